@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Threads of the kernel (a vCPU is one) and the scheduler: per-CPU run queues ordered by weighted virtual run time, preemption by timer, affinity,
+ * work taken from busier CPUs by idle ones.
+ *
+ * A stack is THREAD_STACK_SIZE bytes in a slot of twice that, aligned to the slot; the lower half is an unmapped guard, so that
+ * bit THREAD_STACK_SHIFT of the stack pointer is 1 exactly while it is inside the stack (trap entry tests it).
+ *
+ * A thread that an interrupt preempts stays on its CPU; only a thread that waits, wakes or yields may continue on another. So
+ * this_cpu() stays true in preemptible code until it sleeps, and preempt_disable() needs no atomic operation.
+ */
+#ifndef KERNEL_THREAD_H
+#define KERNEL_THREAD_H
+
+#include "kernel/cpu.h"
+#include "kernel/lock.h"
+#include "kernel/timer.h"
+
+#define THREAD_STACK_SHIFT 14
+#define THREAD_STACK_SIZE  (1UL << THREAD_STACK_SHIFT)
+#define THREAD_NAME_SIZE   32
+#define THREAD_WEIGHT      1024 /* the default; a thread of twice the weight gets twice the time */
+
+enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_SLEEPING, THREAD_EXITED };
+
+struct vcpu;
+
+struct thread {
+    struct host_context context;
+    uint64_t stack_base; /* lowest address of the stack */
+    enum thread_state state;
+    char name[THREAD_NAME_SIZE];
+    unsigned id;
+    uint32_t weight;
+    uint64_t vruntime;     /* weighted ns */
+    uint64_t run_ns;       /* time run in all */
+    uint64_t switched_in;  /* clock_ns() of the last switch to it */
+    uint64_t switches;
+    int affinity;          /* CPU id, or -1 for any */
+    struct cpu *cpu;       /* whose run queue it is on, or last ran on */
+    bool wake_pending;     /* a wake that came before the sleep */
+    struct thread *heap_child, *heap_sibling, *heap_prev; /* run-queue links */
+    struct thread *wait_next;
+    struct timer sleep_timer;
+    struct thread *all_next, *all_prev;
+    struct vcpu *vcpu; /* the vCPU that runs on it, or NULL: its engine's load/put hooks are called at switches */
+    void (*entry)(void *);
+    void *arg;
+    unsigned held_spinlocks; /* debug builds: nesting of locks */
+};
+
+/* Creates a thread and makes it ready. It ends when `entry` returns; its memory is freed then. `affinity` -1: any CPU. */
+enum err thread_create(struct thread **out, const char *name, void (*entry)(void *), void *arg,
+                       uint32_t weight, int affinity) MUST_CHECK;
+static inline struct thread *thread_current(void)
+{
+    return this_cpu()->current;
+}
+void thread_yield(void);
+NORETURN void thread_exit(void);
+/* Sleeps until thread_wake() or until clock_ns() >= deadline (UINT64_MAX: no limit). A wake sent since the last return makes
+ * it return at once, so: test the condition, sleep, test again. Returns false when the deadline passed. */
+bool thread_sleep_until(uint64_t deadline);
+void thread_sleep_ns(uint64_t ns);
+/* Any context. */
+void thread_wake(struct thread *t);
+
+/* Wait queues: wait_event(q, condition) sleeps until `condition` is true; wake_all(q) after changing it. */
+void wait_prepare(struct wait_queue *q);
+void wait_finish(struct wait_queue *q);
+void wake_all(struct wait_queue *q);
+#define wait_event(q, cond)                                                                        \
+    do {                                                                                           \
+        while (!(cond)) {                                                                          \
+            wait_prepare(q);                                                                       \
+            if (!(cond))                                                                           \
+                thread_sleep_until(UINT64_MAX);                                                    \
+            wait_finish(q);                                                                        \
+        }                                                                                          \
+    } while (0)
+
+/* Preemption off and on; nests. Interrupt handlers still run. */
+static inline void preempt_disable(void)
+{
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+    this_cpu()->preempt_count++;
+    __atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+void preempt_enable(void);
+/* Called by the host at the end of an interrupt that came from a preemptible place, masked: switches when asked for. */
+void thread_preempt(void);
+
+/* Scheduler start-up: the calling code of the boot CPU becomes a thread; on others the idle thread. */
+void scheduler_init(void);
+void scheduler_cpu_init(struct cpu *cpu);
+/* Calls `fn` for each thread under the list's lock. */
+void thread_for_each(void (*fn)(struct thread *t, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The nanosecond clock and per-CPU one-shot timers (pairing heap: O(1) insert, O(log n) removal). */
+#ifndef KERNEL_TIMER_H
+#define KERNEL_TIMER_H
+
+#include "kernel/types.h"
+
+struct cpu;
+
+/* Nanoseconds since the exit of boot services, the same on all CPUs, never backwards. Any context. */
+uint64_t clock_ns(void);
+/* Counter value for a clock value and back. */
+uint64_t clock_to_counter(uint64_t ns);
+uint64_t clock_from_counter(uint64_t counter);
+void clock_init(uint64_t exit_counter, uint64_t hz);
+
+struct timer {
+    uint64_t deadline;  /* clock_ns() */
+    void (*fire)(struct timer *t); /* in interrupt context on the CPU where it was set */
+    struct cpu *cpu;    /* where it is queued, NULL when not */
+    struct timer *child, *sibling, *prev;
+};
+
+void timer_setup(struct timer *t, void (*fire)(struct timer *));
+/* Queues `t` on this CPU (moves it when it is queued already). */
+void timer_set(struct timer *t, uint64_t deadline);
+/* Takes `t` out wherever it is queued. When it returns the timer does not run any more and will not. Not from its own fire(). */
+void timer_cancel(struct timer *t);
+/* Called by the host's timer interrupt. */
+void timer_interrupt(void);
+void timer_cpu_init(struct cpu *cpu);
+
+#endif
