@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * A vCPU is a kernel thread that runs a guest: request bits, a mode and the cache of its registers.
+ *
+ * Requests and mode pair like this (both sides with a full barrier between the two accesses): a sender sets its bit in `requests`, then
+ * reads `mode`, and sends an IPI only when it is VCPU_IN_GUEST; the vCPU, interrupts masked, sets `mode` to VCPU_IN_GUEST, then reads
+ * `requests`, and goes back when there are any. So a request is either seen before the entry or the entry is left by the IPI.
+ */
+#ifndef KERNEL_VCPU_H
+#define KERNEL_VCPU_H
+
+#include "kernel/engine.h"
+#include "kernel/guest_isa.h"
+#include "kernel/thread.h"
+
+enum vcpu_mode { VCPU_OUTSIDE, VCPU_IN_GUEST };
+
+enum vcpu_request {
+    VCPU_REQUEST_STOP = 1u << 0,   /* leave the loop: the VM is being stopped */
+    VCPU_REQUEST_IRQ = 1u << 1,    /* the interrupt controller has news: before_run() will look */
+    VCPU_REQUEST_FLUSH = 1u << 2,  /* second-stage entries were removed */
+    VCPU_REQUEST_START = 1u << 3,  /* a stopped vCPU was started (SIPI, PSCI CPU_ON, SBI HSM) */
+};
+
+struct vcpu_stats {
+    uint64_t exits[EXIT_KIND_COUNT];
+    uint64_t stage2_faults;  /* RAM pages mapped on demand */
+    uint64_t injected;       /* interrupts */
+    uint64_t kicks;
+    uint64_t last_exit;      /* enum exit_kind */
+    uint64_t last_pc;
+};
+
+struct vcpu {
+    struct vm *vm;
+    void *state;          /* canonical: struct x86_state and so on */
+    void *engine_data;
+    void *isa_data;
+    uint64_t reg_valid;   /* groups of `state` that are as the guest has them */
+    uint64_t reg_dirty;   /* groups that must be written before the next entry */
+    uint32_t requests;    /* atomic: enum vcpu_request */
+    uint32_t mode;        /* enum vcpu_mode */
+    struct cpu *cpu;      /* where it is loaded, or NULL */
+    struct thread *thread;
+    unsigned id;
+    bool running;         /* false: waits for start-up (secondary CPUs) */
+    bool exited;          /* its thread has left the loop */
+    struct vcpu_stats stats;
+};
+
+/* Makes `groups` of the canonical state valid. On the vCPU's own thread. */
+static inline void vcpu_need(struct vcpu *v, uint64_t groups);
+/* As vcpu_need(), and says that the caller will change them. */
+static inline void vcpu_dirty(struct vcpu *v, uint64_t groups);
+
+/* Sets `requests` bits and makes the vCPU see them soon: wakes its thread, or kicks it out of the guest. Any context. */
+void vcpu_request(struct vcpu *v, uint32_t requests);
+/* For secondary vCPUs: state is set up, run. Any context. */
+void vcpu_start(struct vcpu *v);
+
+/* Creates vCPU `id` of `vm` with its thread, which waits until `running` is set and vcpu_request(START) comes. */
+enum err vcpu_create(struct vm *vm, unsigned id) MUST_CHECK;
+/* After its thread has left the loop. */
+void vcpu_destroy(struct vcpu *v);
+
+/* The vCPU of the running thread, or NULL. */
+static inline struct vcpu *vcpu_current(void)
+{
+    return thread_current()->vcpu;
+}
+
+#include "kernel/vm.h"
+
+static inline void vcpu_need(struct vcpu *v, uint64_t groups)
+{
+    uint64_t missing = groups & ~v->reg_valid;
+
+    if (unlikely(missing)) {
+        v->vm->engine->fetch(v, missing);
+        v->reg_valid |= missing;
+    }
+}
+
+static inline void vcpu_dirty(struct vcpu *v, uint64_t groups)
+{
+    vcpu_need(v, groups);
+    v->reg_dirty |= groups;
+}
+
+#endif

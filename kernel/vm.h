@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* Virtual machines: one object for each [vm NAME] section, built when it starts and taken apart when it stops. */
+#ifndef KERNEL_VM_H
+#define KERNEL_VM_H
+
+#include "kernel/bus.h"
+#include "kernel/config.h"
+#include "kernel/guest_irq.h"
+#include "mm/guest_memory.h"
+#include "mm/second_stage.h"
+
+struct engine;
+struct guest_console;
+struct guest_isa;
+struct vcpu;
+
+enum vm_state {
+    VM_STOPPED,  /* nothing is allocated but this object and its console's ring */
+    VM_STARTING,
+    VM_RUNNING,
+    VM_STOPPING, /* its vCPUs are leaving, or have left and the manager takes it apart */
+};
+
+#define VM_REASON_SIZE 160
+
+struct vm {
+    char name[CONFIG_NAME_SIZE];
+    unsigned id;
+    enum vm_state state;
+    bool restart;               /* the manager starts it again after the stop (guest reset) */
+    bool failed;                /* it stopped by a fault: `reason` says which */
+    char reason[VM_REASON_SIZE]; /* why it stopped, for `vm list` */
+    const struct config_vm *config;
+    const struct guest_isa *isa;
+    const struct engine *engine;
+    struct mutex lock;          /* life cycle */
+    struct wait_queue changed;  /* state changes */
+
+    struct guest_memory *memory;
+    struct second_stage *stage2;
+    struct bus mmio, ports;
+    struct device *devices;     /* list, for reset and destroy */
+    const struct irqchip_ops *irqchip;
+    uint16_t *pin_sources;      /* per pin: how many sources are high */
+    struct spinlock pin_lock;
+    void *machine;              /* the ISA's own */
+    void *engine_data;
+    struct guest_console *console; /* lives as long as the VM object */
+    unsigned vcpu_count;
+    struct vcpu **vcpus;
+    uint32_t live_vcpus;        /* atomic: threads still in their loop */
+    uint64_t started_ns;
+    uint64_t log_window_ns;     /* log_guest(): start of the current second, lines in it, lines dropped */
+    uint32_t log_lines, log_dropped;
+    struct vm *next;
+};
+
+/* Creates a VM object for each section of the configuration, probes engines, starts the manager thread and what is to start by itself. */
+void vm_init_all(void);
+struct vm *vm_find(const char *name);
+void vm_for_each(void (*fn)(struct vm *vm, void *arg), void *arg);
+
+/* Builds and starts. Errors are also said in `reason`, in plain words. */
+enum err vm_start(struct vm *vm, struct out *reason) MUST_CHECK;
+/* Asks all vCPUs to leave and waits until the VM is stopped. */
+enum err vm_stop(struct vm *vm) MUST_CHECK;
+
+/* From a vCPU's thread: the VM ends; the manager does the rest. */
+void vm_poweroff(struct vm *vm);
+void vm_reset(struct vm *vm);
+/* Notes why the guest cannot go on (the first reason stays); the caller returns ACTION_FAIL. */
+void vm_fail(struct vm *vm, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* A file that the loader read: true and where it lies (direct map), false when there is none. */
+bool vm_file(const char *path, const void **data, size_t *size);
+
+#endif
