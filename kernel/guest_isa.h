@@ -37,6 +37,8 @@ struct guest_isa {
     void (*after_run)(struct vcpu *vcpu);
     /* Would an idle vCPU have something to do now? Any context. */
     bool (*has_work)(struct vcpu *vcpu);
+    /* clock_ns() at which an idle vCPU's own timer (one that the hardware virtualizes) will fire; UINT64_MAX: none. NULL: never. */
+    uint64_t (*idle_deadline)(struct vcpu *vcpu);
 
     /* EXIT_MEMORY that is not RAM: decodes the operand if need be, does the bus access, advances the PC. */
     enum exit_action (*mmio)(struct vcpu *vcpu, const struct vm_exit *exit);

@@ -17,7 +17,9 @@ enum lock_rank {
     RANK_VM,           /* a VM's life cycle and memory map (mutex) */
     RANK_DEVICE,       /* a guest device */
     RANK_QUEUE,        /* a virtqueue */
+    RANK_GUEST_PIN,    /* levels of a guest's interrupt pins */
     RANK_IRQCHIP,      /* a guest's interrupt controller */
+    RANK_GUEST_CONSOLE, /* a guest console's rings */
     RANK_CONSOLE_LIST, /* consoles and monitor sessions */
     RANK_KERNEL_MAP,   /* the kernel's page tables */
     RANK_SECOND_STAGE, /* a VM's second-stage tables */

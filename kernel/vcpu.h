@@ -44,7 +44,6 @@ struct vcpu {
     struct thread *thread;
     unsigned id;
     bool running;         /* false: waits for start-up (secondary CPUs) */
-    bool exited;          /* its thread has left the loop */
     struct vcpu_stats stats;
 };
 
@@ -62,6 +61,12 @@ void vcpu_start(struct vcpu *v);
 enum err vcpu_create(struct vm *vm, unsigned id) MUST_CHECK;
 /* After its thread has left the loop. */
 void vcpu_destroy(struct vcpu *v);
+
+/* The scheduler calls these, masked, when a thread with a vCPU comes to this CPU or leaves it: the engine's load and put. */
+void vcpu_switch_in(struct vcpu *v);
+void vcpu_switch_out(struct vcpu *v);
+/* Makes `v` the running thread's vCPU (loading it), or takes it away (NULL). */
+void thread_bind_vcpu(struct vcpu *v);
 
 /* The vCPU of the running thread, or NULL. */
 static inline struct vcpu *vcpu_current(void)

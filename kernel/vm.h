@@ -65,6 +65,8 @@ enum err vm_start(struct vm *vm, struct out *reason) MUST_CHECK;
 /* Asks all vCPUs to leave and waits until the VM is stopped. */
 enum err vm_stop(struct vm *vm) MUST_CHECK;
 
+/* The last thing that a vCPU's thread says of its VM. */
+void vm_vcpu_left(struct vcpu *v);
 /* From a vCPU's thread: the VM ends; the manager does the rest. */
 void vm_poweroff(struct vm *vm);
 void vm_reset(struct vm *vm);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* Which engines this machine has: probed once, enabled on every CPU. */
+#include "kernel/engine.h"
+
+#include <string.h>
+#include "kernel/cpu.h"
+#include "kernel/guest_isa.h"
+#include "kernel/log.h"
+
+#define ENGINE_MAX         8
+#define ENGINE_REASON_SIZE 200
+
+/* Outcome of each probe, in the order of the table. */
+static struct engine_status {
+    const struct engine *engine;
+    bool available;
+    char reason[ENGINE_REASON_SIZE];
+} engine_status[ENGINE_MAX];
+static unsigned engine_count;
+
+static void enable_on_this_cpu(void *arg)
+{
+    struct engine_status *s = arg;
+
+    if (s->engine->cpu_enable() != ERR_OK)
+        __atomic_store_n(&s->available, false, __ATOMIC_RELAXED);
+}
+
+static void engine_probe(struct engine_status *s)
+{
+    struct out_buffer reason;
+    enum err e;
+
+    out_buffer_init(&reason, s->reason, sizeof(s->reason));
+    e = s->engine->probe(&reason.out);
+    if (e != ERR_OK) {
+        if (!reason.used)
+            out_printf(&reason.out, "%s", err_text(e));
+        return;
+    }
+    s->available = true;
+    for (unsigned i = 0; i < cpu_count(); i++)
+        cpu_call(cpu_get(i), enable_on_this_cpu, s, true);
+    if (!s->available)
+        out_printf(&reason.out, "it could not be switched on on every CPU");
+}
+
+void engine_init_all(void)
+{
+    TABLE_FOR_EACH(engines, struct engine, e)
+    {
+        if (engine_count == ENGINE_MAX)
+            break;
+        engine_status[engine_count].engine = e;
+        engine_probe(&engine_status[engine_count]);
+        engine_count++;
+    }
+}
+
+const struct engine *engine_find(const char *isa, struct out *reason)
+{
+    const struct engine *best = NULL;
+
+    for (unsigned i = 0; i < engine_count; i++) {
+        const struct engine_status *s = &engine_status[i];
+
+        if (s->available && strcmp(s->engine->isa, isa) == 0 &&
+            (!best || s->engine->preference > best->preference))
+            best = s->engine;
+    }
+    for (unsigned i = 0; !best && i < engine_count; i++)
+        if (strcmp(engine_status[i].engine->isa, isa) == 0)
+            out_printf(reason, "%s: %s. ", engine_status[i].engine->name, engine_status[i].reason);
+    return best;
+}
+
+void engine_report_all(struct out *out)
+{
+    for (unsigned i = 0; i < engine_count; i++) {
+        const struct engine_status *s = &engine_status[i];
+
+        if (s->available)
+            s->engine->report(out);
+        else
+            out_printf(out, "%s: not available: %s\n", s->engine->name, s->reason);
+    }
+    if (engine_count == 0)
+        out_printf(out, "no engine for guests is built in\n");
+}
+
+const struct guest_isa *guest_isa_find(const char *name)
+{
+    TABLE_FOR_EACH(guest_isas, struct guest_isa, isa)
+    {
+        if (strcmp(isa->name, name) == 0)
+            return isa;
+    }
+    return NULL;
+}

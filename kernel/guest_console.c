@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* A guest's console: two rings between its serial device and a session on the hypervisor's consoles. */
+#include "kernel/guest_console.h"
+
+#include "kernel/console.h"
+#include "kernel/thread.h"
+#include "mm/heap.h"
+
+#define OUTPUT_SIZE (64 * 1024) /* powers of two */
+#define INPUT_SIZE  1024
+#define CHUNK       512
+#define ESCAPE_KEY  0x1d /* Ctrl-] */
+
+struct guest_console {
+    struct spinlock lock;
+    struct guest_console_device device;
+    bool connected;
+    struct thread *session; /* the attached monitor thread, or NULL */
+    bool leave;             /* the escape key was typed */
+    bool output_blocked;    /* the device waits for room */
+    uint32_t out_head, out_shown, out_tail; /* written by the device; shown to the session; oldest kept */
+    uint32_t in_head, in_tail;
+    char output[OUTPUT_SIZE];
+    char input[INPUT_SIZE];
+};
+
+LOCK_CLASS(guest_console_class, "guest console", RANK_GUEST_CONSOLE);
+
+enum err guest_console_create(struct guest_console **out)
+{
+    struct guest_console *c = heap_zalloc(sizeof(*c));
+
+    if (!c)
+        return ERR_NO_MEMORY;
+    spin_init(&c->lock, &guest_console_class);
+    *out = c;
+    return ERR_OK;
+}
+
+void guest_console_connect(struct guest_console *c, const struct guest_console_device *device)
+{
+    uint64_t flags = spin_lock_irq(&c->lock);
+
+    c->connected = device != NULL;
+    if (device)
+        c->device = *device;
+    c->in_head = c->in_tail = 0;
+    c->output_blocked = false;
+    spin_unlock_irq(&c->lock, flags);
+}
+
+/* With a session the ring may not overtake what was shown; without one the oldest text goes. Under the lock. */
+static bool has_room(const struct guest_console *c)
+{
+    return !c->session || c->out_head - c->out_shown < OUTPUT_SIZE;
+}
+
+bool guest_console_put(struct guest_console *c, uint8_t byte)
+{
+    uint64_t flags = spin_lock_irq(&c->lock);
+    bool room = has_room(c);
+    bool first = c->out_head == c->out_shown;
+    struct thread *session = c->session;
+
+    if (room) {
+        c->output[c->out_head++ % OUTPUT_SIZE] = (char)byte;
+        if (c->out_head - c->out_tail > OUTPUT_SIZE)
+            c->out_tail = c->out_head - OUTPUT_SIZE;
+        if (!session)
+            c->out_shown = c->out_head;
+    } else {
+        c->output_blocked = true;
+    }
+    spin_unlock_irq(&c->lock, flags);
+    if (session && first)
+        thread_wake(session);
+    return room;
+}
+
+bool guest_console_has_room(struct guest_console *c)
+{
+    uint64_t flags = spin_lock_irq(&c->lock);
+    bool room = has_room(c);
+
+    c->output_blocked |= !room;
+    spin_unlock_irq(&c->lock, flags);
+    return room;
+}
+
+int guest_console_get(struct guest_console *c)
+{
+    uint64_t flags = spin_lock_irq(&c->lock);
+    int byte = -1;
+
+    if (c->in_head != c->in_tail)
+        byte = (uint8_t)c->input[c->in_tail++ % INPUT_SIZE];
+    spin_unlock_irq(&c->lock, flags);
+    return byte;
+}
+
+bool guest_console_has_input(struct guest_console *c)
+{
+    return READ_ONCE(c->in_head) != READ_ONCE(c->in_tail);
+}
+
+/* From the consoles' input, any context: bytes up to the escape key go to the guest. */
+static void session_input(const char *text, size_t length, void *arg)
+{
+    struct guest_console *c = arg;
+    struct guest_console_device device;
+    uint64_t flags = spin_lock_irq(&c->lock);
+    bool connected = c->connected;
+    bool leave = false;
+
+    for (size_t i = 0; i < length && !leave; i++) {
+        leave = text[i] == ESCAPE_KEY;
+        if (!leave && connected && c->in_head - c->in_tail < INPUT_SIZE)
+            c->input[c->in_head++ % INPUT_SIZE] = text[i];
+    }
+    c->leave |= leave;
+    device = c->device;
+    spin_unlock_irq(&c->lock, flags);
+    if (connected)
+        device.input_ready(device.arg);
+    if (leave && c->session)
+        thread_wake(c->session);
+}
+
+/* Takes up to CHUNK bytes that were not shown yet; tells a waiting device that there is room again. */
+static size_t session_take(struct guest_console *c, char *chunk)
+{
+    struct guest_console_device device = {0};
+    uint64_t flags = spin_lock_irq(&c->lock);
+    size_t n = 0;
+
+    while (n < CHUNK && c->out_shown != c->out_head)
+        chunk[n++] = c->output[c->out_shown++ % OUTPUT_SIZE];
+    if (n && c->output_blocked && c->connected) {
+        c->output_blocked = false;
+        device = c->device;
+    }
+    spin_unlock_irq(&c->lock, flags);
+    if (device.output_ready)
+        device.output_ready(device.arg);
+    return n;
+}
+
+static void session_begin(struct guest_console *c)
+{
+    uint64_t flags = spin_lock_irq(&c->lock);
+
+    c->session = thread_current();
+    c->leave = false;
+    c->out_shown = c->out_tail;
+    spin_unlock_irq(&c->lock, flags);
+    console_hold_log(true);
+    console_capture(session_input, c);
+}
+
+static void session_end(struct guest_console *c)
+{
+    struct guest_console_device device = {0};
+    uint64_t flags;
+
+    console_capture(NULL, NULL);
+    console_hold_log(false);
+    flags = spin_lock_irq(&c->lock);
+    c->session = NULL;
+    c->out_shown = c->out_head;
+    if (c->output_blocked && c->connected)
+        device = c->device;
+    c->output_blocked = false;
+    spin_unlock_irq(&c->lock, flags);
+    if (device.output_ready)
+        device.output_ready(device.arg);
+}
+
+void guest_console_session(struct guest_console *c, const char *name)
+{
+    char chunk[CHUNK];
+    struct out_buffer title;
+
+    out_buffer_init(&title, chunk, sizeof(chunk));
+    out_printf(&title.out, "Console of %s; Ctrl-] returns to the monitor.\n", name);
+    console_write(chunk, title.used);
+    session_begin(c);
+    while (!READ_ONCE(c->leave)) {
+        size_t n = session_take(c, chunk);
+
+        if (n)
+            console_write(chunk, n);
+        else
+            thread_sleep_until(UINT64_MAX);
+    }
+    session_end(c);
+    console_write("\n", 1);
+}
