@@ -31,7 +31,7 @@ bool fdt_cell(int node, const char *property, unsigned index, uint32_t *value);
 /* A value of one or two cells (such as timebase-frequency). */
 uint64_t fdt_u64(int node, const char *property, uint64_t fallback);
 /* A string property, NUL-terminated inside its length; NULL when it is not. */
-const char *fdt_string(int node, const char *property);
+const char *fdt_text(int node, const char *property);
 /* The node that cell `index` of `property` points to, < 0: none. */
 int fdt_phandle(int node, const char *property, unsigned index);
 
