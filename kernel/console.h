@@ -20,6 +20,8 @@ struct console {
 /* Adds a console and replays the log ring on it. */
 void console_add(struct console *c);
 void console_write(const char *text, size_t length);
+/* For log.c: as console_write(), but nothing while console_hold_log(true). */
+void console_log(const char *text, size_t length);
 /* From a driver's receive interrupt: `length` bytes typed. */
 void console_input(const char *text, size_t length);
 /* Waits for the next input byte; thread context. deadline as thread_sleep_until(); -1 when it passed. */

@@ -31,7 +31,8 @@ struct cpu {
     struct thread *idle;
     struct run_queue *run_queue;
     struct timer_queue *timers;
-    uint64_t idle_ns; /* time spent idle */
+    uint64_t idle_ns; /* time spent idle, up to the last switch */
+    uint64_t *call_inbox; /* a bit for each CPU that wants cpu_call() served here */
     uint64_t irq_count;
 };
 
@@ -40,14 +41,16 @@ static inline struct cpu *this_cpu(void)
     return host_this_cpu();
 }
 
+/* Zero at start on every CPU: an initial value would be the boot CPU's only. */
 #define PER_CPU(type, name) __attribute__((section(".percpu"))) type name
 #define cpu_ptr(cpu, name)  ((__typeof__(name) *)((char *)&(name) + (cpu)->percpu_offset))
 #define this_cpu_ptr(name)  cpu_ptr(this_cpu(), name)
 
-/* Number of CPUs that are online; CPU ids run from 0 to cpu_count() - 1. */
+/* Number of CPU ids: they run from 0 to cpu_count() - 1. */
 unsigned cpu_count(void);
-/* CPU `id`, or NULL when there is none. */
+/* CPU `id`, or NULL when there is none or it did not start. */
 struct cpu *cpu_get(unsigned id);
+unsigned cpu_online_count(void);
 
 /* The boot CPU's area before any allocator runs; uses the template itself as its copy (percpu_offset 0). */
 struct cpu *cpu_boot(void);
@@ -56,7 +59,8 @@ void cpu_start_all(void);
 /* Called by the host on each secondary CPU. Does not return: becomes the idle thread. */
 NORETURN void cpu_secondary_main(struct cpu *cpu);
 
-/* Runs `fn(arg)` on `cpu` in interrupt context (masked there); waits for its end when `wait`. Interrupts on when waiting. */
+/* Runs `fn(arg)` on `cpu` in interrupt context (masked there), at once when that is this CPU; waits for its end when `wait`. A caller that
+ * waits serves others' calls meanwhile, so it may be masked, but it must hold no spinlock that a masked CPU could be waiting for. */
 void cpu_call(struct cpu *cpu, void (*fn)(void *), void *arg, bool wait);
 /* The same on all other online CPUs, at the same time. */
 void cpu_call_others(void (*fn)(void *), void *arg, bool wait);

@@ -20,6 +20,7 @@ enum lock_rank {
     RANK_GUEST_PIN,    /* levels of a guest's interrupt pins */
     RANK_IRQCHIP,      /* a guest's interrupt controller */
     RANK_GUEST_CONSOLE, /* a guest console's rings */
+    RANK_THREAD_LIST,  /* the list of all threads (mutex) */
     RANK_CONSOLE_LIST, /* consoles and monitor sessions */
     RANK_KERNEL_MAP,   /* the kernel's page tables */
     RANK_SECOND_STAGE, /* a VM's second-stage tables */
@@ -44,6 +45,7 @@ struct spinlock {
 #if DEBUG
     struct cpu *holder;
     const void *holder_pc;
+    bool in_interrupt, interruptible; /* was taken in an interrupt; with interrupts on: both is a deadlock */
 #endif
 };
 
@@ -71,9 +73,28 @@ struct mutex {
     struct thread *owner;
     struct wait_queue waiters;
     const struct lock_class *class;
+#if DEBUG
+    struct mutex *held_next; /* of those that `owner` holds */
+#endif
 };
 void mutex_init(struct mutex *m, const struct lock_class *class);
 void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
+bool mutex_trylock(struct mutex *m);
+
+/* Around the body of an interrupt, for the checks of lock order (what the interrupted code holds does not count). */
+#if DEBUG
+unsigned lock_interrupt_enter(void);
+void lock_interrupt_leave(unsigned state);
+#else
+static inline unsigned lock_interrupt_enter(void)
+{
+    return 0;
+}
+static inline void lock_interrupt_leave(unsigned state)
+{
+    (void)state;
+}
+#endif
 
 #endif

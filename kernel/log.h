@@ -43,5 +43,8 @@ void out_buffer_init(struct out_buffer *b, char *text, size_t size);
 
 /* Writes the last `lines` lines of the ring (0: all) with time stamps, level at most `level`. */
 void log_dump(struct out *out, unsigned lines, enum log_level level);
+/* Least important level that consoles show from now on. INFO at start. */
+void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
 
 #endif

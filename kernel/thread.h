@@ -14,6 +14,7 @@
 
 #include "kernel/cpu.h"
 #include "kernel/lock.h"
+#include "kernel/pairing.h"
 #include "kernel/timer.h"
 
 #define THREAD_STACK_SHIFT 14
@@ -39,14 +40,24 @@ struct thread {
     int affinity;          /* CPU id, or -1 for any */
     struct cpu *cpu;       /* whose run queue it is on, or last ran on */
     bool wake_pending;     /* a wake that came before the sleep */
-    struct thread *heap_child, *heap_sibling, *heap_prev; /* run-queue links */
-    struct thread *wait_next;
+    bool preempted;        /* by an interrupt: it continues on its CPU */
+    bool timed_out;        /* the sleep ended by its deadline */
+    struct pairing_node run_node;                 /* in its run queue, by vruntime */
+    struct thread *movable_next, *movable_prev;   /* in its run queue: those that an idle CPU may take */
+    struct wait_queue *wait_on;
+    struct thread *wait_next, *wait_prev;
     struct timer sleep_timer;
     struct thread *all_next, *all_prev;
-    struct vcpu *vcpu; /* the vCPU that runs on it, or NULL: its engine's load/put hooks are called at switches */
+    struct vcpu *vcpu; /* the vCPU that runs on it, or NULL */
+    /* Called when this CPU stops running the thread and when it runs it again, masked, only if another thread ran in between.
+     * switch_out runs under the run queue's lock: it may not wake or wait. Either may be NULL. */
+    void (*switch_out)(struct thread *t);
+    void (*switch_in)(struct thread *t);
     void (*entry)(void *);
     void *arg;
-    unsigned held_spinlocks; /* debug builds: nesting of locks */
+#if DEBUG
+    struct mutex *held_mutexes;
+#endif
 };
 
 /* Creates a thread and makes it ready. It ends when `entry` returns; its memory is freed then. `affinity` -1: any CPU. */
@@ -56,7 +67,11 @@ static inline struct thread *thread_current(void)
 {
     return this_cpu()->current;
 }
+/* Lets others run that are ready. */
 void thread_yield(void);
+/* A good place to be preempted, and cheap: switches if somebody wants this CPU; the thread may continue on another CPU. For long-running
+ * loops (a vCPU's), which an idle CPU could otherwise never take over. */
+void thread_resched(void);
 NORETURN void thread_exit(void);
 /* Sleeps until thread_wake() or until clock_ns() >= deadline (UINT64_MAX: no limit). A wake sent since the last return makes
  * it return at once, so: test the condition, sleep, test again. Returns false when the deadline passed. */
@@ -69,6 +84,8 @@ void thread_wake(struct thread *t);
 void wait_prepare(struct wait_queue *q);
 void wait_finish(struct wait_queue *q);
 void wake_all(struct wait_queue *q);
+/* Wakes the one that waits longest. */
+void wake_one(struct wait_queue *q);
 #define wait_event(q, cond)                                                                        \
     do {                                                                                           \
         while (!(cond)) {                                                                          \
@@ -90,9 +107,18 @@ void preempt_enable(void);
 /* Called by the host at the end of an interrupt that came from a preemptible place, masked: switches when asked for. */
 void thread_preempt(void);
 
-/* Scheduler start-up: the calling code of the boot CPU becomes a thread; on others the idle thread. */
+/* Allocates the run queue, timers and idle thread of the boot CPU, whose first code runs as a thread that cannot sleep yet. */
 void scheduler_init(void);
-void scheduler_cpu_init(struct cpu *cpu);
+/* Leaves the boot stack for good: runs `entry` as thread "main" with interrupts on. Masked. */
+NORETURN void scheduler_start(void (*entry)(void *));
+/* The run queue and idle thread of another CPU, before it starts. */
+enum err scheduler_cpu_init(struct cpu *cpu) MUST_CHECK;
+/* The idle thread of the running CPU: what the CPU does from now on. Masked. */
+NORETURN void scheduler_idle(void);
+/* Called for HOST_IPI_RESCHEDULE. */
+void scheduler_ipi(void);
+/* Threads ready on `cpu`, not counting the running one. */
+unsigned scheduler_queue_length(const struct cpu *cpu);
 /* Calls `fn` for each thread under the list's lock. */
 void thread_for_each(void (*fn)(struct thread *t, void *arg), void *arg);
 

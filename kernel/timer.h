@@ -3,6 +3,7 @@
 #ifndef KERNEL_TIMER_H
 #define KERNEL_TIMER_H
 
+#include "kernel/pairing.h"
 #include "kernel/types.h"
 
 struct cpu;
@@ -18,7 +19,8 @@ struct timer {
     uint64_t deadline;  /* clock_ns() */
     void (*fire)(struct timer *t); /* in interrupt context on the CPU where it was set */
     struct cpu *cpu;    /* where it is queued, NULL when not */
-    struct timer *child, *sibling, *prev;
+    struct cpu *home;   /* where it was queued last: fire() may still run there */
+    struct pairing_node node;
 };
 
 void timer_setup(struct timer *t, void (*fire)(struct timer *));
@@ -26,8 +28,13 @@ void timer_setup(struct timer *t, void (*fire)(struct timer *));
 void timer_set(struct timer *t, uint64_t deadline);
 /* Takes `t` out wherever it is queued. When it returns the timer does not run any more and will not. Not from its own fire(). */
 void timer_cancel(struct timer *t);
-/* Called by the host's timer interrupt. */
+/* Called by the host's timer interrupt, masked. */
 void timer_interrupt(void);
+/* The queue of `cpu`, before the CPU runs. Until then nothing may set a timer there. */
 void timer_cpu_init(struct cpu *cpu);
+/* For the scheduler, masked: asks for a reschedule of this CPU at `deadline` (UINT64_MAX: not at all). No lock, no heap; the
+ * hardware is armed only when nothing earlier is due. */
+void timer_slice_set(uint64_t deadline);
+bool timer_slice_is_set(void);
 
 #endif
