@@ -18,6 +18,7 @@ struct guest_console {
     struct thread *session; /* the attached monitor thread, or NULL */
     bool leave;             /* the escape key was typed */
     bool output_blocked;    /* the device waits for room */
+    bool input_new;         /* the device was not told yet of what was typed */
     uint32_t out_head, out_shown, out_tail; /* written by the device; shown to the session; oldest kept */
     uint32_t in_head, in_tail;
     char output[OUTPUT_SIZE];
@@ -103,27 +104,39 @@ bool guest_console_has_input(struct guest_console *c)
     return READ_ONCE(c->in_head) != READ_ONCE(c->in_tail);
 }
 
-/* From the consoles' input, any context: bytes up to the escape key go to the guest. */
+/* From the consoles' input, also in interrupt context: bytes up to the escape key go to the guest, by way of the session's thread. */
 static void session_input(const char *text, size_t length, void *arg)
 {
     struct guest_console *c = arg;
-    struct guest_console_device device;
     uint64_t flags = spin_lock_irq(&c->lock);
-    bool connected = c->connected;
     bool leave = false;
 
     for (size_t i = 0; i < length && !leave; i++) {
         leave = text[i] == ESCAPE_KEY;
-        if (!leave && connected && c->in_head - c->in_tail < INPUT_SIZE)
+        if (!leave && c->connected && c->in_head - c->in_tail < INPUT_SIZE) {
             c->input[c->in_head++ % INPUT_SIZE] = text[i];
+            c->input_new = true;
+        }
     }
     c->leave |= leave;
-    device = c->device;
-    spin_unlock_irq(&c->lock, flags);
-    if (connected)
-        device.input_ready(device.arg);
-    if (leave && c->session)
+    if (c->session)
         thread_wake(c->session);
+    spin_unlock_irq(&c->lock, flags);
+}
+
+/* Tells the guest's device what was typed. True when there was something. */
+static bool session_deliver(struct guest_console *c)
+{
+    struct guest_console_device device = {0};
+    uint64_t flags = spin_lock_irq(&c->lock);
+
+    if (c->input_new && c->connected)
+        device = c->device;
+    c->input_new = false;
+    spin_unlock_irq(&c->lock, flags);
+    if (device.input_ready)
+        device.input_ready(device.arg);
+    return device.input_ready != NULL;
 }
 
 /* Takes up to CHUNK bytes that were not shown yet; tells a waiting device that there is room again. */
@@ -189,7 +202,7 @@ void guest_console_session(struct guest_console *c, const char *name)
 
         if (n)
             console_write(chunk, n);
-        else
+        else if (!session_deliver(c))
             thread_sleep_until(UINT64_MAX);
     }
     session_end(c);

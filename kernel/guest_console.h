@@ -10,7 +10,7 @@
 
 struct guest_console;
 
-/* What the device offers; called without the console's lock, any thread or interrupt context. */
+/* What the device offers; called without the console's lock, in thread context. */
 struct guest_console_device {
     void (*input_ready)(void *arg); /* there is something for guest_console_get() */
     void (*output_ready)(void *arg); /* guest_console_put() takes bytes again */

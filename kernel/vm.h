@@ -55,8 +55,8 @@ struct vm {
     struct vm *next;
 };
 
-/* Creates a VM object for each section of the configuration, probes engines, starts the manager thread and what is to start by itself. */
-void vm_init_all(void);
+/* At start-up the module creates a VM object for each section of the configuration, probes the engines, and starts the manager thread, which
+ * starts what is to start by itself. */
 struct vm *vm_find(const char *name);
 void vm_for_each(void (*fn)(struct vm *vm, void *arg), void *arg);
 

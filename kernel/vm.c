@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Life cycle of virtual machines. vm_start() builds everything, the manager thread takes everything apart once the last vCPU has left, so
+ * that a guest that switches itself off and one that is stopped go the same way.
+ */
+#include "kernel/vm.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include "boot/boot_info.h"
+#include "kernel/guest_console.h"
+#include "kernel/init.h"
+#include "kernel/start.h"
+#include "kernel/vcpu.h"
+#include "mm/heap.h"
+#include "mm/page.h"
+
+LOCK_CLASS(vm_lock_class, "VM", RANK_VM);
+LOCK_CLASS(pin_lock_class, "guest interrupt pins", RANK_GUEST_PIN);
+
+static struct vm *vms; /* built at start-up, never changed afterwards */
+static struct thread *manager;
+
+struct vm *vm_find(const char *name)
+{
+    for (struct vm *vm = vms; vm; vm = vm->next)
+        if (strcmp(vm->name, name) == 0)
+            return vm;
+    return NULL;
+}
+
+void vm_for_each(void (*fn)(struct vm *vm, void *arg), void *arg)
+{
+    for (struct vm *vm = vms; vm; vm = vm->next)
+        fn(vm, arg);
+}
+
+bool vm_file(const char *path, const void **data, size_t *size)
+{
+    const struct boot_info *info = boot_info_get();
+    const struct boot_file *files = phys_to_virt(HPA(info->files));
+
+    for (uint32_t i = 0; i < info->file_count; i++) {
+        if (strncmp(files[i].path, path, sizeof(files[i].path)) != 0 || files[i].status != 0)
+            continue;
+        *data = phys_to_virt(HPA(files[i].base));
+        *size = files[i].size;
+        return true;
+    }
+    return false;
+}
+
+static void vm_set_state(struct vm *vm, enum vm_state state)
+{
+    __atomic_store_n(&vm->state, state, __ATOMIC_SEQ_CST);
+    wake_all(&vm->changed);
+}
+
+void vm_fail(struct vm *vm, const char *fmt, ...)
+{
+    va_list args;
+
+    if (__atomic_exchange_n(&vm->failed, true, __ATOMIC_SEQ_CST))
+        return;
+    va_start(args, fmt);
+    vsnprintf(vm->reason, sizeof(vm->reason), fmt, args);
+    va_end(args);
+    log_guest(vm, LOG_WARN, "stopped: %s", vm->reason);
+}
+
+/* ---- Building and taking apart; both under vm->lock or on a VM that nobody runs ---- */
+
+static void vm_free_vcpus(struct vm *vm)
+{
+    for (unsigned i = 0; vm->vcpus && i < vm->vcpu_count; i++)
+        if (vm->vcpus[i])
+            vcpu_destroy(vm->vcpus[i]);
+    heap_free(vm->vcpus);
+    vm->vcpus = NULL;
+}
+
+static void vm_free_devices(struct vm *vm)
+{
+    guest_console_connect(vm->console, NULL);
+    while (vm->devices) {
+        struct device *d = vm->devices;
+
+        vm->devices = d->next;
+        d->ops->destroy(d);
+    }
+    bus_destroy(&vm->mmio);
+    bus_destroy(&vm->ports);
+    heap_free(vm->pin_sources);
+    vm->pin_sources = NULL;
+}
+
+static void vm_teardown(struct vm *vm)
+{
+    vm_free_vcpus(vm);
+    if (vm->engine_data)
+        vm->engine->vm_destroy(vm);
+    vm_free_devices(vm);
+    if (vm->machine)
+        vm->isa->machine_destroy(vm);
+    if (vm->stage2)
+        second_stage_destroy(vm->stage2);
+    if (vm->memory)
+        guest_memory_destroy(vm->memory);
+    vm->stage2 = NULL;
+    vm->memory = NULL;
+    vm->machine = vm->engine_data = NULL;
+}
+
+static enum err vm_choose(struct vm *vm, struct out *reason)
+{
+    if (vm->config->disabled) {
+        out_printf(reason, "its section in ennead.ini has a mistake: %s", vm->config->reason);
+        return ERR_INVALID;
+    }
+    if (!vm->config->kernel) {
+        out_printf(reason, "it has no kernel: add a line \"kernel = PATH\" to [vm %s]", vm->name);
+        return ERR_INVALID;
+    }
+    vm->isa = guest_isa_find(HOST_ISA);
+    if (!vm->isa) {
+        out_printf(reason, "guests of %s are not built in", HOST_ISA);
+        return ERR_UNSUPPORTED;
+    }
+    vm->engine = engine_find(vm->isa->name, reason);
+    return vm->engine ? ERR_OK : ERR_UNSUPPORTED;
+}
+
+static enum err vm_build_memory(struct vm *vm, struct out *reason)
+{
+    const struct pt_format *format;
+    enum err e = guest_memory_create(&vm->memory);
+
+    if (e == ERR_OK)
+        e = vm->isa->machine_create(vm);
+    if (e != ERR_OK) {
+        out_printf(reason, "building its machine with %llu MiB of memory failed: %s",
+                   (unsigned long long)(vm->config->memory >> 20), err_text(e));
+        return e;
+    }
+    vm->pin_sources = heap_zalloc_array(vm->irqchip->pins, sizeof(*vm->pin_sources));
+    if (!vm->pin_sources)
+        return ERR_NO_MEMORY;
+    format = vm->engine->stage2_format(guest_memory_limit(vm->memory));
+    if (!format) {
+        out_printf(reason, "its memory is larger than this CPU can map for guests");
+        return ERR_UNSUPPORTED;
+    }
+    return second_stage_create(&vm->stage2, format, vm->memory, vm);
+}
+
+static enum err vm_build_vcpus(struct vm *vm)
+{
+    enum err e = vm->engine->vm_init(vm);
+
+    vm->vcpu_count = (unsigned)vm->config->cpus;
+    if (e != ERR_OK)
+        return e;
+    vm->vcpus = heap_zalloc_array(vm->vcpu_count, sizeof(struct vcpu *));
+    if (!vm->vcpus)
+        return ERR_NO_MEMORY;
+    for (unsigned i = 0; e == ERR_OK && i < vm->vcpu_count; i++)
+        e = vcpu_create(vm, i);
+    return e;
+}
+
+/* Asks the threads of a VM that did not get to run to leave, and waits for them. */
+static void vm_abandon_vcpus(struct vm *vm)
+{
+    for (unsigned i = 0; vm->vcpus && i < vm->vcpu_count; i++)
+        if (vm->vcpus[i])
+            vcpu_request(vm->vcpus[i], VCPU_REQUEST_STOP);
+    wait_event(&vm->changed, __atomic_load_n(&vm->live_vcpus, __ATOMIC_SEQ_CST) == 0);
+}
+
+static enum err vm_build(struct vm *vm, struct out *reason)
+{
+    enum err e = vm_choose(vm, reason);
+
+    if (e != ERR_OK)
+        return e;
+    e = vm_build_memory(vm, reason);
+    if (e == ERR_OK)
+        e = vm_build_vcpus(vm);
+    if (e == ERR_OK)
+        e = vm->isa->load(vm);
+    if (e != ERR_OK) {
+        out_printf(reason, "%s", vm->failed ? vm->reason : err_text(e));
+        vm_abandon_vcpus(vm);
+    }
+    return e;
+}
+
+enum err vm_start(struct vm *vm, struct out *reason)
+{
+    enum err e;
+
+    mutex_lock(&vm->lock);
+    if (vm->state != VM_STOPPED) {
+        mutex_unlock(&vm->lock);
+        out_printf(reason, "it is running already");
+        return ERR_STATE;
+    }
+    vm->failed = vm->restart = false;
+    vm->reason[0] = '\0';
+    vm_set_state(vm, VM_STARTING);
+    e = vm_build(vm, reason);
+    if (e == ERR_OK) {
+        vm->started_ns = clock_ns();
+        vm_set_state(vm, VM_RUNNING);
+        vcpu_start(vm->vcpus[0]);
+    } else {
+        vm_teardown(vm);
+        vm_set_state(vm, VM_STOPPED);
+    }
+    mutex_unlock(&vm->lock);
+    return e;
+}
+
+/* ---- Stopping ---- */
+
+/* Running to stopping, once; then every vCPU leaves its loop. */
+static void vm_end(struct vm *vm, bool restart)
+{
+    enum vm_state expected = VM_RUNNING;
+
+    if (!__atomic_compare_exchange_n(&vm->state, &expected, VM_STOPPING, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST))
+        return;
+    vm->restart = restart;
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        vcpu_request(vm->vcpus[i], VCPU_REQUEST_STOP);
+}
+
+void vm_poweroff(struct vm *vm)
+{
+    vm_end(vm, false);
+}
+
+void vm_reset(struct vm *vm)
+{
+    vm_end(vm, true);
+}
+
+enum err vm_stop(struct vm *vm)
+{
+    if (__atomic_load_n(&vm->state, __ATOMIC_SEQ_CST) == VM_STOPPED)
+        return ERR_STATE;
+    vm_end(vm, false);
+    wait_event(&vm->changed, __atomic_load_n(&vm->state, __ATOMIC_SEQ_CST) == VM_STOPPED);
+    return ERR_OK;
+}
+
+void vm_vcpu_left(struct vcpu *v)
+{
+    struct vm *vm = v->vm;
+
+    if (__atomic_sub_fetch(&vm->live_vcpus, 1, __ATOMIC_SEQ_CST) == 0) {
+        wake_all(&vm->changed);
+        thread_wake(manager);
+    }
+}
+
+static void vm_start_logged(struct vm *vm)
+{
+    char text[VM_REASON_SIZE];
+    struct out_buffer reason;
+
+    out_buffer_init(&reason, text, sizeof(text));
+    if (vm_start(vm, &reason.out) == ERR_OK)
+        log_info("%s: started on %s, %u vCPU%s, %llu MiB", vm->name, vm->engine->name, vm->vcpu_count,
+                 vm->vcpu_count == 1 ? "" : "s", (unsigned long long)(vm->config->memory >> 20));
+    else
+        log_warn("%s: not started: %s", vm->name, text);
+    if (vm->state == VM_STOPPED)
+        memcpy(vm->reason, text, sizeof(vm->reason));
+}
+
+/* Takes apart what has stopped; starts anew what asked for a reset. */
+static void vm_reap(struct vm *vm)
+{
+    bool restart;
+
+    if (__atomic_load_n(&vm->state, __ATOMIC_SEQ_CST) != VM_STOPPING ||
+        __atomic_load_n(&vm->live_vcpus, __ATOMIC_SEQ_CST) != 0)
+        return;
+    mutex_lock(&vm->lock);
+    vm_teardown(vm);
+    restart = vm->restart;
+    mutex_unlock(&vm->lock);
+    log_info("%s: %s", vm->name, vm->failed ? vm->reason : restart ? "restarting" : "stopped");
+    vm_set_state(vm, VM_STOPPED);
+    if (restart)
+        vm_start_logged(vm);
+}
+
+static void manager_main(void *unused)
+{
+    (void)unused;
+    for (struct vm *vm = vms; vm; vm = vm->next)
+        if (vm->config->autostart)
+            vm_start_logged(vm);
+    for (;;) {
+        for (struct vm *vm = vms; vm; vm = vm->next)
+            vm_reap(vm);
+        thread_sleep_until(UINT64_MAX);
+    }
+}
+
+static enum err vm_create(const struct config_vm *config, unsigned id, struct vm ***link)
+{
+    struct vm *vm = heap_zalloc(sizeof(*vm));
+
+    if (!vm || guest_console_create(&vm->console) != ERR_OK) {
+        heap_free(vm);
+        return ERR_NO_MEMORY;
+    }
+    vm->config = config;
+    vm->id = id;
+    memcpy(vm->name, config->name, sizeof(vm->name));
+    memcpy(vm->reason, config->reason, sizeof(vm->reason));
+    mutex_init(&vm->lock, &vm_lock_class);
+    wait_queue_init(&vm->changed);
+    spin_init(&vm->pin_lock, &pin_lock_class);
+    **link = vm;
+    *link = &vm->next;
+    return ERR_OK;
+}
+
+static void vm_init_all(void)
+{
+    const struct config *config = config_get();
+    struct vm **link = &vms;
+
+    engine_init_all();
+    for (unsigned i = 0; i < config->vm_count; i++)
+        if (vm_create(&config->vms[i], i, &link) != ERR_OK)
+            log_error("no memory for guest %s", config->vms[i].name);
+    if (thread_create(&manager, "vm manager", manager_main, NULL, THREAD_WEIGHT, -1) != ERR_OK)
+        log_error("the thread that manages guests cannot be made: no guest will start");
+}
+INIT(INIT_LEVEL_VM, vm_init_all);
