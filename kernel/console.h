@@ -10,24 +10,43 @@
 
 struct console {
     const char *name; /* "16550 at port 0x3f8", "screen 1280x800" */
-    /* Writes bytes (UTF-8, LF ends lines: the driver adds CR where its device wants it). Called under the console's lock,
+    /* Writes bytes (UTF-8, LF ends lines: the driver adds CR where its device wants it). Called under the consoles' lock,
      * interrupts masked; also by panic() without any lock. Must not sleep or allocate. */
     void (*write)(struct console *c, const char *text, size_t length);
+    /* Shows what write() put off (a screen that scrolls), or NULL. Called as write() is. */
+    void (*refresh)(struct console *c);
     bool is_screen; /* gets colours; has no input of its own */
     struct console *next;
 };
 
-/* Adds a console and replays the log ring on it. */
+/* Adds a console (for good) and replays the log ring on it. */
 void console_add(struct console *c);
+/* Any context but NMI. */
 void console_write(const char *text, size_t length);
-/* For log.c: as console_write(), but nothing while console_hold_log(true). */
-void console_log(const char *text, size_t length);
-/* From a driver's receive interrupt: `length` bytes typed. */
-void console_input(const char *text, size_t length);
-/* Waits for the next input byte; thread context. deadline as thread_sleep_until(); -1 when it passed. */
-int console_read(uint64_t deadline);
+/* A sink that is console_write(). */
+struct out *console_out(void);
+
+/* For the log: shows whole lines (LF at the end) of `level` on all consoles, unless the configuration or console_hold_log() says
+ * otherwise. Screens get colours. The line that is being edited is drawn again below. Any context but NMI. */
+void console_write_log(enum log_level level, const char *text, size_t length);
 /* While true, log lines go to the ring only (a guest's console is attached); panics still come through. */
 void console_hold_log(bool hold);
+/* The text from the prompt to the cursor that stands in the last line while a line is edited; length 0: none. Returns, with nothing
+ * written: console_write() shows it. */
+void console_set_edit_line(const char *text, size_t length);
+
+/* From a driver's receive interrupt: `length` bytes typed. */
+void console_input(const char *text, size_t length);
+/* Waits for the next input byte; thread context, one thread only. deadline as thread_sleep_until(); -1 when it passed. */
+int console_read(uint64_t deadline);
+/* From now on what is typed goes to `input`, in the context of console_input() and without locks; NULL: to console_read() again. */
+void console_capture(void (*input)(const char *text, size_t length, void *arg), void *arg);
+
+/* Calls every console's refresh(). */
+void console_refresh(void);
+/* Starts the thread that does so from time to time. */
+void console_refresh_start(void);
+
 /* For panic(): every console, no locks. */
 void console_panic_write(const char *text, size_t length);
 void console_for_each(void (*fn)(struct console *c, void *arg), void *arg);
