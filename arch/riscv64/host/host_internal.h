@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* What the parts of the riscv64 host call of each other. */
+#ifndef ARCH_RISCV64_HOST_INTERNAL_H
+#define ARCH_RISCV64_HOST_INTERNAL_H
+
+#include "kernel/cpu.h"
+
+/* entry.S, vector.S */
+extern char trap_vector[], host_secondary_entry[], host_secondary_virtual[], host_thread_start[];
+extern char boot_stack[], boot_emergency_top[];
+NORETURN void host_secondary_main(struct cpu *cpu);
+NORETURN void host_context_resume(void *unused, struct host_context *to);
+uint64_t host_call_on_stack(uint64_t fn, const uint64_t args[4], void *stack_top);
+
+/* traps.c */
+void trap_handle(struct host_trap_frame *frame);
+NORETURN void trap_stack_overflow(struct host_trap_frame *frame);
+void traps_cpu_init(struct cpu *cpu);
+
+/* paging.c: satp of the kernel's tables; physical address of something in the kernel's image. */
+uint64_t paging_satp(void);
+hpa_t paging_image_phys(const void *p);
+void paging_early_init(const struct boot_info *info);
+void paging_set_svpbmt(bool present);
+bool paging_has_svpbmt(void);
+
+/* cpus.c: every hart that is not disabled, by the tables of the firmware. */
+enum err cpus_init(void) MUST_CHECK;
+struct hart {
+    uint64_t id;       /* hart id */
+    uint64_t features; /* isa.h */
+    uint32_t acpi_uid;
+    int fdt_intc;          /* device tree: the node of its interrupt controller, or -1 */
+    uint32_t controller;   /* ACPI: RINTC's external interrupt controller id */
+    uint64_t imsic;        /* physical address of its S-mode file, 0: none */
+    uint32_t imsic_size;
+    uint32_t plic_context; /* UINT32_MAX: none */
+    struct cpu *cpu;       /* set when it runs */
+};
+unsigned cpus_hart_count(void);
+struct hart *cpus_hart(unsigned index);
+struct hart *cpus_hart_by_id(uint64_t id);
+const char *cpus_isa_string(void);
+uint64_t cpus_timebase_hz(void);
+
+/* timer.c */
+enum err clocksource_init(void) MUST_CHECK;
+void clocksource_cpu_init(void);
+void clocksource_interrupt(void);
+
+/* irq.c: the machine's interrupt controller. */
+struct irq_controller {
+    const char *name;
+    enum err (*route)(unsigned irq, enum irq_trigger trigger, struct cpu *cpu);
+    void (*mask)(unsigned irq);
+    void (*unmask)(unsigned irq);
+    void (*cpu_init)(struct cpu *cpu);
+    void (*interrupt)(void);            /* external interrupt on this CPU */
+    bool (*ipi)(struct cpu *cpu);       /* NULL: by SBI */
+    void (*report)(struct out *out);
+};
+enum err irq_controller_init(void) MUST_CHECK;
+void irq_controller_cpu_init(struct cpu *cpu);
+void irq_external(void);
+void irq_software(void);
+void irq_take_ipis(void);
+const struct irq_controller *plic_probe(void);
+const struct irq_controller *imsic_probe(void);
+/* aplic.c: wired lines by way of the IMSIC. */
+bool aplic_init(void);
+enum err aplic_route(unsigned irq, enum irq_trigger trigger, unsigned identity, const struct hart *hart);
+void aplic_mask(unsigned irq, bool masked);
+unsigned aplic_source_count(void);
+
+/* power.c */
+void firmware_services_init(const struct boot_info *info);
+/* A fault inside a firmware service: goes back to its caller, or returns when there was none. */
+void firmware_fault(const struct host_trap_frame *frame);
+
+#endif
