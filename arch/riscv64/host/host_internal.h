@@ -70,6 +70,7 @@ const struct irq_controller *imsic_probe(void);
 bool aplic_init(void);
 enum err aplic_route(unsigned irq, enum irq_trigger trigger, unsigned identity, const struct hart *hart);
 void aplic_mask(unsigned irq, bool masked);
+void aplic_resample(unsigned irq);
 unsigned aplic_source_count(void);
 
 /* power.c */

@@ -31,8 +31,10 @@ void traps_cpu_init(struct cpu *cpu)
 static void trap_interrupt(uint64_t cause)
 {
     struct cpu *cpu = this_cpu();
+    unsigned lock_state;
 
     cpu->irq_count++;
+    lock_state = lock_interrupt_enter();
     cpu->preempt_count++; /* handlers do not switch threads; the end of the trap does */
     switch (cause) {
     case IRQ_S_SOFT:
@@ -49,6 +51,7 @@ static void trap_interrupt(uint64_t cause)
         log_warn("interrupt of unknown cause %lu: switched off on this CPU", cause);
     }
     cpu->preempt_count--;
+    lock_interrupt_leave(lock_state);
     if (cpu->preempt_count == 0 && cpu->need_resched)
         thread_preempt();
 }
