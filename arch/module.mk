@@ -1,0 +1,7 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+#
+# host/ and emit/ are compiled for their own host, guest/ of every ISA for each host.
+kernel-srcs += $(wildcard arch/$(ARCH)/host/*.[cS] arch/$(ARCH)/host/*/*.[cS] arch/$(ARCH)/emit/*.c)
+kernel-srcs += $(wildcard arch/*/guest/*.c)
+hosted-srcs += $(wildcard arch/*/guest/*.c)
+loader-srcs += $(wildcard arch/$(ARCH)/boot/*.[cS])

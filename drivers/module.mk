@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+kernel-srcs += $(wildcard drivers/*.c drivers/*/*.c)
