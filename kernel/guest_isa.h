@@ -31,6 +31,10 @@ struct guest_isa {
      * the files by log_guest(). */
     enum err (*load)(struct vm *vm);
 
+    /* VCPU_REQUEST_STARTUP, on the vCPU's own thread: does what another vCPU asked of this one (INIT and SIPI), sets `running`. NULL: the
+     * ISA starts its vCPUs by vcpu_start() alone. */
+    void (*startup)(struct vcpu *vcpu);
+
     /* Masked, right before each entry: moves what the software controllers have pending into the canonical state. */
     void (*before_run)(struct vcpu *vcpu);
     /* Masked, right after each exit: takes back what the hardware changed in it. NULL: nothing. */

@@ -113,6 +113,10 @@ static bool vcpu_requests(struct vcpu *v)
         v->vm->engine->flush(v);
         host_irq_restore(flags);
     }
+    if (requests & VCPU_REQUEST_STARTUP) {
+        __atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQUEST_STARTUP, __ATOMIC_SEQ_CST);
+        v->vm->isa->startup(v);
+    }
     return true;
 }
 

@@ -19,7 +19,8 @@ enum vcpu_request {
     VCPU_REQUEST_STOP = 1u << 0,   /* leave the loop: the VM is being stopped */
     VCPU_REQUEST_IRQ = 1u << 1,    /* the interrupt controller has news: before_run() will look */
     VCPU_REQUEST_FLUSH = 1u << 2,  /* second-stage entries were removed */
-    VCPU_REQUEST_START = 1u << 3,  /* a stopped vCPU was started (SIPI, PSCI CPU_ON, SBI HSM) */
+    VCPU_REQUEST_START = 1u << 3,  /* a stopped vCPU was started (PSCI CPU_ON, SBI HSM) */
+    VCPU_REQUEST_STARTUP = 1u << 4, /* guest_isa->startup() has something to do */
 };
 
 struct vcpu_stats {

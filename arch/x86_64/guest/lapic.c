@@ -1,0 +1,537 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Local APIC: registers (SDM vol. 3, table 11-1), priorities (11.8.3), interprocessor interrupts (11.6), timer (11.5.4). Other vCPUs and
+ * devices only set bits of irr and tmr, atomically; everything else belongs to the vCPU's own thread.
+ */
+#include "arch/x86_64/guest/lapic.h"
+
+#include "arch/x86_64/guest/machine.h"
+#include "arch/x86_64/guest/msr.h"
+#include "mm/heap.h"
+
+/* Register numbers: MMIO offset / 16, or x2APIC MSR - 800h. */
+enum lapic_register {
+    REG_ID = 0x02,
+    REG_VERSION = 0x03,
+    REG_TPR = 0x08,
+    REG_PPR = 0x0a,
+    REG_EOI = 0x0b,
+    REG_LDR = 0x0d,
+    REG_DFR = 0x0e,
+    REG_SVR = 0x0f,
+    REG_ISR = 0x10,
+    REG_TMR = 0x18,
+    REG_IRR = 0x20,
+    REG_ESR = 0x28,
+    REG_ICR = 0x30,
+    REG_ICR_HIGH = 0x31,
+    REG_LVT_TIMER = 0x32, /* then thermal, performance, LINT0, LINT1, error */
+    REG_LVT_ERROR = 0x37,
+    REG_INITIAL_COUNT = 0x38,
+    REG_CURRENT_COUNT = 0x39,
+    REG_DIVIDE = 0x3e,
+    REG_SELF_IPI = 0x3f,
+};
+
+#define VERSION_VALUE 0x00050014u /* integrated APIC, six LVT entries */
+#define LVT_MASKED    BIT(16)
+#define LVT_TIMER_MODE(lvt) (((lvt) >> 17) & 3)
+#define LVT_WRITABLE  0x000717ffu
+enum { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE };
+#define SVR_ENABLE        BIT(8)
+#define SVR_RESET         0xffu
+#define DFR_FLAT          0xffffffffu
+#define ICR_LOGICAL       BIT(11)
+#define ICR_ASSERT        BIT(14)
+#define ICR_LEVEL         BIT(15)
+#define ICR_SHORTHAND(v)  (((v) >> 18) & 3)
+enum { SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL, SHORTHAND_OTHERS };
+#define BROADCAST_XAPIC   0xffu
+#define BROADCAST_X2APIC  0xffffffffu
+#define LOWEST_USABLE_VECTOR 16
+
+static bool x2apic(const struct lapic *l)
+{
+    return l->base & LAPIC_BASE_X2APIC;
+}
+
+static uint32_t lapic_id(const struct lapic *l)
+{
+    return l->vcpu->id;
+}
+
+/* In x2APIC mode the logical id follows from the id (11.12.10.2). */
+static uint32_t lapic_ldr(const struct lapic *l)
+{
+    uint32_t id = lapic_id(l);
+
+    return x2apic(l) ? (id >> 4) << 16 | 1u << (id & 15) : l->ldr;
+}
+
+/* ---- Vectors ---- */
+
+static int highest_bit(const uint32_t *words)
+{
+    for (int i = 7; i >= 0; i--) {
+        uint32_t w = READ_ONCE(words[i]);
+
+        if (w)
+            return i * 32 + 31 - __builtin_clz(w);
+    }
+    return -1;
+}
+
+static void set_vector(uint32_t *words, uint8_t vector)
+{
+    __atomic_fetch_or(&words[vector / 32], 1u << (vector % 32), __ATOMIC_SEQ_CST);
+}
+
+static void clear_vector(uint32_t *words, uint8_t vector)
+{
+    __atomic_fetch_and(&words[vector / 32], ~(1u << (vector % 32)), __ATOMIC_SEQ_CST);
+}
+
+static bool test_vector(const uint32_t *words, uint8_t vector)
+{
+    return READ_ONCE(words[vector / 32]) & (1u << (vector % 32));
+}
+
+static uint32_t lapic_ppr(const struct lapic *l)
+{
+    int in_service = highest_bit(l->isr);
+    uint32_t isr_class = in_service < 0 ? 0 : (uint32_t)in_service & 0xf0;
+
+    return (l->tpr & 0xf0) >= isr_class ? l->tpr : isr_class;
+}
+
+int lapic_highest(struct lapic *l)
+{
+    int vector = highest_bit(l->irr);
+
+    if (vector < 0 || !(l->svr & SVR_ENABLE) || ((uint32_t)vector & 0xf0) <= (lapic_ppr(l) & 0xf0))
+        return -1;
+    return vector;
+}
+
+void lapic_accept(struct lapic *l, uint8_t vector)
+{
+    clear_vector(l->irr, vector);
+    set_vector(l->isr, vector);
+    l->vcpu->stats.injected++;
+}
+
+static void lapic_eoi(struct lapic *l)
+{
+    int vector = highest_bit(l->isr);
+
+    if (vector < 0)
+        return;
+    clear_vector(l->isr, (uint8_t)vector);
+    if (test_vector(l->tmr, (uint8_t)vector))
+        ioapic_eoi(l->vcpu->vm, (uint8_t)vector);
+}
+
+static void lapic_post(struct lapic *l, enum lapic_delivery mode, uint8_t vector, bool level)
+{
+    switch (mode) {
+    case LAPIC_FIXED:
+    case LAPIC_LOWEST:
+        if (vector < LOWEST_USABLE_VECTOR || !(READ_ONCE(l->svr) & SVR_ENABLE))
+            return;
+        if (level)
+            set_vector(l->tmr, vector);
+        else
+            clear_vector(l->tmr, vector);
+        set_vector(l->irr, vector);
+        vcpu_request(l->vcpu, VCPU_REQUEST_IRQ);
+        return;
+    case LAPIC_NMI:
+        __atomic_store_n(&l->nmi_pending, true, __ATOMIC_SEQ_CST);
+        vcpu_request(l->vcpu, VCPU_REQUEST_IRQ);
+        return;
+    case LAPIC_INIT:
+        __atomic_store_n(&l->init_pending, true, __ATOMIC_SEQ_CST);
+        vcpu_request(l->vcpu, VCPU_REQUEST_STARTUP);
+        return;
+    case LAPIC_STARTUP:
+        __atomic_store_n(&l->sipi_vector, vector, __ATOMIC_SEQ_CST);
+        vcpu_request(l->vcpu, VCPU_REQUEST_STARTUP);
+        return;
+    case LAPIC_EXTINT:
+        return;
+    }
+}
+
+/* Does message destination `destination` mean `l` (11.6.2)? */
+static bool lapic_matches(const struct lapic *l, uint32_t destination, bool logical)
+{
+    uint32_t ldr = lapic_ldr(l);
+
+    if (destination == (x2apic(l) ? BROADCAST_X2APIC : BROADCAST_XAPIC))
+        return true;
+    if (!logical)
+        return destination == lapic_id(l);
+    if (x2apic(l))
+        return destination >> 16 == ldr >> 16 && (destination & ldr & 0xffff);
+    ldr >>= 24;
+    if (l->dfr == DFR_FLAT)
+        return destination & ldr;
+    return destination >> 4 == ldr >> 4 && (destination & ldr & 0xf);
+}
+
+void lapic_deliver(struct vm *vm, uint32_t destination, bool logical, enum lapic_delivery mode,
+                   uint8_t vector, bool level)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        struct lapic *l = vm->vcpus[i]->isa_data;
+
+        if (!lapic_matches(l, destination, logical))
+            continue;
+        lapic_post(l, mode, vector, level);
+        if (mode == LAPIC_LOWEST)
+            return;
+    }
+}
+
+static void lapic_send(struct lapic *l, uint32_t low, uint32_t destination)
+{
+    struct vm *vm = l->vcpu->vm;
+    enum lapic_delivery mode = (low >> 8) & 7;
+    unsigned shorthand = ICR_SHORTHAND(low);
+    uint8_t vector = (uint8_t)low;
+
+    if (mode == LAPIC_INIT && (low & ICR_LEVEL) && !(low & ICR_ASSERT))
+        return; /* INIT level de-assert: nothing on these processors (11.6.1) */
+    if (shorthand == SHORTHAND_NONE) {
+        lapic_deliver(vm, destination, low & ICR_LOGICAL, mode, vector, false);
+        return;
+    }
+    if (shorthand == SHORTHAND_SELF) {
+        lapic_post(l, mode, vector, false);
+        return;
+    }
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        if (shorthand == SHORTHAND_ALL || vm->vcpus[i] != l->vcpu)
+            lapic_post(vm->vcpus[i]->isa_data, mode, vector, false);
+}
+
+/* ---- Timer ---- */
+
+static uint64_t timer_tick_ns(const struct lapic *l)
+{
+    unsigned code = (l->divide & 3) | ((l->divide >> 1) & 4);
+
+    return code == 7 ? 1 : 2ULL << code; /* the bus runs at one tick a nanosecond */
+}
+
+static void timer_fire(struct timer *t)
+{
+    struct lapic *l = container_of(t, struct lapic, timer);
+    uint32_t lvt = READ_ONCE(l->lvt[0]);
+
+    if (LVT_TIMER_MODE(lvt) == TIMER_PERIODIC && l->initial_count) {
+        uint64_t period = l->initial_count * timer_tick_ns(l);
+        uint64_t now = clock_ns();
+
+        l->timer_deadline += period;
+        if (l->timer_deadline <= now)
+            l->timer_deadline = now + period;
+        timer_set(t, l->timer_deadline);
+    } else {
+        l->timer_deadline = 0;
+        l->tsc_deadline = 0;
+    }
+    if (!(lvt & LVT_MASKED))
+        lapic_post(l, LAPIC_FIXED, (uint8_t)lvt, false);
+}
+
+static void timer_stop(struct lapic *l)
+{
+    timer_cancel(&l->timer);
+    l->timer_deadline = l->tsc_deadline = 0;
+}
+
+static void timer_start_count(struct lapic *l, uint32_t count)
+{
+    timer_stop(l);
+    l->initial_count = count;
+    if (!count || LVT_TIMER_MODE(l->lvt[0]) == TIMER_TSC_DEADLINE)
+        return;
+    l->timer_deadline = clock_ns() + count * timer_tick_ns(l);
+    timer_set(&l->timer, l->timer_deadline);
+}
+
+static void timer_start_deadline(struct lapic *l, uint64_t tsc)
+{
+    if (LVT_TIMER_MODE(l->lvt[0]) != TIMER_TSC_DEADLINE)
+        return;
+    timer_stop(l);
+    if (!tsc)
+        return;
+    l->tsc_deadline = tsc;
+    l->timer_deadline = clock_from_counter(tsc - x86_state(l->vcpu)->tsc_offset);
+    timer_set(&l->timer, l->timer_deadline);
+}
+
+static uint32_t timer_current(const struct lapic *l)
+{
+    uint64_t deadline = READ_ONCE(l->timer_deadline);
+    uint64_t now = clock_ns();
+
+    if (LVT_TIMER_MODE(l->lvt[0]) == TIMER_TSC_DEADLINE || deadline <= now)
+        return 0;
+    return (uint32_t)((deadline - now) / timer_tick_ns(l));
+}
+
+static void write_lvt(struct lapic *l, unsigned index, uint32_t value)
+{
+    unsigned before = LVT_TIMER_MODE(l->lvt[0]);
+
+    l->lvt[index] = value & LVT_WRITABLE;
+    if (index == 0 && LVT_TIMER_MODE(value) != before)
+        timer_stop(l);
+    if (!(l->svr & SVR_ENABLE))
+        l->lvt[index] |= LVT_MASKED;
+}
+
+/* ---- Registers ---- */
+
+static uint32_t read_register(struct lapic *l, unsigned reg)
+{
+    if (reg >= REG_ISR && reg < REG_TMR)
+        return l->isr[reg - REG_ISR];
+    if (reg >= REG_TMR && reg < REG_IRR)
+        return READ_ONCE(l->tmr[reg - REG_TMR]);
+    if (reg >= REG_IRR && reg < REG_ESR)
+        return READ_ONCE(l->irr[reg - REG_IRR]);
+    if (reg >= REG_LVT_TIMER && reg <= REG_LVT_ERROR)
+        return l->lvt[reg - REG_LVT_TIMER];
+    switch (reg) {
+    case REG_ID:
+        return x2apic(l) ? lapic_id(l) : lapic_id(l) << 24;
+    case REG_VERSION:
+        return VERSION_VALUE;
+    case REG_TPR:
+        return l->tpr;
+    case REG_PPR:
+        return lapic_ppr(l);
+    case REG_LDR:
+        return lapic_ldr(l);
+    case REG_DFR:
+        return l->dfr;
+    case REG_SVR:
+        return l->svr;
+    case REG_ESR:
+        return l->esr;
+    case REG_ICR:
+        return l->icr_low;
+    case REG_ICR_HIGH:
+        return l->icr_high;
+    case REG_INITIAL_COUNT:
+        return l->initial_count;
+    case REG_CURRENT_COUNT:
+        return timer_current(l);
+    case REG_DIVIDE:
+        return l->divide;
+    default:
+        return 0;
+    }
+}
+
+static void write_svr(struct lapic *l, uint32_t value)
+{
+    WRITE_ONCE(l->svr, value & 0x1ff);
+    for (unsigned i = 0; !(value & SVR_ENABLE) && i < ARRAY_SIZE(l->lvt); i++)
+        l->lvt[i] |= LVT_MASKED;
+}
+
+static void write_register(struct lapic *l, unsigned reg, uint32_t value)
+{
+    if (reg >= REG_LVT_TIMER && reg <= REG_LVT_ERROR) {
+        write_lvt(l, reg - REG_LVT_TIMER, value);
+        return;
+    }
+    switch (reg) {
+    case REG_TPR:
+        l->tpr = value & 0xff;
+        x86_state(l->vcpu)->tpr = (uint8_t)(l->tpr >> 4);
+        break;
+    case REG_EOI:
+        lapic_eoi(l);
+        break;
+    case REG_LDR:
+        l->ldr = value & 0xff000000;
+        break;
+    case REG_DFR:
+        l->dfr = value | 0x0fffffff;
+        break;
+    case REG_SVR:
+        write_svr(l, value);
+        break;
+    case REG_ESR:
+        l->esr = 0;
+        break;
+    case REG_ICR:
+        l->icr_low = value & 0x000ccfff;
+        lapic_send(l, value, l->icr_high >> 24);
+        break;
+    case REG_ICR_HIGH:
+        l->icr_high = value & 0xff000000;
+        break;
+    case REG_INITIAL_COUNT:
+        timer_start_count(l, value);
+        break;
+    case REG_DIVIDE:
+        l->divide = value & 0xb;
+        break;
+    case REG_SELF_IPI:
+        lapic_post(l, LAPIC_FIXED, (uint8_t)value, false);
+        break;
+    }
+}
+
+static uint64_t page_read(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset,
+                          unsigned size)
+{
+    (void)d, (void)region, (void)size;
+    if (!vcpu || (offset & 0xf))
+        return 0;
+    return read_register(vcpu->isa_data, (unsigned)offset >> 4);
+}
+
+static void page_write(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset,
+                       unsigned size, uint64_t value)
+{
+    (void)d, (void)region, (void)size;
+    if (vcpu && !(offset & 0xf) && (offset >> 4) != REG_SELF_IPI)
+        write_register(vcpu->isa_data, (unsigned)offset >> 4, (uint32_t)value);
+}
+
+static void page_destroy(struct device *d)
+{
+    heap_free(d);
+}
+
+/* Each vCPU reaches its own APIC only: nothing is shared that needs the device's lock. */
+static const struct device_ops page_ops = {
+    .name = "local APIC",
+    .read = page_read,
+    .write = page_write,
+    .destroy = page_destroy,
+    .lockless = true,
+};
+
+enum err lapic_add_page(struct vm *vm)
+{
+    struct device *d = heap_zalloc(sizeof(*d));
+
+    if (!d)
+        return ERR_NO_MEMORY;
+    device_init(d, &page_ops, vm);
+    return bus_add(&vm->mmio, &(struct bus_region){.base = LAPIC_BASE,
+                                                   .size = PAGE_SIZE,
+                                                   .device = d,
+                                                   .min_size = 4,
+                                                   .max_size = 4});
+}
+
+/* ---- MSRs ---- */
+
+static bool write_base(struct lapic *l, uint64_t value)
+{
+    uint64_t modes = value & (LAPIC_BASE_ENABLE | LAPIC_BASE_X2APIC);
+
+    /* The page cannot be moved, and x2APIC is left only through disabled (11.12.5). */
+    if (modes == LAPIC_BASE_X2APIC || (value & ~(modes | LAPIC_BASE_BSP)) != LAPIC_BASE)
+        return false;
+    if (x2apic(l) && modes == LAPIC_BASE_ENABLE)
+        return false;
+    l->base = LAPIC_BASE | modes | (l->base & LAPIC_BASE_BSP);
+    if (!modes)
+        lapic_reset(l);
+    return true;
+}
+
+bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
+{
+    unsigned reg = msr - LAPIC_MSR_FIRST;
+
+    if (msr == MSR_APIC_BASE) {
+        *value = l->base;
+        return true;
+    }
+    if (msr == MSR_TSC_DEADLINE) {
+        *value = READ_ONCE(l->tsc_deadline);
+        return true;
+    }
+    if (!x2apic(l) || reg == REG_DFR || reg == REG_ICR_HIGH || reg == REG_EOI || reg == REG_SELF_IPI)
+        return false;
+    *value = read_register(l, reg);
+    if (reg == REG_ICR)
+        *value |= (uint64_t)l->icr_high << 32;
+    return true;
+}
+
+bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
+{
+    unsigned reg = msr - LAPIC_MSR_FIRST;
+
+    if (msr == MSR_APIC_BASE)
+        return write_base(l, value);
+    if (msr == MSR_TSC_DEADLINE) {
+        timer_start_deadline(l, value);
+        return true;
+    }
+    if (!x2apic(l) || reg == REG_DFR || reg == REG_ICR_HIGH || reg == REG_ID || reg == REG_VERSION ||
+        reg == REG_LDR)
+        return false;
+    if (reg == REG_ICR) {
+        l->icr_high = (uint32_t)(value >> 32);
+        l->icr_low = (uint32_t)value & 0x000ccfff;
+        lapic_send(l, (uint32_t)value, l->icr_high);
+        return true;
+    }
+    if (value >> 32)
+        return false;
+    write_register(l, reg, (uint32_t)value);
+    return true;
+}
+
+/* ---- Life ---- */
+
+void lapic_reset(struct lapic *l)
+{
+    timer_stop(l);
+    l->tpr = l->ldr = l->esr = l->icr_low = l->icr_high = l->divide = l->initial_count = 0;
+    l->dfr = DFR_FLAT;
+    l->svr = SVR_RESET;
+    for (unsigned i = 0; i < ARRAY_SIZE(l->lvt); i++)
+        l->lvt[i] = LVT_MASKED;
+    for (unsigned i = 0; i < ARRAY_SIZE(l->irr); i++)
+        l->irr[i] = l->isr[i] = l->tmr[i] = 0;
+    l->nmi_pending = false;
+}
+
+enum err lapic_create(struct vcpu *v)
+{
+    struct lapic *l = heap_zalloc(sizeof(*l));
+
+    if (!l)
+        return ERR_NO_MEMORY;
+    l->vcpu = v;
+    l->base = LAPIC_BASE | LAPIC_BASE_ENABLE | (v->id == 0 ? LAPIC_BASE_BSP : 0);
+    l->sipi_vector = -1;
+    timer_setup(&l->timer, timer_fire);
+    lapic_reset(l);
+    v->isa_data = l;
+    return ERR_OK;
+}
+
+void lapic_destroy(struct vcpu *v)
+{
+    struct lapic *l = v->isa_data;
+
+    timer_cancel(&l->timer);
+    heap_free(l);
+    v->isa_data = NULL;
+}
