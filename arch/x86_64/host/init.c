@@ -65,7 +65,8 @@ void host_context_init(struct host_context *ctx, void *stack_top, void (*entry)(
 {
     uint64_t *sp = (uint64_t *)stack_top;
 
-    *--sp = 0; /* ends the chain of frames, and keeps the stack aligned at the call */
+    *--sp = 0; /* ends the chain of frames; two words, so that the stack is aligned at the call */
+    *--sp = 0;
     *--sp = (uint64_t)(uintptr_t)x86_thread_start;
     *--sp = 0;                                  /* RBP */
     *--sp = (uint64_t)(uintptr_t)entry;         /* RBX */

@@ -186,6 +186,7 @@ static void interrupt(unsigned vector)
 void x86_trap(struct host_trap_frame *frame)
 {
     struct cpu *cpu;
+    unsigned locks;
 
     if (frame->vector < VECTOR_PIC) {
         exception(frame);
@@ -194,7 +195,9 @@ void x86_trap(struct host_trap_frame *frame)
     cpu = this_cpu();
     cpu->preempt_count++;
     cpu->irq_count++;
+    locks = lock_interrupt_enter();
     interrupt((unsigned)frame->vector);
+    lock_interrupt_leave(locks);
     cpu->preempt_count--;
     if (!cpu->preempt_count && cpu->need_resched && (frame->rflags & RFLAGS_IF))
         thread_preempt();
