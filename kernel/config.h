@@ -24,18 +24,23 @@ struct config_vm {
 };
 
 struct config {
-    uint64_t log;   /* enum log_level */
-    bool panic_reboot;
+    uint64_t config;   /* version of the file's format */
+    uint64_t log;      /* enum log_level */
+    uint64_t panic;    /* 0: halt, 1: reboot */
+    bool panic_reboot; /* the same */
     bool runtime_services;
     unsigned vm_count;
     struct config_vm *vms;
     unsigned error_count; /* mistakes found; each was logged */
+    char path[64];        /* of the file that was read; empty: none */
 };
 
 /* The configuration in force; defaults before config_parse(). Never NULL. */
 const struct config *config_get(void);
 /* Parses `size` bytes of `text` (not NUL-terminated; hostile) named `path` in messages. Logs mistakes at LOG_WARN. */
 enum err config_parse(const char *path, const char *text, size_t size);
+/* Forgets what was parsed: defaults are in force. For tests. */
+void config_reset(void);
 /* Prints what is in force, as an ini file, with each section's mistakes as comments. */
 void config_print(struct out *out);
 

@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* Values of configuration keys, by type: see kernel/config_keys.h. */
+#include "kernel/config_keys.h"
+
+#include <string.h>
+
+#include "boot/boot_info.h"
+#include "mm/heap.h"
+
+#define STRUCT_ennead struct config
+#define STRUCT_vm     struct config_vm
+
+const struct config_key config_keys[] = {
+#define CONFIG_KEY(section, key, type, fallback, limit, help)                                      \
+    {CONFIG_##section, #key, CONFIG_##type, fallback, limit, help, offsetof(STRUCT_##section, key)},
+#include "kernel/config_keys.def"
+#undef CONFIG_KEY
+};
+const unsigned config_key_count = ARRAY_SIZE(config_keys);
+
+static const char units[] = "KMGT";
+
+/* Reads decimal digits and, when `unit` allows, one of K, M, G, T; ends at `end`. */
+static bool read_number(const char *text, const char *end, bool unit, uint64_t *value)
+{
+    uint64_t v = 0;
+    const char *p = text;
+    for (; p < end && *p >= '0' && *p <= '9'; p++)
+        if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (unsigned)(*p - '0'), &v))
+            return false;
+    if (p == text)
+        return false;
+    if (unit && p < end) {
+        char letter = *p >= 'a' && *p <= 'z' ? (char)(*p - 'a' + 'A') : *p;
+        const char *u = memchr(units, letter, sizeof(units) - 1);
+        if (!u || __builtin_mul_overflow(v, 1ULL << (10 * (u - units + 1)), &v))
+            return false;
+        p++;
+    }
+    *value = v;
+    return p == end;
+}
+
+/* The two ends of a limit "least..most". */
+static void read_limit(const struct config_key *key, uint64_t *least, uint64_t *most)
+{
+    const char *dots = strstr(key->limit, "..");
+    *least = 0;
+    *most = UINT64_MAX;
+    if (!dots)
+        return;
+    (void)read_number(key->limit, dots, true, least);
+    (void)read_number(dots + 2, dots + strlen(dots), true, most);
+}
+
+static enum err read_range(const struct config_key *key, uint64_t *field, const char *text)
+{
+    uint64_t value, least, most;
+    read_limit(key, &least, &most);
+    if (!read_number(text, text + strlen(text), key->type == CONFIG_SIZE, &value))
+        return ERR_INVALID;
+    if (value < least || value > most)
+        return ERR_INVALID;
+    *field = value;
+    return ERR_OK;
+}
+
+static enum err read_bool(bool *field, const char *text)
+{
+    if (strcmp(text, "yes") != 0 && strcmp(text, "no") != 0)
+        return ERR_INVALID;
+    *field = text[0] == 'y';
+    return ERR_OK;
+}
+
+static enum err read_choice(const struct config_key *key, uint64_t *field, const char *text)
+{
+    const char *choice = key->limit;
+    size_t length = strlen(text);
+    for (uint64_t i = 0;; i++) {
+        size_t n = strcspn(choice, "|");
+        if (n == length && memcmp(choice, text, n) == 0) {
+            *field = i;
+            return ERR_OK;
+        }
+        if (!choice[n])
+            return ERR_INVALID;
+        choice += n + 1;
+    }
+}
+
+/* A path below the boot volume's root: no "..", no control characters, no backslash, not too long for the loader. */
+static bool path_valid(const char *text)
+{
+    size_t length = strlen(text);
+    if (length == 0 || length >= BOOT_PATH_SIZE || strchr(text, '\\'))
+        return false;
+    for (const char *part = text; *part; part += strcspn(part, "/"), part += *part == '/')
+        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == 0))
+            return false;
+    return true;
+}
+
+static bool text_valid(const char *text)
+{
+    for (; *text; text++)
+        if (((uint8_t)*text < ' ' && *text != '\t') || *text == 0x7f)
+            return false;
+    return true;
+}
+
+static enum err read_text(const struct config_key *key, const char **field, const char *text)
+{
+    if (!text_valid(text) || (key->type == CONFIG_FILE && !path_valid(text)))
+        return ERR_INVALID;
+    size_t size = strlen(text) + 1;
+    char *copy = heap_alloc(size);
+    if (!copy)
+        return ERR_NO_MEMORY;
+    memcpy(copy, text, size);
+    *field = copy;
+    return ERR_OK;
+}
+
+enum err config_value_read(const struct config_key *key, void *base, const char *text)
+{
+    void *field = (char *)base + key->offset;
+    switch (key->type) {
+    case CONFIG_NUMBER:
+    case CONFIG_SIZE:
+        return read_range(key, field, text);
+    case CONFIG_BOOL:
+        return read_bool(field, text);
+    case CONFIG_CHOICE:
+        return read_choice(key, field, text);
+    case CONFIG_TEXT:
+    case CONFIG_FILE:
+        return read_text(key, field, text);
+    }
+    return ERR_INVALID;
+}
+
+void config_value_free(const struct config_key *key, void *base)
+{
+    if (key->type != CONFIG_TEXT && key->type != CONFIG_FILE)
+        return;
+    char **field = (char **)(void *)((char *)base + key->offset);
+    heap_free(*field);
+    *field = NULL;
+}
+
+static void expect_range(const struct config_key *key, const char *what, struct out *out)
+{
+    const char *dots = strstr(key->limit, "..");
+    int least = (int)(dots - key->limit);
+    if (strlen(dots + 2) == (size_t)least && memcmp(key->limit, dots + 2, (size_t)least) == 0)
+        out_printf(out, "expected %s", dots + 2);
+    else
+        out_printf(out, "expected %s between %.*s and %s, such as %s", what, least, key->limit,
+                   dots + 2, key->fallback);
+}
+
+static void expect_choice(const struct config_key *key, struct out *out)
+{
+    const char *choice = key->limit;
+    out_printf(out, "expected one of");
+    for (;;) {
+        size_t n = strcspn(choice, "|");
+        out_printf(out, " %.*s%s", (int)n, choice, choice[n] ? "," : "");
+        if (!choice[n])
+            return;
+        choice += n + 1;
+    }
+}
+
+void config_value_expected(const struct config_key *key, struct out *out)
+{
+    switch (key->type) {
+    case CONFIG_NUMBER:
+        expect_range(key, "a number", out);
+        return;
+    case CONFIG_SIZE:
+        expect_range(key, "a size", out);
+        return;
+    case CONFIG_BOOL:
+        out_printf(out, "expected yes or no");
+        return;
+    case CONFIG_CHOICE:
+        expect_choice(key, out);
+        return;
+    case CONFIG_TEXT:
+        out_printf(out, "expected text without control characters");
+        return;
+    case CONFIG_FILE:
+        out_printf(out, "expected the path of a file on the boot volume, such as guests/%s", key->name);
+        return;
+    }
+}
+
+static void print_size(uint64_t v, struct out *out)
+{
+    int unit = -1;
+    while (v && v % 1024 == 0 && unit + 1 < (int)sizeof(units) - 1) {
+        v /= 1024;
+        unit++;
+    }
+    out_printf(out, "%llu", (unsigned long long)v);
+    if (unit >= 0)
+        out_write(out, units + unit, 1);
+}
+
+static void print_choice(const struct config_key *key, uint64_t v, struct out *out)
+{
+    const char *choice = key->limit;
+    for (; v && choice[strcspn(choice, "|")]; v--)
+        choice += strcspn(choice, "|") + 1;
+    out_write(out, choice, strcspn(choice, "|"));
+}
+
+bool config_value_print(const struct config_key *key, const void *base, struct out *out)
+{
+    const void *field = (const char *)base + key->offset;
+    const char *text;
+    switch (key->type) {
+    case CONFIG_NUMBER:
+        out_printf(out, "%llu", (unsigned long long)*(const uint64_t *)field);
+        return true;
+    case CONFIG_SIZE:
+        print_size(*(const uint64_t *)field, out);
+        return true;
+    case CONFIG_BOOL:
+        out_printf(out, "%s", *(const bool *)field ? "yes" : "no");
+        return true;
+    case CONFIG_CHOICE:
+        print_choice(key, *(const uint64_t *)field, out);
+        return true;
+    case CONFIG_TEXT:
+    case CONFIG_FILE:
+        text = *(const char *const *)field;
+        if (text && *text)
+            out_printf(out, "%s", text);
+        return text && *text;
+    }
+    return false;
+}
