@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* Registers of the GIC, version 3 and 4. Sections are those of IHI 0069H. */
+#ifndef ARCH_AARCH64_HOST_GIC_H
+#define ARCH_AARCH64_HOST_GIC_H
+
+/* Distributor, 12.9. The registers from IGROUPR to ICFGR lie at the same offsets in a redistributor's SGI frame. */
+#define GICD_SIZE       0x10000
+#define GICD_CTLR       0x0000
+#define GICD_TYPER      0x0004
+#define GICD_IGROUPR    0x0080
+#define GICD_ISENABLER  0x0100
+#define GICD_ICENABLER  0x0180
+#define GICD_ICPENDR    0x0280
+#define GICD_ICACTIVER  0x0380
+#define GICD_IPRIORITYR 0x0400
+#define GICD_ICFGR      0x0c00
+#define GICD_IGRPMODR   0x0d00
+#define GICD_IROUTER    0x6000 /* 8 bytes each, indexed by interrupt id */
+#define GICD_PIDR2      0xffe8
+
+#define GICD_CTLR_GROUP1 (1u << 1) /* EnableGrp1NS, or EnableGrp1 with one security state */
+#define GICD_CTLR_ARE    (1u << 4)
+#define GICD_CTLR_RWP    (1u << 31)
+
+/* Redistributor, 12.11 */
+#define GICR_STRIDE   0x20000 /* RD and SGI frames; twice that with virtual LPIs */
+#define GICR_SGI_BASE 0x10000
+#define GICR_CTLR     0x0000
+#define GICR_TYPER    0x0008
+#define GICR_WAKER    0x0014
+
+#define GICR_CTLR_RWP       (1u << 3)
+#define GICR_TYPER_VLPIS    (1u << 1)
+#define GICR_TYPER_LAST     (1u << 4)
+#define GICR_WAKER_SLEEP    (1u << 1)
+#define GICR_WAKER_CHILDREN (1u << 2)
+
+#define GIC_SPI_END         1020u
+#define GIC_SPURIOUS_FIRST  1020u
+#define GIC_SPURIOUS_LAST   1023u
+#define GIC_PRIORITY_ALL    0xa0a0a0a0u
+#define GIC_MAINTENANCE_DEFAULT 25u /* Base System Architecture (DEN0094) */
+
+/* CPU interface, 12.2: by encoding, as older assemblers lack the names. */
+#define ICC_IAR1_EL1    S3_0_C12_C12_0
+#define ICC_EOIR1_EL1   S3_0_C12_C12_1
+#define ICC_BPR1_EL1    S3_0_C12_C12_3
+#define ICC_CTLR_EL1    S3_0_C12_C12_4
+#define ICC_SRE_EL1     S3_0_C12_C12_5
+#define ICC_IGRPEN1_EL1 S3_0_C12_C12_7
+#define ICC_PMR_EL1     S3_0_C4_C6_0
+#define ICC_SGI1R_EL1   S3_0_C12_C11_5
+#define ICC_SRE_EL2     S3_4_C12_C9_5
+
+#define ICC_SRE_SRE    (1u << 0)
+#define ICC_SRE_DFB    (1u << 1)
+#define ICC_SRE_DIB    (1u << 2)
+#define ICC_SRE_ENABLE (1u << 3)
+
+/* Shifts of ICC_SGI1R_EL1's fields */
+#define SGI1R_AFF1  16
+#define SGI1R_INTID 24
+#define SGI1R_AFF2  32
+#define SGI1R_RS    44
+#define SGI1R_AFF3  48
+
+#endif
