@@ -148,17 +148,10 @@ static void call_on_stack(uint64_t fn, uint64_t stack_top, uint64_t a)
                        "x17", "x18", "x19", "x30", "memory", "cc");
 }
 
-#define ROOT_ENTRIES 512
-
 /* Puts the firmware's tables in place: beside the kernel's with two halves, instead of them (and with them) without. */
 static void tables_enter(void)
 {
-    uint64_t *root = phys_to_virt(efi_tables.root);
-    const uint64_t *kernel = phys_to_virt(kernel_map_root());
-
-    for (unsigned i = ROOT_ENTRIES / 2; i < ROOT_ENTRIES; i++)
-        root[i] = kernel[i];
-    __asm__ volatile("dsb ishst" ::: "memory");
+    paging_share_kernel(&efi_tables);
     kernel_reg_write(ttbr0, efi_tables.root.v);
     if (arm_mode != MODE_NVHE)
         sysreg_write(tcr_el1, paging_tcr());

@@ -28,6 +28,8 @@ void paging_init(const struct boot_info *info);
 /* The translation control register for the kernel's tables on this CPU. */
 uint64_t paging_tcr(void);
 uint64_t paging_sctlr(void);
+/* Adds the kernel to tables for TTBR0 that map one to one: without VHE its half is in the same root, else in TTBR1 anyway. */
+void paging_share_kernel(struct page_table *pt);
 /* Puts what boot_info promised and what the kernel adds into SCTLR, CPTR, HCR and timer control of this CPU. */
 void cpu_controls_init(void);
 uint64_t cpu_hcr(void);

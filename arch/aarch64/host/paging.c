@@ -5,6 +5,7 @@
  */
 #include "arch/aarch64/host/host.h"
 #include "kernel/panic.h"
+#include "mm/kernel_map.h"
 #include "mm/page.h"
 
 /* Descriptors, D8.3 */
@@ -230,6 +231,18 @@ void host_kernel_tables_load(hpa_t root)
     isb();
     kernel_tlbi_all_local();
     __asm__ volatile("dsb nsh\n isb" ::: "memory");
+}
+
+#define ROOT_ENTRIES 512
+
+void paging_share_kernel(struct page_table *pt)
+{
+    uint64_t *to = phys_to_virt(pt->root);
+    const uint64_t *from = phys_to_virt(kernel_map_root());
+
+    for (unsigned i = ROOT_ENTRIES / 2; arm_mode == MODE_NVHE && i < ROOT_ENTRIES; i++)
+        to[i] = from[i];
+    __asm__ volatile("dsb ishst" ::: "memory");
 }
 
 /* More pages than this cost more than refilling the TLBs. */

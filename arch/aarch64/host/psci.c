@@ -56,7 +56,7 @@ static enum conduit conduit_from_fdt(void)
 {
     static const char *const names[] = {"arm,psci-1.0", "arm,psci-0.2", "arm,psci", NULL};
     int node = fdt_next_compatible_any(-1, names, NULL);
-    const char *method = node < 0 ? NULL : fdt_string(node, "method");
+    const char *method = node < 0 ? NULL : fdt_text(node, "method");
 
     if (!method)
         return CONDUIT_NONE;

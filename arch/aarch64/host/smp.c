@@ -16,7 +16,7 @@ extern char secondary_entry[], secondary_end[], secondary_high[];
 uint64_t secondary_root __attribute__((visibility("hidden")));
 void secondary_start(struct cpu *cpu);
 
-/* Tables that secondary CPUs start on: the kernel's upper half, and the page of secondary_entry one to one. */
+/* Tables that secondary CPUs start on: the page of secondary_entry one to one. */
 static struct page_table start_tables;
 static struct cpu_start *start_records;
 static unsigned enumerated;
@@ -46,7 +46,7 @@ static void enumerate_acpi(found_fn found, void *arg)
 
 static bool is_cpu_node(int node)
 {
-    const char *type = fdt_string(node, "device_type");
+    const char *type = fdt_text(node, "device_type");
 
     return type && type[0] == 'c' && type[1] == 'p' && type[2] == 'u' && !type[3] && fdt_enabled(node);
 }
@@ -75,18 +75,6 @@ void host_cpu_enumerate(found_fn found, void *arg)
         enumerate_fdt(found, arg);
 }
 
-/* The upper half of the root is the kernel's own, entry by entry. */
-#define ROOT_ENTRIES 512
-
-static void share_kernel_half(struct page_table *pt)
-{
-    uint64_t *to = phys_to_virt(pt->root);
-    const uint64_t *from = phys_to_virt(kernel_map_root());
-
-    for (unsigned i = ROOT_ENTRIES / 2; i < ROOT_ENTRIES; i++)
-        to[i] = from[i];
-}
-
 static enum err prepare_start(void)
 {
     hpa_t entry = image_to_phys(secondary_entry), records;
@@ -101,7 +89,7 @@ static enum err prepare_start(void)
     err = page_table_map(&start_tables, entry.v, entry, PAGE_SIZE, PT_READ | PT_EXEC);
     if (err != ERR_OK)
         return err;
-    share_kernel_half(&start_tables);
+    paging_share_kernel(&start_tables);
     while ((PAGE_SIZE << order) < enumerated * sizeof(struct cpu_start))
         order++;
     records = page_alloc(order, PAGE_ZERO);

@@ -2,6 +2,7 @@
 /* Traps of the kernel itself: interrupts, and faults that end in a report in plain words. */
 #include "arch/aarch64/host/host.h"
 #include "arch/aarch64/host/traps.h"
+#include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "kernel/thread.h"
 #include "mm/page.h"
@@ -117,10 +118,12 @@ void trap_sync(struct host_trap_frame *frame)
 void trap_irq(struct host_trap_frame *frame)
 {
     struct cpu *cpu = this_cpu();
+    unsigned locks = lock_interrupt_enter();
 
     (void)frame;
     cpu->irq_count++;
     gic_handle();
+    lock_interrupt_leave(locks);
     if (cpu->need_resched && !cpu->preempt_count)
         thread_preempt();
 }
