@@ -25,7 +25,8 @@ enum lock_rank {
     RANK_KERNEL_MAP,   /* the kernel's page tables */
     RANK_SECOND_STAGE, /* a VM's second-stage tables */
     RANK_HEAP,
-    RANK_PAGES,     /* the buddy allocator's shared free lists */
+    RANK_PAGE_CACHE, /* a CPU's own part of the page allocator */
+    RANK_PAGES,     /* the page allocator's shared part */
     RANK_TIMER,     /* a CPU's timer queue */
     RANK_WAIT,      /* a wait queue */
     RANK_RUN_QUEUE, /* a CPU's run queue */
