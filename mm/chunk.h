@@ -15,8 +15,8 @@
 
 #include "kernel/types.h"
 
-#define CHUNK_ORDER      9 /* of the whole chunk */
-#define CHUNK_UNITS      512
+#define CHUNK_ORDER      9u /* of the whole chunk */
+#define CHUNK_UNITS      512u
 #define CHUNK_WORDS      8
 #define CHUNK_WORD_ORDER 6
 #define CHUNK_FREE_WORDS (8 * CHUNK_WORD_ORDER) /* bit of `candidates` where byte 6 starts */
@@ -101,8 +101,10 @@ static inline void chunk_note_taken(struct chunk *c, unsigned unit, unsigned ord
 {
 #if DEBUG
     c->orders[unit] = (uint8_t)(order + 1);
+#else
+    (void)unit;
 #endif
-    c->free -= 1u << order;
+    c->free -= (uint16_t)(1u << order);
 }
 
 /* Takes `order` out of a free block of order `have` at `unit`; what is left becomes one block of each order between. */
@@ -201,7 +203,7 @@ static inline bool chunk_put(struct chunk *c, unsigned unit, unsigned order)
     if (!(order < CHUNK_WORD_ORDER ? chunk_put_small(c, unit, order)
                                    : chunk_put_words(c, unit, order)))
         return false;
-    c->free += 1u << order;
+    c->free += (uint16_t)(1u << order);
     return true;
 }
 

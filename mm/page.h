@@ -8,8 +8,8 @@
 
 #include "kernel/types.h"
 
-#define PAGE_ORDER_2M  9
-#define PAGE_ORDER_1G  18
+#define PAGE_ORDER_2M  9u
+#define PAGE_ORDER_1G  18u
 #define PAGE_ORDER_MAX PAGE_ORDER_1G
 
 struct boot_info;

@@ -8,12 +8,12 @@
 #include "kernel/panic.h"
 #include "mm/page_internal.h"
 
-#define MEM_COUNT_MAX  4096    /* entries of the map that are read: firmware gives about a hundred */
+#define MEM_COUNT_MAX  4096u   /* entries of the map that are read: firmware gives about a hundred */
 #define SPAN_MAX       TIB(16) /* RAM above this address is left out: each gigabyte below it has a record */
-#define RECORDS_MAX    4096    /* chunk records reserved at the start: one for each superframe up to 8 GiB of memory */
-#define BATCH_MAX      8       /* superframes that a CPU fetches at once, and keeps at most twice */
-#define BATCH_MIN      2
-#define BATCH_SHARE    64      /* a batch is at most this fraction of all superframes */
+#define RECORDS_MAX    4096u   /* chunk records reserved at the start: one for each superframe up to 8 GiB of memory */
+#define BATCH_MAX      8u      /* superframes that a CPU fetches at once, and keeps at most twice */
+#define BATCH_MIN      2u
+#define BATCH_SHARE    64u     /* a batch is at most this fraction of all superframes */
 
 struct range {
     uint64_t base, end;
@@ -290,7 +290,8 @@ static void reserve_metadata(struct boot_map *map, const struct survey *s)
     page_shared.records = page_shared.frame_words_end;
     page_shared.records_end = page_shared.records + records * sizeof(struct chunk);
     page_shared.metadata = size;
-    page_shared.batch = (unsigned)MAX(MIN(superframes / BATCH_SHARE, BATCH_MAX), BATCH_MIN);
+    uint64_t batch = MIN(superframes / BATCH_SHARE, BATCH_MAX);
+    page_shared.batch = (unsigned)MAX(batch, BATCH_MIN);
     for (uint64_t i = 0; i < gig_count; i++)
         chunk_init(&page_shared.gigs[i], i << GIG_SHIFT);
 }

@@ -2,7 +2,7 @@
 /*
  * Radix page tables of any format that this project uses: the host's own (x86 4-level, VMSAv8-64, Sv39/Sv48) and the second stages
  * (NPT, EPT, stage 2, G-stage). One walker; a format says how entries look and which rules apply. Every write of an entry, TLB and cache
- * operation goes through pt_trace hooks, so that the hosted checker can reject a missing break-before-make or barrier.
+ * operation goes through mm/page_table_trace.h, so that the hosted checker can reject a missing break-before-make or barrier.
  */
 #ifndef MM_PAGE_TABLE_H
 #define MM_PAGE_TABLE_H
@@ -47,6 +47,7 @@ struct page_table {
     hpa_t root;
     void *owner;          /* the VM, for flush(); NULL: the kernel */
     uint64_t table_pages; /* 4 KiB pages of tables, root included */
+    bool keep_tables;     /* empty tables stay: page_table_lookup() then needs no lock */
 };
 
 enum err page_table_init(struct page_table *pt, const struct pt_format *format, void *owner) MUST_CHECK;
@@ -56,7 +57,8 @@ void page_table_destroy(struct page_table *pt);
 /* Maps [va, va + size) to pa.. with the largest leaves that fit. Page-aligned. ERR_EXISTS where something else is mapped already
  * (nothing is changed then), ERR_NO_MEMORY. The caller holds the lock that owns `pt`. */
 enum err page_table_map(struct page_table *pt, uint64_t va, hpa_t pa, uint64_t size, unsigned attrs) MUST_CHECK;
-/* Unmaps what is mapped in the range (splitting larger leaves), flushes, frees empty tables. */
+/* Unmaps what is mapped in the range (splitting larger leaves), flushes, frees empty tables. ERR_NO_MEMORY when a leaf could not be split:
+ * part of the range may be unmapped then. */
 enum err page_table_unmap(struct page_table *pt, uint64_t va, uint64_t size) MUST_CHECK;
 /* Changes the attributes of what is mapped in the range, splitting leaves where needed; flushes. */
 enum err page_table_protect(struct page_table *pt, uint64_t va, uint64_t size, unsigned attrs) MUST_CHECK;
