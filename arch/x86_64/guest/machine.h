@@ -61,6 +61,9 @@ enum err x86_acpi_write(struct vm *vm, gpa_t *rsdp);
 /* Kernel, initrd, boot parameters, vCPU 0. */
 enum err x86_load(struct vm *vm);
 
+/* Power-on state (SDM vol. 3, table 10-1); RIP and CS at the reset vector. */
+void x86_reset_state(struct vcpu *v);
+
 /* CPUID as the guest sees it. */
 struct x86_cpuid {
     uint32_t eax, ebx, ecx, edx;
