@@ -103,5 +103,6 @@ static inline struct x86_state *x86_state(struct vcpu *v)
 void x86_interrupt_accepted(struct vcpu *v);
 /* Makes the next entry deliver exception `vector`. */
 void x86_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
+void x86_inject_page_fault(struct vcpu *v, uint64_t address, bool write);
 
 #endif

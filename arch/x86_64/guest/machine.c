@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The x86_64 guest ISA: machine, vCPU start-up, exits that only x86 knows. */
+#include "arch/x86_64/guest/machine.h"
+
+#include "arch/x86_64/guest/lapic.h"
+#include "kernel/devices/uart16550.h"
+#include "mm/heap.h"
+
+#define VECTOR_UD 6
+#define VECTOR_GP 13
+#define VECTOR_PF 14
+#define PF_WRITE  BIT(1)
+#define RESET_RIP 0xfff0
+#define RESET_CS  0xf000
+#define RESET_CS_BASE 0xffff0000ULL
+#define ATTR_REAL_CODE 0x09b
+#define ATTR_REAL_DATA 0x093
+#define ATTR_LDT       0x082
+#define ATTR_TSS       0x08b
+#define DR6_RESET      0xffff0ff0ULL
+#define DR7_RESET      0x400ULL
+#define XCR0_X87       BIT(0)
+#define XCR0_SSE       BIT(1)
+#define XCR0_AVX       BIT(2)
+#define FPU_CONTROL_RESET 0x37f  /* FCW, at offset 0 of the area */
+#define FPU_MXCSR_RESET   0x1f80 /* at offset 24 */
+#define FPU_MXCSR_OFFSET  24
+/* KVM's hypercall results (Linux: Documentation/virt/kvm/x86/hypercalls.rst). */
+#define HYPERCALL_UNKNOWN (-1000LL)
+
+/* ---- Building ---- */
+
+static enum err add_ram(struct vm *vm)
+{
+    struct x86_machine *m = x86_machine(vm);
+    enum err e;
+
+    m->low_ram = MIN(vm->config->memory, X86_LOW_RAM_LIMIT);
+    m->high_ram = vm->config->memory - m->low_ram;
+    e = guest_memory_add_ram(vm->memory, GPA(0), m->low_ram);
+    if (e == ERR_OK && m->high_ram)
+        e = guest_memory_add_ram(vm->memory, GPA(X86_HIGH_RAM), m->high_ram);
+    return e;
+}
+
+static enum err x86_machine_create(struct vm *vm)
+{
+    struct x86_machine *m = heap_zalloc(sizeof(*m));
+    enum err e;
+
+    if (!m)
+        return ERR_NO_MEMORY;
+    vm->machine = m;
+    m->tsc_hz = host_counter_hz();
+    m->clock_base_ns = clock_ns();
+    m->kvmclock = heap_zalloc_array(vm->config->cpus, sizeof(*m->kvmclock));
+    if (!m->kvmclock)
+        return ERR_NO_MEMORY;
+    e = add_ram(vm);
+    if (e == ERR_OK)
+        e = ioapic_create(vm);
+    if (e == ERR_OK)
+        e = lapic_add_page(vm);
+    if (e == ERR_OK)
+        e = x86_chipset_create(vm);
+    if (e == ERR_OK)
+        e = uart16550_create(vm, &vm->ports, PORT_COM1, PIN_COM1);
+    return e;
+}
+
+static void x86_machine_destroy(struct vm *vm)
+{
+    heap_free(x86_machine(vm)->kvmclock);
+    heap_free(vm->machine);
+}
+
+void x86_reset_state(struct vcpu *v)
+{
+    struct x86_state *s = x86_state(v);
+    uint64_t tsc_offset = s->tsc_offset;
+    uint16_t fcw = FPU_CONTROL_RESET;
+    uint32_t mxcsr = FPU_MXCSR_RESET;
+
+    *s = (struct x86_state){.rip = RESET_RIP,
+                            .rflags = X86_RFLAGS_FIXED,
+                            .cr0 = X86_CR0_ET | X86_CR0_NW | X86_CR0_CD,
+                            .pat = X86_PAT_RESET,
+                            .dr6 = DR6_RESET,
+                            .dr7 = DR7_RESET,
+                            .pending_interrupt = -1,
+                            .xcr0 = XCR0_X87,
+                            .tsc_offset = tsc_offset};
+    for (unsigned i = X86_ES; i <= X86_GS; i++)
+        s->segments[i] = (struct x86_segment){0, 0xffff, 0, ATTR_REAL_DATA};
+    s->segments[X86_CS] = (struct x86_segment){RESET_CS_BASE, 0xffff, RESET_CS, ATTR_REAL_CODE};
+    s->segments[X86_LDTR] = (struct x86_segment){0, 0xffff, 0, ATTR_LDT};
+    s->segments[X86_TR] = (struct x86_segment){0, 0xffff, 0, ATTR_TSS};
+    s->gdtr.limit = s->idtr.limit = 0xffff;
+    __builtin_memcpy(s->fpu, &fcw, sizeof(fcw));
+    __builtin_memcpy(s->fpu + FPU_MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
+    v->reg_valid = v->reg_dirty = UINT64_MAX;
+}
+
+static enum err x86_vcpu_create(struct vcpu *v)
+{
+    /* All TSCs of a VM start at 0 together. */
+    x86_state(v)->tsc_offset = -clock_to_counter(x86_machine(v->vm)->clock_base_ns);
+    x86_reset_state(v);
+    return lapic_create(v);
+}
+
+/* INIT puts the vCPU to waiting; a start-up IPI that comes while it waits starts it in real mode (SDM vol. 3, 9.4.4). */
+static void x86_startup(struct vcpu *v)
+{
+    struct lapic *l = v->isa_data;
+    struct x86_state *s = x86_state(v);
+    int vector;
+
+    if (__atomic_exchange_n(&l->init_pending, false, __ATOMIC_SEQ_CST)) {
+        vcpu_need(v, UINT64_MAX);
+        x86_reset_state(v);
+        lapic_reset(l);
+        v->running = false;
+    }
+    vector = __atomic_exchange_n(&l->sipi_vector, -1, __ATOMIC_SEQ_CST);
+    if (vector < 0 || v->running)
+        return;
+    s->segments[X86_CS].selector = (uint16_t)(vector << 8);
+    s->segments[X86_CS].base = (uint64_t)vector << 12;
+    s->rip = 0;
+    v->running = true;
+}
+
+/* ---- Interrupts ---- */
+
+static void x86_before_run(struct vcpu *v)
+{
+    struct lapic *l = v->isa_data;
+    struct x86_state *s = x86_state(v);
+
+    s->pending_interrupt = lapic_highest(l);
+    if (unlikely(READ_ONCE(l->nmi_pending)) && __atomic_exchange_n(&l->nmi_pending, false, __ATOMIC_SEQ_CST))
+        s->pending_nmi = true;
+}
+
+/* CR8 is the task priority's upper half. */
+static void x86_after_run(struct vcpu *v)
+{
+    struct lapic *l = v->isa_data;
+    uint8_t tpr = x86_state(v)->tpr;
+
+    if (unlikely(l->tpr >> 4 != tpr))
+        l->tpr = (uint32_t)tpr << 4;
+}
+
+static bool x86_has_work(struct vcpu *v)
+{
+    struct lapic *l = v->isa_data;
+
+    return lapic_highest(l) >= 0 || READ_ONCE(l->nmi_pending) || x86_state(v)->pending_nmi;
+}
+
+void x86_interrupt_accepted(struct vcpu *v)
+{
+    struct x86_state *s = x86_state(v);
+
+    lapic_accept(v->isa_data, (uint8_t)s->pending_interrupt);
+    s->pending_interrupt = -1;
+}
+
+void x86_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
+{
+    vcpu_dirty(v, X86_EVENT);
+    x86_state(v)->event = (struct x86_event){true, vector, X86_EVENT_EXCEPTION, has_error, error};
+}
+
+void x86_inject_page_fault(struct vcpu *v, uint64_t address, bool write)
+{
+    vcpu_dirty(v, X86_CONTROL);
+    x86_state(v)->cr2 = address;
+    x86_inject_exception(v, VECTOR_PF, true, write ? PF_WRITE : 0);
+}
+
+/* ---- Exits ---- */
+
+static void do_cpuid(struct vcpu *v, unsigned length)
+{
+    struct x86_state *s = x86_state(v);
+    struct x86_cpuid r;
+
+    vcpu_dirty(v, X86_GPR);
+    r = x86_cpuid_read(v, (uint32_t)s->gpr[X86_RAX], (uint32_t)s->gpr[X86_RCX]);
+    s->gpr[X86_RAX] = r.eax;
+    s->gpr[X86_RBX] = r.ebx;
+    s->gpr[X86_RCX] = r.ecx;
+    s->gpr[X86_RDX] = r.edx;
+    x86_skip(v, length);
+}
+
+/* SDM vol. 2, XSETBV: x87 always, AVX only with SSE. */
+static void do_xsetbv(struct vcpu *v, unsigned length)
+{
+    struct x86_state *s = x86_state(v);
+    uint64_t value;
+
+    vcpu_dirty(v, X86_GPR | X86_FPU);
+    value = (uint32_t)s->gpr[X86_RAX] | s->gpr[X86_RDX] << 32;
+    if ((uint32_t)s->gpr[X86_RCX] != 0 || !(value & XCR0_X87) || (value & ~x86_xcr0_allowed()) ||
+        ((value & XCR0_AVX) && !(value & XCR0_SSE))) {
+        x86_inject_exception(v, VECTOR_GP, true, 0);
+        return;
+    }
+    s->xcr0 = value;
+    x86_skip(v, length);
+}
+
+static enum exit_action handle_isa(struct vcpu *v, const struct vm_exit *exit)
+{
+    unsigned length = (unsigned)exit->isa.info[0];
+
+    switch (exit->isa.reason) {
+    case X86_EXIT_CPUID:
+        do_cpuid(v, length);
+        return ACTION_RESUME;
+    case X86_EXIT_INVD:
+        x86_skip(v, length);
+        return ACTION_RESUME;
+    case X86_EXIT_XSETBV:
+        do_xsetbv(v, length);
+        return ACTION_RESUME;
+    case X86_EXIT_CR8:
+        return ACTION_RESUME;
+    default:
+        x86_inject_exception(v, VECTOR_UD, false, 0);
+        return ACTION_RESUME;
+    }
+}
+
+/* RDMSR and WRMSR: the number is in ECX, the value in EDX:EAX. */
+static enum exit_action handle_msr(struct vcpu *v, const struct vm_exit *exit)
+{
+    struct x86_state *s = x86_state(v);
+    uint32_t msr = (uint32_t)exit->reg.number;
+    uint64_t value;
+    bool ok;
+
+    vcpu_dirty(v, X86_GPR);
+    if (exit->reg.write) {
+        value = (uint32_t)s->gpr[X86_RAX] | s->gpr[X86_RDX] << 32;
+        ok = x86_msr_write(v, msr, value);
+    } else {
+        ok = x86_msr_read(v, msr, &value);
+        if (ok) {
+            s->gpr[X86_RAX] = (uint32_t)value;
+            s->gpr[X86_RDX] = value >> 32;
+        }
+    }
+    if (ok) {
+        x86_skip(v, 2); /* RDMSR and WRMSR are two bytes long, without prefixes that matter */
+    } else {
+        log_guest(v->vm, LOG_DEBUG, "%s of unknown MSR 0x%x", exit->reg.write ? "write" : "read", msr);
+        x86_inject_exception(v, VECTOR_GP, true, 0);
+    }
+    return ACTION_RESUME;
+}
+
+static enum exit_action x86_handle_exit(struct vcpu *v, const struct vm_exit *exit)
+{
+    switch (exit->kind) {
+    case EXIT_PORT:
+        return x86_port(v, exit);
+    case EXIT_REGISTER:
+        return handle_msr(v, exit);
+    case EXIT_HYPERCALL:
+        vcpu_dirty(v, X86_GPR);
+        x86_state(v)->gpr[X86_RAX] = (uint64_t)HYPERCALL_UNKNOWN;
+        x86_skip(v, 3); /* VMCALL and VMMCALL */
+        return ACTION_RESUME;
+    case EXIT_IDLE:
+        x86_skip(v, 1); /* HLT */
+        return ACTION_IDLE;
+    case EXIT_ISA:
+        return handle_isa(v, exit);
+    default:
+        vm_fail(v->vm, "an exit of kind %d came that nothing here asked for", exit->kind);
+        return ACTION_FAIL;
+    }
+}
+
+static uint64_t x86_pc(struct vcpu *v)
+{
+    return x86_state(v)->rip;
+}
+
+static void x86_print(struct vcpu *v, struct out *out)
+{
+    static const char *const names[16] = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi",
+                                          "r8",  "r9",  "r10", "r11", "r12", "r13", "r14", "r15"};
+    const struct x86_state *s = x86_state(v);
+
+    out_printf(out, "rip %016llx  rflags %08llx  cs %04x\n", (unsigned long long)s->rip,
+               (unsigned long long)s->rflags, s->segments[X86_CS].selector);
+    for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
+        out_printf(out, "%s %016llx%s", names[i], (unsigned long long)s->gpr[i], i % 4 == 3 ? "\n" : "  ");
+    out_printf(out, "cr0 %016llx  cr2 %016llx  cr3 %016llx  cr4 %016llx  efer %llx\n", (unsigned long long)s->cr0,
+               (unsigned long long)s->cr2, (unsigned long long)s->cr3, (unsigned long long)s->cr4,
+               (unsigned long long)s->efer);
+}
+
+TABLE_ENTRY(guest_isas, struct guest_isa, x86_64_isa) = {
+    .name = "x86_64",
+    .state_size = sizeof(struct x86_state),
+    .machine_create = x86_machine_create,
+    .machine_destroy = x86_machine_destroy,
+    .vcpu_create = x86_vcpu_create,
+    .vcpu_destroy = lapic_destroy,
+    .load = x86_load,
+    .startup = x86_startup,
+    .before_run = x86_before_run,
+    .after_run = x86_after_run,
+    .has_work = x86_has_work,
+    .mmio = x86_mmio,
+    .handle_exit = x86_handle_exit,
+    .pc = x86_pc,
+    .print = x86_print,
+};
