@@ -178,7 +178,7 @@ static void vcpu_main(void *arg)
 void vcpu_switch_in(struct vcpu *v)
 {
     v->vm->engine->load(v);
-    WRITE_ONCE(v->cpu, this_cpu());
+    __atomic_store_n(&v->cpu, this_cpu(), __ATOMIC_RELAXED);
 }
 
 void vcpu_switch_out(struct vcpu *v)
@@ -186,7 +186,7 @@ void vcpu_switch_out(struct vcpu *v)
     v->vm->engine->put(v);
     v->reg_valid = UINT64_MAX;
     v->reg_dirty = UINT64_MAX;
-    WRITE_ONCE(v->cpu, NULL);
+    __atomic_store_n(&v->cpu, NULL, __ATOMIC_RELAXED);
 }
 
 void thread_bind_vcpu(struct vcpu *v)

@@ -24,11 +24,11 @@ struct kvmclock_page {
     int8_t tsc_shift;
     uint8_t flags;
     uint8_t pad[2];
-} PACKED;
+};
 
 struct kvm_wall_clock {
     uint32_t version, sec, nsec;
-} PACKED;
+};
 
 /* ns = (ticks shifted by `shift`) * mul / 2^32 */
 static void tsc_scale(uint64_t hz, uint32_t *mul, int8_t *shift)
