@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The canonical state of a vCPU to and from its VMCB, by groups. */
+#include "arch/x86_64/host/msr.h"
+#include "arch/x86_64/host/cpu.h"
+#include "arch/x86_64/host/svm/svm.h"
+
+#define SEGMENT_DPL_SHIFT 5
+#define SEGMENT_DPL_MASK  (3u << SEGMENT_DPL_SHIFT)
+
+static struct vmcb_segment *const *segment_slots(struct vmcb *c, struct vmcb_segment **slots)
+{
+    slots[X86_ES] = &c->es;
+    slots[X86_CS] = &c->cs;
+    slots[X86_SS] = &c->ss;
+    slots[X86_DS] = &c->ds;
+    slots[X86_FS] = &c->fs;
+    slots[X86_GS] = &c->gs;
+    slots[X86_LDTR] = &c->ldtr;
+    slots[X86_TR] = &c->tr;
+    return slots;
+}
+
+static void segments_write(const struct x86_state *s, struct vmcb *c)
+{
+    struct vmcb_segment *slots[X86_SEGMENT_COUNT];
+
+    segment_slots(c, slots);
+    for (unsigned i = 0; i < X86_SEGMENT_COUNT; i++) {
+        const struct x86_segment *from = &s->segments[i];
+
+        *slots[i] = (struct vmcb_segment){from->selector, from->attributes, from->limit, from->base};
+    }
+    c->gdtr.base = s->gdtr.base;
+    c->gdtr.limit = s->gdtr.limit;
+    c->idtr.base = s->idtr.base;
+    c->idtr.limit = s->idtr.limit;
+    c->cpl = (uint8_t)((s->segments[X86_SS].attributes & SEGMENT_DPL_MASK) >> SEGMENT_DPL_SHIFT);
+}
+
+static void segments_fetch(struct x86_state *s, struct vmcb *c)
+{
+    struct vmcb_segment *slots[X86_SEGMENT_COUNT];
+    struct x86_segment *ss = &s->segments[X86_SS];
+
+    segment_slots(c, slots);
+    for (unsigned i = 0; i < X86_SEGMENT_COUNT; i++)
+        s->segments[i] = (struct x86_segment){.base = slots[i]->base,
+                                              .limit = slots[i]->limit,
+                                              .selector = slots[i]->selector,
+                                              .attributes = slots[i]->attributes};
+    /* The CPL field is the truth; SS.DPL may be stale after SYSRET to 64-bit code. */
+    ss->attributes = (uint16_t)((ss->attributes & ~SEGMENT_DPL_MASK) | (unsigned)c->cpl << SEGMENT_DPL_SHIFT);
+    s->gdtr.base = c->gdtr.base;
+    s->gdtr.limit = (uint16_t)c->gdtr.limit;
+    s->idtr.base = c->idtr.base;
+    s->idtr.limit = (uint16_t)c->idtr.limit;
+}
+
+static void msrs_write(const struct x86_state *s, struct vmcb *c)
+{
+    c->star = s->star;
+    c->lstar = s->lstar;
+    c->cstar = s->cstar;
+    c->sfmask = s->sfmask;
+    c->kernel_gs_base = s->kernel_gs_base;
+    c->sysenter_cs = s->sysenter_cs;
+    c->sysenter_esp = s->sysenter_esp;
+    c->sysenter_eip = s->sysenter_eip;
+    c->pat = s->pat;
+    /* TSC_AUX is not part of the VMCB; the host does not use it. */
+    msr_write_safe(MSR_TSC_AUX, s->tsc_aux);
+}
+
+static void msrs_fetch(struct x86_state *s, const struct vmcb *c)
+{
+    s->star = c->star;
+    s->lstar = c->lstar;
+    s->cstar = c->cstar;
+    s->sfmask = c->sfmask;
+    s->kernel_gs_base = c->kernel_gs_base;
+    s->sysenter_cs = c->sysenter_cs;
+    s->sysenter_esp = c->sysenter_esp;
+    s->sysenter_eip = c->sysenter_eip;
+    s->pat = c->pat;
+}
+
+/* DR0 to DR3 stay in the registers: the host uses none of them and its own DR7 enables none. */
+static void debug_write(const struct x86_state *s, struct vmcb *c)
+{
+    __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(s->dr[0]), "r"(s->dr[1]),
+                     "r"(s->dr[2]), "r"(s->dr[3]));
+    c->dr6 = s->dr6;
+    c->dr7 = s->dr7;
+}
+
+static void debug_fetch(struct x86_state *s, const struct vmcb *c)
+{
+    __asm__ volatile("mov %%dr0, %0; mov %%dr1, %1; mov %%dr2, %2; mov %%dr3, %3"
+                     : "=r"(s->dr[0]), "=r"(s->dr[1]), "=r"(s->dr[2]), "=r"(s->dr[3]));
+    s->dr6 = c->dr6;
+    s->dr7 = c->dr7;
+}
+
+static void control_write(const struct x86_state *s, struct vmcb *c)
+{
+    c->cr0 = s->cr0 | CR0_ET;
+    c->cr2 = s->cr2;
+    c->cr3 = s->cr3;
+    c->cr4 = s->cr4;
+    c->efer = s->efer | EFER_SVME; /* VMRUN wants it (15.5.1); guests cannot see it: EFER accesses exit */
+}
+
+static void control_fetch(struct x86_state *s, const struct vmcb *c)
+{
+    s->cr0 = c->cr0;
+    s->cr2 = c->cr2;
+    s->cr3 = c->cr3;
+    s->cr4 = c->cr4;
+    s->efer = c->efer & ~(uint64_t)EFER_SVME;
+}
+
+void svm_state_write(struct vcpu *v, uint64_t groups)
+{
+    struct x86_state *s = x86_state(v);
+    struct svm_vcpu *e = svm_vcpu(v);
+    struct vmcb *c = e->vmcb;
+
+    /* A few stores: always. */
+    c->rax = s->gpr[X86_RAX];
+    c->rsp = s->gpr[X86_RSP];
+    c->rip = s->rip;
+    c->rflags = s->rflags | X86_RFLAGS_FIXED;
+    c->interrupt_state = s->interrupt_shadow ? VMCB_SHADOW : 0;
+    if (likely(!groups))
+        return;
+    if (groups & X86_SEGMENTS)
+        segments_write(s, c);
+    if (groups & X86_CONTROL)
+        control_write(s, c);
+    if (groups & X86_MSRS)
+        msrs_write(s, c);
+    if (groups & X86_DEBUG)
+        debug_write(s, c);
+    if (groups & X86_TSC)
+        c->tsc_offset = s->tsc_offset;
+    if (groups & X86_FPU)
+        e->fpu.xcr0 = s->xcr0 & cpu_features()->xcr0;
+}
+
+void svm_state_fetch(struct vcpu *v, uint64_t groups)
+{
+    struct x86_state *s = x86_state(v);
+    struct vmcb *c = svm_vcpu(v)->vmcb;
+
+    if (groups & X86_SEGMENTS)
+        segments_fetch(s, c);
+    if (groups & X86_CONTROL)
+        control_fetch(s, c);
+    if (groups & X86_MSRS)
+        msrs_fetch(s, c);
+    if (groups & X86_DEBUG)
+        debug_fetch(s, c);
+    if (groups & X86_FPU) {
+        uint64_t flags = host_irq_save();
+
+        if (this_cpu()->host.guest_fpu == &svm_vcpu(v)->fpu)
+            fpu_save();
+        host_irq_restore(flags);
+    }
+}

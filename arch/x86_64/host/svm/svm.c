@@ -1,0 +1,303 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * The SVM engine: runs x86_64 guests on AMD's virtualization (APM 2, chapter 15), always with nested paging. Per CPU an ASID allocator;
+ * a vCPU that comes to another CPU, or must flush, takes a new ASID or flushes its own.
+ */
+#include <string.h>
+#include "arch/x86_64/host/svm/svm.h"
+#include "arch/x86_64/host/cpu.h"
+#include "arch/x86_64/host/msr.h"
+#include "kernel/log.h"
+#include "kernel/vm.h"
+#include "mm/heap.h"
+#include "mm/page.h"
+
+#define IO_MAP_ORDER   2 /* 12 KiB, of 16 */
+#define MSR_MAP_ORDER  1
+#define MSR_MAP_LOW    0x0000 /* bit maps of two bits an MSR: 15.11 */
+#define MSR_MAP_HIGH   0x0800 /* from 0xc0000000 */
+#define MSR_HIGH       0xc0000000u
+#define PRED_CMD_IBPB  BIT(0)
+#define NPT_LIMIT      BIT(48)
+#define MXCSR_RESET    0x1f80u
+#define FCW_INIT       0x037fu
+#define FXSAVE_MXCSR   24
+#define ALWAYS_VALID   (X86_GPR | X86_RIP | X86_EVENT | X86_TSC) /* fetched at each exit, or kept in memory */
+
+static struct svm_features features;
+static hpa_t io_map, msr_map;
+
+const struct svm_features *svm_features(void)
+{
+    return &features;
+}
+
+/* ---- Machine ---- */
+
+static void msr_allow(uint8_t *map, uint32_t msr)
+{
+    uint32_t bit = msr >= MSR_HIGH ? MSR_MAP_HIGH * 8 + (msr - MSR_HIGH) * 2 : MSR_MAP_LOW * 8 + msr * 2;
+
+    map[bit / 8] &= (uint8_t)~(3u << bit % 8);
+}
+
+/* MSRs that VMRUN, VMLOAD and VMSAVE switch are the guest's to read and write. */
+static enum err maps_init(void)
+{
+    static const uint32_t direct[] = {
+        0x174, 0x175, 0x176, /* SYSENTER_CS, ESP, EIP */
+        MSR_PAT, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK, MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
+    };
+
+    io_map = page_alloc(IO_MAP_ORDER, 0);
+    msr_map = page_alloc(MSR_MAP_ORDER, 0);
+    if (!io_map.v || !msr_map.v)
+        return ERR_NO_MEMORY;
+    memset(phys_to_virt(io_map), 0xff, PAGE_SIZE << IO_MAP_ORDER);
+    memset(phys_to_virt(msr_map), 0xff, PAGE_SIZE << MSR_MAP_ORDER);
+    for (unsigned i = 0; i < ARRAY_SIZE(direct); i++)
+        msr_allow(phys_to_virt(msr_map), direct[i]);
+    return ERR_OK;
+}
+
+static enum err svm_probe(struct out *reason)
+{
+    const char *text;
+    struct cpuid c;
+
+    if (!svm_usable(&text)) {
+        out_printf(reason, "%s", text);
+        return ERR_UNSUPPORTED;
+    }
+    c = cpuid_read(CPUID_SVM, 0);
+    if (!(c.edx & CPUID_SVM_NP)) {
+        out_printf(reason, "the CPU's SVM has no nested paging");
+        return ERR_UNSUPPORTED;
+    }
+    if (c.ebx < 2) {
+        out_printf(reason, "the CPU's SVM has no ASID for guests");
+        return ERR_UNSUPPORTED;
+    }
+    features = (struct svm_features){.nrips = c.edx & CPUID_SVM_NRIPS,
+                                     .flush_by_asid = c.edx & CPUID_SVM_FLUSH_ASID,
+                                     .decode_assists = c.edx & CPUID_SVM_DECODE,
+                                     .asids = c.ebx};
+    if (maps_init() != ERR_OK) {
+        out_printf(reason, "no memory for SVM's permission maps");
+        return ERR_NO_MEMORY;
+    }
+    return ERR_OK;
+}
+
+static enum err svm_cpu_enable(void)
+{
+    struct cpu *cpu = this_cpu();
+    struct svm_cpu *s = heap_zalloc(sizeof(*s));
+    hpa_t save = page_alloc(0, PAGE_ZERO);
+
+    if (s)
+        s->host_vmcb = page_alloc(0, PAGE_ZERO);
+    if (!s || !save.v || !s->host_vmcb.v)
+        return ERR_NO_MEMORY;
+    msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SVME);
+    msr_write(MSR_VM_HSAVE_PA, save.v);
+    __asm__ volatile("vmsave %%rax" ::"a"(s->host_vmcb.v) : "memory");
+    s->generation = 1;
+    s->next_asid = 1;
+    cpu->host.svm = s;
+    return ERR_OK;
+}
+
+static void svm_report(struct out *out)
+{
+    const struct {
+        bool present;
+        const char *name;
+    } list[] = {{features.nrips, "next RIP"}, {features.decode_assists, "decode assists"}, {features.flush_by_asid, "flush by ASID"}};
+
+    out_printf(out, "SVM with nested paging, %u ASIDs; has:", (unsigned)features.asids);
+    for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
+        if (list[i].present)
+            out_printf(out, " %s,", list[i].name);
+    }
+    out_printf(out, " done in software:");
+    for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
+        if (!list[i].present)
+            out_printf(out, " %s,", list[i].name);
+    }
+    out_printf(out, " end\n");
+}
+
+static const struct pt_format *svm_stage2_format(uint64_t limit)
+{
+    if (limit > NPT_LIMIT)
+        return NULL;
+    return cpu_features()->page_1g ? svm_npt_format_1g : svm_npt_format_2m;
+}
+
+/* ---- VMs and vCPUs ---- */
+
+static enum err svm_vm_init(struct vm *vm)
+{
+    (void)vm;
+    return ERR_OK;
+}
+
+static void svm_vm_destroy(struct vm *vm)
+{
+    (void)vm;
+}
+
+static void vmcb_init(struct vcpu *v)
+{
+    struct vmcb *c = svm_vcpu(v)->vmcb;
+
+    c->intercept_exceptions = 1u << EXCEPTION_MC | 1u << EXCEPTION_DB | 1u << 17 /* #AC */;
+    c->intercept1 = VMCB_I1_INTR | VMCB_I1_NMI | VMCB_I1_INIT | VMCB_I1_RDPMC | VMCB_I1_CPUID | VMCB_I1_RSM |
+                    VMCB_I1_INVD | VMCB_I1_HLT | VMCB_I1_INVLPGA | VMCB_I1_IOIO | VMCB_I1_MSR | VMCB_I1_SHUTDOWN;
+    c->intercept2 = VMCB_I2_VMRUN | VMCB_I2_VMMCALL | VMCB_I2_VMLOAD | VMCB_I2_VMSAVE | VMCB_I2_STGI |
+                    VMCB_I2_CLGI | VMCB_I2_SKINIT | VMCB_I2_WBINVD | VMCB_I2_MONITOR | VMCB_I2_MWAIT |
+                    VMCB_I2_MWAIT_ARMED | VMCB_I2_XSETBV | VMCB_I2_RDPRU;
+    c->io_map = io_map.v;
+    c->msr_map = msr_map.v;
+    c->virtual_interrupt = VMCB_V_MASKING;
+    c->nested_control = VMCB_NP_ENABLE;
+    c->nested_cr3 = second_stage_root(v->vm->stage2).v;
+}
+
+/* Zeroes mean the initial state but for the two control words (SDM 1, 13.8.1: MXCSR is loaded from memory even then). */
+static void fpu_area_init(uint8_t *area)
+{
+    uint32_t mxcsr;
+
+    memcpy(&mxcsr, area + FXSAVE_MXCSR, sizeof(mxcsr));
+    if (mxcsr)
+        return;
+    mxcsr = MXCSR_RESET;
+    memcpy(area + FXSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
+    area[0] = (uint8_t)FCW_INIT;
+    area[1] = FCW_INIT >> 8;
+}
+
+static enum err svm_vcpu_init(struct vcpu *v)
+{
+    struct svm_vcpu *e;
+
+    if (cpu_features()->xsave_size > X86_FPU_AREA_SIZE)
+        return ERR_UNSUPPORTED;
+    e = heap_zalloc(sizeof(*e));
+    if (!e)
+        return ERR_NO_MEMORY;
+    e->vmcb_pa = page_alloc(0, PAGE_ZERO);
+    if (!e->vmcb_pa.v) {
+        heap_free(e);
+        return ERR_NO_MEMORY;
+    }
+    e->vmcb = phys_to_virt(e->vmcb_pa);
+    e->fpu.area = x86_state(v)->fpu;
+    e->fpu.xcr0 = x86_state(v)->xcr0 & cpu_features()->xcr0;
+    fpu_area_init(e->fpu.area);
+    v->engine_data = e;
+    vmcb_init(v);
+    return ERR_OK;
+}
+
+static void svm_vcpu_destroy(struct vcpu *v)
+{
+    struct svm_vcpu *e = v->engine_data;
+
+    memset(e->vmcb, 0, PAGE_SIZE); /* a guest's registers */
+    page_free(e->vmcb_pa, 0);
+    heap_free(e);
+    v->engine_data = NULL;
+}
+
+/* ---- Running ---- */
+
+/* Predictions that another guest trained must not steer this one. */
+static void svm_load(struct vcpu *v)
+{
+    struct svm_cpu *s = this_cpu()->host.svm;
+
+    if (s->last_vm != v->vm && cpu_features()->ibpb)
+        msr_write(MSR_PRED_CMD, PRED_CMD_IBPB);
+    s->last_vm = v->vm;
+}
+
+static void svm_put(struct vcpu *v)
+{
+    svm_state_fetch(v, ~v->reg_valid);
+    svm_state_fetch(v, X86_FPU);
+}
+
+static void svm_flush(struct vcpu *v)
+{
+    svm_vcpu(v)->asid_generation = 0;
+}
+
+static void asid_assign(struct svm_vcpu *e, struct cpu *cpu)
+{
+    struct svm_cpu *s = cpu->host.svm;
+    struct vmcb *c = e->vmcb;
+
+    if (e->asid_cpu == cpu && !e->asid_generation && features.flush_by_asid && c->asid) {
+        /* It still owns its ASID unless the numbers ran out meanwhile: then the newer owner's flush harms nobody either. */
+        c->tlb_control = VMCB_TLB_FLUSH_ASID;
+        e->asid_generation = s->generation;
+        return;
+    }
+    if (s->next_asid >= features.asids) {
+        s->generation++;
+        s->next_asid = 1;
+        c->tlb_control = VMCB_TLB_FLUSH_ALL;
+    }
+    c->asid = s->next_asid++;
+    e->asid_cpu = cpu;
+    e->asid_generation = s->generation;
+}
+
+static void svm_run(struct vcpu *v, struct vm_exit *exit)
+{
+    struct x86_state *s = x86_state(v);
+    struct svm_vcpu *e = svm_vcpu(v);
+    struct vmcb *c = e->vmcb;
+    struct cpu *cpu = this_cpu();
+    struct svm_cpu *own = cpu->host.svm;
+
+    if (unlikely(e->asid_cpu != cpu || e->asid_generation != own->generation))
+        asid_assign(e, cpu);
+    svm_state_write(v, v->reg_dirty);
+    v->reg_dirty = 0;
+    svm_inject(v);
+    fpu_load(&e->fpu);
+    svm_enter(e->vmcb_pa.v, s->gpr, own->host_vmcb.v);
+    c->tlb_control = 0;
+    s->gpr[X86_RAX] = c->rax;
+    s->gpr[X86_RSP] = c->rsp;
+    s->rip = c->rip;
+    s->rflags = c->rflags;
+    s->interrupt_shadow = c->interrupt_state & VMCB_SHADOW;
+    s->tpr = VMCB_V_TPR(c->virtual_interrupt) & 0xf;
+    v->reg_valid = ALWAYS_VALID;
+    svm_take_back(v);
+    svm_exit_decode(v, exit);
+}
+
+TABLE_ENTRY(engines, struct engine, svm_engine) = {
+    .name = "svm",
+    .isa = "x86_64",
+    .preference = 100,
+    .probe = svm_probe,
+    .cpu_enable = svm_cpu_enable,
+    .report = svm_report,
+    .stage2_format = svm_stage2_format,
+    .vm_init = svm_vm_init,
+    .vm_destroy = svm_vm_destroy,
+    .vcpu_init = svm_vcpu_init,
+    .vcpu_destroy = svm_vcpu_destroy,
+    .load = svm_load,
+    .put = svm_put,
+    .run = svm_run,
+    .fetch = svm_state_fetch,
+    .flush = svm_flush,
+};

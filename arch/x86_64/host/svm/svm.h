@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* Inside the SVM engine. */
+#ifndef X86_HOST_SVM_SVM_H
+#define X86_HOST_SVM_SVM_H
+
+#include "arch/x86_64/guest/state.h"
+#include "arch/x86_64/host/fpu.h"
+#include "arch/x86_64/host/svm/vmcb.h"
+
+struct svm_features {
+    bool nrips, flush_by_asid, decode_assists;
+    uint32_t asids; /* address space ids 1 to asids - 1 are for guests */
+};
+const struct svm_features *svm_features(void);
+
+/* Per CPU: cpu->host.svm. */
+struct svm_cpu {
+    hpa_t host_vmcb;      /* VMSAVE of the host */
+    uint64_t generation;  /* of ASIDs: grows when they run out */
+    uint32_t next_asid;
+    const struct vm *last_vm; /* whose code ran here last */
+};
+
+/* Per vCPU: vcpu->engine_data. The VMCB holds the groups of the canonical state that are not valid there. */
+struct svm_vcpu {
+    struct vmcb *vmcb;
+    hpa_t vmcb_pa;
+    struct host_fpu fpu;
+    struct cpu *asid_cpu;     /* where `asid` counts */
+    uint64_t asid_generation; /* 0: none assigned */
+};
+
+static inline struct svm_vcpu *svm_vcpu(struct vcpu *v)
+{
+    return v->engine_data;
+}
+
+/* The VMCB's part of `groups`, to and from the canonical state. */
+void svm_state_write(struct vcpu *v, uint64_t groups);
+void svm_state_fetch(struct vcpu *v, uint64_t groups);
+
+/* Interrupts and exceptions: what is pending goes into the VMCB, what was interrupted comes back. */
+void svm_inject(struct vcpu *v);
+void svm_take_back(struct vcpu *v);
+/* Turns the VMCB's exit into a neutral one. */
+void svm_exit_decode(struct vcpu *v, struct vm_exit *exit);
+
+
+extern const struct pt_format *const svm_npt_format_2m, *const svm_npt_format_1g;
+
+void svm_enter(uint64_t vmcb, uint64_t *gpr, uint64_t host_vmcb);
+
+#endif
