@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* Reads the configuration and the files that it names from the EFI system partition. */
+#include "boot/config.h"
 #include "boot/loader.h"
 #include "boot/path.h"
 

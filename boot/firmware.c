@@ -2,7 +2,7 @@
 /* What the firmware says about itself: configuration tables, random seed, Secure Boot, boot device. */
 #include "boot/loader.h"
 
-#define FDT_MAGIC_BE 0xedfe0dd0u /* 0xd00dfeed, big endian, as a little-endian CPU reads it */
+#define FDT_MAGIC    0xd00dfeedu
 #define FDT_SIZE_MAX (4u << 20)
 #define ATTRIBUTES_SIZE_MAX (1u << 20)
 #define ATTRIBUTE_XP 0x4000ULL /* EFI_MEMORY_XP */
@@ -59,15 +59,20 @@ static void copy_text(char *out, size_t capacity, const CHAR16 *text)
     out[used] = '\0';
 }
 
+static uint32_t read_be32(const uint8_t *at)
+{
+    return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
+}
+
 /* Some firmware keeps the device tree in memory that is free later: the kernel gets a copy of its own. */
 static uint64_t copy_fdt(uint64_t fdt)
 {
-    const uint32_t *header = (const uint32_t *)fdt;
+    const uint8_t *header = (const uint8_t *)fdt;
 
     if (!fdt)
         return 0;
-    uint32_t size = __builtin_bswap32(header[1]);
-    if (header[0] != FDT_MAGIC_BE || size < 40 || size > FDT_SIZE_MAX) {
+    uint32_t size = read_be32(header + 4);
+    if (read_be32(header) != FDT_MAGIC || size < 40 || size > FDT_SIZE_MAX) {
         Print(L"The firmware's device tree is damaged: ignored.\r\n");
         return 0;
     }

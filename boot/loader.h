@@ -49,12 +49,6 @@ EFI_STATUS raw_map_read(struct raw_map *map);
 /* esp.c: reads ennead.ini and the files that it names into info->files. */
 void esp_read_files(void);
 
-/*
- * config.c: calls `found` for each value of a key that names a file. Hostile text, not NUL-terminated.
- */
-void config_find_files(const char *text, size_t size,
-                       void (*found)(const char *section, const char *key, const char *value));
-
 /* firmware.c: fills info with what the firmware's tables and protocols say. */
 void firmware_describe(void);
 /* Copies the memory attributes table, which lives in memory that is free after ExitBootServices. */

@@ -14,6 +14,8 @@
 
 extern const char kernel_image_start[], kernel_image_end[];
 
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system); /* called by GNU-EFI in the ELF ABI */
+
 struct loader loader;
 
 static struct boot_layout layout;
@@ -209,14 +211,14 @@ static EFI_STATUS give_up(const char *reason)
     return EFI_LOAD_ERROR;
 }
 
-EFI_STATUS EFIAPI efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
+EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
 {
     uint64_t entry_counter = arch_counter();
     EFI_GUID loaded_image = EFI_LOADED_IMAGE_PROTOCOL_GUID;
 
-    InitializeLib(image, system);
+    (void)system; /* GNU-EFI has set ST, BS and RT from it */
     BS->SetWatchdogTimer(0, 0, 0, NULL); /* large files may take longer than its 5 minutes */
-    Print(L"\r\nEnnead " ENNEAD_VERSION_WIDE ", loader for %a\r\n", arch_name);
+    Print(L"\r\nEnnead %a, loader for %a\r\n", ENNEAD_VERSION, arch_name);
     loader.image = image;
     EFI_STATUS status = BS->HandleProtocol(image, &loaded_image, (void **)&loader.loaded);
     if (EFI_ERROR(status))
