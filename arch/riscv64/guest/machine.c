@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The riscv64 guest ISA: its machine, interrupts in and out of the canonical state, and the exits that need it. */
+#include "arch/riscv64/guest/machine.h"
+#include "kernel/devices/uart16550.h"
+#include "kernel/log.h"
+#include "mm/heap.h"
+
+#define WFI_INSTRUCTION 0x10500073u
+#define TIMER_LATE_LIMIT (365ULL * 24 * 3600 * NS_PER_SEC) /* farther timers are as good as none */
+
+/* ---- Creation ---- */
+
+static enum err machine_create(struct vm *vm)
+{
+    struct riscv_machine *m = heap_zalloc(sizeof(*m));
+    enum err e;
+
+    if (!m)
+        return ERR_NO_MEMORY;
+    vm->machine = m;
+    e = guest_memory_add(vm->memory, GPA(RISCV_RAM_BASE), vm->config->memory);
+    if (e == ERR_OK)
+        e = riscv_plic_create(vm);
+    if (e == ERR_OK)
+        e = uart16550_create(vm, &vm->mmio, RISCV_UART_BASE, RISCV_UART_PIN);
+    return e;
+}
+
+static void machine_destroy(struct vm *vm)
+{
+    heap_free(vm->machine);
+    vm->machine = NULL;
+}
+
+/* The software timer fired: the vCPU looks at stimecmp before it runs on. */
+static void timer_fired(struct timer *t)
+{
+    struct riscv_hart *hart = container_of(t, struct riscv_hart, timer);
+
+    vcpu_request(hart->vcpu, VCPU_REQUEST_IRQ);
+}
+
+static enum err vcpu_setup(struct vcpu *v)
+{
+    struct riscv_state *s = riscv_state(v);
+    struct riscv_hart *hart = heap_zalloc(sizeof(*hart));
+
+    if (!hart)
+        return ERR_NO_MEMORY;
+    hart->vcpu = v;
+    hart->hart_state = RISCV_HART_STOPPED;
+    hart->timer_set = UINT64_MAX;
+    timer_setup(&hart->timer, timer_fired);
+    v->isa_data = hart;
+    s->prv = RISCV_PRV_S;
+    s->sstatus = RISCV_SSTATUS_UXL_64;
+    s->stimecmp = UINT64_MAX;
+    return ERR_OK;
+}
+
+static void vcpu_teardown(struct vcpu *v)
+{
+    timer_cancel(&riscv_hart(v)->timer);
+    heap_free(v->isa_data);
+    v->isa_data = NULL;
+}
+
+/* ---- Interrupts ---- */
+
+/* Clock value at which the guest's time reaches `ticks`. */
+static uint64_t deadline_of(const struct vm *vm, uint64_t ticks)
+{
+    uint64_t now = riscv_time(vm);
+    unsigned __int128 ns;
+
+    if (ticks <= now)
+        return 0;
+    ns = (unsigned __int128)(ticks - now) * NS_PER_SEC / riscv_machine(vm)->timebase_hz;
+    return ns > TIMER_LATE_LIMIT ? UINT64_MAX : clock_ns() + (uint64_t)ns + 1;
+}
+
+static bool timer_due(const struct vcpu *v)
+{
+    return riscv_time(v->vm) >= riscv_state(v)->stimecmp;
+}
+
+/* For engines without a guest timer: STIP by comparison, and a host timer for the moment when it will change. */
+static void update_timer(struct vcpu *v)
+{
+    struct riscv_state *s = riscv_state(v);
+    struct riscv_hart *hart = riscv_hart(v);
+
+    if (timer_due(v)) {
+        s->sip |= RISCV_SIP_STIP;
+        return;
+    }
+    s->sip &= ~RISCV_SIP_STIP;
+    if (hart->timer_set != s->stimecmp) {
+        uint64_t deadline = deadline_of(v->vm, s->stimecmp);
+
+        hart->timer_set = s->stimecmp;
+        if (deadline != UINT64_MAX)
+            timer_set(&hart->timer, deadline);
+    }
+}
+
+static void before_run(struct vcpu *v)
+{
+    struct riscv_state *s = riscv_state(v);
+    struct riscv_hart *hart = riscv_hart(v);
+
+    if (unlikely(__atomic_load_n(&hart->ipi, __ATOMIC_RELAXED)) && __atomic_exchange_n(&hart->ipi, 0, __ATOMIC_SEQ_CST))
+        s->sip |= RISCV_SIP_SSIP;
+    if (riscv_plic_pending(v->vm, v->id))
+        s->sip |= RISCV_SIP_SEIP;
+    else
+        s->sip &= ~RISCV_SIP_SEIP;
+    if (!riscv_machine(v->vm)->hardware_timer)
+        update_timer(v);
+}
+
+/* Called while the vCPU is idle: go_idle() has made sie and stimecmp canonical. */
+static bool has_work(struct vcpu *v)
+{
+    const struct riscv_state *s = riscv_state(v);
+    uint64_t pending = s->sip & RISCV_SIP_SSIP;
+
+    pending |= __atomic_load_n(&riscv_hart(v)->ipi, __ATOMIC_SEQ_CST) ? RISCV_SIP_SSIP : 0;
+    pending |= riscv_plic_pending(v->vm, v->id) ? RISCV_SIP_SEIP : 0;
+    pending |= timer_due(v) ? RISCV_SIP_STIP : 0;
+    return pending & s->sie;
+}
+
+static uint64_t idle_deadline(struct vcpu *v)
+{
+    return deadline_of(v->vm, riscv_state(v)->stimecmp);
+}
+
+static enum exit_action go_idle(struct vcpu *v)
+{
+    vcpu_need(v, RISCV_CSR | RISCV_TIMER);
+    return ACTION_IDLE;
+}
+
+/* ---- Exceptions ---- */
+
+/* Enters the guest's S-mode trap handler (12.1.2, 12.1.6 to 9). */
+static void inject(struct vcpu *v, uint64_t cause, uint64_t value)
+{
+    struct riscv_state *s = riscv_state(v);
+
+    vcpu_dirty(v, RISCV_CSR);
+    s->sepc = s->pc;
+    s->scause = cause;
+    s->stval = value;
+    s->sstatus = (s->sstatus & ~(RISCV_SSTATUS_SPP | RISCV_SSTATUS_SPIE)) |
+                 (s->prv ? RISCV_SSTATUS_SPP : 0) |
+                 (s->sstatus & RISCV_SSTATUS_SIE ? RISCV_SSTATUS_SPIE : 0);
+    s->sstatus &= ~RISCV_SSTATUS_SIE;
+    s->prv = RISCV_PRV_S;
+    s->pc = s->stvec & ~3UL;
+}
+
+/* An instruction that S-mode has and a guest's S-mode has not: wfi waits, all others do not exist. */
+static enum exit_action virtual_instruction(struct vcpu *v, uint64_t instruction)
+{
+    if (instruction == WFI_INSTRUCTION && riscv_state(v)->prv == RISCV_PRV_S) {
+        riscv_state(v)->pc += 4;
+        return go_idle(v);
+    }
+    inject(v, RISCV_CAUSE_ILLEGAL, instruction);
+    return ACTION_RESUME;
+}
+
+static enum exit_action handle_exit(struct vcpu *v, const struct vm_exit *exit)
+{
+    enum exit_action action;
+
+    switch (exit->kind) {
+    case EXIT_HYPERCALL:
+        action = riscv_sbi_call(v);
+        return action == ACTION_IDLE ? go_idle(v) : action;
+    case EXIT_ISA:
+        return virtual_instruction(v, exit->isa.info[0]);
+    default:
+        vm_fail(v->vm, "an exit of kind %d came that a riscv64 guest does not have", exit->kind);
+        return ACTION_FAIL;
+    }
+}
+
+/* ---- Devices ---- */
+
+static uint64_t extend(uint64_t value, unsigned size, bool sign)
+{
+    unsigned shift = 64 - 8 * size;
+
+    return sign ? (uint64_t)((int64_t)(value << shift) >> shift) : value;
+}
+
+static bool operand_of(const struct vm_exit *exit, struct riscv_access *a)
+{
+    if (!exit->memory.operand_valid)
+        return riscv_decode_access(exit->memory.instruction, a);
+    *a = (struct riscv_access){.store = exit->memory.access == PT_WRITE,
+                               .sign_extend = exit->memory.sign_extend,
+                               .size = exit->memory.size,
+                               .reg = exit->memory.reg,
+                               .length = exit->memory.instruction_length};
+    return true;
+}
+
+static enum exit_action access_fault(struct vcpu *v, const struct vm_exit *exit)
+{
+    uint64_t cause = exit->memory.access == PT_EXEC   ? RISCV_CAUSE_FETCH_ACCESS
+                     : exit->memory.access == PT_READ ? RISCV_CAUSE_LOAD_ACCESS
+                                                      : RISCV_CAUSE_STORE_ACCESS;
+
+    inject(v, cause, exit->memory.gva);
+    return ACTION_RESUME;
+}
+
+/* What is neither RAM nor a plain load or store to a device is an access fault, as on a board. */
+static enum exit_action mmio(struct vcpu *v, const struct vm_exit *exit)
+{
+    struct riscv_state *s = riscv_state(v);
+    struct riscv_access a;
+
+    if (exit->memory.access == PT_EXEC || !operand_of(exit, &a))
+        return access_fault(v, exit);
+    if (a.store) {
+        bus_write(&v->vm->mmio, v, exit->memory.gpa.v, a.size, s->x[a.reg]);
+    } else {
+        uint64_t value = bus_read(&v->vm->mmio, v, exit->memory.gpa.v, a.size);
+
+        if (a.reg != RISCV_ZERO)
+            s->x[a.reg] = extend(value, a.size, a.sign_extend);
+    }
+    s->pc += a.length;
+    return ACTION_RESUME;
+}
+
+/* ---- For people ---- */
+
+static uint64_t pc(struct vcpu *v)
+{
+    return riscv_state(v)->pc;
+}
+
+static void print(struct vcpu *v, struct out *out)
+{
+    const struct riscv_state *s = riscv_state(v);
+
+    vcpu_need(v, RISCV_CSR | RISCV_TIMER);
+    out_printf(out, "pc %016llx  privilege %c\n", (unsigned long long)s->pc, s->prv ? 'S' : 'U');
+    for (unsigned i = 1; i < 32; i++)
+        out_printf(out, "x%-2u %016llx%s", i, (unsigned long long)s->x[i], i % 4 == 0 || i == 31 ? "\n" : "  ");
+    out_printf(out, "sstatus %llx  sie %llx  sip %llx  stvec %llx  satp %llx\n", (unsigned long long)s->sstatus,
+               (unsigned long long)s->sie, (unsigned long long)s->sip, (unsigned long long)s->stvec,
+               (unsigned long long)s->satp);
+    out_printf(out, "sepc %llx  scause %llx  stval %llx  stimecmp %llx\n", (unsigned long long)s->sepc,
+               (unsigned long long)s->scause, (unsigned long long)s->stval, (unsigned long long)s->stimecmp);
+}
+
+TABLE_ENTRY(guest_isas, struct guest_isa, guest_isa_riscv64) = {
+    .name = "riscv64",
+    .state_size = sizeof(struct riscv_state),
+    .machine_create = machine_create,
+    .machine_destroy = machine_destroy,
+    .vcpu_create = vcpu_setup,
+    .vcpu_destroy = vcpu_teardown,
+    .load = riscv_load,
+    .before_run = before_run,
+    .has_work = has_work,
+    .idle_deadline = idle_deadline,
+    .mmio = mmio,
+    .handle_exit = handle_exit,
+    .pc = pc,
+    .print = print,
+};

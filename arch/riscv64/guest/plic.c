@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * A guest's platform-level interrupt controller (RISC-V PLIC 1.0.0) in software. Context n is the S-mode of hart n. Sources are level
+ * triggered: pending while their pin is up and they are not claimed.
+ */
+#include "arch/riscv64/guest/machine.h"
+#include "kernel/lock.h"
+#include "mm/heap.h"
+
+#define PLIC_WORDS (RISCV_PLIC_PINS / 32)
+#define PLIC_PRIORITY_MASK 7u
+
+/* Offsets of the memory map. */
+#define PLIC_PENDING        0x1000UL
+#define PLIC_ENABLE         0x2000UL
+#define PLIC_ENABLE_STRIDE  0x80UL
+#define PLIC_CONTEXT        0x200000UL
+#define PLIC_CONTEXT_STRIDE 0x1000UL
+#define PLIC_CLAIM          4UL
+
+struct plic_context {
+    uint32_t enable[PLIC_WORDS];
+    uint32_t threshold;
+    uint32_t external; /* the context's interrupt line; read without the lock */
+};
+
+struct riscv_plic {
+    struct device device;
+    struct spinlock lock;
+    unsigned contexts;
+    uint32_t level[PLIC_WORDS], claimed[PLIC_WORDS];
+    uint32_t priority[RISCV_PLIC_PINS];
+    struct plic_context context[];
+};
+
+LOCK_CLASS(plic_class, "guest PLIC", RANK_IRQCHIP);
+
+/* The source that context `c` would claim, 0: none. The lowest number wins among equals. */
+static unsigned best(const struct riscv_plic *p, const struct plic_context *c)
+{
+    uint32_t highest = c->threshold;
+    unsigned found = 0;
+
+    for (unsigned w = 0; w < PLIC_WORDS; w++) {
+        uint32_t ready = p->level[w] & ~p->claimed[w] & c->enable[w];
+
+        for (; ready; ready &= ready - 1) {
+            unsigned source = w * 32 + (unsigned)__builtin_ctz(ready);
+
+            if (p->priority[source] > highest) {
+                highest = p->priority[source];
+                found = source;
+            }
+        }
+    }
+    return found;
+}
+
+/* Recomputes every context's line after a change. `by`: the vCPU that made it and looks itself before it runs on. Under the lock. */
+static void update(struct riscv_plic *p, const struct vcpu *by)
+{
+    struct vm *vm = p->device.vm;
+
+    for (unsigned i = 0; i < p->contexts; i++) {
+        struct plic_context *c = &p->context[i];
+        uint32_t line = best(p, c) != 0;
+
+        if (line == c->external)
+            continue;
+        WRITE_ONCE(c->external, line);
+        if (vm->vcpus && vm->vcpus[i] && vm->vcpus[i] != by)
+            vcpu_request(vm->vcpus[i], VCPU_REQUEST_IRQ);
+    }
+}
+
+static uint32_t claim(struct riscv_plic *p, struct plic_context *c)
+{
+    unsigned source = best(p, c);
+
+    p->claimed[source / 32] |= source ? 1u << source % 32 : 0;
+    return source;
+}
+
+static void complete(struct riscv_plic *p, const struct plic_context *c, uint64_t source)
+{
+    if (source < RISCV_PLIC_PINS && c->enable[source / 32] & 1u << source % 32)
+        p->claimed[source / 32] &= ~(1u << source % 32);
+}
+
+static uint64_t read_context(struct riscv_plic *p, uint64_t offset, const struct vcpu *v)
+{
+    uint64_t index = offset / PLIC_CONTEXT_STRIDE, reg = offset % PLIC_CONTEXT_STRIDE;
+    uint64_t value = 0;
+
+    if (index >= p->contexts)
+        return 0;
+    if (reg == 0)
+        return p->context[index].threshold;
+    if (reg == PLIC_CLAIM) {
+        value = claim(p, &p->context[index]);
+        update(p, v);
+    }
+    return value;
+}
+
+static uint64_t read_locked(struct riscv_plic *p, uint64_t offset, const struct vcpu *v)
+{
+    if (offset < PLIC_PENDING)
+        return offset / 4 < RISCV_PLIC_PINS ? p->priority[offset / 4] : 0;
+    if (offset < PLIC_ENABLE) {
+        uint64_t w = (offset - PLIC_PENDING) / 4;
+
+        return w < PLIC_WORDS ? p->level[w] & ~p->claimed[w] : 0;
+    }
+    if (offset < PLIC_CONTEXT) {
+        uint64_t index = (offset - PLIC_ENABLE) / PLIC_ENABLE_STRIDE;
+        uint64_t w = (offset - PLIC_ENABLE) % PLIC_ENABLE_STRIDE / 4;
+
+        return index < p->contexts && w < PLIC_WORDS ? p->context[index].enable[w] : 0;
+    }
+    return read_context(p, offset - PLIC_CONTEXT, v);
+}
+
+static void write_locked(struct riscv_plic *p, uint64_t offset, uint32_t value)
+{
+    if (offset < PLIC_PENDING) {
+        if (offset / 4 < RISCV_PLIC_PINS && offset != 0)
+            p->priority[offset / 4] = value & PLIC_PRIORITY_MASK;
+    } else if (offset >= PLIC_ENABLE && offset < PLIC_CONTEXT) {
+        uint64_t index = (offset - PLIC_ENABLE) / PLIC_ENABLE_STRIDE;
+        uint64_t w = (offset - PLIC_ENABLE) % PLIC_ENABLE_STRIDE / 4;
+
+        if (index < p->contexts && w < PLIC_WORDS)
+            p->context[index].enable[w] = w == 0 ? value & ~1u : value;
+    } else if (offset >= PLIC_CONTEXT) {
+        uint64_t index = (offset - PLIC_CONTEXT) / PLIC_CONTEXT_STRIDE;
+        uint64_t reg = (offset - PLIC_CONTEXT) % PLIC_CONTEXT_STRIDE;
+
+        if (index < p->contexts && reg == 0)
+            p->context[index].threshold = value & PLIC_PRIORITY_MASK;
+        else if (index < p->contexts && reg == PLIC_CLAIM)
+            complete(p, &p->context[index], value);
+    }
+}
+
+static uint64_t plic_read(struct device *d, struct vcpu *v, unsigned region, uint64_t offset, unsigned size)
+{
+    struct riscv_plic *p = container_of(d, struct riscv_plic, device);
+    uint64_t flags = spin_lock_irq(&p->lock);
+    uint64_t value = read_locked(p, offset, v);
+
+    (void)region;
+    (void)size;
+    spin_unlock_irq(&p->lock, flags);
+    return value;
+}
+
+static void plic_write(struct device *d, struct vcpu *v, unsigned region, uint64_t offset, unsigned size,
+                       uint64_t value)
+{
+    struct riscv_plic *p = container_of(d, struct riscv_plic, device);
+    uint64_t flags = spin_lock_irq(&p->lock);
+
+    (void)region;
+    (void)size;
+    write_locked(p, offset, (uint32_t)value);
+    update(p, v);
+    spin_unlock_irq(&p->lock, flags);
+}
+
+static void plic_set_pin(struct vm *vm, unsigned pin, bool level)
+{
+    struct riscv_plic *p = riscv_machine(vm)->plic;
+    uint64_t flags = spin_lock_irq(&p->lock);
+
+    if (level)
+        p->level[pin / 32] |= 1u << pin % 32;
+    else
+        p->level[pin / 32] &= ~(1u << pin % 32);
+    update(p, NULL);
+    spin_unlock_irq(&p->lock, flags);
+}
+
+static void plic_destroy(struct device *d)
+{
+    heap_free(container_of(d, struct riscv_plic, device));
+}
+
+static const struct device_ops plic_ops = {
+    .name = "PLIC", .read = plic_read, .write = plic_write, .destroy = plic_destroy, .lockless = true};
+
+const struct irqchip_ops riscv_plic_irqchip = {.name = "PLIC", .pins = RISCV_PLIC_PINS, .set_pin = plic_set_pin};
+
+enum err riscv_plic_create(struct vm *vm)
+{
+    unsigned contexts = (unsigned)vm->config->cpus;
+    struct riscv_plic *p = heap_zalloc(sizeof(*p) + contexts * sizeof(p->context[0]));
+    struct bus_region region = {.base = RISCV_PLIC_BASE, .size = RISCV_PLIC_SIZE, .min_size = 4, .max_size = 4};
+
+    if (!p)
+        return ERR_NO_MEMORY;
+    p->contexts = contexts;
+    spin_init(&p->lock, &plic_class);
+    device_init(&p->device, &plic_ops, vm);
+    riscv_machine(vm)->plic = p;
+    vm->irqchip = &riscv_plic_irqchip;
+    region.device = &p->device;
+    return bus_add(&vm->mmio, &region);
+}
+
+bool riscv_plic_pending(const struct vm *vm, unsigned hart)
+{
+    return READ_ONCE(riscv_machine(vm)->plic->context[hart].external);
+}
