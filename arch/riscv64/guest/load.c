@@ -123,6 +123,5 @@ enum err riscv_load(struct vm *vm)
     s->x[RISCV_A0] = 0;
     s->x[RISCV_A1] = fdt;
     riscv_hart(v)->hart_state = RISCV_HART_STARTED;
-    v->running = true;
     return ERR_OK;
 }

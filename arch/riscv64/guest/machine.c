@@ -18,7 +18,7 @@ static enum err machine_create(struct vm *vm)
     if (!m)
         return ERR_NO_MEMORY;
     vm->machine = m;
-    e = guest_memory_add(vm->memory, GPA(RISCV_RAM_BASE), vm->config->memory);
+    e = guest_memory_add_ram(vm->memory, GPA(RISCV_RAM_BASE), vm->config->memory);
     if (e == ERR_OK)
         e = riscv_plic_create(vm);
     if (e == ERR_OK)

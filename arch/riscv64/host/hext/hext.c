@@ -132,7 +132,7 @@ static enum err hext_vm_init(struct vm *vm)
 {
     struct riscv_machine *m = riscv_machine(vm);
     struct hext_vm *h = heap_zalloc(sizeof(*h));
-    const struct page_table *pt = second_stage_table(vm->stage2);
+    const struct pt_format *format = gstage_format(guest_memory_limit(vm->memory));
     enum err e;
 
     if (!h)
@@ -142,8 +142,8 @@ static enum err hext_vm_init(struct vm *vm)
         heap_free(h);
         return e;
     }
-    h->hgatp = gstage_mode(pt->format) << ATP_MODE_SHIFT | (uint64_t)h->vmid << HGATP_VMID_SHIFT |
-               pt->root.v >> PAGE_SHIFT;
+    h->hgatp = gstage_mode(format) << ATP_MODE_SHIFT | (uint64_t)h->vmid << HGATP_VMID_SHIFT |
+               second_stage_root(vm->stage2).v >> PAGE_SHIFT;
     vm->engine_data = h;
     m->isa = hext.isa;
     m->mmu = hext.mmu;
