@@ -123,7 +123,8 @@ efi-flags-aarch64 := -mgeneral-regs-only -mstrict-align -mno-outline-atomics
 efi-flags-riscv64 := -march=rv64gc -mabi=lp64d -mcmodel=medany -mno-relax
 loader-cflags := -std=gnu17 $(filter-out -fpie $(arch-flags-$(ARCH)),$(freestanding-flags)) -fpic \
     -fshort-wchar $(efi-flags-$(ARCH)) $(warnings) $(common-cppflags) -isystem $(DEPS)/include/efi \
-    -isystem $(DEPS)/include/efi/$(ARCH) -isystem $(DEPS)/include/efi/protocol
+    -isystem $(DEPS)/include/efi/$(ARCH) -isystem $(DEPS)/include/efi/protocol \
+    -isystem $(DEPS)/include -isystem build/deps/src
 loader-ldflags := -m $(LD_EMULATION) -nostdlib --no-undefined -z nocombreloc -z norelro -z noexecstack \
     -shared -Bsymbolic --build-id=none --gc-sections --no-warn-rwx-segments \
     -T $(DEPS)/lib/elf_$(ARCH)_efi.lds
