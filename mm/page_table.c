@@ -310,12 +310,17 @@ static void leaf_protect(struct walk *w, uint64_t *slot, uint64_t va, unsigned l
 
     if (value == *slot)
         return;
-    if (f->break_before_make && ((old_attrs ^ w->attrs) & ATTRS_BREAK)) {
+    uint64_t base = ALIGN_DOWN(va, level_size(level));
+    bool broken = f->break_before_make && ((old_attrs ^ w->attrs) & ATTRS_BREAK);
+    if (broken) {
         pt_write(w->pt, slot, 0, va, level);
-        pt_flush(w->pt, ALIGN_DOWN(va, level_size(level)), level_size(level));
+        pt_flush(w->pt, base, level_size(level));
     }
     pt_write(w->pt, slot, value, va, level);
-    walk_changed(w, va, level);
+    if (broken)
+        pt_publish(w->pt, base, level_size(level));
+    else
+        walk_changed(w, va, level);
 }
 
 enum err page_table_unmap(struct page_table *pt, uint64_t va, uint64_t size)
