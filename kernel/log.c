@@ -10,7 +10,6 @@
 #include "kernel/console.h"
 #include "kernel/log.h"
 #include "kernel/timer.h"
-#include "kernel/vm.h"
 
 #define SLOT_SIZE  128
 #define SLOT_COUNT 512
@@ -34,17 +33,6 @@ static CACHE_ALIGNED struct log_slot ring[SLOT_COUNT];
 static uint64_t next_slot;   /* atomic: the next number to hand out */
 static uint64_t shown;       /* slots before this one are on the consoles; owned by the holder of `showing` */
 static uint32_t showing;     /* atomic: somebody writes to the consoles */
-static enum log_level console_level = LOG_INFO;
-
-void log_set_level(enum log_level level)
-{
-    console_level = level;
-}
-
-enum log_level log_get_level(void)
-{
-    return console_level;
-}
 
 static void slot_fill(uint64_t number, const char *text, size_t length, enum log_level level,
                       uint64_t ns, unsigned part, unsigned parts)
@@ -88,21 +76,36 @@ static size_t slot_format(const struct log_slot *s, char *text, size_t size)
     return length;
 }
 
-static void show_slot(uint64_t number)
+/* Shows the line that begins with slot `number`, all of whose parts are complete; skips rests of lines. Returns its number of slots. */
+static unsigned show_line(uint64_t number)
 {
     struct log_slot copy;
-    char text[SLOT_TEXT + STAMP_SIZE + 16];
-    if (slot_read(number, &copy) && copy.level <= (uint8_t)console_level)
-        console_log(text, slot_format(&copy, text, sizeof(text)));
+    char text[LINE_SIZE + STAMP_SIZE + 16];
+    if (!slot_read(number, &copy) || copy.part != 0 || copy.parts > LINE_SLOTS)
+        return 1;
+    unsigned parts = copy.parts;
+    size_t length = slot_format(&copy, text, sizeof(text));
+    enum log_level level = (enum log_level)copy.level;
+    for (unsigned i = 1; i < parts && slot_read(number + i, &copy) && copy.part == i; i++)
+        length += slot_format(&copy, text + length, sizeof(text) - length);
+    console_write_log(level, text, length);
+    return parts;
 }
 
-/* True while there are complete slots that no console has. */
+static bool complete(uint64_t number)
+{
+    return __atomic_load_n(&ring[number % SLOT_COUNT].stamp, __ATOMIC_ACQUIRE) >= number + 1;
+}
+
+/* True while there is a complete line that no console has. */
 static bool pending(void)
 {
     uint64_t next = __atomic_load_n(&next_slot, __ATOMIC_SEQ_CST);
     uint64_t first = __atomic_load_n(&shown, __ATOMIC_RELAXED);
-    return first < next &&
-           __atomic_load_n(&ring[first % SLOT_COUNT].stamp, __ATOMIC_ACQUIRE) >= first + 1;
+    if (first >= next || !complete(first))
+        return false;
+    unsigned parts = ring[first % SLOT_COUNT].parts;
+    return parts <= 1 || parts > LINE_SLOTS || complete(first + parts - 1);
 }
 
 static void show(void)
@@ -110,10 +113,8 @@ static void show(void)
     while (pending() && !__atomic_exchange_n(&showing, 1, __ATOMIC_SEQ_CST)) {
         while (pending()) {
             uint64_t next = __atomic_load_n(&next_slot, __ATOMIC_RELAXED);
-            if (next - shown > SLOT_COUNT)
-                __atomic_store_n(&shown, next - SLOT_COUNT, __ATOMIC_RELAXED);
-            show_slot(shown);
-            __atomic_store_n(&shown, shown + 1, __ATOMIC_RELAXED);
+            uint64_t first = next - shown > SLOT_COUNT ? next - SLOT_COUNT : shown;
+            __atomic_store_n(&shown, first + show_line(first), __ATOMIC_RELAXED);
         }
         /* Lines that came meanwhile are seen by the loop above, or by their writers. */
         __atomic_store_n(&showing, 0, __ATOMIC_SEQ_CST);
@@ -142,7 +143,7 @@ static void log_line(enum log_level level, char *text, size_t length)
     show();
 }
 
-static void log_vprint(enum log_level level, const char *prefix, const char *fmt, va_list args)
+void log_vprint(enum log_level level, const char *prefix, const char *fmt, va_list args)
 {
     char text[LINE_SIZE + 1];
     int n = prefix ? snprintf(text, sizeof(text), "%s: ", prefix) : 0;
@@ -156,36 +157,6 @@ void log_print(enum log_level level, const char *fmt, ...)
     va_list args;
     va_start(args, fmt);
     log_vprint(level, NULL, fmt, args);
-    va_end(args);
-}
-
-#define GUEST_LINES 10 /* a second */
-
-/* True when `vm` may say another line in this second; tells how many it could not say in the last. */
-static bool guest_may_log(struct vm *vm)
-{
-    uint64_t now = clock_ns(), window = READ_ONCE(vm->log_window_ns);
-    if (now - window >= NS_PER_SEC &&
-        __atomic_compare_exchange_n(&vm->log_window_ns, &window, now, false, __ATOMIC_RELAXED,
-                                    __ATOMIC_RELAXED)) {
-        uint32_t dropped = __atomic_exchange_n(&vm->log_dropped, 0, __ATOMIC_RELAXED);
-        __atomic_store_n(&vm->log_lines, 0, __ATOMIC_RELAXED);
-        if (dropped)
-            log_warn("%s: %u more lines were suppressed", vm->name, (unsigned)dropped);
-    }
-    if (__atomic_fetch_add(&vm->log_lines, 1, __ATOMIC_RELAXED) < GUEST_LINES)
-        return true;
-    __atomic_fetch_add(&vm->log_dropped, 1, __ATOMIC_RELAXED);
-    return false;
-}
-
-void log_guest(struct vm *vm, enum log_level level, const char *fmt, ...)
-{
-    if (!guest_may_log(vm))
-        return;
-    va_list args;
-    va_start(args, fmt);
-    log_vprint(MAX(level, LOG_WARN), vm->name, fmt, args);
     va_end(args);
 }
 

@@ -7,6 +7,7 @@
  * No two queue locks are ever held together.
  */
 #include "kernel/scheduler.h"
+#include "kernel/log.h"
 #include "kernel/panic.h"
 #include "mm/heap.h"
 

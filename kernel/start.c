@@ -78,7 +78,6 @@ static void read_config(void)
     }
     if (boot.file_count == 0)
         log_info("no ennead/ennead.ini on the boot disk: starting with defaults and no guests");
-    log_set_level((enum log_level)config_get()->log);
 }
 
 static void run_hooks(void)

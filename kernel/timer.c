@@ -5,6 +5,7 @@
  */
 #include "kernel/timer.h"
 #include "kernel/cpu.h"
+#include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "mm/heap.h"
 
