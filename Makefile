@@ -8,7 +8,7 @@ MAKEFLAGS += --no-builtin-rules
 SHELL     := /bin/sh
 VERSION   := 0.1.0
 
-ARCHES    := x86_64 aarch64 riscv64
+all-arches := x86_64 aarch64 riscv64
 machine   := $(patsubst arm64,aarch64,$(shell uname -m))
 ARCH      ?= $(machine)
 TOOLCHAIN ?= gcc
@@ -16,7 +16,7 @@ DEBUG     ?= 0
 V         ?= 0
 PYTHON    := /usr/bin/python3
 
-$(if $(filter $(ARCHES),$(ARCH)),,$(error ARCH=$(ARCH) is none of $(ARCHES)))
+$(if $(filter $(all-arches),$(ARCH)),,$(error ARCH=$(ARCH) is none of $(all-arches)))
 $(if $(filter gcc clang,$(TOOLCHAIN)),,$(error TOOLCHAIN=$(TOOLCHAIN) is neither gcc nor clang))
 
 # Where things go: build/<arch>, with a folder below it for each other way to build.
@@ -115,7 +115,7 @@ $(O)/kernel.elf: $(O)/kernel.debug
 efi-name-x86_64  := BOOTX64.EFI
 efi-name-aarch64 := BOOTAA64.EFI
 efi-name-riscv64 := BOOTRISCV64.EFI
-efi := $(O)/$(efi-name-$(ARCH))
+efi = $(O)/$(efi-name-$(ARCH))
 
 efi-flags-x86_64  := -DGNU_EFI_USE_MS_ABI -mno-red-zone -mno-sse -mno-mmx \
     $(if $(filter clang,$(TOOLCHAIN)),,-mgeneral-regs-only -maccumulate-outgoing-args)
@@ -162,5 +162,7 @@ $(efi): $(O)/loader.so tools/pe.py
 	$(Q)$(PYTHON) tools/pe.py finish $@
 
 kernel: $(efi)
+
+include tools/image.mk
 
 -include $(kernel-objs:.o=.d) $(loader-objs:.o=.d)

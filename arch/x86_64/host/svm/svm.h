@@ -27,8 +27,7 @@ struct svm_vcpu {
     hpa_t vmcb_pa;
     struct host_fpu fpu;
     struct cpu *asid_cpu;     /* where `asid` counts */
-    uint64_t asid_generation; /* of that CPU when it was assigned */
-    bool flush;               /* drop second-stage translations before the next entry */
+    uint64_t asid_generation; /* 0: none assigned */
 };
 
 static inline struct svm_vcpu *svm_vcpu(struct vcpu *v)
