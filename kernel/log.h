@@ -10,12 +10,16 @@
 #ifndef KERNEL_LOG_H
 #define KERNEL_LOG_H
 
+#include <stdarg.h>
 #include "kernel/types.h"
 
 enum log_level { LOG_ERROR, LOG_WARN, LOG_INFO, LOG_DEBUG };
 
 /* Appends one line (no newline needed; control characters are replaced). Any context, NMI excepted. */
 void log_print(enum log_level level, const char *fmt, ...) PRINTF_LIKE(2, 3);
+
+/* The same with an argument list; "PREFIX: " before the text when `prefix` is not NULL. */
+void log_vprint(enum log_level level, const char *prefix, const char *fmt, va_list args) PRINTF_LIKE(3, 0);
 
 #define log_error(...) log_print(LOG_ERROR, __VA_ARGS__)
 #define log_warn(...)  log_print(LOG_WARN, __VA_ARGS__)
@@ -43,8 +47,5 @@ void out_buffer_init(struct out_buffer *b, char *text, size_t size);
 
 /* Writes the last `lines` lines of the ring (0: all) with time stamps, level at most `level`. */
 void log_dump(struct out *out, unsigned lines, enum log_level level);
-/* Least important level that consoles show from now on. INFO at start. */
-void log_set_level(enum log_level level);
-enum log_level log_get_level(void);
 
 #endif

@@ -11,6 +11,9 @@ NORETURN void panic(const char *fmt, ...) PRINTF_LIKE(1, 2);
  * Registers, symbolised backtrace, last log lines. */
 NORETURN void panic_trap(const struct host_trap_frame *frame, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
+/* For HOST_IPI_HALT: another CPU reports. */
+NORETURN void panic_stop_this_cpu(void);
+
 #define ASSERT(cond)                                                                               \
     do {                                                                                           \
         if (unlikely(!(cond)))                                                                     \

@@ -113,6 +113,8 @@ void scheduler_init(void);
 NORETURN void scheduler_start(void (*entry)(void *));
 /* The run queue and idle thread of another CPU, before it starts. */
 enum err scheduler_cpu_init(struct cpu *cpu) MUST_CHECK;
+/* Makes room for `count` CPUs; before the second one starts. */
+enum err scheduler_set_cpu_count(unsigned count) MUST_CHECK;
 /* The idle thread of the running CPU: what the CPU does from now on. Masked. */
 NORETURN void scheduler_idle(void);
 /* Called for HOST_IPI_RESCHEDULE. */

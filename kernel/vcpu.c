@@ -152,8 +152,7 @@ static void vcpu_loop(struct vcpu *v)
             continue;
         }
         if (unlikely(!vcpu_run_once(v, &exit))) {
-            if (this_cpu()->need_resched)
-                thread_yield();
+            thread_resched();
             continue;
         }
         v->stats.exits[exit.kind]++;
@@ -189,6 +188,16 @@ void vcpu_switch_out(struct vcpu *v)
     __atomic_store_n(&v->cpu, NULL, __ATOMIC_RELAXED);
 }
 
+static void thread_switch_in(struct thread *t)
+{
+    vcpu_switch_in(t->vcpu);
+}
+
+static void thread_switch_out(struct thread *t)
+{
+    vcpu_switch_out(t->vcpu);
+}
+
 void thread_bind_vcpu(struct vcpu *v)
 {
     uint64_t flags = host_irq_save();
@@ -197,6 +206,8 @@ void thread_bind_vcpu(struct vcpu *v)
     if (t->vcpu)
         vcpu_switch_out(t->vcpu);
     t->vcpu = v;
+    t->switch_in = v ? thread_switch_in : NULL;
+    t->switch_out = v ? thread_switch_out : NULL;
     if (v)
         vcpu_switch_in(v);
     host_irq_restore(flags);

@@ -42,7 +42,7 @@ struct efi_attributes_table {
 static struct {
     uint64_t system_table, map, map_size, attributes;
     uint32_t descriptor_size;
-    bool built, broken;
+    bool usable;
     struct page_table tables;
     void *stack;
 } fw;
@@ -108,7 +108,8 @@ static void share_kernel_half(void)
     memcpy(mine + PAGE_SIZE / 2, kernel + PAGE_SIZE / 2, PAGE_SIZE / 2);
 }
 
-static enum err firmware_build(void)
+/* The raw map lies in memory that the loader leaves behind: before that is freed. */
+static enum err build_tables(void)
 {
     hpa_t stack = page_alloc(FIRMWARE_STACK_ORDER, 0);
     enum err e;
@@ -121,9 +122,16 @@ static enum err firmware_build(void)
         e = map_attributes_table();
     if (e == ERR_OK)
         e = map_descriptors(phys_to_virt(HPA(fw.map)), fw.map_size, fw.descriptor_size, false);
-    if (e == ERR_OK)
-        fw.built = true;
     return e;
+}
+
+void firmware_tables_init(void)
+{
+    if (!fw.system_table)
+        return;
+    fw.usable = build_tables() == ERR_OK;
+    if (!fw.usable)
+        log_warn("the firmware's runtime services cannot be mapped: power off and reset use SBI only");
 }
 
 static void tables_switch(uint64_t root)
@@ -139,7 +147,7 @@ void firmware_fault(const struct host_trap_frame *frame)
     if (!to)
         return;
     this_cpu()->host.firmware_abort = NULL;
-    fw.broken = true;
+    fw.usable = false;
     tables_switch(kernel_map_root().v);
     log_warn("the firmware's runtime service faulted at 0x%lx (cause %lu, value 0x%lx): not used any more", frame->sepc,
              frame->scause, frame->stval);
@@ -173,13 +181,8 @@ static void firmware_reset(uint64_t kind)
     uint64_t services, reset, args[4] = {kind, 0, 0, 0};
     uint64_t flags;
 
-    if (!fw.system_table || fw.broken || !config_get()->runtime_services)
+    if (!fw.usable || !config_get()->runtime_services)
         return;
-    if (!fw.built && firmware_build() != ERR_OK) {
-        fw.broken = true;
-        log_warn("the firmware's runtime services cannot be mapped: using SBI instead");
-        return;
-    }
     flags = host_irq_save();
     table = phys_to_virt(HPA(fw.system_table));
     memcpy(&services, table + EFI_TABLE_RUNTIME, sizeof(services));

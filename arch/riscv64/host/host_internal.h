@@ -73,8 +73,9 @@ void aplic_mask(unsigned irq, bool masked);
 void aplic_resample(unsigned irq);
 unsigned aplic_source_count(void);
 
-/* power.c */
+/* firmware.c */
 void firmware_services_init(const struct boot_info *info);
+void firmware_tables_init(void);
 /* A fault inside a firmware service: goes back to its caller, or returns when there was none. */
 void firmware_fault(const struct host_trap_frame *frame);
 

@@ -69,8 +69,8 @@ no_idt:
     .balign 8
 gdt:
     .quad 0
-    .quad 0x00af9a000000ffff /* 64-bit code */
-    .quad 0x00cf92000000ffff /* data */
+    .quad 0x00af9b000000ffff /* 64-bit code; accessed already, since the page is read-only */
+    .quad 0x00cf93000000ffff /* data */
 gdt_end:
     .balign 8
 x86_trampoline_fields:      /* struct x86_trampoline_fields of smp.c */

@@ -232,28 +232,36 @@ static void svm_put(struct vcpu *v)
 
 static void svm_flush(struct vcpu *v)
 {
-    svm_vcpu(v)->asid_generation = 0;
+    svm_vcpu(v)->flush = true;
 }
 
+/* A new number on this CPU; when they run out, everything is flushed and all vCPUs take new ones. */
 static void asid_assign(struct svm_vcpu *e, struct cpu *cpu)
 {
     struct svm_cpu *s = cpu->host.svm;
-    struct vmcb *c = e->vmcb;
 
-    if (e->asid_cpu == cpu && !e->asid_generation && features.flush_by_asid && c->asid) {
-        /* It still owns its ASID unless the numbers ran out meanwhile: then the newer owner's flush harms nobody either. */
-        c->tlb_control = VMCB_TLB_FLUSH_ASID;
-        e->asid_generation = s->generation;
-        return;
-    }
     if (s->next_asid >= features.asids) {
         s->generation++;
         s->next_asid = 1;
-        c->tlb_control = VMCB_TLB_FLUSH_ALL;
+        e->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
     }
-    c->asid = s->next_asid++;
+    e->vmcb->asid = s->next_asid++;
     e->asid_cpu = cpu;
     e->asid_generation = s->generation;
+}
+
+static void asid_check(struct svm_vcpu *e, struct cpu *cpu)
+{
+    const struct svm_cpu *s = cpu->host.svm;
+    bool owned = e->asid_cpu == cpu && e->asid_generation == s->generation;
+
+    if (likely(owned && !e->flush))
+        return;
+    e->flush = false;
+    if (owned && features.flush_by_asid)
+        e->vmcb->tlb_control = VMCB_TLB_FLUSH_ASID;
+    else
+        asid_assign(e, cpu);
 }
 
 static void svm_run(struct vcpu *v, struct vm_exit *exit)
@@ -264,8 +272,7 @@ static void svm_run(struct vcpu *v, struct vm_exit *exit)
     struct cpu *cpu = this_cpu();
     struct svm_cpu *own = cpu->host.svm;
 
-    if (unlikely(e->asid_cpu != cpu || e->asid_generation != own->generation))
-        asid_assign(e, cpu);
+    asid_check(e, cpu);
     svm_state_write(v, v->reg_dirty);
     v->reg_dirty = 0;
     svm_inject(v);

@@ -27,7 +27,8 @@ struct svm_vcpu {
     hpa_t vmcb_pa;
     struct host_fpu fpu;
     struct cpu *asid_cpu;     /* where `asid` counts */
-    uint64_t asid_generation; /* 0: none assigned */
+    uint64_t asid_generation; /* of that CPU when it was assigned */
+    bool flush;               /* drop second-stage translations before the next entry */
 };
 
 static inline struct svm_vcpu *svm_vcpu(struct vcpu *v)
