@@ -437,6 +437,7 @@ enum err scheduler_set_cpu_count(unsigned count)
 void scheduler_init(void)
 {
     struct cpu *cpu = this_cpu();
+    timer_cpu_init(cpu);
     cpu->run_queue = &boot_queue;
     struct thread *idle = idle_thread(cpu);
     if (!idle)
