@@ -128,7 +128,7 @@ static const char *build_page_tables(void)
 {
     uint64_t page = (uintptr_t)arch_trampoline;
 
-    if (page % BOOT_PAGE_SIZE || page >= layout.phys_limit)
+    if (page % BOOT_PAGE_SIZE || page >= layout.identity_limit)
         return "the firmware put the loader at an address that it cannot use";
     convert_memory_map();
     if (!page_tables_init(&tables, &layout, take_table_page, NULL) ||

@@ -18,7 +18,8 @@ struct boot_layout {
     uint64_t kernel_virt;
     uint64_t direct_map_base;
     uint64_t direct_map_size; /* bytes */
-    uint64_t phys_limit;      /* the loader takes memory below this only: tables and identity map reach it */
+    uint64_t phys_limit;      /* the loader takes memory below this only: the direct map reaches it */
+    uint64_t identity_limit;  /* the same for the trampoline's page, which is mapped at its physical address */
     unsigned levels;          /* of page tables: 4, or 3 */
     bool gigabyte_leaves;
     bool split;     /* low addresses have tables of their own (aarch64 with two translation table bases) */

@@ -60,6 +60,7 @@ const char *arch_choose_layout(struct boot_layout *layout)
         .direct_map_base = split ? 0xffff000000000000 : 0x0000800000000000,
         .direct_map_size = 64ULL << 40,
         .phys_limit = 64ULL << 40,
+        .identity_limit = 64ULL << 40,
         .levels = 4,
         .gigabyte_leaves = true,
         .split = split,

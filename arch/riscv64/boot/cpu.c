@@ -106,6 +106,7 @@ const char *arch_choose_layout(struct boot_layout *layout)
         .direct_map_base = mode == SATP_SV48 ? 0xffff800000000000 : 0xffffffc000000000,
         .direct_map_size = mode == SATP_SV48 ? 64ULL << 40 : 128ULL << 30,
         .phys_limit = mode == SATP_SV48 ? 64ULL << 40 : 128ULL << 30,
+        .identity_limit = mode == SATP_SV48 ? 64ULL << 40 : 256ULL << 30,
         .levels = mode == SATP_SV48 ? 4 : 3,
         .gigabyte_leaves = true,
         .mode = mode,

@@ -81,6 +81,7 @@ const char *arch_choose_layout(struct boot_layout *layout)
         .direct_map_base = 0xffff800000000000,
         .direct_map_size = 64ULL << 40,
         .phys_limit = 64ULL << 40,
+        .identity_limit = 64ULL << 40,
         .levels = 4,
         .gigabyte_leaves = features & CPUID_EXTENDED_1GB,
     };
