@@ -1,0 +1,320 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The monitor: finds and runs commands, and serves the one session of all consoles. See kernel/monitor.h. */
+#include "kernel/monitor.h"
+
+#include <string.h>
+
+#include "kernel/config.h"
+#include "kernel/console.h"
+#include "kernel/monitor_line.h"
+#include "kernel/nearest.h"
+
+#define COMMANDS_MAX 96 /* shown by `help` */
+#define NAME_COLUMN  30
+#define HELP_WIDTH   76
+
+/* ---- Finding commands ---- */
+
+/* True when `name` ("help", "vm list") is made of the first words of argv; their number goes to *words. */
+static bool name_matches(const char *name, int argc, char **argv, int *words)
+{
+    int n = 0;
+    for (;;) {
+        size_t length = strcspn(name, " ");
+        if (n >= argc || strlen(argv[n]) != length || memcmp(argv[n], name, length) != 0)
+            return false;
+        n++;
+        if (!name[length]) {
+            *words = n;
+            return true;
+        }
+        name += length + 1;
+    }
+}
+
+static const struct monitor_command *find_command(int argc, char **argv, int *words)
+{
+    const struct monitor_command *best = NULL;
+    int n;
+    *words = 0;
+    TABLE_FOR_EACH(monitor_commands, struct monitor_command, c) {
+        if (name_matches(c->name, argc, argv, &n) && n > *words) {
+            best = c;
+            *words = n;
+        }
+    }
+    return best;
+}
+
+static bool in_group(const struct monitor_command *c, const char *group)
+{
+    size_t length = strlen(group);
+    return strncmp(c->name, group, length) == 0 && c->name[length] == ' ';
+}
+
+/* All commands (of `group`, when not NULL) by name; returns their number. */
+static unsigned sorted_commands(const struct monitor_command **list, const char *group)
+{
+    unsigned count = 0;
+    TABLE_FOR_EACH(monitor_commands, struct monitor_command, c) {
+        if (count == COMMANDS_MAX || (group && !in_group(c, group)))
+            continue;
+        unsigned at = count++;
+        for (; at && strcmp(list[at - 1]->name, c->name) > 0; at--)
+            list[at] = list[at - 1];
+        list[at] = c;
+    }
+    return count;
+}
+
+static void list_commands(struct out *out, const char *group)
+{
+    const struct monitor_command *list[COMMANDS_MAX];
+    unsigned count = sorted_commands(list, group);
+    for (unsigned i = 0; i < count; i++) {
+        int used = (int)(strlen(list[i]->name) + strlen(list[i]->usage) + 1);
+        int pad = MAX(NAME_COLUMN - used, 1);
+        out_printf(out, "  %s %s%*s%s\n", list[i]->name, list[i]->usage, pad, "", list[i]->summary);
+    }
+}
+
+static void unknown_command(struct out *out, int argc, char **argv)
+{
+    struct nearest n;
+    const struct monitor_command *list[COMMANDS_MAX];
+    if (sorted_commands(list, argv[0])) {
+        if (argc > 1)
+            out_printf(out, "%s has no command '%s'; it has:\n", argv[0], argv[1]);
+        else
+            out_printf(out, "%s needs one more word:\n", argv[0]);
+        list_commands(out, argv[0]);
+        return;
+    }
+    nearest_begin(&n, argv[0]);
+    TABLE_FOR_EACH(monitor_commands, struct monitor_command, c) {
+        if (!strchr(c->name, ' '))
+            nearest_offer(&n, c->name);
+    }
+    out_printf(out, "There is no command '%s'. ", argv[0]);
+    if (n.best)
+        out_printf(out, "The nearest is '%s'; 'help' lists all.\n", n.best);
+    else
+        out_printf(out, "'help' lists what there is.\n");
+}
+
+/* ---- Running them ---- */
+
+enum split { SPLIT_OK, SPLIT_QUOTE, SPLIT_MANY };
+
+/* Takes one word off *text: quotes ' and " hold blanks together and vanish. False when a quote is not closed. */
+static bool take_word(char **text)
+{
+    char *from = *text, *to = *text, quote = 0;
+    for (; *from && (quote || *from != ' '); from++) {
+        if (quote ? *from == quote : *from == '"' || *from == '\'')
+            quote = quote ? 0 : *from;
+        else
+            *to++ = *from;
+    }
+    *text = *from ? from + 1 : from;
+    *to = 0;
+    return !quote;
+}
+
+static enum split split(char *line, int *argc, char **argv)
+{
+    *argc = 0;
+    for (;;) {
+        line += strspn(line, " ");
+        if (!*line)
+            return SPLIT_OK;
+        if (*argc == MONITOR_ARGS_MAX)
+            return SPLIT_MANY;
+        argv[(*argc)++] = line;
+        if (!take_word(&line))
+            return SPLIT_QUOTE;
+    }
+}
+
+void monitor_execute(struct out *out, char *line)
+{
+    char *argv[MONITOR_ARGS_MAX + 1] = {NULL};
+    int argc, words;
+    switch (split(line, &argc, argv)) {
+    case SPLIT_QUOTE:
+        out_printf(out, "A quote is not closed: end the word with the same quote.\n");
+        return;
+    case SPLIT_MANY:
+        out_printf(out, "More than %d words: put words that belong together in quotes.\n",
+                   MONITOR_ARGS_MAX);
+        return;
+    case SPLIT_OK:
+        break;
+    }
+    if (!argc)
+        return;
+    const struct monitor_command *c = find_command(argc, argv, &words);
+    if (c)
+        c->run(out, argc - words, argv + words);
+    else
+        unknown_command(out, argc, argv);
+}
+
+/* ---- help ---- */
+
+/* Breaks a paragraph at blanks so that its lines fit. */
+static void print_paragraph(struct out *out, const char *text)
+{
+    size_t length;
+    while ((length = strlen(text)) > HELP_WIDTH) {
+        size_t n = HELP_WIDTH;
+        while (n && text[n] != ' ')
+            n--;
+        if (!n)
+            n = HELP_WIDTH;
+        out_printf(out, "  %.*s\n", (int)n, text);
+        text += n + (text[n] == ' ');
+    }
+    out_printf(out, "  %s\n", text);
+}
+
+static void run_help(struct out *out, int argc, char **argv)
+{
+    int words;
+    if (!argc) {
+        list_commands(out, NULL);
+        out_printf(out, "'help COMMAND' tells more. Tab completes; Up and Down recall lines.\n");
+        return;
+    }
+    const struct monitor_command *c = find_command(argc, argv, &words);
+    if (!c) {
+        unknown_command(out, argc, argv);
+        return;
+    }
+    out_printf(out, "%s%s%s\n", c->name, c->usage[0] ? " " : "", c->usage);
+    print_paragraph(out, c->help ? c->help : c->summary);
+}
+
+/* ---- Completion ---- */
+
+/* Word number `index` of `name`, copied to `word`; false when there is none or it does not fit. */
+static bool word_of(const char *name, int index, char *word, size_t size)
+{
+    while (index--) {
+        name += strcspn(name, " ");
+        if (!*name++)
+            return false;
+    }
+    size_t n = strcspn(name, " ");
+    if (!n || n >= size)
+        return false;
+    memcpy(word, name, n);
+    word[n] = 0;
+    return true;
+}
+
+/* True when the first `count` words of the name are argv's. */
+static bool begins_with(const char *name, int count, char **argv)
+{
+    char word[LINE_SIZE];
+    for (int i = 0; i < count; i++)
+        if (!word_of(name, i, word, sizeof(word)) || strcmp(word, argv[i]) != 0)
+            return false;
+    return true;
+}
+
+/* Offers word `count` of all commands that begin with argv, each once: neighbours in the sorted list are the same. */
+static void complete_name(int count, char **argv, void (*found)(const char *word, void *arg), void *arg)
+{
+    const struct monitor_command *list[COMMANDS_MAX];
+    char word[LINE_SIZE], last[LINE_SIZE] = "";
+    unsigned n = sorted_commands(list, NULL);
+    for (unsigned i = 0; i < n; i++) {
+        if (!begins_with(list[i]->name, count, argv) ||
+            !word_of(list[i]->name, count, word, sizeof(word)) || strcmp(word, last) == 0)
+            continue;
+        found(word, arg);
+        memcpy(last, word, sizeof(last));
+    }
+}
+
+static void monitor_complete(const char *line, size_t length,
+                             void (*found)(const char *word, void *arg), void *arg)
+{
+    char copy[LINE_SIZE], *words[MONITOR_ARGS_MAX + 1] = {NULL};
+    char **argv = words;
+    int argc, used;
+    memcpy(copy, line, length);
+    copy[length] = 0;
+    if (split(copy, &argc, argv) != SPLIT_OK)
+        return;
+    if (argc && strcmp(argv[0], "help") == 0) {
+        complete_name(argc - 1, argv + 1, found, arg);
+        return;
+    }
+    const struct monitor_command *c = find_command(argc, argv, &used);
+    if (c && c->complete)
+        c->complete(argc - used, found, arg);
+    if (!c || argc == used)
+        complete_name(argc, argv, found, arg);
+}
+
+/* ---- The session ---- */
+
+static struct line_editor editor;
+
+void monitor_main(void *unused)
+{
+    struct out *out = console_out();
+    (void)unused;
+    console_refresh_start();
+    line_init(&editor, MONITOR_PROMPT, monitor_complete);
+    for (;;) {
+        enum line_event event = LINE_EDITING;
+        line_begin(&editor, out);
+        while (event == LINE_EDITING) {
+            console_set_edit_line(editor.shown, editor.shown_length);
+            int byte = console_read(UINT64_MAX);
+            if (byte >= 0)
+                event = line_feed(&editor, (uint8_t)byte, out);
+        }
+        console_set_edit_line("", 0);
+        if (event == LINE_FINISHED)
+            monitor_execute(out, editor.text);
+    }
+}
+
+static void run_clear(struct out *out, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    out_printf(out, "\033[H\033[2J");
+}
+
+static void run_config(struct out *out, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    config_print(out);
+}
+
+TABLE_ENTRY(monitor_commands, struct monitor_command, command_help) = {
+    .name = "help",
+    .usage = "[COMMAND]",
+    .summary = "Lists the commands, or tells about one",
+    .run = run_help,
+};
+TABLE_ENTRY(monitor_commands, struct monitor_command, command_clear) = {
+    .name = "clear",
+    .usage = "",
+    .summary = "Clears the screen",
+    .run = run_clear,
+};
+TABLE_ENTRY(monitor_commands, struct monitor_command, command_config) = {
+    .name = "config",
+    .usage = "",
+    .summary = "Shows the configuration in force",
+    .help = "Prints the configuration as an ini file: what ennead/ennead.ini on the boot volume sets, and defaults for the rest. "
+            "A section with a mistake says which and is not used.",
+    .run = run_config,
+};
