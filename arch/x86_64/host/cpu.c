@@ -24,7 +24,6 @@
 #define CPUID7_EDX_SPEC_CTRL    BIT(26) /* IBRS and IBPB */
 #define CPUID7_EDX_L1D_FLUSH    BIT(28)
 #define CPUID7_EDX_ARCH_CAP     BIT(29)
-#define CPUIDD1_EAX_XSAVEOPT    BIT(0)
 #define CPUID_X1_ECX_SVM        BIT(2)
 #define CPUID_X1_EDX_PAGE_1G    BIT(26)
 #define CPUID_X7_EDX_INVARIANT  BIT(8)
@@ -156,7 +155,6 @@ static void find_xsave(void)
         features.xcr0 &= XCR0_X87 | XCR0_SSE;
     if (!features.avx512 || (features.xcr0 & XCR0_AVX512) != XCR0_AVX512)
         features.xcr0 &= ~(uint64_t)XCR0_AVX512;
-    features.xsaveopt = cpuid_read(0xd, 1).eax & CPUIDD1_EAX_XSAVEOPT;
 }
 
 void cpu_features_init(void)

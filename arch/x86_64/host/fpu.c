@@ -7,14 +7,13 @@
 
 #define MXCSR_DEFAULT 0x1f80 /* all exceptions masked, round to nearest */
 
+/* Not XSAVEOPT: it may leave out what it thinks unmodified since an XRSTOR of the same address, which a guest could have run. */
 static void registers_save(void *area)
 {
-    if (!cpu_features()->xsave)
-        __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
-    else if (cpu_features()->xsaveopt)
-        __asm__ volatile("xsaveopt64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
-    else
+    if (cpu_features()->xsave)
         __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
+    else
+        __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
 }
 
 static void registers_load(const void *area)
