@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Guest memory. A region has one word for each 2 MiB of guest-physical space that it touches: nothing yet, a block of 2 MiB, or a table of 4 KiB pages.
+ * Words change once, from nothing to something, by compare and exchange: who loses frees what it brought.
+ */
+#include <string.h>
+#include "kernel/panic.h"
+#include "mm/guest_memory.h"
+#include "mm/heap.h"
+#include "mm/page.h"
+
+#define SLOT_SHIFT 21
+#define SLOT_SIZE  (1UL << SLOT_SHIFT)
+#define SLOT_PAGES (SLOT_SIZE / PAGE_SIZE)
+#define GPA_MAX    BIT(52) /* no architecture has wider physical addresses */
+
+/* The low bits of a slot's word; above them a physical address. */
+#define SLOT_BLOCK 1UL /* of a block of 2 MiB */
+#define SLOT_TABLE 2UL /* of a page with SLOT_PAGES words, each 0 or the address of a page */
+
+struct slot {
+    uint64_t word; /* atomic */
+    uint32_t pins; /* atomic: spans of it in use */
+};
+
+struct region {
+    uint64_t base, end; /* guest-physical */
+    struct slot *slots; /* from base >> SLOT_SHIFT on */
+};
+
+struct guest_memory {
+    unsigned count;
+    struct region region[GUEST_REGIONS_MAX];
+    uint64_t limit;
+    uint64_t resident; /* atomic, bytes */
+};
+
+/* A piece of RAM within one slot. */
+struct piece {
+    struct slot *slot;
+    uint64_t size;   /* bytes from the address asked for to the end of the slot, the region or the request */
+    uint64_t offset; /* in the slot */
+    bool whole_slot; /* all of the slot is RAM of this region */
+};
+
+/* ---- Regions ---- */
+
+enum err guest_memory_create(struct guest_memory **out)
+{
+    *out = heap_zalloc(sizeof(**out));
+    return *out ? ERR_OK : ERR_NO_MEMORY;
+}
+
+static uint64_t slot_count(const struct region *r)
+{
+    return ((r->end - 1) >> SLOT_SHIFT) - (r->base >> SLOT_SHIFT) + 1;
+}
+
+enum err guest_memory_add_ram(struct guest_memory *m, gpa_t gpa, uint64_t size)
+{
+    if (!size || !IS_ALIGNED(gpa.v | size, PAGE_SIZE) || gpa.v >= GPA_MAX || size > GPA_MAX - gpa.v)
+        return ERR_INVALID;
+    if (m->count == GUEST_REGIONS_MAX)
+        return ERR_NO_MEMORY;
+    struct region r = {.base = gpa.v, .end = gpa.v + size};
+    for (unsigned i = 0; i < m->count; i++)
+        if (r.base < m->region[i].end && m->region[i].base < r.end)
+            return ERR_EXISTS;
+    r.slots = heap_zalloc_array(slot_count(&r), sizeof(*r.slots));
+    if (!r.slots)
+        return ERR_NO_MEMORY;
+    m->region[m->count++] = r;
+    m->limit = MAX(m->limit, r.end);
+    return ERR_OK;
+}
+
+uint64_t guest_memory_limit(const struct guest_memory *m)
+{
+    return m->limit;
+}
+
+uint64_t guest_memory_resident(const struct guest_memory *m)
+{
+    return __atomic_load_n(&m->resident, __ATOMIC_RELAXED);
+}
+
+/* At most GUEST_REGIONS_MAX comparisons. False when `gpa` is not RAM. */
+static bool piece_find(struct guest_memory *m, uint64_t gpa, uint64_t size, struct piece *p)
+{
+    for (unsigned i = 0; i < m->count; i++) {
+        const struct region *r = &m->region[i];
+        uint64_t start = ALIGN_DOWN(gpa, SLOT_SIZE);
+
+        if (gpa < r->base || gpa >= r->end)
+            continue;
+        uint64_t end = MIN(start + SLOT_SIZE, r->end);
+        *p = (struct piece){
+            .slot = &r->slots[(gpa >> SLOT_SHIFT) - (r->base >> SLOT_SHIFT)],
+            .size = MIN(size, end - gpa),
+            .offset = gpa - start,
+            .whole_slot = start >= r->base && start + SLOT_SIZE <= r->end,
+        };
+        return true;
+    }
+    return false;
+}
+
+static bool all_ram(struct guest_memory *m, uint64_t gpa, uint64_t size)
+{
+    struct piece p;
+
+    if (gpa >= GPA_MAX || size > GPA_MAX)
+        return false;
+    for (; size; gpa += p.size, size -= p.size)
+        if (!piece_find(m, gpa, size, &p))
+            return false;
+    return true;
+}
+
+/* ---- Host memory behind them ---- */
+
+static hpa_t word_address(uint64_t word)
+{
+    return HPA(word & ~PAGE_MASK);
+}
+
+/* Fills `word`, which was 0, with a new zeroed block | kind, unless somebody else is faster. Returns what it holds; 0: no memory. */
+static uint64_t word_fill(struct guest_memory *m, uint64_t *word, unsigned order, uint64_t kind)
+{
+    hpa_t block = page_alloc(order, PAGE_ZERO);
+    uint64_t old = 0;
+
+    if (!block.v)
+        return 0;
+    if (__atomic_compare_exchange_n(word, &old, block.v | kind, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+        __atomic_fetch_add(&m->resident, PAGE_SIZE << order, __ATOMIC_RELAXED);
+        return block.v | kind;
+    }
+    page_free(block, order);
+    return old;
+}
+
+static uint64_t slot_touch(struct guest_memory *m, const struct piece *p)
+{
+    uint64_t word = __atomic_load_n(&p->slot->word, __ATOMIC_ACQUIRE);
+
+    if (!word && p->whole_slot)
+        word = word_fill(m, &p->slot->word, PAGE_ORDER_2M, SLOT_BLOCK);
+    if (!word)
+        word = word_fill(m, &p->slot->word, 0, SLOT_TABLE);
+    return word;
+}
+
+static uint64_t *table_word(uint64_t word, const struct piece *p)
+{
+    return (uint64_t *)phys_to_virt(word_address(word)) + (p->offset >> PAGE_SHIFT);
+}
+
+/* The block at the piece's start, allocated if need be; false when there is no memory. */
+static bool piece_touch(struct guest_memory *m, const struct piece *p, hpa_t *block, uint64_t *block_size)
+{
+    uint64_t word = slot_touch(m, p);
+
+    *block_size = SLOT_SIZE;
+    if (word & SLOT_TABLE) {
+        uint64_t *page = table_word(word, p);
+        word = __atomic_load_n(page, __ATOMIC_ACQUIRE);
+        if (!word)
+            word = word_fill(m, page, 0, 0);
+        *block_size = PAGE_SIZE;
+    }
+    *block = word_address(word);
+    return word != 0;
+}
+
+/* A pointer to the piece and how much of it lies in one block; NULL where nothing was touched yet. */
+static const char *piece_peek(const struct piece *p, uint64_t *size)
+{
+    uint64_t word = __atomic_load_n(&p->slot->word, __ATOMIC_ACQUIRE), offset = p->offset;
+
+    *size = p->size;
+    if (word & SLOT_TABLE) {
+        word = __atomic_load_n(table_word(word, p), __ATOMIC_ACQUIRE);
+        offset &= PAGE_MASK;
+        *size = MIN(p->size, PAGE_SIZE - offset);
+    }
+    return word ? (const char *)phys_to_virt(word_address(word)) + offset : NULL;
+}
+
+/* The one way by which the hypervisor writes to a guest: a pointer to `gpa` and how many of `size` bytes lie behind it. */
+static enum err writable_span(struct guest_memory *m, uint64_t gpa, uint64_t size, char **span, uint64_t *length)
+{
+    uint64_t block_size;
+    struct piece p;
+    hpa_t block;
+
+    if (!piece_find(m, gpa, size, &p))
+        return ERR_RANGE;
+    if (!piece_touch(m, &p, &block, &block_size))
+        return ERR_NO_MEMORY;
+    uint64_t offset = p.offset & (block_size - 1);
+    *span = (char *)phys_to_virt(block) + offset;
+    *length = MIN(p.size, block_size - offset);
+    return ERR_OK;
+}
+
+/* ---- Copies ---- */
+
+enum err guest_copy_from(struct guest_memory *m, void *to, gpa_t gpa, size_t size)
+{
+    struct piece p;
+
+    if (!all_ram(m, gpa.v, size))
+        return ERR_RANGE;
+    for (char *at = to; size && piece_find(m, gpa.v, size, &p);) {
+        uint64_t length;
+        const char *from = piece_peek(&p, &length);
+
+        if (from)
+            memcpy(at, from, length);
+        else
+            memset(at, 0, length);
+        at += length;
+        gpa.v += length;
+        size -= length;
+    }
+    return ERR_OK;
+}
+
+/* Writes `size` bytes of `from`, or zeroes when that is NULL. */
+static enum err fill(struct guest_memory *m, gpa_t gpa, const char *from, uint64_t size)
+{
+    if (!all_ram(m, gpa.v, size))
+        return ERR_RANGE;
+    while (size) {
+        uint64_t length;
+        char *span;
+        enum err e = writable_span(m, gpa.v, size, &span, &length);
+
+        if (e)
+            return e;
+        if (from)
+            memcpy(span, from, length);
+        else
+            memset(span, 0, length);
+        from += from ? length : 0;
+        gpa.v += length;
+        size -= length;
+    }
+    return ERR_OK;
+}
+
+enum err guest_copy_to(struct guest_memory *m, gpa_t gpa, const void *from, size_t size)
+{
+    return fill(m, gpa, from, size);
+}
+
+enum err guest_zero(struct guest_memory *m, gpa_t gpa, uint64_t size)
+{
+    return fill(m, gpa, NULL, size);
+}
+
+/* ---- Blocks and pins ---- */
+
+enum err guest_memory_block(struct guest_memory *m, gpa_t gpa, struct guest_block *block)
+{
+    struct piece p;
+
+    if (!piece_find(m, gpa.v, 1, &p))
+        return ERR_RANGE;
+    if (!piece_touch(m, &p, &block->hpa, &block->size))
+        return ERR_NO_MEMORY;
+    block->gpa = GPA(ALIGN_DOWN(gpa.v, block->size));
+    return ERR_OK;
+}
+
+enum err guest_pin(struct guest_memory *m, gpa_t gpa, uint64_t size, void **span)
+{
+    uint64_t length;
+    struct piece p;
+    char *start;
+
+    if (!size || !piece_find(m, gpa.v, size, &p))
+        return ERR_RANGE;
+    enum err e = writable_span(m, gpa.v, size, &start, &length);
+    if (e)
+        return e;
+    if (length != size)
+        return ERR_RANGE;
+    __atomic_fetch_add(&p.slot->pins, 1, __ATOMIC_ACQUIRE);
+    *span = start;
+    return ERR_OK;
+}
+
+void guest_unpin(struct guest_memory *m, gpa_t gpa, uint64_t size)
+{
+    struct piece p;
+
+    ASSERT(piece_find(m, gpa.v, size, &p));
+    uint32_t before = __atomic_fetch_sub(&p.slot->pins, 1, __ATOMIC_RELEASE);
+    ASSERT(before != 0);
+}
+
+/* ---- The end ---- */
+
+static void scrub_and_free(hpa_t block, unsigned order)
+{
+    memset(phys_to_virt(block), 0, PAGE_SIZE << order);
+    page_free(block, order);
+}
+
+static void slot_free(struct slot *s)
+{
+    hpa_t block = word_address(s->word);
+
+    ASSERT(s->pins == 0);
+    if (s->word & SLOT_TABLE) {
+        const uint64_t *pages = phys_to_virt(block);
+        for (unsigned i = 0; i < SLOT_PAGES; i++)
+            if (pages[i])
+                scrub_and_free(HPA(pages[i]), 0);
+        page_free(block, 0);
+    } else if (s->word) {
+        scrub_and_free(block, PAGE_ORDER_2M);
+    }
+}
+
+void guest_memory_destroy(struct guest_memory *m)
+{
+    if (!m)
+        return;
+    for (unsigned i = 0; i < m->count; i++) {
+        for (uint64_t slot = 0; slot < slot_count(&m->region[i]); slot++)
+            slot_free(&m->region[i].slots[slot]);
+        heap_free(m->region[i].slots);
+    }
+    heap_free(m);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The second stage: one page table, filled from guest memory. */
+#include "mm/heap.h"
+#include "mm/second_stage.h"
+
+#define GUEST_RAM (PT_READ | PT_WRITE | PT_EXEC)
+
+LOCK_CLASS(second_stage_class, "second stage", RANK_SECOND_STAGE);
+
+struct second_stage {
+    struct spinlock lock; /* taken with interrupts as they are: a holder may wait for other CPUs to flush */
+    struct page_table pt;
+    struct guest_memory *memory;
+};
+
+enum err second_stage_create(struct second_stage **out, const struct pt_format *format, struct guest_memory *memory,
+                             void *owner)
+{
+    struct second_stage *s = heap_zalloc(sizeof(*s));
+
+    if (!s)
+        return ERR_NO_MEMORY;
+    spin_init(&s->lock, &second_stage_class);
+    s->memory = memory;
+    enum err e = page_table_init(&s->pt, format, owner);
+    if (e) {
+        heap_free(s);
+        return e;
+    }
+    *out = s;
+    return ERR_OK;
+}
+
+void second_stage_destroy(struct second_stage *s)
+{
+    if (!s)
+        return;
+    page_table_destroy(&s->pt);
+    heap_free(s);
+}
+
+hpa_t second_stage_root(const struct second_stage *s)
+{
+    return s->pt.root;
+}
+
+/* Under the lock. */
+static enum err map_block(struct second_stage *s, const struct guest_block *b, gpa_t gpa, unsigned access)
+{
+    struct pt_entry entry;
+
+    if (!page_table_lookup(&s->pt, gpa.v, &entry))
+        return page_table_map(&s->pt, b->gpa.v, b->hpa, b->size, GUEST_RAM);
+    if (entry.attrs & access)
+        return ERR_OK; /* another vCPU mapped it meanwhile */
+    return page_table_protect(&s->pt, ALIGN_DOWN(gpa.v, entry.size), entry.size, GUEST_RAM);
+}
+
+enum err second_stage_fault(struct second_stage *s, gpa_t gpa, unsigned access)
+{
+    struct guest_block block;
+    enum err e = guest_memory_block(s->memory, gpa, &block);
+
+    if (e)
+        return e;
+    spin_lock(&s->lock);
+    e = map_block(s, &block, gpa, access);
+    spin_unlock(&s->lock);
+    return e;
+}
+
+enum err second_stage_write_protect(struct second_stage *s, gpa_t gpa, uint64_t size)
+{
+    spin_lock(&s->lock);
+    enum err e = page_table_protect(&s->pt, gpa.v, size, PT_READ | PT_EXEC | PT_DIRTY_LOG);
+    spin_unlock(&s->lock);
+    return e;
+}
+
+enum err second_stage_unmap(struct second_stage *s, gpa_t gpa, uint64_t size)
+{
+    spin_lock(&s->lock);
+    enum err e = page_table_unmap(&s->pt, gpa.v, size);
+    spin_unlock(&s->lock);
+    return e;
+}
