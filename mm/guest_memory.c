@@ -206,7 +206,7 @@ static enum err writable_span(struct guest_memory *m, uint64_t gpa, uint64_t siz
 
 /* ---- Copies ---- */
 
-enum err guest_copy_from(struct guest_memory *m, void *to, gpa_t gpa, size_t size)
+enum err guest_copy_from(struct guest_memory *m, gpa_t gpa, void *to, size_t size)
 {
     struct piece p;
 

@@ -29,7 +29,7 @@ uint64_t guest_memory_resident(const struct guest_memory *m);
 
 /* Copies between guest and hypervisor; the range may cross blocks and adjacent regions. ERR_RANGE, and nothing copied, when it is not all RAM.
  * Reading does not allocate; writing may fail with ERR_NO_MEMORY. A vCPU may see parts of it first. */
-enum err guest_copy_from(struct guest_memory *m, void *to, gpa_t gpa, size_t size) MUST_CHECK;
+enum err guest_copy_from(struct guest_memory *m, gpa_t gpa, void *to, size_t size) MUST_CHECK;
 enum err guest_copy_to(struct guest_memory *m, gpa_t gpa, const void *from, size_t size) MUST_CHECK;
 enum err guest_zero(struct guest_memory *m, gpa_t gpa, uint64_t size) MUST_CHECK;
 
