@@ -180,6 +180,15 @@ static void fdt_harts(void)
     }
 }
 
+uint64_t cpus_common_features(void)
+{
+    uint64_t common = UINT64_MAX;
+
+    for (unsigned i = 0; i < hart_count; i++)
+        common &= harts[i].features;
+    return common;
+}
+
 enum err cpus_init(void)
 {
     struct hart *boot;
@@ -200,7 +209,7 @@ enum err cpus_init(void)
     }
     boot->cpu = cpu_boot();
     cpu_boot()->host.features = boot->features;
-    paging_set_svpbmt(boot->features & BIT(ISA_SVPBMT));
+    paging_set_features(cpus_common_features());
     return ERR_OK;
 }
 

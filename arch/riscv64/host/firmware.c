@@ -72,6 +72,8 @@ static unsigned attrs_of(const struct efi_memory *m, bool by_attributes_table)
 /* Maps every runtime descriptor of an array; those that another one has mapped already are left as they are. */
 static enum err map_descriptors(const char *at, uint64_t size, uint32_t stride, bool by_attributes_table)
 {
+    const uint64_t half = BIT(host_pt_format()->address_bits - 1); /* the lower half of the address space */
+
     if (stride < sizeof(struct efi_memory))
         return ERR_CORRUPT;
     for (; size >= stride; at += stride, size -= stride) {
@@ -81,8 +83,8 @@ static enum err map_descriptors(const char *at, uint64_t size, uint32_t stride, 
         memcpy(&m, at, sizeof(m));
         if (!(m.attribute & EFI_MEMORY_RUNTIME))
             continue;
-        if (m.base >> 38 || m.pages > BIT(38 - PAGE_SHIFT) || m.base & PAGE_MASK)
-            return ERR_RANGE; /* beyond what the lower half of Sv39 maps */
+        if (m.base >= half || m.pages > (half - m.base) >> PAGE_SHIFT || m.base & PAGE_MASK)
+            return ERR_RANGE;
         e = page_table_map(&fw.tables, m.base, HPA(m.base), m.pages << PAGE_SHIFT, attrs_of(&m, by_attributes_table));
         if (e != ERR_OK && e != ERR_EXISTS)
             return e;

@@ -21,8 +21,8 @@ void traps_cpu_init(struct cpu *cpu);
 uint64_t paging_satp(void);
 hpa_t paging_image_phys(const void *p);
 void paging_early_init(const struct boot_info *info);
-void paging_set_svpbmt(bool present);
-bool paging_has_svpbmt(void);
+/* Of all harts (isa.h). */
+void paging_set_features(uint64_t features);
 
 /* cpus.c: every hart that is not disabled, by the tables of the firmware. */
 enum err cpus_init(void) MUST_CHECK;
@@ -40,6 +40,8 @@ struct hart {
 unsigned cpus_hart_count(void);
 struct hart *cpus_hart(unsigned index);
 struct hart *cpus_hart_by_id(uint64_t id);
+/* What every hart has (isa.h). */
+uint64_t cpus_common_features(void);
 const char *cpus_isa_string(void);
 uint64_t cpus_timebase_hz(void);
 

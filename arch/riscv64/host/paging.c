@@ -5,6 +5,7 @@
  */
 #include "boot/boot_info.h"
 #include "host_internal.h"
+#include "isa.h"
 #include "kernel/log.h"
 #include "mm/kernel_map.h"
 #include "mm/page_table.h"
@@ -29,7 +30,7 @@
 
 static struct host_layout layout;
 static uint64_t satp_mode, kernel_root, image_delta; /* image_delta: virtual - physical */
-static bool svpbmt;
+static bool svpbmt, svvptc;
 
 static uint64_t pte_leaf(hpa_t pa, unsigned level, unsigned attrs)
 {
@@ -85,8 +86,16 @@ static void pt_flush(struct page_table *pt, uint64_t va, uint64_t size)
         host_tlb_flush_kernel(va, size);
 }
 
-/* Invalid entries may be cached too (12.2.1), and a hart that faults on a new stack cannot even take the trap: so new entries are
- * fenced on all harts like changed ones. */
+/* Invalid entries may be cached too (12.2.1) unless Svvptc says that they are not for long, and a hart that faults on a new stack cannot
+ * even take the trap: so without it new entries are fenced on all harts like changed ones. */
+static void pt_publish(struct page_table *pt, uint64_t va, uint64_t size)
+{
+    if (!svvptc)
+        pt_flush(pt, va, size);
+    else
+        host_barrier_full();
+}
+
 static const struct pt_format sv48 = {
     .name = "Sv48",
     .levels = 4,
@@ -99,7 +108,7 @@ static const struct pt_format sv48 = {
     .address = pte_address,
     .attrs = pte_attrs,
     .flush = pt_flush,
-    .publish = pt_flush,
+    .publish = pt_publish,
 };
 
 static const struct pt_format sv39 = {
@@ -114,7 +123,7 @@ static const struct pt_format sv39 = {
     .address = pte_address,
     .attrs = pte_attrs,
     .flush = pt_flush,
-    .publish = pt_flush,
+    .publish = pt_publish,
 };
 
 static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
@@ -144,14 +153,10 @@ void paging_early_init(const struct boot_info *info)
     layout_init(info);
 }
 
-void paging_set_svpbmt(bool present)
+void paging_set_features(uint64_t features)
 {
-    svpbmt = present;
-}
-
-bool paging_has_svpbmt(void)
-{
-    return svpbmt;
+    svpbmt = features & BIT(ISA_SVPBMT);
+    svvptc = features & BIT(ISA_SVVPTC);
 }
 
 const struct pt_format *host_pt_format(void)

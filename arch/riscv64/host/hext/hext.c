@@ -80,9 +80,7 @@ static const char *probe_vs_mode(void)
 
 static enum err hext_probe(struct out *reason)
 {
-    hext.features = UINT64_MAX;
-    for (unsigned i = 0; i < cpus_hart_count(); i++)
-        hext.features &= cpus_hart(i)->features;
+    hext.features = cpus_common_features();
     if (!(hext.features & BIT(ISA_H))) {
         out_printf(reason, "the CPU lacks the H (hypervisor) extension");
         return ERR_UNSUPPORTED;
