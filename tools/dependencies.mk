@@ -48,3 +48,15 @@ build/deps/%/complete.$(lib-hash): | $(sources)
 	        { grep -v -e -nostdinc build/deps/$*.new/log | tail -n 20 >&2; exit 1; }; \
 	    touch build/deps/$*.new/complete.$(lib-hash); \
 	    rm -rf build/deps/$*.new/obj build/deps/$*; mv build/deps/$*.new build/deps/$*'
+
+# The screen console's font, as the kernel's font.c and as font.json for tests that read the screen.
+font := build/deps/font/complete
+$(font): | $(setup)
+	$(call say,FETCH,console font)$(lib-locked) 'test -e $@ && exit 0; rm -rf $(@D); \
+	    tools/debian.sh unpack trixie $(@D).new console-setup-linux:all; mkdir -p $(@D); \
+	    cp $(@D).new/usr/share/consolefonts/Uni2-Terminus16.psf.gz $(@D)/font.psf.gz; \
+	    rm -rf $(@D).new; touch $@'
+
+build/gen/font.c build/gen/font.json: tools/font.py | $(font)
+	@mkdir -p $(@D)
+	$(call say,GEN,$@)$(PYTHON) $< $(patsubst .%,%,$(suffix $@)) build/deps/font/font.psf.gz $@
