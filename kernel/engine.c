@@ -40,7 +40,8 @@ static void engine_probe(struct engine_status *s)
     }
     s->available = true;
     for (unsigned i = 0; i < cpu_count(); i++)
-        cpu_call(cpu_get(i), enable_on_this_cpu, s, true);
+        if (cpu_get(i))
+            cpu_call(cpu_get(i), enable_on_this_cpu, s, true);
     if (!s->available)
         out_printf(&reason.out, "it could not be switched on on every CPU");
 }

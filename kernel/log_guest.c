@@ -30,6 +30,6 @@ void log_guest(struct vm *vm, enum log_level level, const char *fmt, ...)
         return;
     va_list args;
     va_start(args, fmt);
-    log_vprint(MAX(level, LOG_WARN), vm->name, fmt, args);
+    log_vprint((level < LOG_WARN ? LOG_WARN : level), vm->name, fmt, args);
     va_end(args);
 }

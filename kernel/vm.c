@@ -61,7 +61,7 @@ void vm_fail(struct vm *vm, const char *fmt, ...)
 {
     va_list args;
 
-    if (__atomic_exchange_n(&vm->failed, true, __ATOMIC_SEQ_CST))
+    if (__atomic_exchange_n(&vm->failed, 1, __ATOMIC_SEQ_CST))
         return;
     va_start(args, fmt);
     vsnprintf(vm->reason, sizeof(vm->reason), fmt, args);

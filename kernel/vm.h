@@ -28,7 +28,7 @@ struct vm {
     unsigned id;
     enum vm_state state;
     bool restart;               /* the manager starts it again after the stop (guest reset) */
-    bool failed;                /* it stopped by a fault: `reason` says which */
+    uint32_t failed;            /* atomic, 0 or 1: it stopped by a fault: `reason` says which */
     char reason[VM_REASON_SIZE]; /* why it stopped, for `vm list` */
     const struct config_vm *config;
     const struct guest_isa *isa;

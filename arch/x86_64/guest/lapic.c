@@ -146,11 +146,11 @@ static void lapic_post(struct lapic *l, enum lapic_delivery mode, uint8_t vector
         vcpu_request(l->vcpu, VCPU_REQUEST_IRQ);
         return;
     case LAPIC_NMI:
-        __atomic_store_n(&l->nmi_pending, true, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&l->nmi_pending, 1, __ATOMIC_SEQ_CST);
         vcpu_request(l->vcpu, VCPU_REQUEST_IRQ);
         return;
     case LAPIC_INIT:
-        __atomic_store_n(&l->init_pending, true, __ATOMIC_SEQ_CST);
+        __atomic_store_n(&l->init_pending, 1, __ATOMIC_SEQ_CST);
         vcpu_request(l->vcpu, VCPU_REQUEST_STARTUP);
         return;
     case LAPIC_STARTUP:
@@ -509,7 +509,7 @@ void lapic_reset(struct lapic *l)
         l->lvt[i] = LVT_MASKED;
     for (unsigned i = 0; i < ARRAY_SIZE(l->irr); i++)
         l->irr[i] = l->isr[i] = l->tmr[i] = 0;
-    l->nmi_pending = false;
+    l->nmi_pending = 0;
 }
 
 enum err lapic_create(struct vcpu *v)

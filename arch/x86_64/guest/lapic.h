@@ -29,8 +29,8 @@ struct lapic {
     uint64_t base; /* IA32_APIC_BASE */
     uint32_t tpr, ldr, dfr, svr, esr, icr_high, icr_low, lvt[6], divide, initial_count;
     uint32_t irr[8], isr[8], tmr[8]; /* irr and tmr: atomic, others set them too */
-    bool nmi_pending;                /* atomic */
-    bool init_pending;               /* atomic */
+    uint32_t nmi_pending;            /* atomic, 0 or 1 */
+    uint32_t init_pending;           /* atomic, 0 or 1 */
     int sipi_vector;                 /* atomic; -1: none */
     struct timer timer;
     uint64_t timer_deadline;         /* clock_ns(), 0: not armed */

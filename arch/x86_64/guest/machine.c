@@ -116,7 +116,7 @@ static void x86_startup(struct vcpu *v)
     struct x86_state *s = x86_state(v);
     int vector;
 
-    if (__atomic_exchange_n(&l->init_pending, false, __ATOMIC_SEQ_CST)) {
+    if (__atomic_exchange_n(&l->init_pending, 0, __ATOMIC_SEQ_CST)) {
         vcpu_need(v, UINT64_MAX);
         x86_reset_state(v);
         lapic_reset(l);
@@ -139,7 +139,7 @@ static void x86_before_run(struct vcpu *v)
     struct x86_state *s = x86_state(v);
 
     s->pending_interrupt = lapic_highest(l);
-    if (unlikely(READ_ONCE(l->nmi_pending)) && __atomic_exchange_n(&l->nmi_pending, false, __ATOMIC_SEQ_CST))
+    if (unlikely(READ_ONCE(l->nmi_pending)) && __atomic_exchange_n(&l->nmi_pending, 0, __ATOMIC_SEQ_CST))
         s->pending_nmi = true;
 }
 

@@ -65,7 +65,7 @@ struct vmcb {
     uint8_t reserved8[0x6e0 - 0x698];
     uint64_t spec_ctrl; /* 6e0h */
     uint8_t reserved9[0x1000 - 0x6e8];
-} PACKED;
+};
 _Static_assert(offsetof(struct vmcb, io_map) == 0x40, "table B-1");
 _Static_assert(offsetof(struct vmcb, exit_code) == 0x70, "table B-1");
 _Static_assert(offsetof(struct vmcb, event) == 0xa8, "table B-1");
