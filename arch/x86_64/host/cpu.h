@@ -25,6 +25,8 @@ struct cpu_features {
 /* Constant after host_early_init(). */
 const struct cpu_features *cpu_features(void);
 void cpu_features_init(void);
+/* Lets the guests' CPUID follow this CPU's. */
+void cpu_answer_guests(void);
 /* Control registers, PAT and memory types of the running CPU. */
 void cpu_registers_init(void);
 /* Takes over the boot CPU's MTRRs where this CPU's are different. */

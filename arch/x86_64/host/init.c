@@ -36,6 +36,7 @@ enum err host_init(void)
     if (e != ERR_OK)
         return e;
     efi_runtime_init(&boot);
+    cpu_answer_guests();
     return ERR_OK;
 }
 

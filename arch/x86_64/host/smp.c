@@ -81,8 +81,6 @@ void host_cpu_enumerate(void (*found)(uint64_t hw_id, void *arg), void *arg)
     found(boot, arg);
     if (madt)
         enumerate_madt(madt, boot, found, arg);
-    else
-        log_info("no ACPI table lists the CPUs: only the boot CPU is used");
 }
 
 /* Page tables below 4 GiB for the way to long mode: the kernel's half, and the trampoline's page at its own address. */
