@@ -232,7 +232,7 @@ static struct sbi_reply dbcn_write(struct vcpu *v, uint64_t count, uint64_t addr
     char bytes[DBCN_CHUNK];
     uint64_t n = MIN(count, (uint64_t)sizeof(bytes)), done = 0;
 
-    if (guest_copy_from(v->vm->memory, bytes, GPA(address), n) != ERR_OK)
+    if (guest_copy_from(v->vm->memory, GPA(address), bytes, n) != ERR_OK)
         return reply(SBI_INVALID_PARAM);
     while (done < n && guest_console_put(v->vm->console, (uint8_t)bytes[done]))
         done++;
