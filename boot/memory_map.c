@@ -78,7 +78,7 @@ static bool read_entry(const struct efi_map *map, size_t index, struct boot_mem 
 }
 
 /* The first entry that ends above `address`. */
-static size_t find_entry(const struct list *list, uint64_t address)
+static size_t find_index(const struct list *list, uint64_t address)
 {
     size_t low = 0, high = list->count;
 
@@ -111,7 +111,7 @@ static void remove_at(struct list *list, size_t index, size_t count)
 /* Makes `address` a border between entries. Returns the index of the first entry at or above it. */
 static size_t split_at(struct list *list, uint64_t address)
 {
-    size_t index = find_entry(list, address);
+    size_t index = find_index(list, address);
 
     if (index == list->count || list->at[index].base >= address)
         return index;
