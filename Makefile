@@ -65,13 +65,13 @@ kernel-objs := $(patsubst %,$(O)/kernel/%.o,$(basename $(kernel-srcs)))
 
 # One stamp per set of flags: a change of flags rebuilds what they were used for.
 define flags-stamp
-$(O)/$(1).flags: FORCE
+$(1).flags: FORCE
 	@mkdir -p $$(@D)
 	@printf '%s\n' '$$(subst ','\'',$(2))' | cmp -s - $$@ || printf '%s\n' '$$(subst ','\'',$(2))' >$$@
 endef
-$(eval $(call flags-stamp,kernel,$$(lib-hash) $$(CC) $$(kernel-cppflags) $$(kernel-cflags)))
-$(eval $(call flags-stamp,loader,$$(lib-hash) $$(CC) $$(loader-cflags)))
-$(eval $(call flags-stamp,link,$$(lib-hash) $$(LD) $$(kernel-ldflags) $$(kernel-objs) $$(loader-objs)))
+$(eval $(call flags-stamp,$(O)/kernel,$$(lib-hash) $$(CC) $$(kernel-cppflags) $$(kernel-cflags)))
+$(eval $(call flags-stamp,$(O)/loader,$$(lib-hash) $$(CC) $$(loader-cflags)))
+$(eval $(call flags-stamp,$(O)/link,$$(lib-hash) $$(LD) $$(kernel-ldflags) $$(kernel-objs) $$(loader-objs)))
 
 .PHONY: FORCE
 FORCE:
@@ -164,5 +164,6 @@ $(efi): $(O)/loader.so tools/pe.py
 kernel: $(efi)
 
 include tools/image.mk
+include tools/checks.mk
 
 -include $(kernel-objs:.o=.d) $(loader-objs:.o=.d)

@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+#
+# Unit tests and fuzzers on the build machine, lint, boot tests, benchmarks, and 'make test', which
+# is all of them and what CI runs.
+
+# --- hosted: the core as one Linux process under sanitizers ------------------------------------------
+
+comma        := ,
+H            := build/hosted$(if $(filter clang,$(TOOLCHAIN)),/clang)
+hosted-cc    := $(if $(filter clang,$(TOOLCHAIN)),clang,cc)
+hosted-deps  := build/deps/hosted/complete.$(lib-hash)
+hosted-warnings := -Wall -Wextra -Wshadow -Wundef -Wvla -Wpointer-arith -Werror
+hosted-cflags := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-common -fno-strict-aliasing -ffunction-sections \
+    -fdata-sections -fsanitize=address,undefined -fno-sanitize-recover=undefined $(hosted-warnings) \
+    -I. -Itests/hosted -DENNEAD_VERSION='"$(VERSION)"' -DDEBUG=1 -isystem build/deps/hosted/include \
+    -D_GNU_SOURCE -include tests/hosted/libc_extra.h
+hosted-ldflags := -fsanitize=address,undefined -Wl,--gc-sections
+hosted-libs  := $(patsubst %,build/deps/hosted/lib/lib%.a,fdt Zydis ini) -lcmocka -lpthread -lm
+
+hosted-srcs  := $(sort $(hosted-srcs) $(wildcard tests/hosted/*.c tests/hosted/host/*.c))
+hosted-objs  := $(hosted-srcs:%.c=$(H)/%.o)
+unit-tests   := $(patsubst %.c,$(H)/%,$(sort $(wildcard tests/unit/*.c)))
+fuzz-cflags  := $(subst address$(comma)undefined,fuzzer-no-link$(comma)address$(comma)undefined,$(hosted-cflags))
+fuzz-objs    := $(hosted-srcs:%.c=build/fuzz/%.o)
+fuzz-tests   := $(patsubst %.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
+SECONDS      ?= 60
+
+$(eval $(call flags-stamp,$(H)/compile,$$(lib-hash) $$(hosted-cc) $$(hosted-cflags)))
+$(eval $(call flags-stamp,build/fuzz/compile,$$(lib-hash) clang $$(fuzz-cflags)))
+
+$(H)/%.o: %.c $(H)/compile.flags | $(hosted-deps)
+	@mkdir -p $(@D)
+	$(call say,CC,$< (hosted))$(hosted-cc) $(hosted-cflags) -MMD -MP -c $< -o $@
+
+build/fuzz/%.o: %.c build/fuzz/compile.flags | $(hosted-deps)
+	@mkdir -p $(@D)
+	$(call say,CC,$< (fuzz))clang $(fuzz-cflags) -MMD -MP -c $< -o $@
+
+$(H)/libennead.a: $(hosted-objs)
+	$(Q)rm -f $@ && ar rcsD $@ $^
+
+build/fuzz/libennead.a: $(fuzz-objs)
+	$(Q)rm -f $@ && ar rcsD $@ $^
+
+$(unit-tests): %: %.o $(H)/libennead.a
+	$(call say,LD,$@)$(hosted-cc) $(hosted-ldflags) $< $(H)/libennead.a $(hosted-libs) -o $@
+
+$(fuzz-tests): %: %.o build/fuzz/libennead.a
+	$(call say,LD,$@)clang -fsanitize=fuzzer,address,undefined -Wl,--gc-sections $< build/fuzz/libennead.a \
+	    $(filter-out -lcmocka,$(hosted-libs)) -o $@
+
+.PHONY: unit fuzz
+unit: $(unit-tests) ## build and run the unit tests, on the build machine under sanitizers
+	$(Q)passed=0; failed=; for test in $(unit-tests); do \
+	    echo "== $$(basename $$test)"; \
+	    if timeout 300 $$test; then passed=$$((passed + 1)); else failed="$$failed $$(basename $$test)"; fi; \
+	done; \
+	echo "unit tests: $$passed programs passed$${failed:+, failed:$$failed}"; test -z "$$failed"
+
+fuzz: $(fuzz-tests) ## run each fuzzer for SECONDS=60
+	$(Q)for test in $(fuzz-tests); do \
+	    echo "== $$(basename $$test), $(SECONDS) s"; mkdir -p $$test.corpus; \
+	    seeds=tests/fuzz/corpus/$$(basename $$test); test -d $$seeds || seeds=; \
+	    $$test -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
+	        -artifact_prefix=$$test- $$test.corpus $$seeds || exit 1; \
+	done
+
+# --- lint -----------------------------------------------------------------------------------------------
+
+# Each source as clang compiles it: a shared one for the first host, a host's own for that host.
+command-lines = $(foreach s,$(filter %.c,$(2)),$(info $(s) $(1) -c $(s)))
+.PHONY: print-commands print-hosted-commands compile-commands lint format
+print-commands:
+	@:$(call command-lines,$(CC) $(kernel-cppflags) $(kernel-cflags),$(kernel-srcs))
+	@:$(call command-lines,$(CC) $(loader-cflags),$(loader-srcs))
+print-hosted-commands:
+	@:$(call command-lines,$(hosted-cc) $(hosted-cflags),$(hosted-srcs) $(sort $(wildcard tests/unit/*.c tests/fuzz/*.c)))
+
+compile-commands: $(all-arches:%=build/deps/%/complete.$(lib-hash)) $(hosted-deps) build/gen/font.c
+	+$(Q){ for arch in $(all-arches); do \
+	    $(MAKE) -s --no-print-directory print-commands ARCH=$$arch TOOLCHAIN=clang; done; \
+	    $(MAKE) -s --no-print-directory print-hosted-commands TOOLCHAIN=clang; } | \
+	    $(PYTHON) tools/compile_commands.py build/compile_commands.json
+
+own-c-files = $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+
+# The layout is checked with the release of clang-format that made it: others differ in details.
+lint: compile-commands ## check the sources: clang-tidy, clang-format, the scripts
+	$(Q)if clang-format --version | grep -q 'version 14\.'; then \
+	    clang-format --dry-run -Werror $(own-c-files) 2>&1 | grep 'error:' | cut -d: -f1 | sort | uniq -c | \
+	        sed 's/^/clang-format (run make format): /' | { ! grep .; }; fi
+	$(Q)$(PYTHON) -m compileall -q tools tests >/dev/null
+	$(Q)for script in tools/*.sh; do sh -n $$script || exit 1; done
+	$(Q)run-clang-tidy -quiet -p build -j $(shell nproc) '^(?!.*/build/gen/)' >build/lint.log 2>&1 || \
+	    { grep -E -A6 '(warning|error):' build/lint.log | head -n 200; exit 1; }
+	@echo "lint: no complaint"
+
+format: ## lay out all C sources as .clang-format says
+	$(Q)clang-format -i $(own-c-files)
+
+# --- everything -----------------------------------------------------------------------------------------
+
+.PHONY: boot-tests test bench both-toolchains reproducible
+both-toolchains:
+	+$(Q)for arch in $(all-arches); do for toolchain in gcc clang; do \
+	    $(MAKE) --no-print-directory kernel ARCH=$$arch TOOLCHAIN=$$toolchain || exit 1; done; done
+
+boot-tests: ## run the boot tests (pytest) on the emulated hosts
+	+$(Q)$(MAKE) --no-print-directory image build/gen/font.json
+	+$(Q)for arch in $(all-arches); do $(MAKE) --no-print-directory image ARCHES=$$arch || exit 1; done
+	$(Q)$(PYTHON) -m pytest -p no:cacheprovider tests/boot $(PYTEST)
+
+test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot tests
+	+$(Q)$(MAKE) --no-print-directory lint
+	+$(Q)$(MAKE) --no-print-directory unit
+	+$(Q)$(MAKE) --no-print-directory fuzz SECONDS=5
+	+$(Q)$(MAKE) --no-print-directory both-toolchains
+	+$(Q)$(MAKE) --no-print-directory boot-tests
+
+bench: ## measure on the emulated hosts; ITEM= one benchmark, KERNEL= and INITRD= another guest
+	+$(Q)$(MAKE) --no-print-directory image ARCHES=$(ARCH)
+	@mkdir -p build/bench
+	$(Q)$(PYTHON) tests/bench/bench.py --arch $(ARCH) --log build/bench $(if $(ITEM),--item $(ITEM)) \
+	    $(if $(KERNEL),--kernel $(KERNEL)) $(if $(INITRD),--initrd $(INITRD)) $(BENCH)
+
+# Two builds of the committed tree, in folders of different names, must agree in every byte.
+reproducible: | $(setup) ## prove that a build depends on nothing but the commit
+	+$(Q)rm -rf build/twin; mkdir -p build/twin; for copy in first second-with-a-longer-name; do \
+	    git archive --prefix=$$copy/ HEAD | tar -x -C build/twin; mkdir build/twin/$$copy/build; \
+	    cp -R build/deps build/guest build/setup.* build/twin/$$copy/build 2>/dev/null; \
+	    ln -s $(CURDIR)/build/apt build/twin/$$copy/build/apt; \
+	    $(MAKE) --no-print-directory -C build/twin/$$copy image ARCHES='$(all-arches)' || exit 1; done
+	$(Q)cd build/twin && for file in ennead.img $(foreach a,$(all-arches),$(a)/kernel.elf $(a)/$(efi-name-$(a))); do \
+	    cmp first/build/$$file second-with-a-longer-name/build/$$file || exit 1; done
+	$(Q)rm -rf build/twin; echo "reproducible: both builds are identical"
+
+.PHONY: sign clean distclean help
+sign: kernels ## sign the loaders for Secure Boot: KEY=file CERT=file, ARCHES= to choose
+	$(if $(and $(KEY),$(CERT)),,$(error say KEY=private-key.pem CERT=certificate.pem))
+	$(Q)for name in $(foreach a,$(ARCHES),$(call efi-dir,$(a)):$(efi-name-$(a))); do \
+	    dir=$${name%%:*} file=$${name#*:}; mkdir -p $$dir/signed; \
+	    sbsign --key $(KEY) --cert $(CERT) --output $$dir/signed/$$file $$dir/$$file || exit 1; done
+	+$(Q)$(MAKE) --no-print-directory image SIGNED=1
+
+clean: ## remove what was built; keep libraries, firmware and guests
+	rm -rf $(all-arches:%=build/%) build/hosted build/fuzz build/gen build/bench build/twin build/*.img \
+	    build/*.ini build/*.log build/compile_commands.json
+
+distclean: ## remove everything under build/
+	rm -rf build
+
+help: ## show this
+	@echo "make TARGET [ARCH=x86_64|aarch64|riscv64] [TOOLCHAIN=gcc|clang] [DEBUG=1] [V=1]"
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1@\2/p' $(MAKEFILE_LIST) | sort | \
+	    awk -F@ '{ printf "  %-12s %s\n", $$1, $$2 }'
+
+-include $(hosted-objs:.o=.d) $(fuzz-objs:.o=.d) $(unit-tests:%=%.d) $(fuzz-tests:%=%.d)
