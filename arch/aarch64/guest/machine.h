@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The aarch64 machine: QEMU virt's addresses, GICv3, PL011, PSCI. What its files tell each other. */
+#ifndef ARCH_AARCH64_GUEST_MACHINE_H
+#define ARCH_AARCH64_GUEST_MACHINE_H
+
+#include "arch/aarch64/guest/state.h"
+#include "kernel/vcpu.h"
+#include "kernel/vm.h"
+
+#define MACHINE_GICD_BASE 0x08000000UL
+#define MACHINE_GICD_SIZE 0x10000UL
+#define MACHINE_GICR_BASE 0x080a0000UL
+#define MACHINE_GICR_SIZE 0x20000UL /* a vCPU */
+#define MACHINE_UART_BASE 0x09000000UL
+#define MACHINE_UART_PIN  1
+#define MACHINE_RAM_BASE  0x40000000UL
+
+#define PPI_VIRTUAL_TIMER 27u
+#define PPI_PHYSICAL_TIMER 30u
+
+/* Interrupts in banks of 32: bank 0 is private to each vCPU (SGI, PPI), the others are shared. */
+#define VGIC_BANKS 8
+#define VGIC_LINES (VGIC_BANKS * 32)
+#define VGIC_PINS  (VGIC_LINES - 32)
+
+struct vgic_bank {
+    uint32_t group, enabled, latch, level, active, edge;
+    uint8_t priority[32];
+};
+
+struct vgic {
+    struct device distributor, redistributors;
+    struct spinlock lock; /* everything of the controller, the vCPUs' banks included */
+    uint32_t ctlr;
+    struct vgic_bank banks[VGIC_BANKS]; /* [0] is unused */
+    uint64_t route[VGIC_LINES];         /* GICD_IROUTER */
+    uint16_t target[VGIC_LINES];        /* the vCPU that it means */
+};
+
+struct arm_vcpu {
+    struct vgic_bank bank;
+    uint32_t news;     /* atomic: list registers must be looked at before the next entry */
+    bool sleeping;     /* GICR_WAKER.ProcessorSleep */
+    bool timer_level;  /* the virtual timer's line */
+    uint32_t starting; /* atomic: PSCI CPU_ON was called, not yet carried out */
+    uint64_t start_pc, start_context;
+};
+
+struct arm_machine {
+    struct vgic *vgic;
+    uint64_t counter_zero_ns;
+};
+
+static inline struct arm_state *arm_state(struct vcpu *v)
+{
+    return v->state;
+}
+
+static inline struct arm_vcpu *arm_vcpu(struct vcpu *v)
+{
+    return v->isa_data;
+}
+
+static inline struct arm_machine *arm_machine(struct vm *vm)
+{
+    return vm->machine;
+}
+
+/* Register 31 is the zero register. */
+static inline uint64_t arm_get_x(struct vcpu *v, unsigned n)
+{
+    return n == 31 ? 0 : arm_state(v)->x[n];
+}
+
+static inline void arm_set_x(struct vcpu *v, unsigned n, uint64_t value)
+{
+    if (n != 31)
+        arm_state(v)->x[n] = value;
+}
+
+/* MPIDR affinity of vCPU `id`: 16 in each cluster, as SGIs address them. */
+static inline uint64_t arm_affinity(unsigned id)
+{
+    return (id & 15) | (uint64_t)(id >> 4) << 8;
+}
+/* The vCPU of an affinity (Aff3..Aff0 as in MPIDR), or NULL. */
+struct vcpu *arm_vcpu_by_affinity(struct vm *vm, uint64_t affinity);
+
+/* machine.c: power-on state of the vCPU; entry at `pc` with `x0`. */
+void arm_reset(struct vcpu *v, uint64_t pc, uint64_t x0);
+
+/* vgic.c */
+extern const struct irqchip_ops vgic_ops;
+enum err vgic_create(struct vm *vm) MUST_CHECK;
+void vgic_vcpu_init(struct vcpu *v);
+void vgic_before_run(struct vcpu *v);
+void vgic_after_run(struct vcpu *v);
+bool vgic_has_work(struct vcpu *v);
+/* The level of a private interrupt. Any context. */
+void vgic_set_private(struct vcpu *v, unsigned irq, bool level);
+/* A write of ICC_SGI1R_EL1 or its like. */
+void vgic_send_sgi(struct vcpu *v, uint64_t value);
+/* With the lock: v's list registers are out of date; it will look. */
+void vgic_news(struct vcpu *v);
+/* With the lock: something of `bank` changed: tells whom it concerns. `v`: the owner of bank 0. */
+void vgic_bank_changed(struct vm *vm, unsigned bank, struct vcpu *v);
+
+/* vgic_mmio.c */
+extern const struct device_ops vgic_distributor_ops, vgic_redistributor_ops;
+
+/* exception.c: takes an exception to EL1. */
+void arm_inject_undefined(struct vcpu *v);
+/* A synchronous external abort for a data access (or fetch) at `far`. */
+void arm_inject_abort(struct vcpu *v, uint64_t far, bool fetch);
+
+/* sysreg.c */
+enum exit_action arm_sysreg(struct vcpu *v, const struct vm_exit *exit);
+/* psci.c */
+enum exit_action arm_hypercall(struct vcpu *v, const struct vm_exit *exit);
+/* mmio.c */
+enum exit_action arm_mmio(struct vcpu *v, const struct vm_exit *exit);
+/* load.c */
+enum err arm_load(struct vm *vm);
+/* fdt.c: writes the machine's device tree into `buffer`. initrd_size 0: none. */
+enum err arm_fdt_build(struct vm *vm, void *buffer, size_t size, uint64_t initrd, uint64_t initrd_size) MUST_CHECK;
+
+#endif

@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * The canonical state of an aarch64 vCPU, whatever engine runs it. `vcpu->reg_valid` and `reg_dirty` (kernel/vcpu.h) speak of the groups
+ * below; the general group is valid after every exit and written at every entry.
+ */
+#ifndef ARCH_AARCH64_GUEST_STATE_H
+#define ARCH_AARCH64_GUEST_STATE_H
+
+#include "kernel/types.h"
+
+enum arm_group {
+    ARM_GENERAL = 1u << 0, /* x, pc, pstate */
+    ARM_SYSTEM = 1u << 1,  /* sys */
+    ARM_FP = 1u << 2,      /* fp */
+    ARM_TIMER = 1u << 3,   /* timer */
+    ARM_GIC = 1u << 4,     /* gic, list registers excepted: those are valid after every exit */
+};
+
+/* EL1 and EL0 registers: field, name in the Arm ARM. */
+struct arm_system {
+    uint64_t sctlr, cpacr, ttbr0, ttbr1, tcr, afsr0, afsr1, esr, far, mair, amair, vbar, contextidr, cntkctl;
+    uint64_t spsr, elr, par, mdscr, csselr;
+    uint64_t sp_el0, sp_el1, tpidr_el0, tpidrro_el0, tpidr_el1;
+    uint64_t pauth_keys[10]; /* IA, IB, DA, DB, GA: low and high each */
+};
+
+struct arm_fp {
+    uint64_t v[64]; /* 32 registers of 128 bits */
+    uint64_t fpcr, fpsr;
+};
+
+struct arm_timer {
+    uint64_t cntv_ctl, cntv_cval;
+    uint64_t counter_zero_ns; /* clock_ns() at which the guest's counter was 0 */
+    uint64_t counter_hz;
+};
+
+#define ARM_LR_MAX 16
+
+/* The GICv3 CPU interface (IHI 0069H, 12.4): what ICH_* registers hold. */
+struct arm_gic {
+    uint64_t hcr;            /* ICH_HCR_EL2 for the next entry; after an exit as the hardware left it */
+    uint64_t vmcr;
+    uint64_t ap0r[4], ap1r[4];
+    uint64_t lr[ARM_LR_MAX]; /* the first lr_used ones */
+    uint32_t lr_used;
+    uint32_t lr_count;       /* that the engine has */
+    bool timer_mapped;       /* the virtual timer's interrupt in a list register is tied to the hardware's */
+};
+
+struct arm_state {
+    uint64_t x[31]; /* offsets of these are known to the engine's assembly */
+    uint64_t pc;
+    uint64_t pstate;
+    struct arm_system sys;
+    struct arm_fp fp __attribute__((aligned(16)));
+    struct arm_timer timer;
+    struct arm_gic gic;
+    uint64_t mpidr;
+    uint64_t physical_bits; /* of guest-physical addresses that ID_AA64MMFR0_EL1 shows */
+    /* ID registers of the CPU that the engine offers, raw: op0 = 3, op1 = 0, CRn = 0, CRm = 1 to 7, op2. */
+    uint64_t id[8][8];
+};
+
+/* PSTATE, C5.2.19 */
+#define ARM_PSTATE_EL0   0x0
+#define ARM_PSTATE_EL1T  0x4
+#define ARM_PSTATE_EL1H  0x5
+#define ARM_PSTATE_MODE  0x1f
+#define ARM_PSTATE_DAIF  0x3c0
+#define ARM_PSTATE_SS    BIT(21)
+#define ARM_PSTATE_PAN   BIT(22)
+#define ARM_PSTATE_NZCV  (0xfULL << 28)
+
+/* CNTV_CTL_EL0, D19.12.18 */
+#define ARM_TIMER_ENABLE BIT(0)
+#define ARM_TIMER_IMASK  BIT(1)
+#define ARM_TIMER_STATUS BIT(2)
+
+/* ICH_LR<n>_EL2, 12.4.9 */
+#define ARM_LR_PENDING  BIT(62)
+#define ARM_LR_ACTIVE   BIT(63)
+#define ARM_LR_HW       BIT(61)
+#define ARM_LR_GROUP1   BIT(60)
+#define ARM_LR_EOI      BIT(41)
+#define ARM_LR_PRIORITY 48
+#define ARM_LR_PINTID   32
+/* ICH_HCR_EL2, 12.4.8 */
+#define ARM_ICH_EN   BIT(0)
+#define ARM_ICH_UIE  BIT(1)
+#define ARM_ICH_NPIE BIT(3)
+/* ICH_VMCR_EL2 at reset: nothing enabled, all priorities masked */
+#define ARM_VMCR_RESET 0
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Trapped system registers: the ID registers show what this machine offers (a field is shown as the CPU has it, capped, or not at all),
+ * SGIs go to the interrupt controller, the debug registers read as zero, the rest is undefined.
+ */
+#include "arch/aarch64/guest/machine.h"
+#include "kernel/timer.h"
+
+/* Syndrome of a trapped MSR or MRS (D19.2.37): encoding without Rt and direction. */
+#define SYSREG(op0, op1, crn, crm, op2)                                                            \
+    ((uint64_t)(op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1)
+#define SYSREG_MASK SYSREG(3, 7, 15, 15, 7)
+#define OP0(iss) ((iss) >> 20 & 3)
+#define OP2(iss) ((iss) >> 17 & 7)
+#define OP1(iss) ((iss) >> 14 & 7)
+#define CRN(iss) ((iss) >> 10 & 15)
+#define CRM(iss) ((iss) >> 1 & 15)
+
+#define ICC_SGI0R_EL1  SYSREG(3, 0, 12, 11, 7)
+#define ICC_SGI1R_EL1  SYSREG(3, 0, 12, 11, 5)
+#define ICC_ASGI1R_EL1 SYSREG(3, 0, 12, 11, 6)
+#define CNTPCT_EL0     SYSREG(3, 3, 14, 0, 1)
+#define CNTP_TVAL_EL0  SYSREG(3, 3, 14, 2, 0)
+#define CNTP_CTL_EL0   SYSREG(3, 3, 14, 2, 1)
+#define CNTP_CVAL_EL0  SYSREG(3, 3, 14, 2, 2)
+#define ACTLR_EL1      SYSREG(3, 0, 1, 0, 1)
+#define OSLSR_EL1      SYSREG(2, 0, 1, 1, 4)
+#define OSLSR_VALUE    BIT(3) /* the lock exists and is open */
+
+/* How much of an ID register the guest sees: for each four-bit field the most that is shown; 0xf: all. Fields not listed are 0. */
+struct id_view {
+    uint8_t crm, op2;
+    uint64_t keep; /* fields shown as they are */
+    struct {
+        uint8_t shift, most;
+    } cap[5];
+    uint64_t fixed;
+};
+
+static const struct id_view views[] = {
+    /* PFR0: EL0 and EL1 AArch64 only, FP, AdvSIMD, GICv3 registers, DIT, CSV2 without SCXTNUM, CSV3 */
+    {4, 0, BITS(23, 16) | BITS(51, 48) | BITS(63, 60), {{56, 1}}, 0x11 | 1ULL << 24},
+    /* PFR1: BTI, SSBS */
+    {4, 1, BITS(7, 0), {{0, 0}}, 0},
+    /* DFR0: v8 debug, two breakpoints and watchpoints, no PMU */
+    {5, 0, 0, {{0, 0}}, 6 | 1ULL << 12 | 1ULL << 20},
+    /* ISAR0: all but transactions */
+    {6, 0, ~BITS(27, 24) & ~BITS(3, 0), {{0, 0}}, 0},
+    /* ISAR1: all but XS, LS64, SPECRES */
+    {6, 1, BITS(55, 44) | BITS(39, 0), {{0, 0}}, 0},
+    /* ISAR2: GPA3, APA3, PAC_frac, BC, CLRBHB, RPRES, CSSC */
+    {6, 2, BITS(7, 4) | BITS(15, 8) | BITS(27, 20) | BITS(31, 28) | BITS(55, 52), {{0, 0}}, 0},
+    /* MMFR0: ASID bits, mixed endian, 64 KiB granule, 16 and 4 KiB ones without 52-bit addresses; PARange below */
+    {7, 0, BITS(11, 4) | BITS(27, 24), {{20, 1}}, 0},
+    /* MMFR1: access flag and dirty state, hierarchical permissions, PAN, ETS, ECBHB */
+    {7, 1, BITS(15, 12) | BITS(23, 20) | BITS(39, 36) | BITS(63, 60), {{0, 2}}, 0},
+    /* MMFR2: CnP, UAO, LSMAOC, CCIDX, AT, IDS, BBM, E0PD */
+    {7, 2, BITS(11, 0) | BITS(23, 20) | BITS(35, 32) | BITS(39, 36) | BITS(55, 52) | BITS(63, 60), {{0, 0}}, 0},
+};
+
+#define MMFR0_TGRAN4_SHIFT 28
+#define FIELD_NONE         0xfULL
+
+static uint64_t pa_range(uint64_t bits)
+{
+    static const uint8_t sizes[] = {32, 36, 40, 42, 44, 48};
+    uint64_t range = 0;
+
+    while (range + 1 < ARRAY_SIZE(sizes) && sizes[range + 1] <= bits)
+        range++;
+    return range;
+}
+
+static uint64_t id_read(struct vcpu *v, unsigned crm, unsigned op2)
+{
+    const struct arm_state *s = v->state;
+    uint64_t raw = s->id[crm][op2], value;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(views); i++) {
+        const struct id_view *view = &views[i];
+
+        if (view->crm != crm || view->op2 != op2)
+            continue;
+        value = (raw & view->keep) | view->fixed;
+        for (unsigned c = 0; c < ARRAY_SIZE(view->cap) && view->cap[c].most; c++)
+            value |= MIN(raw >> view->cap[c].shift & 0xf, (uint64_t)view->cap[c].most) << view->cap[c].shift;
+        if (crm == 7 && op2 == 0) {
+            value |= pa_range(s->physical_bits);
+            /* 0xf: not there; 1: with 52-bit addresses */
+            if ((raw >> MMFR0_TGRAN4_SHIFT & 0xf) == FIELD_NONE)
+                value |= FIELD_NONE << MMFR0_TGRAN4_SHIFT;
+        }
+        return value;
+    }
+    return 0;
+}
+
+static uint64_t guest_counter(struct vcpu *v)
+{
+    const struct arm_timer *t = &arm_state(v)->timer;
+    uint64_t ns = clock_ns() - t->counter_zero_ns;
+
+    return ns / NS_PER_SEC * t->counter_hz + ns % NS_PER_SEC * t->counter_hz / NS_PER_SEC;
+}
+
+/* False: no such register. */
+static bool read_register(struct vcpu *v, uint64_t reg, uint64_t *value)
+{
+    *value = 0;
+    if (OP0(reg) == 3 && OP1(reg) == 0 && CRN(reg) == 0 && CRM(reg) >= 1 && CRM(reg) <= 7) {
+        *value = id_read(v, CRM(reg), OP2(reg));
+        return true;
+    }
+    switch (reg) {
+    case CNTPCT_EL0:
+        *value = guest_counter(v);
+        return true;
+    case OSLSR_EL1:
+        *value = OSLSR_VALUE;
+        return true;
+    case CNTP_CTL_EL0:
+    case CNTP_CVAL_EL0:
+    case CNTP_TVAL_EL0:
+    case ACTLR_EL1:
+        return true;
+    }
+    return OP0(reg) == 2;
+}
+
+static bool write_register(struct vcpu *v, uint64_t reg, uint64_t value)
+{
+    switch (reg) {
+    case ICC_SGI1R_EL1:
+    case ICC_SGI0R_EL1:
+    case ICC_ASGI1R_EL1:
+        vgic_send_sgi(v, value);
+        return true;
+    case CNTP_CTL_EL0:
+    case CNTP_CVAL_EL0:
+    case CNTP_TVAL_EL0:
+    case ACTLR_EL1:
+        return true;
+    }
+    return OP0(reg) == 2;
+}
+
+enum exit_action arm_sysreg(struct vcpu *v, const struct vm_exit *exit)
+{
+    uint64_t reg = exit->reg.number & SYSREG_MASK, value;
+
+    if (exit->reg.write) {
+        if (!write_register(v, reg, arm_get_x(v, exit->reg.reg)))
+            goto undefined;
+    } else {
+        if (!read_register(v, reg, &value))
+            goto undefined;
+        arm_set_x(v, exit->reg.reg, value);
+    }
+    arm_state(v)->pc += 4;
+    return ACTION_RESUME;
+
+undefined:
+    arm_inject_undefined(v);
+    return ACTION_RESUME;
+}

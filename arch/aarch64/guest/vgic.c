@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * The guest's GICv3: the software state here is the truth, list registers are a cache of what a vCPU may take next. They are filled before an
+ * entry when there is news, and folded back after the exit. The lock (RANK_IRQCHIP) guards all of it; a vCPU without news takes none.
+ */
+#include "arch/aarch64/guest/machine.h"
+#include "kernel/log.h"
+#include "mm/heap.h"
+
+LOCK_CLASS(vgic_class, "guest interrupt controller", RANK_IRQCHIP);
+
+#define SGI_COUNT 16
+
+/* ---- Changes ---- */
+
+void vgic_news(struct vcpu *v)
+{
+    __atomic_store_n(&arm_vcpu(v)->news, 1, __ATOMIC_RELEASE);
+    vcpu_request(v, VCPU_REQUEST_IRQ);
+}
+
+static uint32_t bank_pending(const struct vgic_bank *b)
+{
+    return b->latch | (b->level & ~b->edge);
+}
+
+/* What list registers may show: enabled and pending, or active. */
+static uint32_t bank_busy(const struct vgic_bank *b)
+{
+    return (bank_pending(b) & b->enabled) | b->active;
+}
+
+static void irq_changed(struct vm *vm, unsigned irq)
+{
+    unsigned target = arm_machine(vm)->vgic->target[irq];
+
+    if (target < vm->vcpu_count && vm->vcpus[target])
+        vgic_news(vm->vcpus[target]);
+}
+
+void vgic_bank_changed(struct vm *vm, unsigned bank, struct vcpu *v)
+{
+    uint32_t busy;
+
+    if (bank == 0) {
+        vgic_news(v);
+        return;
+    }
+    busy = bank_busy(&arm_machine(vm)->vgic->banks[bank]);
+    for (; busy; busy &= busy - 1)
+        irq_changed(vm, bank * 32 + (unsigned)__builtin_ctz(busy));
+}
+
+/* A line's new level: an edge-triggered interrupt latches its rise. True when that matters to somebody. */
+static bool bank_set_level(struct vgic_bank *b, uint32_t bit, bool level)
+{
+    uint32_t before = bank_busy(b);
+
+    if (level && !(b->level & bit) && b->edge & bit)
+        b->latch |= bit;
+    b->level = level ? b->level | bit : b->level & ~bit;
+    return (before ^ bank_busy(b)) & bit;
+}
+
+static void vgic_set_pin(struct vm *vm, unsigned pin, bool level)
+{
+    struct vgic *g = arm_machine(vm)->vgic;
+    unsigned irq = pin + 32;
+    uint64_t flags = spin_lock_irq(&g->lock);
+
+    if (bank_set_level(&g->banks[irq / 32], 1u << irq % 32, level))
+        irq_changed(vm, irq);
+    spin_unlock_irq(&g->lock, flags);
+}
+
+void vgic_set_private(struct vcpu *v, unsigned irq, bool level)
+{
+    struct vgic *g = arm_machine(v->vm)->vgic;
+    uint64_t flags = spin_lock_irq(&g->lock);
+
+    if (bank_set_level(&arm_vcpu(v)->bank, 1u << irq, level))
+        vgic_news(v);
+    spin_unlock_irq(&g->lock, flags);
+}
+
+static void sgi_to(struct vcpu *v, unsigned sgi)
+{
+    if (v) {
+        arm_vcpu(v)->bank.latch |= 1u << sgi;
+        vgic_news(v);
+    }
+}
+
+/* ICC_SGI1R_EL1, 12.2.21 */
+void vgic_send_sgi(struct vcpu *v, uint64_t value)
+{
+    struct vgic *g = arm_machine(v->vm)->vgic;
+    unsigned sgi = value >> 24 & 15;
+    uint64_t cluster = (value >> 16 & 0xff) << 8 | (value >> 32 & 0xff) << 16 | (value >> 48 & 0xff) << 32;
+    uint64_t flags = spin_lock_irq(&g->lock);
+
+    if (value & BIT(40)) { /* IRM: all but this one */
+        for (unsigned i = 0; i < v->vm->vcpu_count; i++)
+            if (i != v->id)
+                sgi_to(v->vm->vcpus[i], sgi);
+    } else {
+        for (uint32_t list = value & 0xffff; list; list &= list - 1)
+            sgi_to(arm_vcpu_by_affinity(v->vm, cluster | (value >> 44 & 15) << 4 | (unsigned)__builtin_ctz(list)),
+                   sgi);
+    }
+    spin_unlock_irq(&g->lock, flags);
+}
+
+/* ---- List registers ---- */
+
+struct candidate {
+    uint16_t irq;
+    uint8_t priority;
+};
+
+/* Keeps the `room` most urgent: lower numbers first (4.8). Returns false when something had to stay outside. */
+static bool candidate_add(struct candidate *list, unsigned *count, unsigned room, struct candidate c)
+{
+    unsigned at = *count;
+    bool fits = at < room;
+
+    if (!fits) {
+        if (list[room - 1].priority <= c.priority)
+            return false;
+        at = room - 1;
+    } else {
+        (*count)++;
+    }
+    while (at && list[at - 1].priority > c.priority) {
+        list[at] = list[at - 1];
+        at--;
+    }
+    list[at] = c;
+    return fits;
+}
+
+static bool collect_bank(const struct vgic *g, const struct vgic_bank *b, unsigned bank, unsigned vcpu,
+                         struct candidate *list, unsigned *count, unsigned room)
+{
+    bool all = true;
+
+    for (uint32_t busy = bank_busy(b); busy; busy &= busy - 1) {
+        unsigned bit = (unsigned)__builtin_ctz(busy), irq = bank * 32 + bit;
+        /* What is active has to be there at its end: it goes first. */
+        uint8_t priority = b->active >> bit & 1 ? 0 : b->priority[bit];
+
+        if (bank && g->target[irq] != vcpu)
+            continue;
+        if (!candidate_add(list, count, room, (struct candidate){(uint16_t)irq, priority}))
+            all = false;
+    }
+    return all;
+}
+
+static struct vgic_bank *bank_of(struct vcpu *v, unsigned irq)
+{
+    return irq < 32 ? &arm_vcpu(v)->bank : &arm_machine(v->vm)->vgic->banks[irq / 32];
+}
+
+/* The list register for `irq`; what it holds pending leaves the latch. */
+static uint64_t make_lr(struct vcpu *v, unsigned irq)
+{
+    struct vgic_bank *b = bank_of(v, irq);
+    uint32_t bit = 1u << irq % 32;
+    uint64_t lr = irq | (uint64_t)b->priority[irq % 32] << ARM_LR_PRIORITY | (b->group & bit ? ARM_LR_GROUP1 : 0);
+    bool pending = bank_pending(b) & b->enabled & bit;
+
+    if (irq == PPI_VIRTUAL_TIMER) {
+        /* Tied to the hardware's interrupt, which stays active until the guest's end of interrupt: no state but one at a time. */
+        arm_state(v)->gic.timer_mapped = true;
+        return lr | ARM_LR_HW | (uint64_t)irq << ARM_LR_PINTID | (b->active & bit ? ARM_LR_ACTIVE : ARM_LR_PENDING);
+    }
+    if (b->active & bit)
+        lr |= ARM_LR_ACTIVE;
+    if (pending && b->edge & bit)
+        lr |= ARM_LR_PENDING;
+    else if (pending && !(b->active & bit))
+        lr |= ARM_LR_PENDING;
+    if (b->level & ~b->edge & bit)
+        lr |= ARM_LR_EOI; /* looked at again when the guest is done with it */
+    b->latch &= ~bit;
+    return lr;
+}
+
+static void fill(struct vcpu *v)
+{
+    struct vgic *g = arm_machine(v->vm)->vgic;
+    struct arm_gic *s = &arm_state(v)->gic;
+    struct candidate list[ARM_LR_MAX];
+    unsigned count = 0, room = s->lr_count;
+    bool all;
+
+    spin_lock(&g->lock);
+    all = collect_bank(g, &arm_vcpu(v)->bank, 0, v->id, list, &count, room);
+    for (unsigned i = 1; i < VGIC_BANKS; i++)
+        all &= collect_bank(g, &g->banks[i], i, v->id, list, &count, room);
+    for (unsigned i = 0; i < count; i++)
+        s->lr[i] = make_lr(v, list[i].irq);
+    spin_unlock(&g->lock);
+    s->lr_used = count;
+    s->hcr = ARM_ICH_EN | (all ? 0 : ARM_ICH_UIE);
+    v->stats.injected += count;
+}
+
+/* Masked. The virtual timer's line may have gone down by a register write that nobody saw. */
+static void timer_line_check(struct vcpu *v)
+{
+    struct arm_timer *t = &arm_state(v)->timer;
+
+    if (!(arm_vcpu(v)->bank.level >> PPI_VIRTUAL_TIMER & 1))
+        return;
+    vcpu_need(v, ARM_TIMER);
+    if ((t->cntv_ctl & (ARM_TIMER_ENABLE | ARM_TIMER_IMASK | ARM_TIMER_STATUS)) !=
+        (ARM_TIMER_ENABLE | ARM_TIMER_STATUS))
+        vgic_set_private(v, PPI_VIRTUAL_TIMER, false);
+}
+
+void vgic_before_run(struct vcpu *v)
+{
+    struct arm_gic *s = &arm_state(v)->gic;
+
+    s->timer_mapped = false;
+    timer_line_check(v);
+    s->lr_used = 0;
+    s->hcr = ARM_ICH_EN;
+    if (__atomic_exchange_n(&arm_vcpu(v)->news, 0, __ATOMIC_ACQ_REL))
+        fill(v);
+}
+
+/* Takes one list register back into the software state. */
+static void fold(struct vcpu *v, uint64_t lr)
+{
+    unsigned irq = lr & 0x3ff;
+    struct vgic_bank *b = bank_of(v, irq);
+    uint32_t bit = 1u << irq % 32;
+
+    b->active = lr & ARM_LR_ACTIVE ? b->active | bit : b->active & ~bit;
+    if (irq == PPI_VIRTUAL_TIMER) {
+        /* Done: the hardware raises it again if the timer still asks. */
+        if (!(lr & (ARM_LR_ACTIVE | ARM_LR_PENDING)))
+            b->level &= ~bit;
+        return;
+    }
+    if (lr & ARM_LR_PENDING && b->edge & bit)
+        b->latch |= bit;
+}
+
+void vgic_after_run(struct vcpu *v)
+{
+    struct vgic *g = arm_machine(v->vm)->vgic;
+    struct arm_gic *s = &arm_state(v)->gic;
+
+    if (!s->lr_used)
+        return;
+    spin_lock(&g->lock);
+    for (unsigned i = 0; i < s->lr_used; i++)
+        fold(v, s->lr[i]);
+    spin_unlock(&g->lock);
+    s->lr_used = 0;
+    /* What is still active or pending, or did not fit, goes in again. */
+    __atomic_store_n(&arm_vcpu(v)->news, 1, __ATOMIC_RELEASE);
+}
+
+static bool bank_wakes(const struct vgic *g, const struct vgic_bank *b, unsigned bank, unsigned vcpu)
+{
+    for (uint32_t ready = bank_pending(b) & b->enabled & ~b->active; ready; ready &= ready - 1)
+        if (!bank || g->target[bank * 32 + (unsigned)__builtin_ctz(ready)] == vcpu)
+            return true;
+    return false;
+}
+
+bool vgic_has_work(struct vcpu *v)
+{
+    struct vgic *g = arm_machine(v->vm)->vgic;
+    uint64_t flags = spin_lock_irq(&g->lock);
+    bool work = bank_wakes(g, &arm_vcpu(v)->bank, 0, v->id);
+
+    for (unsigned i = 1; i < VGIC_BANKS && !work; i++)
+        work = bank_wakes(g, &g->banks[i], i, v->id);
+    spin_unlock_irq(&g->lock, flags);
+    return work;
+}
+
+/* ---- Life ---- */
+
+void vgic_vcpu_init(struct vcpu *v)
+{
+    struct arm_vcpu *a = arm_vcpu(v);
+
+    a->bank.edge = BIT(SGI_COUNT) - 1;
+    a->bank.enabled = 0;
+    a->sleeping = true;
+}
+
+enum err vgic_create(struct vm *vm)
+{
+    struct vgic *g = heap_zalloc(sizeof(*g));
+    struct bus_region region = {.base = MACHINE_GICD_BASE, .size = MACHINE_GICD_SIZE, .min_size = 1, .max_size = 8};
+    enum err err;
+
+    if (!g)
+        return ERR_NO_MEMORY;
+    spin_init(&g->lock, &vgic_class);
+    arm_machine(vm)->vgic = g;
+    vm->irqchip = &vgic_ops;
+    device_init(&g->distributor, &vgic_distributor_ops, vm);
+    device_init(&g->redistributors, &vgic_redistributor_ops, vm);
+    region.device = &g->distributor;
+    err = bus_add(&vm->mmio, &region);
+    if (err != ERR_OK)
+        return err;
+    region.base = MACHINE_GICR_BASE;
+    region.size = MACHINE_GICR_SIZE * vm->config->cpus;
+    region.device = &g->redistributors;
+    return bus_add(&vm->mmio, &region);
+}
+
+const struct irqchip_ops vgic_ops = {
+    .name = "GICv3",
+    .pins = VGIC_PINS,
+    .set_pin = vgic_set_pin,
+};
