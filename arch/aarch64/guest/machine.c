@@ -27,6 +27,7 @@ static enum err machine_create(struct vm *vm)
 
 static void machine_destroy(struct vm *vm)
 {
+    heap_free(arm_machine(vm)->vgic);
     heap_free(vm->machine);
     vm->machine = NULL;
 }

@@ -8,6 +8,8 @@
 
 #include "kernel/types.h"
 
+struct vcpu;
+
 enum arm_group {
     ARM_GENERAL = 1u << 0, /* x, pc, pstate */
     ARM_SYSTEM = 1u << 1,  /* sys */
@@ -45,7 +47,8 @@ struct arm_gic {
     uint64_t lr[ARM_LR_MAX]; /* the first lr_used ones */
     uint32_t lr_used;
     uint32_t lr_count;       /* that the engine has */
-    bool timer_mapped;       /* the virtual timer's interrupt in a list register is tied to the hardware's */
+    bool timer_active;       /* the guest is handling the virtual timer's interrupt, which is tied to the hardware's */
+    void (*timer_fired)(struct vcpu *v); /* the machine's: the virtual timer's interrupt came */
 };
 
 struct arm_state {

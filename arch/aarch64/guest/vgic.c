@@ -172,7 +172,6 @@ static uint64_t make_lr(struct vcpu *v, unsigned irq)
 
     if (irq == PPI_VIRTUAL_TIMER) {
         /* Tied to the hardware's interrupt, which stays active until the guest's end of interrupt: no state but one at a time. */
-        arm_state(v)->gic.timer_mapped = true;
         return lr | ARM_LR_HW | (uint64_t)irq << ARM_LR_PINTID | (b->active & bit ? ARM_LR_ACTIVE : ARM_LR_PENDING);
     }
     if (b->active & bit)
@@ -224,7 +223,6 @@ void vgic_before_run(struct vcpu *v)
 {
     struct arm_gic *s = &arm_state(v)->gic;
 
-    s->timer_mapped = false;
     timer_line_check(v);
     s->lr_used = 0;
     s->hcr = ARM_ICH_EN;
@@ -241,6 +239,7 @@ static void fold(struct vcpu *v, uint64_t lr)
 
     b->active = lr & ARM_LR_ACTIVE ? b->active | bit : b->active & ~bit;
     if (irq == PPI_VIRTUAL_TIMER) {
+        arm_state(v)->gic.timer_active = lr & ARM_LR_ACTIVE;
         /* Done: the hardware raises it again if the timer still asks. */
         if (!(lr & (ARM_LR_ACTIVE | ARM_LR_PENDING)))
             b->level &= ~bit;
@@ -288,10 +287,16 @@ bool vgic_has_work(struct vcpu *v)
 
 /* ---- Life ---- */
 
+static void timer_fired(struct vcpu *v)
+{
+    vgic_set_private(v, PPI_VIRTUAL_TIMER, true);
+}
+
 void vgic_vcpu_init(struct vcpu *v)
 {
     struct arm_vcpu *a = arm_vcpu(v);
 
+    arm_state(v)->gic.timer_fired = timer_fired;
     a->bank.edge = BIT(SGI_COUNT) - 1;
     a->bank.enabled = 0;
     a->sleeping = true;

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The guest GICv3's registers: distributor (IHI 0069H, 12.9) and redistributors (12.11), affinity routing always on, one security state. */
 #include "arch/aarch64/guest/machine.h"
-#include "mm/heap.h"
 
 #define GICD_CTLR   0x0000
 #define GICD_TYPER  0x0004
@@ -245,16 +244,17 @@ static void distributor_write(struct device *d, struct vcpu *vcpu, unsigned regi
     spin_unlock_irq(&g->lock, flags);
 }
 
-static void vgic_destroy(struct device *d)
+/* Both devices are parts of struct vgic, which machine_destroy() frees after them. */
+static void nothing_to_free(struct device *d)
 {
-    heap_free(container_of(d, struct vgic, distributor));
+    (void)d;
 }
 
 const struct device_ops vgic_distributor_ops = {
     .name = "GICv3 distributor",
     .read = distributor_read,
     .write = distributor_write,
-    .destroy = vgic_destroy,
+    .destroy = nothing_to_free,
     .lockless = true,
 };
 
@@ -328,12 +328,6 @@ static void redistributor_write(struct device *d, struct vcpu *vcpu, unsigned re
     (void)region;
     redistributor_set(frame_owner(d, offset), offset % MACHINE_GICR_SIZE, size, value);
     spin_unlock_irq(&g->lock, flags);
-}
-
-/* Freed with the distributor, which holds it. */
-static void nothing_to_free(struct device *d)
-{
-    (void)d;
 }
 
 const struct device_ops vgic_redistributor_ops = {

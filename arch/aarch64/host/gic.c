@@ -216,7 +216,8 @@ static void cpu_interface_init(void)
     }
     sysreg_write(ICC_SRE_EL1, ICC_SRE_SRE | ICC_SRE_DFB | ICC_SRE_DIB);
     isb();
-    sysreg_write(ICC_CTLR_EL1, 0);
+    /* At EL2 the end of an interrupt is two steps, so that the guest's timer can stay active until the guest is done with it. */
+    sysreg_write(ICC_CTLR_EL1, arm_mode == MODE_EL1 ? 0 : ICC_CTLR_EOIMODE);
     sysreg_write(ICC_PMR_EL1, 0xff);
     sysreg_write(ICC_BPR1_EL1, 0);
     sysreg_write(ICC_IGRPEN1_EL1, 1);
@@ -261,6 +262,44 @@ enum err gic_cpu_init(struct cpu *cpu)
 
 /* ---- Use ---- */
 
+static void deactivate(unsigned irq)
+{
+    if (arm_mode != MODE_EL1)
+        sysreg_write(ICC_DIR_EL1, irq);
+}
+
+/* The virtual timer of the vCPU that is loaded here. True: it stays active until the guest ends it. */
+static bool guest_timer_fired(void)
+{
+    struct host_cpu *h = &this_cpu()->host;
+
+    if (!h->timer_vcpu)
+        return false;
+    h->timer_fired(h->timer_vcpu);
+    return true;
+}
+
+static void handle(unsigned irq)
+{
+    sysreg_write(ICC_EOIR1_EL1, irq);
+    isb();
+    if (irq < 16) {
+        deactivate(irq);
+        ipi_dispatch((enum host_ipi)irq);
+        return;
+    }
+    if (irq == arm_timer_irq())
+        timer_interrupt();
+    else if (irq == arm_timer_virtual_irq() && guest_timer_fired())
+        return;
+    else if (irq != gic.maintenance)
+        irq_dispatch(irq);
+    /* The end of a level interrupt comes after its handler has quieted the device. */
+    deactivate(irq);
+    isb();
+}
+
+/* At EL1 the one-step end comes first: level interrupts are masked by PSTATE.I until the handler has run. */
 void gic_handle(void)
 {
     for (;;) {
@@ -269,19 +308,23 @@ void gic_handle(void)
         if (irq >= GIC_SPURIOUS_FIRST && irq <= GIC_SPURIOUS_LAST)
             return;
         __asm__ volatile("dsb sy" ::: "memory");
-        /* The end of a level interrupt comes after its handler has quieted the device. */
-        if (irq < 16) {
-            sysreg_write(ICC_EOIR1_EL1, irq);
-            ipi_dispatch((enum host_ipi)irq);
-            continue;
-        }
-        if (irq == arm_timer_irq())
-            timer_interrupt();
-        else
-            irq_dispatch(irq);
-        sysreg_write(ICC_EOIR1_EL1, irq);
-        isb();
+        handle(irq);
     }
+}
+
+void gic_guest_timer(void *vcpu, void (*fired)(void *vcpu), bool active)
+{
+    struct host_cpu *h = &this_cpu()->host;
+    unsigned irq = arm_timer_virtual_irq();
+    char *sgi = (char *)h->redistributor + GICR_SGI_BASE;
+
+    /* Active here and nobody to end it; or to be ended by this guest. */
+    if (!vcpu)
+        mmio_write32(sgi + GICD_ICACTIVER, 1u << irq);
+    else if (active)
+        mmio_write32(sgi + GICD_ISACTIVER, 1u << irq);
+    h->timer_vcpu = vcpu;
+    h->timer_fired = fired;
 }
 
 void host_ipi_send(struct cpu *cpu, enum host_ipi kind)

@@ -11,6 +11,7 @@
 #define GICD_ISENABLER  0x0100
 #define GICD_ICENABLER  0x0180
 #define GICD_ICPENDR    0x0280
+#define GICD_ISACTIVER  0x0300
 #define GICD_ICACTIVER  0x0380
 #define GICD_IPRIORITYR 0x0400
 #define GICD_ICFGR      0x0c00
@@ -51,6 +52,9 @@
 #define ICC_PMR_EL1     S3_0_C4_C6_0
 #define ICC_SGI1R_EL1   S3_0_C12_C11_5
 #define ICC_SRE_EL2     S3_4_C12_C9_5
+#define ICC_DIR_EL1     S3_0_C12_C11_1
+
+#define ICC_CTLR_EOIMODE (1u << 1)
 
 #define ICC_SRE_SRE    (1u << 0)
 #define ICC_SRE_DFB    (1u << 1)

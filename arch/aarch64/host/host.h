@@ -33,6 +33,8 @@ void paging_share_kernel(struct page_table *pt);
 /* Puts what boot_info promised and what the kernel adds into SCTLR, CPTR, HCR and timer control of this CPU. */
 void cpu_controls_init(void);
 uint64_t cpu_hcr(void);
+/* The part that guests change, back to the kernel's. */
+void cpu_guest_controls_off(void);
 /* Cleans [va, va + size) to the point of coherency. */
 void cache_clean(const void *va, size_t size);
 
@@ -44,6 +46,9 @@ enum err gic_cpu_init(struct cpu *cpu) MUST_CHECK;
 void gic_handle(void);
 unsigned gic_maintenance_irq(void);
 void gic_report(struct out *out);
+/* From now on fired(vcpu) is called when the virtual timer's interrupt comes on this CPU; it stays active until the guest's end of interrupt.
+ * `active`: the guest is handling one already. NULL: nobody's. Masked. */
+void gic_guest_timer(void *vcpu, void (*fired)(void *vcpu), bool active);
 /* Private interrupt `irq` of this CPU: unmask, level triggered. */
 void gic_ppi_enable(unsigned irq);
 

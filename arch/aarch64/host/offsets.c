@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* Checks that offsets.h says the same as the structures. */
 #include "arch/aarch64/host/offsets.h"
+#include "arch/aarch64/guest/state.h"
 #include "arch/aarch64/host/smp.h"
 #include "kernel/cpu.h"
 #include "kernel/thread.h"
@@ -19,3 +20,6 @@ _Static_assert(STACK_SHIFT == THREAD_STACK_SHIFT, "stack size");
 _Static_assert(sizeof(struct cpu_start) == START_SIZE, "struct cpu_start");
 _Static_assert(offsetof(struct cpu_start, vectors) == START_VECTORS, "struct cpu_start");
 _Static_assert(offsetof(struct cpu_start, sctlr) == START_SCTLR, "struct cpu_start");
+_Static_assert(offsetof(struct arm_state, x[30]) == STATE_X30, "struct arm_state");
+_Static_assert(offsetof(struct arm_state, pstate) == STATE_PSTATE, "struct arm_state");
+_Static_assert(offsetof(struct arm_fp, fpcr) == 512, "struct arm_fp");

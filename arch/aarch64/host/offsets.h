@@ -32,4 +32,8 @@
 #define START_ENTRY    64
 #define START_VECTORS  72
 
+/* struct arm_state */
+#define STATE_X30    240
+#define STATE_PSTATE 256
+
 #endif

@@ -201,19 +201,24 @@ uint64_t cpu_hcr(void)
     return arm_mode == MODE_VHE ? HCR_HOST_VHE : HCR_HOST_NVHE;
 }
 
-void cpu_controls_init(void)
+void cpu_guest_controls_off(void)
 {
-    kernel_reg_write(vbar, host_vectors);
     if (arm_mode == MODE_NVHE)
         sysreg_write(cptr_el2, CPTR_NVHE_HOST);
     else
         sysreg_write(cpacr_el1, CPACR_FPEN | CPACR_ZEN);
-    if (arm_mode != MODE_EL1) {
-        sysreg_write(hcr_el2, cpu_hcr());
-        sysreg_write(cntvoff_el2, 0);
-        sysreg_write(cnthctl_el2, arm_mode == MODE_VHE ? CNTHCTL_EL1PCTEN_VHE | CNTHCTL_EL1PTEN_VHE
-                                                       : CNTHCTL_EL1PCTEN_NVHE | CNTHCTL_EL1PCEN_NVHE);
-    }
+    if (arm_mode == MODE_EL1)
+        return;
+    sysreg_write(hcr_el2, cpu_hcr());
+    sysreg_write(cntvoff_el2, 0);
+    sysreg_write(cnthctl_el2, arm_mode == MODE_VHE ? CNTHCTL_EL1PCTEN_VHE | CNTHCTL_EL1PTEN_VHE
+                                                   : CNTHCTL_EL1PCTEN_NVHE | CNTHCTL_EL1PCEN_NVHE);
+}
+
+void cpu_controls_init(void)
+{
+    kernel_reg_write(vbar, host_vectors);
+    cpu_guest_controls_off();
     kernel_reg_write(sctlr, paging_sctlr());
     isb();
 }

@@ -64,6 +64,14 @@
     b \overflow
 .endm
 
+/* An entry from a guest: enum el2_vector `number` to el2/switch.S. */
+.macro vector_guest number
+    .balign 128
+    stp x0, x1, [sp, #-16]!
+    mov x1, #\number
+    b el2_leave
+.endm
+
 /* An entry that must not happen: its number goes to trap_unexpected(). */
 .macro vector_bad number
     .balign 128
@@ -87,11 +95,11 @@ host_vectors:
     vector_same entry_irq, overflow_sync
     vector_same entry_fiq, overflow_sync
     vector_same entry_serror, overflow_sync
-    /* Lower EL, AArch64. */
-    vector_bad 8
-    vector_bad 9
-    vector_bad 10
-    vector_bad 11
+    /* Lower EL, AArch64: guests. */
+    vector_guest 0
+    vector_guest 1
+    vector_guest 2
+    vector_guest 3
     /* Lower EL, AArch32. */
     vector_bad 12
     vector_bad 13

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* What the files of the EL2 engine tell each other. */
+#ifndef ARCH_AARCH64_HOST_EL2_EL2_H
+#define ARCH_AARCH64_HOST_EL2_EL2_H
+
+#include "arch/aarch64/guest/state.h"
+#include "arch/aarch64/host/host.h"
+#include "kernel/vcpu.h"
+
+/* Per VM. */
+struct el2_vm {
+    uint64_t vttbr; /* root and VMID */
+    uint64_t vtcr;
+};
+
+/* Why el2_enter() returned: the vector. */
+enum el2_vector { EL2_SYNC, EL2_IRQ, EL2_FIQ, EL2_SERROR };
+
+/* switch.S: runs the guest with the general registers of `state` until a trap; masked. */
+enum el2_vector el2_enter(struct arm_state *state);
+
+/* stage2.c */
+void stage2_probe(void);
+const struct pt_format *stage2_format(uint64_t limit);
+/* VTCR_EL2 for tables of `format`. */
+uint64_t stage2_vtcr(const struct pt_format *format);
+enum err stage2_vmid_get(uint64_t *vmid) MUST_CHECK;
+void stage2_vmid_put(uint64_t vmid);
+unsigned stage2_vmid_bits(void);
+unsigned stage2_address_bits(void);
+/* Drops everything of the loaded VM on this CPU. */
+void stage2_flush_local(void);
+
+/* registers.c: groups between the canonical state and the hardware. */
+void registers_load(struct arm_state *s, uint64_t groups);
+void registers_save(struct arm_state *s, uint64_t groups);
+/* List registers, around each run. */
+void list_registers_load(const struct arm_gic *g);
+void list_registers_save(struct arm_gic *g);
+unsigned list_register_count(void);
+void id_registers_read(struct arm_state *s);
+
+/* fpu.S */
+void fpu_save(struct arm_fp *fp);
+void fpu_load(const struct arm_fp *fp);
+
+#endif

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * The EL2 engine: aarch64 guests at EL1 under stage 2, with and without VHE. While a vCPU is loaded HCR_EL2 is the guest's and its EL1
+ * registers are live; the kernel at EL2 needs neither, so an exit saves the general registers only.
+ */
+#include "arch/aarch64/host/el2/el2.h"
+#include "arch/aarch64/host/gic.h"
+#include "kernel/panic.h"
+#include "kernel/timer.h"
+#include "mm/heap.h"
+#include "mm/second_stage.h"
+
+/* MDCR_EL2, D19.3.18: debug registers, OS lock and performance counters trap; how many counters EL1 may see is the hardware's. */
+#define MDCR_TPMCR (1ULL << 5)
+#define MDCR_TPM   (1ULL << 6)
+#define MDCR_TDE   (1ULL << 8)
+#define MDCR_TDA   (1ULL << 9)
+#define MDCR_TDOSA (1ULL << 10)
+#define MDCR_TDRA  (1ULL << 11)
+#define MDCR_TTRF  (1ULL << 19)
+#define MDCR_HPMN  0x1fULL
+
+#define HCR_GUEST                                                                                  \
+    (HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 |  \
+     HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_RW | HCR_APK | HCR_API)
+
+#define CPTR_NVHE_GUEST (CPTR_NVHE_HOST | (1ULL << 8)) /* TZ: SVE traps */
+
+/* Data abort syndromes (D19.2.37) */
+#define ISS_ISV      BIT(24)
+#define ISS_SAS(iss) ((iss) >> 22 & 3)
+#define ISS_SSE      BIT(21)
+#define ISS_SRT(iss) ((iss) >> 16 & 31)
+#define ISS_SF       BIT(15)
+#define ISS_S1PTW    BIT(7)
+#define FSC_KIND     0x3c
+#define FSC_PERMISSION 0x0c
+#define FSC_TRANSLATION 0x04
+#define FSC_ACCESS   0x08
+
+#define HPFAR_IPA    BITS(43, 4) /* bits 51..12 of the address, at 8 less */
+#define PAR_FAILED   BIT(0)
+#define PAR_ADDRESS  BITS(51, 12)
+
+static uint64_t hcr_guest(void)
+{
+    return HCR_GUEST | (arm_mode == MODE_VHE ? HCR_E2H : 0);
+}
+
+static enum err el2_probe(struct out *reason)
+{
+    if (arm_mode == MODE_EL1) {
+        out_printf(reason, "the firmware started Ennead at EL1, and guests need EL2: switch virtualization on "
+                           "(under QEMU: -M virt,virtualization=on)");
+        return ERR_UNSUPPORTED;
+    }
+    stage2_probe();
+    return ERR_OK;
+}
+
+/* What no vCPU changes: traps of features that the ID registers hide. */
+static enum err el2_cpu_enable(void)
+{
+    uint64_t mmfr0 = sysreg_read(id_aa64mmfr0_el1), mmfr1 = sysreg_read(id_aa64mmfr1_el1);
+
+    if (id_field(mmfr1, 40))
+        sysreg_write(S3_4_C1_C2_2, 0); /* HCRX_EL2 */
+    if (id_field(mmfr0, 56)) {
+        sysreg_write(S3_4_C1_C1_4, 0); /* HFGRTR_EL2 */
+        sysreg_write(S3_4_C1_C1_5, 0); /* HFGWTR_EL2 */
+        sysreg_write(S3_4_C1_C1_6, 0); /* HFGITR_EL2 */
+        sysreg_write(S3_4_C3_C1_4, 0); /* HDFGRTR_EL2 */
+        sysreg_write(S3_4_C3_C1_5, 0); /* HDFGWTR_EL2 */
+    }
+    sysreg_write(hstr_el2, 0);
+    isb();
+    return ERR_OK;
+}
+
+static void el2_report(struct out *out)
+{
+    out_printf(out, "el2: %s, guest addresses up to %u bits, %u-bit VMIDs, %u list registers; guests do not get "
+                    "SVE, SME, MTE, performance counters or nested virtualization\n",
+               mode_text(), stage2_address_bits(), stage2_vmid_bits(), list_register_count());
+}
+
+/* ---- Life ---- */
+
+#define VTTBR_VMID_SHIFT 48
+
+static enum err el2_vm_init(struct vm *vm)
+{
+    const struct page_table *pt = second_stage_table(vm->stage2);
+    struct el2_vm *e = heap_zalloc(sizeof(*e));
+    uint64_t vmid = 0;
+    enum err err;
+
+    if (!e)
+        return ERR_NO_MEMORY;
+    err = stage2_vmid_get(&vmid);
+    if (err != ERR_OK) {
+        heap_free(e);
+        return err;
+    }
+    e->vttbr = pt->root.v | vmid << VTTBR_VMID_SHIFT;
+    e->vtcr = stage2_vtcr(pt->format);
+    vm->engine_data = e;
+    return ERR_OK;
+}
+
+static void el2_vm_destroy(struct vm *vm)
+{
+    struct el2_vm *e = vm->engine_data;
+    struct page_table *pt = second_stage_table(vm->stage2);
+
+    pt->format->flush(pt, 0, 0);
+    stage2_vmid_put(e->vttbr >> VTTBR_VMID_SHIFT);
+    heap_free(e);
+    vm->engine_data = NULL;
+}
+
+static enum err el2_vcpu_init(struct vcpu *v)
+{
+    struct arm_state *s = v->state;
+
+    s->gic.lr_count = MIN(list_register_count(), (unsigned)ARM_LR_MAX);
+    s->timer.counter_hz = host_counter_hz();
+    s->physical_bits = stage2_address_bits();
+    id_registers_read(s);
+    v->engine_data = s;
+    return ERR_OK;
+}
+
+static void el2_vcpu_destroy(struct vcpu *v)
+{
+    v->engine_data = NULL;
+}
+
+/* ---- Loading ---- */
+
+/* host_fpu_begin() on this CPU: the registers go to their owner and come back at the next entry. */
+static void fpu_give_back(void *owner)
+{
+    struct vcpu *v = owner;
+
+    vcpu_dirty(v, ARM_FP);
+}
+
+/* In the host's interrupt: the machine's controller takes it from here. */
+static void timer_fired(void *vcpu)
+{
+    struct vcpu *v = vcpu;
+    struct arm_state *s = v->state;
+
+    s->gic.timer_fired(v);
+}
+
+static void el2_load(struct vcpu *v)
+{
+    const struct arm_state *s = v->state;
+    const struct el2_vm *e = v->vm->engine_data;
+
+    sysreg_write(vtcr_el2, e->vtcr);
+    sysreg_write(vttbr_el2, e->vttbr);
+    sysreg_write(vmpidr_el2, s->mpidr);
+    sysreg_write(vpidr_el2, sysreg_read(midr_el1));
+    sysreg_write(hcr_el2, hcr_guest());
+    sysreg_write(mdcr_el2, (sysreg_read(mdcr_el2) & MDCR_HPMN) | MDCR_TPMCR | MDCR_TPM | MDCR_TDE | MDCR_TDA |
+                               MDCR_TDOSA | MDCR_TDRA | MDCR_TTRF);
+    if (arm_mode == MODE_NVHE)
+        sysreg_write(cptr_el2, CPTR_NVHE_GUEST);
+    else
+        sysreg_write(cpacr_el1, CPACR_FPEN);
+    /* The physical counter and timer trap: the guest's time begins at its own start. */
+    sysreg_write(cnthctl_el2, 0);
+    isb();
+    this_cpu()->host.fpu_owner = v;
+    this_cpu()->host.fpu_save = fpu_give_back;
+    gic_ppi_enable(arm_timer_virtual_irq());
+    gic_guest_timer(v, timer_fired, s->gic.timer_active);
+}
+
+static void el2_put(struct vcpu *v)
+{
+    struct arm_state *s = v->state;
+    struct host_cpu *h = &this_cpu()->host;
+
+    registers_save(s, ~v->reg_valid);
+    MODE_WRITE("S3_5_C14_C3_1", "cntv_ctl_el0", "cntv_ctl_el0", 0); /* CNTV_CTL: no more interrupts from here */
+    isb();
+    gic_guest_timer(NULL, NULL, false);
+    h->fpu_save = NULL;
+    h->fpu_owner = NULL;
+    sysreg_write(vttbr_el2, 0);
+    cpu_guest_controls_off();
+    isb();
+}
+
+static void el2_fetch(struct vcpu *v, uint64_t groups)
+{
+    registers_save(v->state, groups);
+}
+
+static void el2_flush(struct vcpu *v)
+{
+    (void)v;
+    stage2_flush_local();
+}
+
+/* ---- Exits ---- */
+
+/* The guest-physical address of an abort. HPFAR_EL2 does not hold it for permission faults outside of a table walk (D19.2.58):
+ * then the guest's own translation is asked again. */
+static bool fault_address(uint64_t esr, uint64_t far, uint64_t *gpa)
+{
+    uint64_t par, saved;
+
+    if ((esr & FSC_KIND) != FSC_PERMISSION || esr & ISS_S1PTW) {
+        *gpa = (sysreg_read(hpfar_el2) & HPFAR_IPA) << 8 | (far & PAGE_MASK);
+        return true;
+    }
+    saved = sysreg_read(par_el1);
+    __asm__ volatile("at s1e1r, %0\n isb" ::"r"(far) : "memory");
+    par = sysreg_read(par_el1);
+    sysreg_write(par_el1, saved);
+    *gpa = (par & PAR_ADDRESS) | (far & PAGE_MASK);
+    return !(par & PAR_FAILED);
+}
+
+static void memory_exit(struct vm_exit *exit, uint64_t esr, bool fetch)
+{
+    uint64_t far = kernel_reg_read(far), gpa;
+
+    exit->kind = EXIT_MEMORY;
+    exit->memory.gva = far;
+    exit->memory.gva_valid = !(esr & ISS_S1PTW);
+    exit->memory.access = fetch ? PT_EXEC : esr & ESR_WNR && !(esr & ISS_S1PTW) ? PT_WRITE : PT_READ;
+    exit->memory.operand_valid = !fetch && esr & ISS_ISV && !(esr & ISS_S1PTW);
+    exit->memory.size = (uint8_t)(1u << ISS_SAS(esr));
+    exit->memory.reg = ISS_SRT(esr);
+    exit->memory.sign_extend = esr & ISS_SSE;
+    exit->memory.reg_64bit = esr & ISS_SF;
+    exit->memory.instruction_length = 4;
+    exit->memory.instruction = 0;
+    if (!fault_address(esr, far, &gpa))
+        exit->kind = EXIT_INTERRUPT; /* the guest changed its tables meanwhile: the instruction runs again */
+    exit->memory.gpa = GPA(gpa);
+}
+
+static void abort_exit(struct vm_exit *exit, uint64_t esr)
+{
+    unsigned kind = esr & FSC_KIND;
+
+    if (kind == FSC_TRANSLATION || kind == FSC_PERMISSION || kind == FSC_ACCESS) {
+        memory_exit(exit, esr, ESR_EC(esr) == EC_IABT_LOWER);
+        return;
+    }
+    exit->kind = EXIT_FATAL;
+    exit->fatal.text = "memory or a device reported a fault during a guest's access";
+    exit->fatal.code = esr;
+}
+
+static void sync_exit(struct vcpu *v, struct vm_exit *exit)
+{
+    struct arm_state *s = v->state;
+    uint64_t esr = kernel_reg_read(esr);
+
+    switch (ESR_EC(esr)) {
+    case EC_IABT_LOWER:
+    case EC_DABT_LOWER:
+        abort_exit(exit, esr);
+        return;
+    case EC_WFX:
+        exit->kind = EXIT_IDLE;
+        return;
+    case EC_SMC64:
+        s->pc += 4; /* a trapped SMC is left at the instruction, an HVC behind it */
+        __attribute__((fallthrough));
+    case EC_HVC64:
+        exit->kind = EXIT_HYPERCALL;
+        exit->hypercall.number = esr & 0xffff;
+        exit->hypercall.smc = ESR_EC(esr) == EC_SMC64;
+        return;
+    case EC_SYSREG:
+        exit->kind = EXIT_REGISTER;
+        exit->reg.number = ESR_ISS(esr);
+        exit->reg.reg = ESR_ISS(esr) >> 5 & 31;
+        exit->reg.write = !(esr & 1);
+        return;
+    }
+    exit->kind = EXIT_ISA;
+    exit->isa.reason = ESR_EC(esr);
+    exit->isa.info[0] = esr;
+}
+
+static void el2_run(struct vcpu *v, struct vm_exit *exit)
+{
+    struct arm_state *s = v->state;
+    enum el2_vector vector;
+
+    if (unlikely(v->reg_dirty & ~(uint64_t)ARM_GENERAL)) {
+        registers_load(s, v->reg_dirty);
+        v->reg_dirty = 0;
+        this_cpu()->host.fpu_save = fpu_give_back;
+    }
+    list_registers_load(&s->gic);
+    vector = el2_enter(s);
+    list_registers_save(&s->gic);
+    v->reg_valid = ARM_GENERAL;
+    switch (vector) {
+    case EL2_SYNC:
+        sync_exit(v, exit);
+        return;
+    case EL2_IRQ:
+        exit->kind = EXIT_INTERRUPT;
+        return;
+    default:
+        exit->kind = EXIT_FATAL;
+        exit->fatal.text = vector == EL2_FIQ ? "a fast interrupt (FIQ) came, which the firmware should have kept"
+                                             : "the hardware reported a system error (SError) while the guest ran";
+        exit->fatal.code = kernel_reg_read(esr);
+    }
+}
+
+TABLE_ENTRY(engines, struct engine, engine_el2) = {
+    .name = "el2",
+    .isa = "aarch64",
+    .preference = 100,
+    .probe = el2_probe,
+    .cpu_enable = el2_cpu_enable,
+    .report = el2_report,
+    .stage2_format = stage2_format,
+    .vm_init = el2_vm_init,
+    .vm_destroy = el2_vm_destroy,
+    .vcpu_init = el2_vcpu_init,
+    .vcpu_destroy = el2_vcpu_destroy,
+    .load = el2_load,
+    .put = el2_put,
+    .run = el2_run,
+    .fetch = el2_fetch,
+    .flush = el2_flush,
+};

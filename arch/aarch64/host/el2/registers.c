@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The guest's registers that stay in the hardware while its vCPU is loaded: by group, to and from the canonical state. */
+#include "arch/aarch64/host/el2/el2.h"
+#include "kernel/timer.h"
+
+/* EL1 registers: with VHE they are reached by their _EL12 names, here by encoding (D8.9; op1 = 5). */
+#define EL1_REGISTERS(X)                                                                           \
+    X(sctlr, "S3_5_C1_C0_0", "sctlr_el1")                                                          \
+    X(cpacr, "S3_5_C1_C0_2", "cpacr_el1")                                                          \
+    X(ttbr0, "S3_5_C2_C0_0", "ttbr0_el1")                                                          \
+    X(ttbr1, "S3_5_C2_C0_1", "ttbr1_el1")                                                          \
+    X(tcr, "S3_5_C2_C0_2", "tcr_el1")                                                              \
+    X(afsr0, "S3_5_C5_C1_0", "afsr0_el1")                                                          \
+    X(afsr1, "S3_5_C5_C1_1", "afsr1_el1")                                                          \
+    X(esr, "S3_5_C5_C2_0", "esr_el1")                                                              \
+    X(far, "S3_5_C6_C0_0", "far_el1")                                                              \
+    X(mair, "S3_5_C10_C2_0", "mair_el1")                                                           \
+    X(amair, "S3_5_C10_C3_0", "amair_el1")                                                         \
+    X(vbar, "S3_5_C12_C0_0", "vbar_el1")                                                           \
+    X(contextidr, "S3_5_C13_C0_1", "contextidr_el1")                                               \
+    X(cntkctl, "S3_5_C14_C1_0", "cntkctl_el1")                                                     \
+    X(spsr, "S3_5_C4_C0_0", "spsr_el1")                                                            \
+    X(elr, "S3_5_C4_C0_1", "elr_el1")
+
+/* Registers of one name. */
+#define PLAIN_REGISTERS(X)                                                                         \
+    X(par, par_el1)                                                                                \
+    X(mdscr, mdscr_el1)                                                                            \
+    X(csselr, csselr_el1)                                                                          \
+    X(sp_el0, sp_el0)                                                                              \
+    X(sp_el1, sp_el1)                                                                              \
+    X(tpidr_el0, tpidr_el0)                                                                        \
+    X(tpidrro_el0, tpidrro_el0)                                                                    \
+    X(tpidr_el1, tpidr_el1)
+
+#define guest_read(vhe, nvhe)         MODE_READ(vhe, nvhe, nvhe)
+#define guest_write(vhe, nvhe, value) MODE_WRITE(vhe, nvhe, nvhe, value)
+
+/* APIAKeyLo_EL1 and those that follow (D19.2.17 on) */
+#define PAUTH_KEYS(X)                                                                              \
+    X(0, S3_0_C2_C1_0) X(1, S3_0_C2_C1_1) X(2, S3_0_C2_C1_2) X(3, S3_0_C2_C1_3) X(4, S3_0_C2_C2_0) \
+    X(5, S3_0_C2_C2_1) X(6, S3_0_C2_C2_2) X(7, S3_0_C2_C2_3) X(8, S3_0_C2_C3_0) X(9, S3_0_C2_C3_1)
+
+/* By encoding: ICH_* (IHI 0069H, 12.4) */
+#define ICH_HCR  S3_4_C12_C11_0
+#define ICH_VTR  S3_4_C12_C11_1
+#define ICH_VMCR S3_4_C12_C11_7
+
+/* ID_AA64ISAR1_EL1.APA, API, GPA, GPI or ISAR2's APA3, GPA3 */
+static bool has_pauth(void)
+{
+    return sysreg_read(S3_0_C0_C6_1) & 0xff000ff0 || sysreg_read(S3_0_C0_C6_2) & 0xff00;
+}
+
+static void pauth_save(struct arm_system *s)
+{
+#define X(i, name) s->pauth_keys[i] = sysreg_read(name);
+    PAUTH_KEYS(X)
+#undef X
+}
+
+static void pauth_load(const struct arm_system *s)
+{
+#define X(i, name) sysreg_write(name, s->pauth_keys[i]);
+    PAUTH_KEYS(X)
+#undef X
+}
+
+static void system_save(struct arm_system *s)
+{
+#define X(field, vhe, nvhe) s->field = guest_read(vhe, nvhe);
+    EL1_REGISTERS(X)
+#undef X
+#define X(field, name) s->field = sysreg_read(name);
+    PLAIN_REGISTERS(X)
+#undef X
+    if (has_pauth())
+        pauth_save(s);
+}
+
+static void system_load(const struct arm_system *s)
+{
+#define X(field, vhe, nvhe) guest_write(vhe, nvhe, s->field);
+    EL1_REGISTERS(X)
+#undef X
+#define X(field, name) sysreg_write(name, s->field);
+    PLAIN_REGISTERS(X)
+#undef X
+    if (has_pauth())
+        pauth_load(s);
+}
+
+#define CNTV_CTL_VHE  "S3_5_C14_C3_1"
+#define CNTV_CVAL_VHE "S3_5_C14_C3_2"
+
+static void timer_save(struct arm_timer *t)
+{
+    t->cntv_ctl = guest_read(CNTV_CTL_VHE, "cntv_ctl_el0");
+    t->cntv_cval = guest_read(CNTV_CVAL_VHE, "cntv_cval_el0");
+}
+
+static void timer_load(const struct arm_timer *t)
+{
+    sysreg_write(cntvoff_el2, clock_to_counter(t->counter_zero_ns));
+    guest_write(CNTV_CVAL_VHE, "cntv_cval_el0", t->cntv_cval);
+    isb();
+    guest_write(CNTV_CTL_VHE, "cntv_ctl_el0", t->cntv_ctl);
+}
+
+/* Number of ICH_AP0R and AP1R registers: by the bits of preemption (ICH_VTR.PREbits, 12.4.7). */
+static unsigned priority_registers(void)
+{
+    unsigned bits = (sysreg_read(ICH_VTR) >> 26 & 7) + 1;
+
+    return bits <= 5 ? 1 : 1u << (bits - 5);
+}
+
+static void gic_save(struct arm_gic *g)
+{
+    g->vmcr = sysreg_read(ICH_VMCR);
+    g->ap0r[0] = sysreg_read(S3_4_C12_C8_0);
+    g->ap1r[0] = sysreg_read(S3_4_C12_C9_0);
+    if (priority_registers() >= 2) {
+        g->ap0r[1] = sysreg_read(S3_4_C12_C8_1);
+        g->ap1r[1] = sysreg_read(S3_4_C12_C9_1);
+    }
+    if (priority_registers() >= 4) {
+        g->ap0r[2] = sysreg_read(S3_4_C12_C8_2);
+        g->ap0r[3] = sysreg_read(S3_4_C12_C8_3);
+        g->ap1r[2] = sysreg_read(S3_4_C12_C9_2);
+        g->ap1r[3] = sysreg_read(S3_4_C12_C9_3);
+    }
+}
+
+static void gic_load(const struct arm_gic *g)
+{
+    sysreg_write(ICH_VMCR, g->vmcr);
+    sysreg_write(S3_4_C12_C8_0, g->ap0r[0]);
+    sysreg_write(S3_4_C12_C9_0, g->ap1r[0]);
+    if (priority_registers() >= 2) {
+        sysreg_write(S3_4_C12_C8_1, g->ap0r[1]);
+        sysreg_write(S3_4_C12_C9_1, g->ap1r[1]);
+    }
+    if (priority_registers() >= 4) {
+        sysreg_write(S3_4_C12_C8_2, g->ap0r[2]);
+        sysreg_write(S3_4_C12_C8_3, g->ap0r[3]);
+        sysreg_write(S3_4_C12_C9_2, g->ap1r[2]);
+        sysreg_write(S3_4_C12_C9_3, g->ap1r[3]);
+    }
+}
+
+void registers_load(struct arm_state *s, uint64_t groups)
+{
+    if (groups & ARM_SYSTEM)
+        system_load(&s->sys);
+    if (groups & ARM_FP)
+        fpu_load(&s->fp);
+    if (groups & ARM_TIMER)
+        timer_load(&s->timer);
+    if (groups & ARM_GIC)
+        gic_load(&s->gic);
+}
+
+void registers_save(struct arm_state *s, uint64_t groups)
+{
+    if (groups & ARM_SYSTEM)
+        system_save(&s->sys);
+    if (groups & ARM_FP)
+        fpu_save(&s->fp);
+    if (groups & ARM_TIMER)
+        timer_save(&s->timer);
+    if (groups & ARM_GIC)
+        gic_save(&s->gic);
+}
+
+/* ---- List registers ---- */
+
+#define LIST_REGISTERS(X)                                                                          \
+    X(15, S3_4_C12_C13_7) X(14, S3_4_C12_C13_6) X(13, S3_4_C12_C13_5) X(12, S3_4_C12_C13_4)        \
+    X(11, S3_4_C12_C13_3) X(10, S3_4_C12_C13_2) X(9, S3_4_C12_C13_1) X(8, S3_4_C12_C13_0)          \
+    X(7, S3_4_C12_C12_7) X(6, S3_4_C12_C12_6) X(5, S3_4_C12_C12_5) X(4, S3_4_C12_C12_4)            \
+    X(3, S3_4_C12_C12_3) X(2, S3_4_C12_C12_2) X(1, S3_4_C12_C12_1) X(0, S3_4_C12_C12_0)
+
+unsigned list_register_count(void)
+{
+    return (unsigned)(sysreg_read(ICH_VTR) & 31) + 1;
+}
+
+/* From the last used one down to 0. */
+void list_registers_load(const struct arm_gic *g)
+{
+    switch (g->lr_used) {
+#define X(i, name)                                                                                 \
+    case i + 1:                                                                                    \
+        sysreg_write(name, g->lr[i]);                                                              \
+        __attribute__((fallthrough));
+        LIST_REGISTERS(X)
+#undef X
+    case 0:
+        break;
+    }
+    sysreg_write(ICH_HCR, g->hcr);
+}
+
+void list_registers_save(struct arm_gic *g)
+{
+    switch (g->lr_used) {
+#define X(i, name)                                                                                 \
+    case i + 1:                                                                                    \
+        g->lr[i] = sysreg_read(name);                                                              \
+        sysreg_write(name, 0);                                                                     \
+        __attribute__((fallthrough));
+        LIST_REGISTERS(X)
+#undef X
+    case 0:
+        break;
+    }
+    sysreg_write(ICH_HCR, 0);
+}
+
+/* ---- ID registers ---- */
+
+#define ID_ROW(crm)                                                                                \
+    s->id[crm][0] = sysreg_read(S3_0_C0_C##crm##_0);                                               \
+    s->id[crm][1] = sysreg_read(S3_0_C0_C##crm##_1);                                               \
+    s->id[crm][2] = sysreg_read(S3_0_C0_C##crm##_2);                                               \
+    s->id[crm][3] = sysreg_read(S3_0_C0_C##crm##_3)
+
+void id_registers_read(struct arm_state *s)
+{
+    ID_ROW(4);
+    ID_ROW(5);
+    ID_ROW(6);
+    ID_ROW(7);
+}
