@@ -3,15 +3,13 @@
 #include "arch/aarch64/guest/machine.h"
 
 /* ESR_EL1, D19.2.37 */
-#define ESR_IL          BIT(25)
-#define ESR_EC(ec)      ((uint64_t)(ec) << 26)
-#define EC_UNKNOWN      0x00
-#define EC_IABT_LOWER   0x20
-#define EC_IABT_SAME    0x21
-#define EC_DABT_LOWER   0x24
-#define EC_DABT_SAME    0x25
-#define FSC_EXTERNAL    0x10
-#define SCTLR_SPAN      BIT(23)
+#define SYNDROME_IL BIT(25)
+#define SYNDROME_EC(ec) ((uint64_t)(ec) << 26)
+#define CLASS_UNKNOWN 0x00
+#define CLASS_FETCH_LOWER 0x20
+#define CLASS_DATA_LOWER 0x24
+#define STATUS_EXTERNAL 0x10
+#define GUEST_SCTLR_SPAN BIT(23)
 
 /* Vectors: from the current level with SP_EL0, with SP_EL1, from EL0 */
 static uint64_t vector_offset(uint64_t pstate)
@@ -36,21 +34,21 @@ static void take(struct vcpu *v, uint64_t esr)
     s->sys.esr = esr;
     s->pc = s->sys.vbar + vector_offset(pstate);
     s->pstate = ARM_PSTATE_EL1H | ARM_PSTATE_DAIF | (pstate & (ARM_PSTATE_NZCV | ARM_PSTATE_PAN)) |
-                (s->sys.sctlr & SCTLR_SPAN ? 0 : ARM_PSTATE_PAN);
+                (s->sys.sctlr & GUEST_SCTLR_SPAN ? 0 : ARM_PSTATE_PAN);
 }
 
 void arm_inject_undefined(struct vcpu *v)
 {
-    take(v, ESR_EC(EC_UNKNOWN) | ESR_IL);
+    take(v, SYNDROME_EC(CLASS_UNKNOWN) | SYNDROME_IL);
 }
 
 void arm_inject_abort(struct vcpu *v, uint64_t far, bool fetch)
 {
     struct arm_state *s = v->state;
     bool same = (s->pstate & ARM_PSTATE_MODE) != ARM_PSTATE_EL0;
-    unsigned ec = fetch ? EC_IABT_LOWER : EC_DABT_LOWER;
+    unsigned ec = fetch ? CLASS_FETCH_LOWER : CLASS_DATA_LOWER;
 
     vcpu_dirty(v, ARM_SYSTEM);
     s->sys.far = far;
-    take(v, ESR_EC(ec + same) | ESR_IL | FSC_EXTERNAL);
+    take(v, SYNDROME_EC(ec + same) | SYNDROME_IL | STATUS_EXTERNAL);
 }

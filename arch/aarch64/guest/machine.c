@@ -17,7 +17,7 @@ static enum err machine_create(struct vm *vm)
         return ERR_NO_MEMORY;
     vm->machine = m;
     m->counter_zero_ns = clock_ns();
-    err = guest_memory_add(vm->memory, GPA(MACHINE_RAM_BASE), vm->config->memory);
+    err = guest_memory_add_ram(vm->memory, GPA(MACHINE_RAM_BASE), vm->config->memory);
     if (err == ERR_OK)
         err = vgic_create(vm);
     if (err == ERR_OK)

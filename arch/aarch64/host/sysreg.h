@@ -9,13 +9,15 @@
 #include <stdint.h>
 #define SYSREG_BIT(n) (1ULL << (n))
 
+#define SYSREG_TEXT_(name) #name
+#define SYSREG_TEXT(name)  SYSREG_TEXT_(name)
 #define sysreg_read(name)                                                                          \
     ({                                                                                             \
         uint64_t value_;                                                                           \
-        __asm__ volatile("mrs %0, " #name : "=r"(value_)::"memory");                               \
+        __asm__ volatile("mrs %0, " SYSREG_TEXT(name) : "=r"(value_)::"memory");                               \
         value_;                                                                                    \
     })
-#define sysreg_write(name, value) __asm__ volatile("msr " #name ", %0" ::"r"((uint64_t)(value)) : "memory")
+#define sysreg_write(name, value) __asm__ volatile("msr " SYSREG_TEXT(name) ", %0" ::"r"((uint64_t)(value)) : "memory")
 
 static inline void isb(void)
 {

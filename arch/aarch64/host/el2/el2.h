@@ -28,6 +28,8 @@ enum err stage2_vmid_get(uint64_t *vmid) MUST_CHECK;
 void stage2_vmid_put(uint64_t vmid);
 unsigned stage2_vmid_bits(void);
 unsigned stage2_address_bits(void);
+/* Drops everything of a VM on all CPUs. */
+void stage2_flush_all(const struct el2_vm *e);
 /* Drops everything of the loaded VM on this CPU. */
 void stage2_flush_local(void);
 

@@ -90,7 +90,6 @@ static void el2_report(struct out *out)
 
 static enum err el2_vm_init(struct vm *vm)
 {
-    const struct page_table *pt = second_stage_table(vm->stage2);
     struct el2_vm *e = heap_zalloc(sizeof(*e));
     uint64_t vmid = 0;
     enum err err;
@@ -102,8 +101,8 @@ static enum err el2_vm_init(struct vm *vm)
         heap_free(e);
         return err;
     }
-    e->vttbr = pt->root.v | vmid << VTTBR_VMID_SHIFT;
-    e->vtcr = stage2_vtcr(pt->format);
+    e->vttbr = second_stage_root(vm->stage2).v | vmid << VTTBR_VMID_SHIFT;
+    e->vtcr = stage2_vtcr(stage2_format(guest_memory_limit(vm->memory)));
     vm->engine_data = e;
     return ERR_OK;
 }
@@ -111,9 +110,8 @@ static enum err el2_vm_init(struct vm *vm)
 static void el2_vm_destroy(struct vm *vm)
 {
     struct el2_vm *e = vm->engine_data;
-    struct page_table *pt = second_stage_table(vm->stage2);
 
-    pt->format->flush(pt, 0, 0);
+    stage2_flush_all(e);
     stage2_vmid_put(e->vttbr >> VTTBR_VMID_SHIFT);
     heap_free(e);
     vm->engine_data = NULL;

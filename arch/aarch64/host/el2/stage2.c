@@ -71,19 +71,11 @@ static unsigned s2_attrs(uint64_t pte, unsigned level)
 }
 
 /* Operations on EL1&0 name the VM by VTTBR_EL2, and mean the guest's regime with TGE = 0 only (D8.14). */
-static void s2_flush(struct page_table *pt, uint64_t gpa, uint64_t size)
+void stage2_flush_all(const struct el2_vm *e)
 {
-    const struct vm *vm = pt->owner;
-    const struct el2_vm *e = vm->engine_data;
-    uint64_t flags, hcr, vttbr;
+    uint64_t flags = host_irq_save();
+    uint64_t hcr = sysreg_read(hcr_el2), vttbr = sysreg_read(vttbr_el2);
 
-    (void)gpa;
-    (void)size;
-    if (!e)
-        return; /* never entered yet */
-    flags = host_irq_save();
-    hcr = sysreg_read(hcr_el2);
-    vttbr = sysreg_read(vttbr_el2);
     __asm__ volatile("dsb ishst" ::: "memory");
     sysreg_write(hcr_el2, (hcr & ~HCR_TGE) | HCR_VM);
     sysreg_write(vttbr_el2, e->vttbr);
@@ -93,6 +85,17 @@ static void s2_flush(struct page_table *pt, uint64_t gpa, uint64_t size)
     sysreg_write(hcr_el2, hcr);
     isb();
     host_irq_restore(flags);
+}
+
+/* Before the VM's first entry there is nothing to drop. */
+static void s2_flush(struct page_table *pt, uint64_t gpa, uint64_t size)
+{
+    const struct vm *vm = pt->owner;
+
+    (void)gpa;
+    (void)size;
+    if (vm->engine_data)
+        stage2_flush_all(vm->engine_data);
 }
 
 void stage2_flush_local(void)
