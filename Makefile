@@ -46,7 +46,7 @@ include $(sort $(wildcard */module.mk))
 
 warnings := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wundef -Wvla \
     -Wpointer-arith -Wwrite-strings -Wimplicit-fallthrough -Wold-style-definition \
-    -Wformat=2 -Werror
+    -Wformat=2 -Wno-format-nonliteral -Werror
 warnings += $(if $(filter clang,$(TOOLCHAIN)),,-Wlogical-op -Wduplicated-cond)
 
 common-cppflags := -I. -Iarch/$(ARCH) -DENNEAD_VERSION='"$(VERSION)"' -DDEBUG=$(DEBUG)
