@@ -57,7 +57,7 @@ const char *arch_choose_layout(struct boot_layout *layout)
 
     *layout = (struct boot_layout){
         .kernel_virt = split ? 0xffffffff80000000 : 0x0000ffff80000000,
-        .direct_map_base = split ? 0xffff000000000000 : 0x0000800000000000,
+        .direct_map_base = split ? 0xffff800000000000 : 0x0000800000000000,
         .direct_map_size = 64ULL << 40,
         .phys_limit = 64ULL << 40,
         .identity_limit = 64ULL << 40,
