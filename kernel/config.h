@@ -29,6 +29,7 @@ struct config {
     uint64_t panic;    /* 0: halt, 1: reboot */
     bool panic_reboot; /* the same */
     bool runtime_services;
+    const char *console; /* a guest's name; empty: the monitor */
     unsigned vm_count;
     struct config_vm *vms;
     unsigned error_count; /* mistakes found; each was logged */

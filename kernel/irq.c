@@ -93,6 +93,6 @@ static void command_irq(struct out *out, int argc, char **argv)
 TABLE_ENTRY(monitor_commands, struct monitor_command, irq_command) = {
     .name = "irq",
     .usage = "",
-    .summary = "interrupt lines, their handlers and counts",
+    .summary = "Interrupt lines, their handlers and counts",
     .run = command_irq,
 };

@@ -8,12 +8,14 @@
 #include "drivers/fdt.h"
 #include "kernel/config.h"
 #include "kernel/cpu.h"
+#include "kernel/guest_console.h"
 #include "kernel/init.h"
 #include "kernel/log.h"
 #include "kernel/monitor.h"
 #include "kernel/panic.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
+#include "kernel/vm.h"
 #include "mm/heap.h"
 #include "mm/kernel_map.h"
 #include "mm/page.h"
@@ -88,6 +90,19 @@ static void run_hooks(void)
                 h->fn();
 }
 
+/* The monitor, or first the guest's console that the configuration asks for. */
+static void monitor_thread(void *unused)
+{
+    const char *name = config_get()->console;
+    struct vm *vm = name && *name ? vm_find(name) : NULL;
+
+    if (vm)
+        guest_console_session(vm->console, vm->name);
+    else if (name && *name)
+        log_warn("console = %s names no guest", name);
+    monitor_main(unused);
+}
+
 /* The second half, as thread "main". */
 static void main_thread(void *unused)
 {
@@ -100,7 +115,7 @@ static void main_thread(void *unused)
     release_loader();
     run_hooks();
     log_info("boot to prompt: %llu ns", (unsigned long long)clock_ns());
-    if (thread_create(&monitor, "monitor", monitor_main, NULL, THREAD_WEIGHT, -1) != ERR_OK)
+    if (thread_create(&monitor, "monitor", monitor_thread, NULL, THREAD_WEIGHT, -1) != ERR_OK)
         log_error("the monitor's thread cannot be made: guests run, but there is no command line");
 }
 

@@ -24,7 +24,7 @@ console-riscv64 := ttyS0
 ini-guest = [vm $(1)]|memory = 256M|kernel = ennead/$(1)/kernel|initrd = ennead/$(1)/initrd|cmdline = console=$(console-$(1))|
 
 image: kernels $(guest-files) ## make build/ennead.img for all hosts; ARCHES=x86_64: build/x86_64/ennead.img
-	$(Q)printf '%s' '[ennead]|config = 1||' $(foreach a,$(GUESTS),'$(call ini-guest,$(a))|') | tr '|' '\n' \
+	$(Q)printf '%s' '[ennead]|config = 1|$(if $(filter 1,$(words $(GUESTS))),console = $(GUESTS)|)|' $(foreach a,$(GUESTS),'$(call ini-guest,$(a))|') | tr '|' '\n' \
 	    >$(image:.img=.ini)
 	$(call say,IMAGE,$(image))$(PYTHON) tools/image.py $(image) $(image-efi) $(image-guest) \
 	    ennead/ennead.ini=$(CONFIG) $(FILES)
