@@ -56,7 +56,7 @@ struct boot_mem {
 
 /* A file of the ESP that is in memory, page aligned; the rest of its last page is zero. */
 struct boot_file {
-    char path[BOOT_PATH_SIZE]; /* UTF-8, '/' separated, relative to the ESP's root, as written in ennead.ini */
+    char path[BOOT_PATH_SIZE]; /* UTF-8, as boot_path_normalise() of boot/path.h makes it from what ennead.ini says */
     uint64_t base;
     uint64_t size; /* bytes */
     int32_t status; /* 0, or the EFI status (high bit dropped) with which reading failed: base and size are then 0 */
