@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The monitor command `host`: the boot report, in plain words. */
+#include "drivers/acpi.h"
+#include "drivers/fdt.h"
+#include "drivers/pci.h"
+#include "kernel/console.h"
+#include "kernel/cpu.h"
+#include "kernel/monitor.h"
+#include "kernel/start.h"
+#include "mm/page.h"
+
+static void report_firmware(struct out *out)
+{
+    const struct boot_info *b = boot_info_get();
+    out_printf(out, "Firmware\n");
+    out_printf(out, "  UEFI %u.%u by %.*s, Secure Boot %s\n", b->efi_revision >> 16,
+               (b->efi_revision & 0xffff) / 10, (int)sizeof(b->firmware_vendor),
+               b->firmware_vendor[0] ? b->firmware_vendor : "an unnamed vendor",
+               b->flags & BOOT_SECURE_BOOT ? "on" : "off");
+    if (b->boot_device[0])
+        out_printf(out, "  started from %.*s\n", (int)sizeof(b->boot_device), b->boot_device);
+    out_printf(out, "  ");
+    acpi_report(out);
+    out_printf(out, "  ");
+    fdt_report(out);
+}
+
+static void report_memory(struct out *out)
+{
+    struct page_stats s;
+    page_stats_get(&s);
+    out_printf(out, "Memory\n  %llu MiB, of which %llu MiB are free for guests\n",
+               (unsigned long long)(s.total >> 20), (unsigned long long)(s.free >> 20));
+}
+
+static void report_console(struct console *c, void *arg)
+{
+    out_printf(arg, "  %s\n", c->name);
+}
+
+static void note_kinds(struct console *c, void *arg)
+{
+    bool *kinds = arg;
+    kinds[c->is_screen] = true;
+}
+
+static void report_consoles(struct out *out)
+{
+    const struct boot_info *b = boot_info_get();
+    bool kinds[2] = {false, false};
+    out_printf(out, "Consoles\n");
+    console_for_each(report_console, out);
+    console_for_each(note_kinds, kinds);
+    if (!kinds[false])
+        out_printf(out, "  no serial port was found: nothing can be typed\n");
+    if (!kinds[true])
+        out_printf(out, "  no screen: %.*s\n", (int)sizeof(b->framebuffer_note),
+                   b->framebuffer_note[0] ? b->framebuffer_note : "it cannot be used, see `log`");
+    out_printf(out, "  no keyboard: there is no driver for one yet; type on the serial port\n");
+}
+
+struct device_list {
+    struct out *out;
+    uint8_t base_class;
+    unsigned count;
+};
+
+static void report_device(const struct pci_function *f, void *arg)
+{
+    struct device_list *list = arg;
+    if (f->base_class != list->base_class)
+        return;
+    list->count++;
+    out_printf(list->out, "  %s at %04x:%02x:%02x.%x (%04x:%04x): no driver yet, no guest can use it\n",
+               pci_class_name(f), f->segment, f->bus, f->slot, f->function, f->vendor, f->device);
+}
+
+static void report_class(struct out *out, const char *title, uint8_t base_class, const char *none)
+{
+    struct device_list list = {.out = out, .base_class = base_class};
+    out_printf(out, "%s\n", title);
+    pci_for_each(report_device, &list);
+    if (!list.count)
+        out_printf(out, "  %s\n", none);
+}
+
+static void run_host(struct out *out, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    report_firmware(out);
+    out_printf(out, "Processors\n  %u online; this one: ", cpu_count());
+    host_cpu_report(out);
+    report_memory(out);
+    out_printf(out, "Machine\n");
+    host_report(out);
+    report_consoles(out);
+    out_printf(out, "PCI: %s\n", pci_access_name());
+    report_class(out, "Disks", PCI_CLASS_STORAGE, "no disk controller on PCI");
+    report_class(out, "Network", PCI_CLASS_NETWORK, "no network controller on PCI");
+}
+
+TABLE_ENTRY(monitor_commands, struct monitor_command, command_host) = {
+    .name = "host",
+    .usage = "",
+    .summary = "Tells what this machine is, has and cannot do",
+    .help = "Firmware, processors, memory, interrupt controllers, virtualization, consoles, disks and network cards as found, and "
+            "what this machine cannot do and why.",
+    .run = run_host,
+};
