@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The monitor command `host`: the boot report, in plain words. */
+#include <string.h>
+
 #include "drivers/acpi.h"
 #include "drivers/fdt.h"
 #include "drivers/pci.h"
@@ -8,6 +10,27 @@
 #include "kernel/monitor.h"
 #include "kernel/start.h"
 #include "mm/page.h"
+
+/* A sink that indents every line by two. */
+struct indented {
+    struct out out, *to;
+    bool inside; /* of a line */
+};
+
+static void indented_write(struct out *out, const char *text, size_t length)
+{
+    struct indented *i = container_of(out, struct indented, out);
+    while (length) {
+        const char *end = memchr(text, '\n', length);
+        size_t n = end ? (size_t)(end - text) + 1 : length;
+        if (!i->inside)
+            out_write(i->to, "  ", 2);
+        out_write(i->to, text, n);
+        i->inside = !end;
+        text += n;
+        length -= n;
+    }
+}
 
 static void report_firmware(struct out *out)
 {
@@ -19,10 +42,9 @@ static void report_firmware(struct out *out)
                b->flags & BOOT_SECURE_BOOT ? "on" : "off");
     if (b->boot_device[0])
         out_printf(out, "  started from %.*s\n", (int)sizeof(b->boot_device), b->boot_device);
-    out_printf(out, "  ");
-    acpi_report(out);
-    out_printf(out, "  ");
-    fdt_report(out);
+    struct indented in = {.out = {indented_write}, .to = out};
+    acpi_report(&in.out);
+    fdt_report(&in.out);
 }
 
 static void report_memory(struct out *out)
@@ -88,12 +110,13 @@ static void run_host(struct out *out, int argc, char **argv)
 {
     (void)argc;
     (void)argv;
+    struct indented in = {.out = {indented_write}, .to = out};
     report_firmware(out);
     out_printf(out, "Processors\n  %u online; this one: ", cpu_count());
     host_cpu_report(out);
     report_memory(out);
     out_printf(out, "Machine\n");
-    host_report(out);
+    host_report(&in.out);
     report_consoles(out);
     out_printf(out, "PCI: %s\n", pci_access_name());
     report_class(out, "Disks", PCI_CLASS_STORAGE, "no disk controller on PCI");
