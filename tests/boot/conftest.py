@@ -1,0 +1,110 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Emulated hosts for the boot tests: a machine is booted from an image, its serial port driven by pexpect."""
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
+import pexpect
+import pytest
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path.insert(0, str(TOP / "tools"))
+import qemu  # noqa: E402
+
+PROMPT = "ennead> "
+GUEST_PROMPT = "guest# "
+EFI = {"x86_64": "BOOTX64.EFI", "aarch64": "BOOTAA64.EFI", "riscv64": "BOOTRISCV64.EFI"}
+CONSOLE = {"x86_64": "ttyS0", "aarch64": "ttyAMA0", "riscv64": "ttyS0"}
+ENGINE = {"x86_64": "svm", "aarch64": "el2", "riscv64": "hext"}
+ARCHES = sorted(EFI)
+ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]")
+
+
+def make_image(path, arch, config, files=(), debug=False):
+    """An image of `arch` with the text `config` as ennead.ini and `files` (ESP path, file)."""
+    build = TOP / "build" / arch / ("debug" if debug else "")
+    ini = path.with_suffix(".ini")
+    ini.write_text(config, encoding="utf-8")
+    command = [sys.executable, TOP / "tools/image.py", path, f"EFI/BOOT/{EFI[arch]}={build / EFI[arch]}",
+               f"ennead/ennead.ini={ini}"] + [f"{name}={file}" for name, file in files]
+    subprocess.run(command, check=True, cwd=TOP)
+    return path
+
+
+class Machine:
+    """One booted host; a context manager that ends QEMU."""
+
+    def __init__(self, log, timeout=120, **host):
+        self.host = qemu.Host(qmp=str(log.with_suffix(".qmp")), log=str(log.with_suffix(".command")), **host)
+        command = self.host.command() + ["-serial", "stdio"]
+        self.log = open(log, "w", encoding="utf-8")
+        self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace",
+                                   timeout=timeout, echo=False)
+        self.child.logfile_read = self.log
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.child.close(force=True)
+        self.log.close()
+        if os.path.exists(self.host.qmp):
+            os.unlink(self.host.qmp)
+
+    def expect(self, pattern, timeout=-1):
+        self.child.expect(pattern, timeout=timeout)
+        return self.child.match
+
+    def prompt(self, timeout=-1):
+        """Everything up to the monitor's prompt, without escape sequences."""
+        self.child.expect_exact(PROMPT, timeout=timeout)
+        return ESCAPES.sub("", self.child.before).replace("\r", "")
+
+    def run(self, command, timeout=-1):
+        """One monitor command; its output without the echo."""
+        self.child.send(command + "\r")
+        return self.prompt(timeout).split("\n", 1)[-1]
+
+    def guest(self, command, timeout=-1):
+        """One shell command of the guest whose console is attached; its output without the echo."""
+        self.child.send(command + "\r")
+        self.child.expect_exact(GUEST_PROMPT, timeout=timeout)
+        text = ESCAPES.sub("", self.child.before).replace("\r", "")
+        return text.split("\n", 1)[-1].rstrip("\n")
+
+    def wait_end(self, timeout=60):
+        """QEMU's exit status once the host has switched itself off."""
+        self.child.expect(pexpect.EOF, timeout=timeout)
+        self.child.close()
+        return self.child.exitstatus
+
+
+@pytest.fixture
+def boot(tmp_path, request):
+    """boot(arch, config="...", files=..., **host) starts a machine that is ended with the test."""
+    machines = []
+    logs = TOP / "build/tests"
+    logs.mkdir(parents=True, exist_ok=True)
+
+    def start(arch, config="[ennead]\nconfig = 1\n", files=(), debug=False, timeout=120, **host):
+        name = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)
+        image = make_image(tmp_path / f"{len(machines)}.img", arch, config, files, debug)
+        machine = Machine(logs / f"{name}-{len(machines)}.log", timeout, arch=arch, image=str(image), **host)
+        machines.append(machine)
+        return machine
+
+    yield start
+    for machine in machines:
+        machine.__exit__()
+
+
+def guest_files(arch):
+    return [(f"ennead/{arch}/{name}", TOP / f"build/guest/{arch}/{name}") for name in ("kernel", "initrd")]
+
+
+def guest_config(arch, extra=""):
+    return (f"[ennead]\nconfig = 1\nconsole = {arch}\n\n[vm {arch}]\nmemory = 256M\n"
+            f"kernel = ennead/{arch}/kernel\ninitrd = ennead/{arch}/initrd\n"
+            f"cmdline = console={CONSOLE[arch]}\n{extra}")
