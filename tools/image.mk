@@ -35,5 +35,5 @@ build/guest/%/complete: tools/guest-images.sh tools/guest-init.sh | $(setup)
 
 .PHONY: run
 run: ## boot the image of ARCH in QEMU (Ctrl-A X leaves); RUN="--cpus 4 --no-acpi" adds options
-	+$(Q)$(MAKE) --no-print-directory image ARCHES=$(ARCH) GUESTS="$(if $(filter undefined,$(origin GUESTS)),$(ARCH),$(GUESTS))"
+	+$(Q)$(MAKE) --no-print-directory image ARCHES=$(ARCH) GUESTS="$(if $(filter file,$(origin GUESTS)),$(ARCH),$(GUESTS))"
 	$(Q)$(PYTHON) tools/qemu.py run $(ARCH) --image $(O)/ennead.img --log $(O)/qemu.log $(RUN)
