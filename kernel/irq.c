@@ -5,7 +5,6 @@
 #include "kernel/cpu.h"
 #include "kernel/lock.h"
 #include "kernel/log.h"
-#include "kernel/monitor.h"
 #include "mm/heap.h"
 
 #define BUCKETS 64
@@ -80,19 +79,3 @@ void irq_report(struct out *out)
                 out_printf(out, "%-6u %-11s %12llu  %s\n", h->irq, triggers[h->trigger],
                            (unsigned long long)h->count, h->name);
 }
-
-static void command_irq(struct out *out, int argc, char **argv)
-{
-    (void)argc, (void)argv;
-    irq_report(out);
-    for (unsigned i = 0; i < cpu_count(); i++)
-        if (cpu_get(i))
-            out_printf(out, "CPU %u: %llu interrupts\n", i, (unsigned long long)cpu_get(i)->irq_count);
-}
-
-TABLE_ENTRY(monitor_commands, struct monitor_command, irq_command) = {
-    .name = "irq",
-    .usage = "",
-    .summary = "Interrupt lines, their handlers and counts",
-    .run = command_irq,
-};

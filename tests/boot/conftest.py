@@ -65,6 +65,8 @@ class Machine:
     def run(self, command, timeout=-1):
         """One monitor command; its output without the echo."""
         self.child.send(command + "\r")
+        if command.isprintable():
+            self.child.expect_exact(command, timeout=timeout)  # log lines may bring the prompt again before it
         return self.prompt(timeout).split("\n", 1)[-1]
 
     def guest(self, command, timeout=-1):

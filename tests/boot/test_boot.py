@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""
+Boots of each host to the monitor. The list covers every pair of the values of CPUs, memory, firmware tables, virtualization and storage at least
+once over the three architectures; each boot runs every command and compares what the machine says with what QEMU was told.
+"""
+import re
+
+import pytest
+
+from conftest import ARCHES
+
+GIB, TIB = 1024, 1024 * 1024
+SV48 = "rv64,h=true,sv57=off"
+SV39 = "rv64,h=true,sv57=off,sv48=off"
+
+# arch, CPUs, MiB, device tree, CPU model, storage, further options
+BOOTS = [
+    ("x86_64", 1, 512, False, "max", "usb", ""),
+    ("x86_64", 4, 8 * GIB, False, "EPYC,+svm,+npt", "virtio", ""),
+    ("x86_64", 64, TIB, False, "max", "nvme", ""),
+    ("aarch64", 1, 512, True, "cortex-a72", "usb", ""),
+    ("aarch64", 4, 8 * GIB, False, "max,pauth-impdef=on", "virtio", ""),
+    ("aarch64", 64, TIB, True, "max,pauth-impdef=on", "virtio", ""),
+    ("aarch64", 4, 512, False, "neoverse-n1", "usb", ""),
+    ("riscv64", 1, 8 * GIB, True, "rv64,h=true", "usb", ""),
+    ("riscv64", 4, 512, False, SV48, "virtio", ""),
+    ("riscv64", 64, TIB, False, "rv64,h=true", "virtio", ""),
+    ("riscv64", 1, 512, False, SV39, "virtio", ""),
+    ("riscv64", 4, 1024, False, "rv64,h=true", "usb", "aia=aplic-imsic,aia-guests=3"),
+]
+COMMANDS = ["help", "host", "cpus", "mem", "irq", "log", "threads", "config", "vm list"]
+
+
+def memory_backend(arch, mib):
+    """Memory that QEMU does not reserve: a terabyte on a small machine."""
+    if mib < TIB:
+        return {"memory": mib}
+    return {"memory": mib, "extra": ("-object", f"memory-backend-ram,id=ram,size={mib}M,reserve=off"),
+            "machine_options": "memory-backend=ram"}
+
+
+def check_report(machine, arch, cpus, mib, fdt, storage):
+    answers = {command: machine.run(command) for command in COMMANDS}
+    host = answers["host"]
+    assert f"{cpus} online" in host
+    assert len(re.findall(r"^cpu \d+: .* online", answers["cpus"], re.M)) == cpus
+    usable = int(re.search(r"(\d+) MiB, of which", host)[1])
+    assert 0.80 * mib <= usable <= mib
+    assert ("device tree: none" in host) != fdt
+    assert ("ACPI: none" in host) == fdt
+    assert "no keyboard" in host
+    if storage == "nvme":
+        assert "NVMe" in host
+    used = int(re.search(r"hypervisor memory: (\d+) bytes", answers["mem"])[1])
+    assert used <= (8 if cpus <= 4 and mib < TIB else 48) * 1024 * 1024
+    assert "PANIC" not in answers["log"] and "error:" not in answers["log"]
+    assert "monitor" in answers["threads"] and f"idle/{cpus - 1}" in answers["threads"]
+    for command in ("vm list", "poweroff"):
+        assert command in answers["help"]
+
+
+@pytest.mark.parametrize("arch,cpus,mib,fdt,cpu,storage,options", BOOTS,
+                         ids=[f"{b[0]}-{b[1]}cpu-{b[2]}M-{'fdt' if b[3] else 'acpi'}-{b[5]}" for b in BOOTS])
+def test_boot_to_monitor(boot, arch, cpus, mib, fdt, cpu, storage, options):
+    host = memory_backend(arch, mib)
+    host["machine_options"] = ",".join(filter(None, [host.get("machine_options"), options]))
+    machine = boot(arch, cpus=cpus, cpu=cpu, storage=storage, acpi=not fdt, timeout=60 + 4 * cpus, **host)
+    machine.prompt(timeout=240)
+    check_report(machine, arch, cpus, mib, fdt, storage)
+    machine.child.send("poweroff\r")
+    assert machine.wait_end() == 0
+
+
+@pytest.mark.parametrize("arch,host,reason", [
+    ("x86_64", {"cpu": "qemu64,-svm"}, "SVM"),
+    ("aarch64", {"machine": "virt,virtualization=off,gic-version=3"}, "EL1"),
+    ("riscv64", {"cpu": "rv64,h=false"}, "H extension"),
+], ids=["x86_64", "aarch64", "riscv64"])
+def test_without_virtualization_it_comes_up_and_says_why(boot, arch, host, reason):
+    machine = boot(arch, "[ennead]\nconfig = 1\n\n[vm guest]\nkernel = ennead/ennead.ini\nautostart = no\n", **host)
+    machine.prompt(timeout=240)
+    assert reason in machine.run("host")
+    answer = machine.run("vm start guest")
+    assert "was not started" in answer and reason in answer
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_reboot_resets_the_machine(boot, arch):
+    machine = boot(arch)
+    machine.prompt(timeout=240)
+    machine.child.send("reboot\r")
+    assert machine.wait_end() == 0  # QEMU runs with -no-reboot: a reset ends it
+
+
+@pytest.mark.parametrize("arch", ["x86_64"])
+def test_mistakes_in_the_configuration_are_told_and_survived(boot, arch):
+    machine = boot(arch, "[ennead]\nconfig = 1\nlogg = info\n\n[vm a]\nmemory = lots\n\n[vm b]\nautostart = no\n")
+    text = machine.prompt(timeout=240)
+    assert "ennead/ennead.ini, line 3" in text and "logg" in text
+    assert "ennead/ennead.ini, line 6" in text and "lots" in text
+    listing = machine.run("vm list")
+    assert re.search(r"^a\s+stopped .*line 6", listing, re.M), listing
+    assert re.search(r"^b\s+stopped", listing, re.M)
+
+
+@pytest.mark.parametrize("arch", ["x86_64"])
+def test_line_editing_history_and_completion(boot, arch):
+    machine = boot(arch)
+    machine.prompt(timeout=240)
+    assert "Lists the guests" in machine.run("xhelp\x01\x1b[C\x1b[D\x1b[3~")    # Ctrl-A, right, left, delete
+    machine.child.send("thr\t\r")
+    assert "idle/0" in machine.prompt()
+    machine.child.send("\x1b[A\x1b[A\r")                                        # two up: help again
+    assert "Lists the guests" in machine.prompt()
+    assert "no command 'vmm'" in machine.run("vmm")
