@@ -12,11 +12,11 @@
 
 /* UEFI 2.10: 7.2.3 descriptors, 4.6.4 memory attributes table, 4.3 and 4.5 system table and runtime services */
 #define EFI_RUNTIME_CODE 5
-#define EFI_RUNTIME_DATA 6
+#define EFI_MMIO         11
+#define EFI_MMIO_PORTS   12
 #define EFI_MEMORY_RUNTIME BIT(63)
 #define EFI_MEMORY_XP      BIT(14)
 #define EFI_MEMORY_RO      BIT(17)
-#define EFI_MEMORY_WB      BIT(3)
 
 struct efi_memory {
     uint32_t type;
@@ -48,7 +48,7 @@ static enum err map_descriptor(const struct efi_memory *m, unsigned attrs)
     if (!(m->attribute & EFI_MEMORY_RUNTIME) || !IS_ALIGNED(m->physical, PAGE_SIZE) ||
         m->pages > BIT(35) || m->physical + size > BIT(47))
         return ERR_OK;
-    if (!(m->attribute & EFI_MEMORY_WB))
+    if (m->type == EFI_MMIO || m->type == EFI_MMIO_PORTS)
         attrs = PT_READ | PT_WRITE | PT_DEVICE;
     err = page_table_map(&efi_tables, m->physical, HPA(m->physical), size, attrs);
     return err == ERR_EXISTS ? ERR_OK : err;
