@@ -416,6 +416,7 @@ static void hext_run(struct vcpu *v, struct vm_exit *exit)
     csr_write(CSR_HSTATUS, HSTATUS_SPV | HSTATUS_VTW | HSTATUS_VSXL_64 | (s->prv ? HSTATUS_SPVP : 0));
     csr_write(sstatus, SSTATUS_FS_DIRTY | SSTATUS_UXL_64 | (s->prv ? SSTATUS_SPP : 0));
     hext_enter(s);
+    csr_clear(CSR_HSTATUS, HSTATUS_SPV); /* or the next return from a trap of the hypervisor would enter a guest (21.2.1) */
     cause = csr_read(scause);
     s->prv = csr_read(sstatus) & SSTATUS_SPP ? RISCV_PRV_S : RISCV_PRV_U;
     h->hvip = csr_read(CSR_HVIP);
