@@ -11,8 +11,7 @@
 #include "mm/page.h"
 
 /* From the linker script. */
-extern char __kernel_start[], __kernel_end[], __text_start[], __text_end[], __rodata_start[], __rodata_end[],
-    __data_start[], __bss_end[];
+extern char __kernel_start[], __text_start[], __text_end[], __rodata_start[], __rodata_end[], __bss_end[];
 
 #define KERNEL_TEXT (PT_READ | PT_EXEC | PT_GLOBAL)
 #define KERNEL_RO   (PT_READ | PT_GLOBAL)
@@ -70,7 +69,7 @@ static void map_image(const struct boot_info *info)
               (unsigned long)(uintptr_t)__kernel_start);
     map_segment(info, __text_start, __text_end, KERNEL_TEXT, "the kernel's code");
     map_segment(info, __rodata_start, __rodata_end, KERNEL_RO, "the kernel's constants");
-    map_segment(info, __data_start, __bss_end, KERNEL_RW, "the kernel's data");
+    map_segment(info, __rodata_end, __bss_end, KERNEL_RW, "the kernel's data");
 }
 
 /* What the kernel reads and writes through the direct map. The image is mapped by map_image(); code of the firmware, reserved memory

@@ -1,25 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The host contract on Linux, the inline part: a machine that a test drives. Each POSIX thread stands on one virtual CPU at a time
- * (hosted_cpu_set()), so a test may either step N CPUs from one thread, deterministically, or run N threads as N CPUs. Interrupts are a flag per
- * CPU, time is a counter that the test advances.
+ * The host contract on Linux, the inline part: a machine that a test drives (tests/hosted/hosted.h). A POSIX thread stands on one virtual CPU
+ * at a time, so a test may step N CPUs from one thread, deterministically, or run N threads as N CPUs. Masking interrupts is a flag;
+ * interrupts are delivered when the test steps a CPU and when they are unmasked. Time is a counter that the test advances.
  */
 #ifndef HOST_ARCH_H
 #define HOST_ARCH_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <ucontext.h>
 
-#define HOST_ISA "hosted"
-#define HOST_HAS_PORTS 0
+#define HOST_ISA        "hosted"
+#define HOST_HAS_PORTS  0
+#define HOST_PT_CHECKER 1 /* mm/page_table_trace.h reports to tests/hosted/page_table_checker.c */
 
 struct cpu;
 
 struct host_cpu {
-    bool irq_enabled;
-    uint64_t timer_deadline;
-    uint64_t ipi_sent[4]; /* by enum host_ipi */
-    bool waiting;         /* in host_wait() */
+    uint64_t timer_deadline; /* 0: none */
+    uint32_t ipi_pending;    /* atomic, a bit for each enum host_ipi */
+    uint64_t ipi_received;
+    ucontext_t resume;       /* where the CPU goes on when it is stepped */
+    bool waiting;            /* it is in host_wait() */
 };
 
 struct host_trap_frame {
@@ -27,10 +30,17 @@ struct host_trap_frame {
 };
 
 struct host_context {
-    void *fiber; /* tests/hosted/host.c */
+    ucontext_t context;
+    void (*entry)(void *);
+    void *arg;
 };
 
 extern __thread struct cpu *hosted_cpu;
+extern __thread bool hosted_irq_enabled;
+extern uint64_t hosted_counter;
+
+/* Takes pending interrupts of the running CPU. */
+void hosted_irq_deliver(void);
 
 static inline struct cpu *host_this_cpu(void)
 {
@@ -41,9 +51,6 @@ static inline void host_set_this_cpu(struct cpu *cpu)
 {
     hosted_cpu = cpu;
 }
-
-/* The flag is thread-local like the CPU: struct cpu is not complete here. */
-extern __thread bool hosted_irq_enabled;
 
 static inline bool host_irq_enabled(void)
 {
@@ -58,11 +65,10 @@ static inline uint64_t host_irq_save(void)
     return flags;
 }
 
-void hosted_irq_deliver(void);
-
 static inline void host_irq_enable(void)
 {
     hosted_irq_enabled = true;
+    hosted_irq_deliver();
 }
 
 static inline void host_irq_disable(void)
@@ -72,7 +78,8 @@ static inline void host_irq_disable(void)
 
 static inline void host_irq_restore(uint64_t flags)
 {
-    hosted_irq_enabled = flags;
+    if (flags)
+        host_irq_enable();
 }
 
 static inline void host_cpu_relax(void)
@@ -81,8 +88,6 @@ static inline void host_cpu_relax(void)
 }
 
 void host_wait(void);
-
-extern uint64_t hosted_counter;
 
 static inline uint64_t host_counter(void)
 {
