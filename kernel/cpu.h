@@ -43,7 +43,7 @@ static inline struct cpu *this_cpu(void)
 
 /* Zero at start on every CPU: an initial value would be the boot CPU's only. */
 #define PER_CPU(type, name) __attribute__((section(".percpu"))) type name
-#define cpu_ptr(cpu, name)  ((__typeof__(name) *)((char *)&(name) + (cpu)->percpu_offset))
+#define cpu_ptr(cpu, name)  ((__typeof__(name) *)((uintptr_t)&(name) + (cpu)->percpu_offset))
 #define this_cpu_ptr(name)  cpu_ptr(this_cpu(), name)
 
 /* Number of CPU ids: they run from 0 to cpu_count() - 1. */

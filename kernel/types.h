@@ -54,6 +54,7 @@ typedef struct {
 
 #define PRINTF_LIKE(fmt, args) __attribute__((format(printf, fmt, args)))
 #define NORETURN               __attribute__((noreturn))
+#define NOINLINE               __attribute__((noinline)) /* keeps a rare path from burdening the common one */
 #define CACHE_ALIGNED          __attribute__((aligned(64)))
 #define PACKED                 __attribute__((packed))
 

@@ -9,6 +9,14 @@ void chunk_init(struct chunk *c, uint64_t base)
         c->used[word] = ~0ULL;
 }
 
+void chunk_set_move(struct chunk_set *set, struct chunk *c, int bucket)
+{
+    if (bucket == c->bucket)
+        return;
+    chunk_set_remove(set, c);
+    chunk_set_insert(set, c, bucket);
+}
+
 static bool units_free(const struct chunk *c, unsigned unit, unsigned count)
 {
     for (unsigned i = unit; i < unit + count; i++)
@@ -39,7 +47,7 @@ int chunk_take_below(struct chunk *c, unsigned order, unsigned limit)
         for (unsigned i = unit; i < unit + count; i++)
             c->used[i / 64] |= BIT(i % 64);
         candidates_rebuild(c);
-        chunk_note_taken(c, unit, order);
+        c->free -= (uint16_t)count;
         return (int)unit;
     }
     return -1;

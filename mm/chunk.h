@@ -35,7 +35,7 @@ struct chunk {
     int8_t bucket;      /* list of the set it is on, -1 when on none */
     bool taken_whole;   /* gigabytes: allocated as one block */
 #if DEBUG
-    uint8_t orders[CHUNK_UNITS]; /* order + 1 at the first unit of each block in use */
+    uint8_t orders[CHUNK_UNITS]; /* superframes: order + 1 at the first page of each block that a caller has */
 #endif
 } CACHE_ALIGNED;
 
@@ -43,6 +43,14 @@ struct chunk {
 static inline uint64_t low_bits(unsigned count)
 {
     return ~0ULL >> (64 - count);
+}
+
+/* The bits of a block of `order` (at most 6) at unit 0. */
+static inline uint64_t block_bits(unsigned order)
+{
+    static const uint64_t bits[CHUNK_WORD_ORDER + 1] = {0x1, 0x3, 0xf, 0xff, 0xffff, 0xffffffff, ~0ULL};
+
+    return bits[order];
 }
 
 /* First units of the maximal free blocks of exactly `order` (below 6) in a word whose free units are the ones of `free`. */
@@ -97,24 +105,14 @@ static inline int chunk_ceiling(const struct chunk *c)
     return c->candidates ? (63 - __builtin_clzll(c->candidates)) >> 3 : -1;
 }
 
-static inline void chunk_note_taken(struct chunk *c, unsigned unit, unsigned order)
-{
-#if DEBUG
-    c->orders[unit] = (uint8_t)(order + 1);
-#else
-    (void)unit;
-#endif
-    c->free -= (uint16_t)(1u << order);
-}
-
 /* Takes `order` out of a free block of order `have` at `unit`; what is left becomes one block of each order between. */
 static inline unsigned word_take(struct chunk *c, unsigned unit, unsigned order, unsigned have)
 {
     unsigned word = unit / 64;
 
-    c->used[word] |= low_bits(1u << order) << (unit % 64);
+    c->used[word] |= block_bits(order) << (unit % 64);
     c->candidates |= (((1ULL << 8 * have) - (1ULL << 8 * order)) & CHUNK_EVERY_BYTE) << word;
-    chunk_note_taken(c, unit, order);
+    c->free -= (uint16_t)(1u << order);
     return unit;
 }
 
@@ -151,7 +149,7 @@ static inline int chunk_take_words(struct chunk *c, unsigned order)
     for (unsigned i = 0; i < count; i++)
         c->used[(unsigned)word + i] = ~0ULL;
     c->candidates &= ~(low_bits(count) << (CHUNK_FREE_WORDS + word));
-    chunk_note_taken(c, (unsigned)word * 64, order);
+    c->free -= (uint16_t)(1u << order);
     return word * 64;
 }
 
@@ -161,50 +159,51 @@ static inline int chunk_take(struct chunk *c, unsigned order)
     return order < CHUNK_WORD_ORDER ? chunk_take_small(c, order) : chunk_take_words(c, order);
 }
 
-/* Puts back a block of an order below 6; false when some of it is free already. */
-static inline bool chunk_put_small(struct chunk *c, unsigned unit, unsigned order)
+/* Puts back a block of an order below 6; as chunk_put(). */
+static inline int chunk_put_small(struct chunk *c, unsigned unit, unsigned order)
 {
     unsigned word = unit / 64, at = unit % 64;
-    uint64_t block = low_bits(1u << order) << at;
+    uint64_t block = block_bits(order) << at;
 
-    if ((c->used[word] & block) != block)
-        return false;
+    if (unlikely((c->used[word] & block) != block))
+        return -1;
     uint64_t used = c->used[word] &= ~block;
     if (!used) {
         c->candidates &= ~(CHUNK_EVERY_BYTE << word);
         c->candidates |= BIT(CHUNK_FREE_WORDS + word);
-        return true;
+        return free_words_order(c->candidates >> CHUNK_FREE_WORDS);
     }
     /* Ends below order 6, as some unit of the word is in use. */
-    while (!(used & (low_bits(1u << order) << (at ^ (1u << order))))) {
+    while (!(used & (block_bits(order) << (at ^ (1u << order))))) {
         at &= ~(1u << order);
         order++;
     }
     c->candidates |= BIT(8 * order + word);
-    return true;
+    return (int)order;
 }
 
-static inline bool chunk_put_words(struct chunk *c, unsigned unit, unsigned order)
+static inline int chunk_put_words(struct chunk *c, unsigned unit, unsigned order)
 {
     unsigned word = unit / 64, count = 1u << (order - CHUNK_WORD_ORDER);
 
     for (unsigned i = 0; i < count; i++)
         if (c->used[word + i] != ~0ULL)
-            return false;
+            return -1;
     for (unsigned i = 0; i < count; i++)
         c->used[word + i] = 0;
     c->candidates |= low_bits(count) << (CHUNK_FREE_WORDS + word);
-    return true;
+    return free_words_order(c->candidates >> CHUNK_FREE_WORDS);
 }
 
-/* Puts back (or gives for the first time) 2^order units from `unit`; false when some are free already. */
-static inline bool chunk_put(struct chunk *c, unsigned unit, unsigned order)
+/* Puts back (or gives for the first time) 2^order units from `unit`. Returns the order of the free block that they are part of now (or of a
+ * larger one); -1 when some were free already. */
+static inline int chunk_put(struct chunk *c, unsigned unit, unsigned order)
 {
-    if (!(order < CHUNK_WORD_ORDER ? chunk_put_small(c, unit, order)
-                                   : chunk_put_words(c, unit, order)))
-        return false;
-    c->free += (uint16_t)(1u << order);
-    return true;
+    int made = order < CHUNK_WORD_ORDER ? chunk_put_small(c, unit, order) : chunk_put_words(c, unit, order);
+
+    if (likely(made >= 0))
+        c->free += (uint16_t)(1u << order);
+    return made;
 }
 
 /* Takes a block below unit `limit`, by searching; for the rare requests with an address limit. */
@@ -215,7 +214,7 @@ void chunk_init(struct chunk *c, uint64_t base);
 void chunk_count(const struct chunk *c, uint64_t counts[CHUNK_ORDER + 1]);
 
 struct chunk_set {
-    struct chunk *list[CHUNK_ORDER + 1]; /* by chunk_ceiling() */
+    struct chunk *list[CHUNK_ORDER + 1]; /* by the largest order that they may have: chunk_ceiling() or more */
     uint32_t filled;                     /* bit for each list that is not empty */
 };
 
@@ -247,15 +246,13 @@ static inline void chunk_set_insert(struct chunk_set *set, struct chunk *c, int 
     set->filled |= 1u << bucket;
 }
 
-/* Moves `c` to the list where it belongs, after a take or a put. */
+/* Moves `c` to the list of `bucket`. */
+void chunk_set_move(struct chunk_set *set, struct chunk *c, int bucket);
+
+/* Moves `c` to the list where it belongs. */
 static inline void chunk_set_place(struct chunk_set *set, struct chunk *c)
 {
-    int bucket = chunk_ceiling(c);
-
-    if (bucket == c->bucket)
-        return;
-    chunk_set_remove(set, c);
-    chunk_set_insert(set, c, bucket);
+    chunk_set_move(set, c, chunk_ceiling(c));
 }
 
 /* Takes a block from the chunk of the set that it breaks least; the first unit, and the chunk in `from`. -1 when there is none. */
@@ -267,8 +264,10 @@ static inline int chunk_set_take(struct chunk_set *set, unsigned order, struct c
         struct chunk *c = set->list[order + (unsigned)__builtin_ctz(lists)];
         int unit = chunk_take(c, order);
 
-        chunk_set_place(set, c);
-        if (unit >= 0) {
+        /* It may stay in a list that is too high, until it disappoints; whole chunks are told apart. */
+        if (unlikely(unit < 0 || c->free == 0 || c->bucket == (int)CHUNK_ORDER))
+            chunk_set_place(set, c);
+        if (likely(unit >= 0)) {
             *from = c;
             return unit;
         }

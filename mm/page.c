@@ -128,7 +128,7 @@ static void frame_return(uint64_t base)
     struct chunk *gig = &page_shared.gigs[base >> GIG_SHIFT];
 
     *page_frame_word(base) = FRAME_FREE;
-    if (!chunk_put(gig, (base >> FRAME_SHIFT) % CHUNK_UNITS, 0))
+    if (chunk_put(gig, (base >> FRAME_SHIFT) % CHUNK_UNITS, 0) < 0)
         panic("page allocator: superframe %#lx is free twice", (unsigned long)base);
     chunk_set_place(&page_shared.set, gig);
 }
@@ -168,7 +168,7 @@ static void record_pool_grow(struct page_cpu *c, uint64_t base)
 }
 
 /* Fetches a batch of superframes for `c`, whose lock is held; false when there are none left. */
-static bool cpu_refill(struct page_cpu *c)
+static NOINLINE bool cpu_refill(struct page_cpu *c)
 {
     unsigned got = 0;
 
@@ -190,7 +190,7 @@ static bool cpu_refill(struct page_cpu *c)
 }
 
 /* Returns entirely free superframes of `c`, whose lock is held, until `keep` are left, and records that it does not need. */
-static void cpu_flush(struct page_cpu *c, unsigned keep)
+static NOINLINE void cpu_flush(struct page_cpu *c, unsigned keep)
 {
     page_shared_lock();
     while (c->whole_count > keep)
@@ -204,7 +204,7 @@ static void cpu_flush(struct page_cpu *c, unsigned keep)
 }
 
 /* Fetches records for the superframes that `c`, whose lock is held, will free. */
-static void spare_refill(struct page_cpu *c)
+static NOINLINE void spare_refill(struct page_cpu *c)
 {
     struct chunk *record;
 
@@ -214,27 +214,7 @@ static void spare_refill(struct page_cpu *c)
     page_shared_unlock();
 }
 
-/* ---- Blocks up to 2 MiB ---- */
-
-static void put_checked(struct chunk *c, uint64_t pa, unsigned unit, unsigned order)
-{
-#if DEBUG
-    if (c->orders[unit] != order + 1)
-        panic("page_free(%#lx, order %u): %s", (unsigned long)pa, order,
-              c->orders[unit] ? "allocated with another order" : "not the start of a block in use");
-    c->orders[unit] = 0;
-#endif
-    if (unlikely(!chunk_put(c, unit, order)))
-        panic("page_free(%#lx, order %u): free already", (unsigned long)pa, order);
-}
-
-static void cpu_put(struct page_cpu *c, struct chunk *chunk, uint64_t pa, unsigned order)
-{
-    put_checked(chunk, pa, (pa >> PAGE_SHIFT) % CHUNK_UNITS, order);
-    chunk_set_place(&c->set, chunk);
-    if (unlikely(chunk->bucket == CHUNK_ORDER))
-        c->whole_count++;
-}
+/* ---- Blocks below 2 MiB: a CPU's superframes ---- */
 
 static struct chunk *chunk_of(uint64_t pa, unsigned order)
 {
@@ -245,8 +225,47 @@ static struct chunk *chunk_of(uint64_t pa, unsigned order)
     return (struct chunk *)(uintptr_t)(*frame & ~FRAME_KIND);
 }
 
+#if DEBUG
+static void debug_hand_out(uint64_t pa, unsigned order)
+{
+    chunk_of(pa, order)->orders[(pa >> PAGE_SHIFT) % CHUNK_UNITS] = (uint8_t)(order + 1);
+}
+
+static void debug_take_back(uint64_t pa, unsigned order)
+{
+    uint8_t *is = &chunk_of(pa, order)->orders[(pa >> PAGE_SHIFT) % CHUNK_UNITS];
+
+    if (*is != order + 1)
+        panic("page_free(%#lx, order %u): %s", (unsigned long)pa, order,
+              *is ? "allocated with another order" : "not the start of a block in use");
+    *is = 0;
+}
+#else
+static void debug_hand_out(uint64_t pa, unsigned order)
+{
+    (void)pa, (void)order;
+}
+
+static void debug_take_back(uint64_t pa, unsigned order)
+{
+    (void)pa, (void)order;
+}
+#endif
+
+static void chunk_take_back(struct page_cpu *c, struct chunk *chunk, uint64_t pa, unsigned order)
+{
+    int made = chunk_put(chunk, (pa >> PAGE_SHIFT) % CHUNK_UNITS, order);
+
+    if (unlikely(made < 0))
+        panic("page_free(%#lx, order %u): free already", (unsigned long)pa, order);
+    if (unlikely(made > chunk->bucket)) {
+        chunk_set_move(&c->set, chunk, made);
+        c->whole_count += made == (int)CHUNK_ORDER;
+    }
+}
+
 /* Takes in what other CPUs freed of this one's superframes. */
-static void cpu_drain(struct page_cpu *c)
+static NOINLINE void cpu_drain(struct page_cpu *c)
 {
     uint64_t entry = __atomic_exchange_n(&c->remote, 0, __ATOMIC_ACQUIRE);
 
@@ -255,12 +274,12 @@ static void cpu_drain(struct page_cpu *c)
         unsigned order = entry & PAGE_MASK;
 
         entry = *(const uint64_t *)phys_to_virt(HPA(pa));
-        cpu_put(c, chunk_of(pa, order), pa, order);
+        chunk_take_back(c, chunk_of(pa, order), pa, order);
     }
 }
 
 /* Hands a block to the CPU that owns its superframe. The block may be taken in as soon as it is on the list. */
-static void remote_put(struct page_cpu *owner, uint64_t pa, unsigned order)
+static NOINLINE void remote_put(struct page_cpu *owner, uint64_t pa, unsigned order)
 {
     uint64_t *link = phys_to_virt(HPA(pa));
 
@@ -270,26 +289,94 @@ static void remote_put(struct page_cpu *owner, uint64_t pa, unsigned order)
         host_cpu_relax();
 }
 
+void page_put_direct(uint64_t pa, unsigned order)
+{
+    struct chunk *chunk = chunk_of(pa, order);
+
+    spin_lock(&chunk->owner->lock);
+    chunk_take_back(chunk->owner, chunk, pa, order);
+    spin_unlock(&chunk->owner->lock);
+}
+
 /* From the CPU's own superframes; 0 when they have none. */
-static uint64_t cpu_take(struct page_cpu *c, unsigned order)
+static uint64_t set_take(struct page_cpu *c, unsigned order)
 {
     struct chunk *chunk;
-
-    if (unlikely(READ_ONCE(c->remote)))
-        cpu_drain(c);
-    if (order == CHUNK_ORDER) {
-        if (!c->whole_count)
-            return 0;
-        uint64_t base = frame_detach(c, c->set.list[CHUNK_ORDER]);
-        *page_frame_word(base) = CHUNK_ORDER << FRAME_ORDER_SHIFT | FRAME_BLOCK;
-        return base;
-    }
     int unit = chunk_set_take(&c->set, order, &chunk);
+
     if (unit < 0)
         return 0;
     if (chunk->free == CHUNK_UNITS - (1u << order)) /* it was whole */
         c->whole_count--;
     return chunk->base + ((uint64_t)unit << PAGE_SHIFT);
+}
+
+/* ---- Blocks below 2 MiB: magazines, under the CPU's lock ---- */
+
+static unsigned magazine_size(unsigned order)
+{
+    return order < CHUNK_WORD_ORDER ? MAGAZINE_SIZE : MAGAZINE_LARGE;
+}
+
+/* Puts the `count` blocks back that lie longest in the magazine. */
+static NOINLINE void magazine_flush(struct page_cpu *c, unsigned order, unsigned count)
+{
+    struct magazine *m = &c->magazine[order];
+
+    for (unsigned i = 0; i < count; i++) {
+        struct chunk *chunk = chunk_of(m->block[i], order);
+
+        if (likely(chunk->owner == c))
+            chunk_take_back(c, chunk, m->block[i], order);
+        else
+            remote_put(chunk->owner, m->block[i], order);
+    }
+    m->count -= count;
+    memmove(m->block, m->block + count, m->count * sizeof(m->block[0]));
+}
+
+static void magazines_flush(struct page_cpu *c)
+{
+    for (unsigned order = 0; order < MAGAZINE_ORDERS; order++)
+        magazine_flush(c, order, c->magazine[order].count);
+}
+
+/* Half fills an empty magazine from the CPU's superframes; false when there is nothing to put in. */
+static NOINLINE bool magazine_fill(struct page_cpu *c, unsigned order)
+{
+    struct magazine *m = &c->magazine[order];
+    uint64_t pa;
+
+    if (READ_ONCE(c->remote))
+        cpu_drain(c);
+    while (m->count < magazine_size(order) / 2 && (pa = set_take(c, order)) != 0)
+        m->block[m->count++] = pa;
+    return m->count != 0;
+}
+
+/* A superframe as one block; its record becomes spare. */
+static uint64_t frame_alloc(struct page_cpu *c)
+{
+    if (unlikely(READ_ONCE(c->remote)))
+        cpu_drain(c);
+    if (!c->whole_count)
+        return 0;
+    uint64_t base = frame_detach(c, c->set.list[CHUNK_ORDER]);
+    *page_frame_word(base) = CHUNK_ORDER << FRAME_ORDER_SHIFT | FRAME_BLOCK;
+    return base;
+}
+
+/* What the CPU has of its own; 0 when that is nothing. */
+static inline uint64_t cpu_take(struct page_cpu *c, unsigned order)
+{
+    if (order == CHUNK_ORDER)
+        return frame_alloc(c);
+    struct magazine *m = &c->magazine[order];
+    if (unlikely(!m->count) && !magazine_fill(c, order))
+        return 0;
+    uint64_t pa = m->block[--m->count];
+    debug_hand_out(pa, order);
+    return pa;
 }
 
 /* ---- Blocks above 2 MiB: straight from the gigabytes ---- */
@@ -326,7 +413,7 @@ static uint64_t large_take(unsigned order)
 }
 
 /* Blocks of 2 MiB and more go back whole. False when `pa` is not such a block. */
-static bool large_put(uint64_t pa, unsigned order)
+static NOINLINE bool large_put(uint64_t pa, unsigned order)
 {
     struct chunk *gig = &page_shared.gigs[pa >> GIG_SHIFT];
     unsigned unit = (pa >> FRAME_SHIFT) % CHUNK_UNITS;
@@ -343,7 +430,7 @@ static bool large_put(uint64_t pa, unsigned order)
     }
     if (valid) {
         gig->taken_whole = false;
-        valid = chunk_put(gig, unit, order - PAGE_ORDER_2M);
+        valid = chunk_put(gig, unit, order - PAGE_ORDER_2M) >= 0;
         chunk_set_place(&page_shared.set, gig);
     }
     page_shared_unlock();
@@ -357,9 +444,20 @@ static struct page_cpu *cpus_first(void)
     return __atomic_load_n(&page_shared.cpus, __ATOMIC_ACQUIRE);
 }
 
-/* Returns the free superframes of all CPUs to the shared part. No page_cpu lock held. */
+static void flush_all_magazines(void)
+{
+    for (struct page_cpu *p = cpus_first(); p; p = p->next) {
+        count_shared_lock();
+        spin_lock(&p->lock);
+        magazines_flush(p);
+        spin_unlock(&p->lock);
+    }
+}
+
+/* Returns the free superframes of all CPUs to the shared part. No page_cpu lock held, interrupts masked. */
 static void reclaim_all(void)
 {
+    flush_all_magazines();
     for (struct page_cpu *p = cpus_first(); p; p = p->next) {
         count_shared_lock();
         spin_lock(&p->lock);
@@ -371,7 +469,7 @@ static void reclaim_all(void)
 }
 
 /* The last resort for a block of up to 2 MiB: what other CPUs keep. */
-static uint64_t scavenge(struct page_cpu *c, unsigned order)
+static NOINLINE uint64_t scavenge(struct page_cpu *c, unsigned order)
 {
     uint64_t pa = 0;
 
@@ -399,7 +497,7 @@ static uint64_t small_alloc(struct page_cpu *c, unsigned order)
     return likely(pa) ? pa : scavenge(c, order);
 }
 
-static uint64_t large_alloc(unsigned order)
+static NOINLINE uint64_t large_alloc(unsigned order)
 {
     uint64_t pa = large_take(order);
 
@@ -423,6 +521,7 @@ static uint64_t set_take_below(struct page_cpu *c, unsigned order, uint64_t limi
                 continue;
             chunk_set_place(&c->set, chunk);
             c->whole_count -= whole;
+            debug_hand_out(chunk->base + ((uint64_t)unit << PAGE_SHIFT), order);
             return chunk->base + ((uint64_t)unit << PAGE_SHIFT);
         }
     }
@@ -475,7 +574,7 @@ static void refill_below(struct page_cpu *c, uint64_t limit)
     spin_unlock(&c->lock);
 }
 
-static uint64_t below_alloc(struct page_cpu *c, unsigned order, uint64_t limit)
+static NOINLINE uint64_t below_alloc(struct page_cpu *c, unsigned order, uint64_t limit)
 {
     uint64_t pa = 0;
 
@@ -493,6 +592,8 @@ static uint64_t below_alloc(struct page_cpu *c, unsigned order, uint64_t limit)
             refill_below(c, limit);
             pa = locked_take_below(c, order, limit);
         }
+        if (!pa)
+            reclaim_all();
     }
     for (struct page_cpu *p = cpus_first(); p && !pa; p = p->next)
         pa = locked_take_below(p, order, limit);
@@ -541,30 +642,39 @@ static bool frame_free(struct page_cpu *c, uint64_t pa)
     return true;
 }
 
-static void small_free(struct page_cpu *c, uint64_t pa, unsigned order)
+static NOINLINE void superframe_free(struct page_cpu *c, uint64_t pa)
 {
-    struct chunk *chunk = NULL;
-
-    if (order < CHUNK_ORDER) {
-        chunk = chunk_of(pa, order);
-        if (unlikely(chunk->owner != c)) {
-            remote_put(chunk->owner, pa, order);
-            return;
-        }
-    }
     spin_lock(&c->lock);
-    bool done = true;
-    if (chunk)
-        cpu_put(c, chunk, pa, order);
-    else
-        done = frame_free(c, pa);
+    bool done = frame_free(c, pa);
+    if (!done)
+        spare_refill(c);
     if (unlikely(c->whole_count > 2 * page_shared.batch))
         cpu_flush(c, page_shared.batch);
-    if (unlikely(!done))
-        spare_refill(c);
     spin_unlock(&c->lock);
-    if (unlikely(!done))
-        (void)large_put(pa, order);
+    if (!done)
+        (void)large_put(pa, CHUNK_ORDER);
+}
+
+static inline void small_free(struct page_cpu *c, uint64_t pa, unsigned order)
+{
+    struct magazine *m = &c->magazine[order];
+
+    debug_take_back(pa, order);
+    spin_lock(&c->lock);
+    if (unlikely(m->count == magazine_size(order))) {
+        magazine_flush(c, order, magazine_size(order) / 2);
+        if (unlikely(c->whole_count > 2 * page_shared.batch))
+            cpu_flush(c, page_shared.batch);
+    }
+    m->block[m->count++] = pa;
+    spin_unlock(&c->lock);
+}
+
+/* Pages of superframe 0 stay out of the magazines: they are for requests below 1 MiB. */
+static NOINLINE void low_free(uint64_t pa, unsigned order)
+{
+    debug_take_back(pa, order);
+    page_put_direct(pa, order);
 }
 
 void page_free(hpa_t page, unsigned order)
@@ -573,8 +683,12 @@ void page_free(hpa_t page, unsigned order)
         panic("page_free(%#lx, order %u): no such block", (unsigned long)page.v, order);
     uint64_t irq = host_irq_save();
     struct page_cpu *c = page_cpu_this();
-    if (order <= PAGE_ORDER_2M)
+    if (unlikely(page.v < FRAME_SIZE))
+        low_free(page.v, order);
+    else if (likely(order < PAGE_ORDER_2M))
         small_free(c, page.v, order);
+    else if (order == PAGE_ORDER_2M)
+        superframe_free(c, page.v);
     else if (!large_put(page.v, order))
         panic("page_free(%#lx, order %u): not such a block in use", (unsigned long)page.v, order);
     c->given += 1ULL << order;
@@ -598,6 +712,9 @@ void page_stats_get(struct page_stats *s)
     s->left_out = page_shared.left_out;
     s->shared_lock_count = page_shared.lock_count;
     pages = page_shared.total_pages;
+    uint64_t masked = host_irq_save();
+    flush_all_magazines();
+    host_irq_restore(masked);
     for (struct page_cpu *p = cpus_first(); p; p = p->next) {
         uint64_t irq = spin_lock_irq(&p->lock);
         cpu_drain(p);

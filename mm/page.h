@@ -28,8 +28,8 @@ void page_release_loader(void);
 /* Allocates 4 KiB << order bytes, aligned to their size. Returns HPA(0) when there is none (0 is never allocated). Any context
  * but NMI. The content is undefined without PAGE_ZERO. */
 hpa_t page_alloc(unsigned order, unsigned flags) MUST_CHECK;
-/* Frees what page_alloc() gave, with the same order, on any CPU. The first word of blocks below 2 MiB is overwritten. Panics when (part of) the
- * block is free already; debug builds also when it was allocated with another order. */
+/* Frees what page_alloc() gave, with the same order, on any CPU. The first word of blocks below 2 MiB may be overwritten. Debug builds find double
+ * frees and wrong orders and panic. */
 void page_free(hpa_t page, unsigned order);
 /* Gives the allocator the whole pages of [base, base + size), for ranges of the boot map that it did not take: files, the loader's memory. */
 void page_free_range(hpa_t base, uint64_t size);

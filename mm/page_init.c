@@ -140,7 +140,7 @@ static bool give_large(uint64_t pa, unsigned order)
     if (fresh) {
         for (unsigned i = 0; gig->frames && i < 1u << (order - PAGE_ORDER_2M); i++)
             gig->frames[unit + i] = FRAME_FREE;
-        fresh = chunk_put(gig, unit, order - PAGE_ORDER_2M);
+        fresh = chunk_put(gig, unit, order - PAGE_ORDER_2M) >= 0;
         chunk_set_place(&page_shared.set, gig);
     }
     page_shared_unlock();
@@ -174,14 +174,8 @@ static bool give_small(uint64_t pa, unsigned order)
     uint64_t irq = host_irq_save();
     struct page_cpu *c = page_cpu_this();
     bool given = (*page_frame_word(pa) & FRAME_KIND) != FRAME_NONE || adopt_superframe(c, pa);
-    if (given) {
-#if DEBUG
-        struct chunk *chunk = (struct chunk *)(uintptr_t)(*page_frame_word(pa) & ~FRAME_KIND);
-        chunk->orders[(pa >> PAGE_SHIFT) % CHUNK_UNITS] = (uint8_t)(order + 1);
-#endif
-        c->taken += 1ULL << order; /* which page_free() takes back */
-        page_free(HPA(pa), order);
-    }
+    if (given)
+        page_put_direct(pa, order);
     host_irq_restore(irq);
     return given;
 }

@@ -4,8 +4,9 @@
  *
  * Memory is a table of gigabytes (struct chunk, unit 2 MiB) from physical 0 on. A gigabyte that is not one block has a word for each of its
  * superframes in `frames`. A superframe that is not one block has a chunk (unit 4 KiB) and belongs to the CPU that split it: only that CPU takes
- * from it and puts back, under its own lock, which others take only when memory runs out. Blocks that another CPU frees go to the owner's
- * `remote` list without a lock. The shared lock covers gigabytes and spare chunks; CPUs move superframes through it by batches.
+ * from it and puts back, under its own lock, which others take only when memory runs out. Freed blocks first go to a magazine of the freeing
+ * CPU, which serves the next requests of that order; from a full magazine, blocks of another CPU's superframes go to the owner's `remote`
+ * list without a lock. The shared lock covers gigabytes and spare chunks; CPUs move superframes through it by batches.
  *
  * Locks: page_cpu.lock, then page_shared.lock; both with interrupts masked. No CPU holds two page_cpu locks.
  */
@@ -33,6 +34,16 @@ enum frame_kind {
 #define FRAME_KIND        7ULL
 #define FRAME_ORDER_SHIFT 8
 
+#define MAGAZINE_SIZE   16u /* blocks up to 128 KiB; */
+#define MAGAZINE_LARGE  4u  /* larger ones */
+#define MAGAZINE_ORDERS CHUNK_ORDER
+
+/* Free blocks of one order, marked as in use in their chunks. */
+struct magazine {
+    uint32_t count;
+    uint64_t block[MAGAZINE_SIZE];
+};
+
 struct page_cpu {
     struct page_cpu *self; /* set once it is ready: areas of secondary CPUs may start as copies */
     struct spinlock lock;
@@ -43,6 +54,7 @@ struct page_cpu {
     uint64_t remote;       /* atomic: blocks freed by others, address | order, each one's first word links to the next */
     uint64_t taken, given; /* 4 KiB pages that callers on this CPU got and freed, ever */
     struct page_cpu *next; /* of all CPUs, in page_shared.cpus */
+    struct magazine magazine[MAGAZINE_ORDERS];
 };
 
 struct page_shared {
@@ -77,5 +89,8 @@ uint64_t *page_frame_word(uint64_t pa);
 void page_gig_split(struct chunk *gig, enum frame_kind kind);
 /* Makes `record` the chunk of the superframe at `base`, with no free page, in the set of `owner`. Under its lock. */
 void page_frame_adopt(struct page_cpu *owner, struct chunk *record, uint64_t base);
+
+/* Puts pages that are marked as in use back where they belong, past the magazines. Interrupts masked, no page_cpu lock held. */
+void page_put_direct(uint64_t pa, unsigned order);
 
 #endif

@@ -14,7 +14,7 @@ hosted-cflags := -std=gnu17 -O1 -g -fno-omit-frame-pointer -fno-common -fno-stri
     -fdata-sections -fsanitize=address,undefined -fno-sanitize-recover=undefined $(hosted-warnings) \
     -I. -Itests/hosted -DENNEAD_VERSION='"$(VERSION)"' -DDEBUG=1 -isystem build/deps/hosted/include \
     -D_GNU_SOURCE -include tests/hosted/libc_extra.h
-hosted-ldflags := -fsanitize=address,undefined -Wl,--gc-sections
+hosted-ldflags := -fsanitize=address,undefined -Wl,--gc-sections -Wl,-T,tests/hosted/hosted.lds
 hosted-libs  := $(patsubst %,build/deps/hosted/lib/lib%.a,fdt Zydis ini) -lcmocka -lpthread -lm
 
 hosted-srcs  := $(sort $(hosted-srcs) $(wildcard tests/hosted/*.c tests/hosted/host/*.c))
@@ -46,7 +46,7 @@ $(unit-tests): %: %.o $(H)/libennead.a
 	$(call say,LD,$@)$(hosted-cc) $(hosted-ldflags) $< $(H)/libennead.a $(hosted-libs) -o $@
 
 $(fuzz-tests): %: %.o build/fuzz/libennead.a
-	$(call say,LD,$@)clang -fsanitize=fuzzer,address,undefined -Wl,--gc-sections $< build/fuzz/libennead.a \
+	$(call say,LD,$@)clang -fsanitize=fuzzer,address,undefined -Wl,--gc-sections -Wl,-T,tests/hosted/hosted.lds $< build/fuzz/libennead.a \
 	    $(filter-out -lcmocka,$(hosted-libs)) -o $@
 
 .PHONY: unit fuzz

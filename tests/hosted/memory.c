@@ -3,7 +3,6 @@
  * Physical memory as a sparse file, so that what the kernel maps in its vmap area can be mapped here too: stacks really have unmapped guards. And
  * the image's segments, which are only addresses here.
  */
-#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
@@ -32,6 +31,7 @@ __asm__(".section .bss.hosted_image,\"aw\",@nobits\n"
 
 static int memory_fd = -1;
 static char *memory;
+static uint64_t memory_size = HOSTED_MEMORY_MAX;
 static struct host_layout layout;
 static struct boot_mem mem[HOSTED_MEM_MAX];
 
@@ -39,14 +39,17 @@ char *hosted_memory_reset(void)
 {
     if (memory_fd < 0) {
         memory_fd = memfd_create("memory", MFD_CLOEXEC);
-        if (memory_fd < 0 || ftruncate(memory_fd, (off_t)HOSTED_MEMORY_MAX))
+        if (memory_fd < 0 || ftruncate(memory_fd, (off_t)memory_size))
             abort();
-        memory = mmap(NULL, HOSTED_MEMORY_MAX, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE,
-                      memory_fd, 0);
+        memory = mmap(NULL, memory_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory_fd, 0);
+        if (memory == MAP_FAILED) { /* valgrind has less room */
+            memory_size = GIB(16);
+            memory = mmap(NULL, memory_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory_fd, 0);
+        }
         char *vmap = mmap(NULL, VMAP_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (memory == MAP_FAILED || vmap == MAP_FAILED)
             abort();
-        layout = (struct host_layout){(uintptr_t)memory, HOSTED_MEMORY_MAX, (uintptr_t)vmap, VMAP_SIZE};
+        layout = (struct host_layout){(uintptr_t)memory, memory_size, (uintptr_t)vmap, VMAP_SIZE};
     }
     if (fallocate(memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)HOSTED_MEMORY_MAX))
         abort();
@@ -64,7 +67,7 @@ struct boot_info *hosted_boot_info(void)
         .size = sizeof(info),
         .mem = (uintptr_t)mem - (uintptr_t)base,
         .direct_map_base = (uintptr_t)base,
-        .direct_map_size = HOSTED_MEMORY_MAX,
+        .direct_map_size = memory_size,
     };
     return &info;
 }
