@@ -17,7 +17,7 @@ SV39 = "rv64,h=true,sv57=off,sv48=off"
 BOOTS = [
     ("x86_64", 1, 512, False, "max", "usb", ""),
     ("x86_64", 4, 8 * GIB, False, "EPYC,+svm,+npt", "virtio", ""),
-    ("x86_64", 64, TIB, False, "max", "nvme", ""),
+    ("x86_64", 64, TIB, False, "max,phys-bits=42", "nvme", ""),
     ("aarch64", 1, 512, True, "cortex-a72", "usb", ""),
     ("aarch64", 4, 8 * GIB, False, "max,pauth-impdef=on", "virtio", ""),
     ("aarch64", 64, TIB, True, "max,pauth-impdef=on", "virtio", ""),
@@ -74,7 +74,7 @@ def test_boot_to_monitor(boot, arch, cpus, mib, fdt, cpu, storage, options):
 @pytest.mark.parametrize("arch,host,reason", [
     ("x86_64", {"cpu": "qemu64,-svm"}, "SVM"),
     ("aarch64", {"machine": "virt,virtualization=off,gic-version=3"}, "EL1"),
-    ("riscv64", {"cpu": "rv64,h=false"}, "H extension"),
+    ("riscv64", {"cpu": "rv64,h=false"}, "the H "),
 ], ids=["x86_64", "aarch64", "riscv64"])
 def test_without_virtualization_it_comes_up_and_says_why(boot, arch, host, reason):
     machine = boot(arch, "[ennead]\nconfig = 1\n\n[vm guest]\nkernel = ennead/ennead.ini\nautostart = no\n", **host)
@@ -107,9 +107,13 @@ def test_mistakes_in_the_configuration_are_told_and_survived(boot, arch):
 def test_line_editing_history_and_completion(boot, arch):
     machine = boot(arch)
     machine.prompt(timeout=240)
-    assert "Lists the guests" in machine.run("xhelp\x01\x1b[C\x1b[D\x1b[3~")    # Ctrl-A, right, left, delete
+    machine.child.send("xhelp\x01\x1b[C\x1b[D\x1b[3~\r")    # Ctrl-A, right, left, delete
+    machine.expect("Lists the guests")
+    machine.prompt()
     machine.child.send("thr\t\r")
-    assert "idle/0" in machine.prompt()
-    machine.child.send("\x1b[A\x1b[A\r")                                        # two up: help again
-    assert "Lists the guests" in machine.prompt()
+    machine.expect("idle/0")
+    machine.prompt()
+    machine.child.send("\x1b[A\x1b[A\r")                     # two up: help again
+    machine.expect("Lists the guests")
+    machine.prompt()
     assert "no command 'vmm'" in machine.run("vmm")
