@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The host contract on Linux: CPUs, interrupts, time, contexts, power. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/wait.h>
@@ -233,7 +234,9 @@ bool hosted_fork(void)
         abort();
     if (child_pid == 0) {
         console_fd = fds[1];
-        setenv("CMOCKA_TEST_ABORT", "1", 1); /* a failed assertion ends the child */
+        setenv("CMOCKA_TEST_ABORT", "1", 1); /* a failed assertion ends the child, and so does a fault */
+        signal(SIGSEGV, SIG_DFL);
+        signal(SIGABRT, SIG_DFL);
     } else {
         close(fds[1]);
     }

@@ -35,19 +35,31 @@ static uint64_t memory_size = HOSTED_MEMORY_MAX;
 static struct host_layout layout;
 static struct boot_mem mem[HOSTED_MEM_MAX];
 
+/* At a gigabyte boundary, as loaders place the direct map, so that the largest leaves fit. NULL when there is no room. */
+static char *map_memory(void)
+{
+    char *room = mmap(NULL, memory_size + GIB(1), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (room == MAP_FAILED)
+        return NULL;
+    room = (char *)ALIGN_UP((uintptr_t)room, GIB(1));
+    room = mmap(room, memory_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, memory_fd, 0);
+    return room == MAP_FAILED ? NULL : room;
+}
+
 char *hosted_memory_reset(void)
 {
     if (memory_fd < 0) {
         memory_fd = memfd_create("memory", MFD_CLOEXEC);
         if (memory_fd < 0 || ftruncate(memory_fd, (off_t)memory_size))
             abort();
-        memory = mmap(NULL, memory_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory_fd, 0);
-        if (memory == MAP_FAILED) { /* valgrind has less room */
+        memory = map_memory();
+        if (!memory) { /* valgrind has less room */
             memory_size = GIB(16);
-            memory = mmap(NULL, memory_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, memory_fd, 0);
+            memory = map_memory();
         }
         char *vmap = mmap(NULL, VMAP_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (memory == MAP_FAILED || vmap == MAP_FAILED)
+        if (!memory || vmap == MAP_FAILED)
             abort();
         layout = (struct host_layout){(uintptr_t)memory, memory_size, (uintptr_t)vmap, VMAP_SIZE};
     }
