@@ -91,7 +91,7 @@ lint: compile-commands ## check the sources: clang-tidy, clang-format, the scrip
 	        sed 's/^/clang-format (run make format): /' | { ! grep .; }; fi
 	$(Q)$(PYTHON) -m compileall -q tools tests >/dev/null
 	$(Q)for script in tools/*.sh; do sh -n $$script || exit 1; done
-	$(Q)run-clang-tidy -quiet -p build -j $(shell nproc) '^(?!.*/build/gen/)' >build/lint.log 2>&1 || \
+	$(Q)run-clang-tidy -quiet -p build -j $(shell nproc) '^(?!.*/(build/gen|tests)/)' >build/lint.log 2>&1 || \
 	    { grep -E -A6 '(warning|error):' build/lint.log | head -n 200; exit 1; }
 	@echo "lint: no complaint"
 
