@@ -29,7 +29,7 @@ static void run_log(struct out *out, int argc, char **argv)
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_log) = {
     .name = "log",
     .usage = "[LINES]",
-    .summary = "shows the log, or its last LINES lines",
+    .summary = "Shows the log, or its last LINES lines",
     .help = "Debug lines are included, which consoles show only with \"log = debug\" in ennead.ini. The stamps are seconds since "
             "the firmware handed the machine over.",
     .run = run_log,
@@ -57,7 +57,7 @@ static void run_threads(struct out *out, int argc, char **argv)
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_threads) = {
     .name = "threads",
     .usage = "",
-    .summary = "shows the hypervisor's threads, vCPUs included",
+    .summary = "Shows the hypervisor's threads, vCPUs included",
     .run = run_threads,
 };
 
@@ -117,7 +117,7 @@ static void run_cpus(struct out *out, int argc, char **argv)
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_cpus) = {
     .name = "cpus",
     .usage = "",
-    .summary = "shows the machine's CPUs, how busy they are and what they can do",
+    .summary = "Shows the machine's CPUs, how busy they are and what they can do",
     .run = run_cpus,
 };
 
@@ -130,7 +130,7 @@ static void run_irq(struct out *out, int argc, char **argv)
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_irq) = {
     .name = "irq",
     .usage = "",
-    .summary = "shows the machine's interrupt lines and how often each came",
+    .summary = "Shows the machine's interrupt lines and how often each came",
     .run = run_irq,
 };
 
@@ -145,7 +145,7 @@ static void run_reboot(struct out *out, int argc, char **argv)
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_reboot) = {
     .name = "reboot",
     .usage = "",
-    .summary = "restarts the machine at once; guests are not asked",
+    .summary = "Restarts the machine at once; guests are not asked",
     .run = run_reboot,
 };
 
@@ -160,7 +160,7 @@ static void run_poweroff(struct out *out, int argc, char **argv)
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_poweroff) = {
     .name = "poweroff",
     .usage = "",
-    .summary = "turns the machine off at once; guests are not asked",
+    .summary = "Turns the machine off at once; guests are not asked",
     .run = run_poweroff,
 };
 
@@ -241,7 +241,7 @@ static void run_mem(struct out *out, int argc, char **argv)
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_mem) = {
     .name = "mem",
     .usage = "",
-    .summary = "shows the machine's memory and who uses it",
+    .summary = "Shows the machine's memory and who uses it",
     .help = "\"hypervisor memory\" is everything that Ennead takes for itself: its image, bookkeeping, stacks, tables and heap; "
             "not the memory of guests.",
     .run = run_mem,

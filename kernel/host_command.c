@@ -7,6 +7,7 @@
 #include "drivers/pci.h"
 #include "kernel/console.h"
 #include "kernel/cpu.h"
+#include "kernel/init.h"
 #include "kernel/monitor.h"
 #include "kernel/start.h"
 #include "mm/page.h"
@@ -106,10 +107,8 @@ static void report_class(struct out *out, const char *title, uint8_t base_class,
         out_printf(out, "  %s\n", none);
 }
 
-static void run_host(struct out *out, int argc, char **argv)
+static void report_all(struct out *out)
 {
-    (void)argc;
-    (void)argv;
     struct indented in = {.out = {indented_write}, .to = out};
     report_firmware(out);
     out_printf(out, "Processors\n  %u online; this one: ", cpu_count());
@@ -121,6 +120,21 @@ static void run_host(struct out *out, int argc, char **argv)
     out_printf(out, "PCI: %s\n", pci_access_name());
     report_class(out, "Disks", PCI_CLASS_STORAGE, "no disk controller on PCI");
     report_class(out, "Network", PCI_CLASS_NETWORK, "no network controller on PCI");
+}
+
+static void report_at_boot(void)
+{
+    struct out_log log;
+    out_log_init(&log);
+    report_all(&log.out);
+}
+INIT(INIT_LEVEL_REPORT, report_at_boot);
+
+static void run_host(struct out *out, int argc, char **argv)
+{
+    (void)argc;
+    (void)argv;
+    report_all(out);
 }
 
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_host) = {

@@ -7,6 +7,7 @@
 
 enum init_level {
     INIT_LEVEL_DEVICES, /* host devices: PCI, disks, NICs */
+    INIT_LEVEL_REPORT,  /* what was found, in the log */
     INIT_LEVEL_VM,      /* engines and guests */
     INIT_LEVEL_LATE,
     INIT_LEVEL_COUNT

@@ -191,3 +191,23 @@ void log_dump(struct out *out, unsigned lines, enum log_level level)
             out_write(out, text, slot_format(&copy, text, sizeof(text)));
     }
 }
+
+static void out_log_write(struct out *out, const char *text, size_t length)
+{
+    struct out_log *l = container_of(out, struct out_log, out);
+    for (size_t i = 0; i < length; i++) {
+        if (text[i] != '\n') {
+            if (l->used < sizeof(l->line))
+                l->line[l->used++] = text[i];
+            continue;
+        }
+        log_info("%.*s", (int)l->used, l->line);
+        l->used = 0;
+    }
+}
+
+void out_log_init(struct out_log *l)
+{
+    l->out.write = out_log_write;
+    l->used = 0;
+}

@@ -45,6 +45,14 @@ struct out_buffer {
 };
 void out_buffer_init(struct out_buffer *b, char *text, size_t size);
 
+/* A sink whose lines become lines of the log, at LOG_INFO; what is longer than a line of it is cut. */
+struct out_log {
+    struct out out;
+    size_t used;
+    char line[160];
+};
+void out_log_init(struct out_log *l);
+
 /* Writes the last `lines` lines of the ring (0: all) with time stamps, level at most `level`. */
 void log_dump(struct out *out, unsigned lines, enum log_level level);
 

@@ -104,7 +104,8 @@ static void print_backtrace(uint64_t pc, uint64_t fp)
 {
     uint64_t base, size = stack_around(fp, &base);
     out_printf(&sink, "backtrace:\n");
-    print_frame(pc);
+    if (pc)
+        print_frame(pc);
     for (int i = 0; i < FRAMES_MAX && host_frame_next(&fp, &pc, base, size); i++)
         print_frame(pc - 1); /* inside the call, also when that was the function's last instruction */
 }
@@ -151,8 +152,7 @@ void panic(const char *fmt, ...)
 {
     va_list args;
     va_start(args, fmt);
-    report(NULL, (uint64_t)__builtin_return_address(0), (uint64_t)__builtin_frame_address(0), fmt,
-           args);
+    report(NULL, 0, (uint64_t)__builtin_frame_address(0), fmt, args);
 }
 
 void panic_trap(const struct host_trap_frame *frame, const char *fmt, ...)
