@@ -77,20 +77,30 @@ static inline struct vcpu *vcpu_current(void)
 
 #include "kernel/vm.h"
 
+/* Masked from the test on: a switch to another thread in between makes everything valid and dirty, and the hardware another vCPU's. */
 static inline void vcpu_need(struct vcpu *v, uint64_t groups)
 {
-    uint64_t missing = groups & ~v->reg_valid;
+    uint64_t flags, missing;
 
-    if (unlikely(missing)) {
+    if (likely(!(groups & ~v->reg_valid)))
+        return;
+    flags = host_irq_save();
+    missing = groups & ~READ_ONCE(v->reg_valid);
+    if (missing) {
         v->vm->engine->fetch(v, missing);
         v->reg_valid |= missing;
     }
+    host_irq_restore(flags);
 }
 
 static inline void vcpu_dirty(struct vcpu *v, uint64_t groups)
 {
+    uint64_t flags;
+
     vcpu_need(v, groups);
+    flags = host_irq_save();
     v->reg_dirty |= groups;
+    host_irq_restore(flags);
 }
 
 #endif
