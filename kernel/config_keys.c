@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "boot/boot_info.h"
+#include "boot/path.h"
 #include "mm/heap.h"
 
 #define STRUCT_ennead struct config
@@ -89,18 +90,6 @@ static enum err read_choice(const struct config_key *key, uint64_t *field, const
     }
 }
 
-/* A path below the boot volume's root: no "..", no control characters, no backslash, not too long for the loader. */
-static bool path_valid(const char *text)
-{
-    size_t length = strlen(text);
-    if (length == 0 || length >= BOOT_PATH_SIZE || strchr(text, '\\'))
-        return false;
-    for (const char *part = text; *part; part += strcspn(part, "/"), part += *part == '/')
-        if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == 0))
-            return false;
-    return true;
-}
-
 static bool text_valid(const char *text)
 {
     for (; *text; text++)
@@ -111,8 +100,15 @@ static bool text_valid(const char *text)
 
 static enum err read_text(const struct config_key *key, const char **field, const char *text)
 {
-    if (!text_valid(text) || (key->type == CONFIG_FILE && !path_valid(text)))
+    char path[BOOT_PATH_SIZE];
+
+    if (!text_valid(text))
         return ERR_INVALID;
+    if (key->type == CONFIG_FILE) { /* in the form under which the loader lists the file */
+        if (boot_path_normalise(text, path, sizeof(path)))
+            return ERR_INVALID;
+        text = path;
+    }
     size_t size = strlen(text) + 1;
     char *copy = heap_alloc(size);
     if (!copy)
