@@ -1,0 +1,186 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Measure and print a table; write build/bench.json: one object, names to numbers.
+
+    bench.py [--arch ARCH] [--item NAME] [--kernel FILE] [--initrd FILE] [--log FOLDER]
+
+--arch all (the default) measures every host. --item takes a name or the part before its dot. An item that fails is left out, said, and makes
+the exit status 1. Command lines and serial logs stay in the log folder.
+"""
+import argparse
+import contextlib
+import json
+import mmap
+import pathlib
+import re
+import struct
+import subprocess
+import sys
+import tempfile
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(TOP / "tests/boot"), str(TOP / "tools")]
+from conftest import ARCHES, CONSOLE, EFI, ENGINE, Machine, make_image  # noqa: E402
+import qemu  # noqa: E402
+
+GOALS = {
+    "efi_size": 1 << 20, "boot_to_prompt_instructions": 30_000_000, "hypervisor_memory": 8 << 20,
+    "hypervisor_memory_1t": 48 << 20, "page_alloc_instructions": 150, "page_alloc_shared_locks": 1,
+    "guest_boot_ratio": 1.5,
+}
+PLAIN = "[ennead]\nconfig = 1\n"
+
+
+def memory_use(machine):
+    return int(re.search(r"hypervisor memory: (\d+) bytes", machine.run("mem"))[1])
+
+
+class Bench:
+    def __init__(self, options):
+        self.options = options
+        self.log = pathlib.Path(options.log)
+        self.log.mkdir(parents=True, exist_ok=True)
+        self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="ennead-bench-"))
+        self.guest = {a: (options.kernel or TOP / f"build/guest/{a}/kernel",
+                          options.initrd or TOP / f"build/guest/{a}/initrd") for a in ARCHES}
+
+    def machine(self, name, arch, config=PLAIN, files=(), **host):
+        # QEMU 10 aborts ("Bad icount read") when the x2APIC's timer is set under icount: the xAPIC's is not affected.
+        if arch == "x86_64" and host.get("icount"):
+            host["cpu"] = "max,-x2apic"
+        image = make_image(self.scratch / f"{name}.img", arch, config, files)
+        return Machine(self.log / f"{name}.log", 600, arch=arch, image=str(image), **host)
+
+    # --- items: each yields (name, value) pairs ---
+
+    def efi_size(self, arch):
+        yield f"efi_size.{arch}", (TOP / f"build/{arch}" / EFI[arch]).stat().st_size
+
+    def boot_to_prompt_instructions(self, arch):
+        with self.machine(f"prompt-{arch}", arch, memory=512, icount=True) as machine:
+            machine.prompt()
+            yield (f"boot_to_prompt_instructions.{arch}",
+                   int(re.search(r"boot to prompt: (\d+) ns", machine.run("log"))[1]))
+
+    def hypervisor_memory(self, arch):
+        with self.machine(f"memory-{arch}", arch, memory=512, icount=True) as machine:
+            machine.prompt()
+            yield f"hypervisor_memory.{arch}", memory_use(machine)
+
+    def hypervisor_memory_1t(self, arch):
+        large = ("-object", f"memory-backend-ram,id=ram,size={1 << 40},reserve=off")
+        cpu = {"x86_64": "max,phys-bits=42"}.get(arch)
+        with self.machine(f"memory-1t-{arch}", arch, memory=1 << 20, cpus=64, cpu=cpu, extra=large, storage="virtio",
+                          machine_options="memory-backend=ram") as machine:
+            machine.prompt()
+            yield f"hypervisor_memory_1t.{arch}", memory_use(machine)
+
+    def page_alloc(self, _arch):
+        subprocess.run(["make", "--no-print-directory", "page-alloc-bench"], cwd=TOP, check=True)
+        text = subprocess.run([TOP / "build/hosted/page_alloc_bench", "--counted"], check=True, capture_output=True,
+                              text=True).stdout
+        (self.log / "page_alloc.log").write_text(text, encoding="utf-8")
+        for name in ("page_alloc_instructions", "page_alloc_shared_locks"):
+            yield name, float(re.search(rf"{name}\D+([\d.]+)", text)[1])
+
+    def guest_boot_ratio(self, arch):
+        """Executed instructions between the kernel's first line and init's, in the guest and straight on QEMU."""
+        inside = self.count_boot(arch, self.machine_with_guest)
+        straight = self.count_boot(arch, self.machine_straight)
+        yield f"guest_boot_instructions.{ENGINE[arch]}", inside
+        yield f"guest_boot_instructions_straight.{arch}", straight
+        yield f"guest_boot_ratio.{ENGINE[arch]}", round(inside / straight, 3)
+
+    EARLY = {"x86_64": "earlycon=uart8250,io,0x3f8", "aarch64": "earlycon=pl011,0x9000000",
+             "riscv64": "earlycon=uart8250,mmio,0x10000000"}
+
+    def cmdline(self, arch):
+        return f"console={CONSOLE[arch]} {self.EARLY[arch]}"
+
+    def machine_with_guest(self, arch, extra):
+        kernel, initrd = self.guest[arch]
+        config = (f"{PLAIN}console = g\n\n[vm g]\nmemory = 256M\nkernel = k\ninitrd = i\ncmdline = {self.cmdline(arch)}\n")
+        return self.machine(f"guest-{arch}", arch, config, [("k", kernel), ("i", initrd)], memory=1024, extra=extra)
+
+    def machine_straight(self, arch, extra):
+        kernel, initrd = self.guest[arch]
+        machine = {"aarch64": "virt,gic-version=3"}.get(arch)
+        extra += ("-initrd", str(initrd), "-append", self.cmdline(arch))
+        host = qemu.Host(arch=arch, machine=machine, kernel=str(kernel), memory=256, display=False)
+        # Straight on QEMU there is no firmware of ours in between: its own minimal one loads the kernel.
+        command = [a for a in host.command()]
+        drop = [i for i, a in enumerate(command) if a.startswith("if=pflash")]
+        command = [a for i, a in enumerate(command) if i not in drop and i + 1 not in drop]
+        return command + list(extra) + ["-serial", "stdio"]
+
+    def count_boot(self, arch, how):
+        plugin = self.plugin()
+        count = self.scratch / "count"
+        count.write_bytes(bytes(8))
+        extra = ("-plugin", f"{plugin},count={count}")
+        with open(count, "r+b") as file, contextlib.ExitStack() as stack:
+            counter = mmap.mmap(file.fileno(), 8)
+            child = how(arch, extra)
+            if isinstance(child, list):
+                import pexpect
+                log = stack.enter_context(open(self.log / f"straight-{arch}.log", "w", encoding="utf-8"))
+                (self.log / f"straight-{arch}.command").write_text(" ".join(child) + "\n", encoding="utf-8")
+                child = pexpect.spawn(child[0], child[1:], encoding="utf-8", codec_errors="replace", timeout=600)
+                child.logfile_read = log
+                stack.callback(child.close, force=True)
+            else:
+                child = stack.enter_context(child).child
+            child.expect("Linux version")
+            start = struct.unpack("Q", counter[:8])[0]
+            child.expect("Run /init as init process")
+            return struct.unpack("Q", counter[:8])[0] - start
+
+    def plugin(self):
+        library = TOP / "build/hosted/count_plugin.so"
+        library.parent.mkdir(parents=True, exist_ok=True)
+        subprocess.run(["cc", "-O2", "-Wall", "-Wextra", "-shared", "-fPIC", "-fvisibility=hidden", "-o", library,
+                        TOP / "tests/bench/count_plugin.c"], check=True)
+        return library
+
+    def run(self):
+        results, failures = {}, []
+        arches = ARCHES if self.options.arch == "all" else [self.options.arch]
+        items = [(self.efi_size, arches), (self.boot_to_prompt_instructions, arches), (self.hypervisor_memory, arches),
+                 (self.hypervisor_memory_1t, arches), (self.page_alloc, ["x86_64"]), (self.guest_boot_ratio, arches)]
+        for item, hosts in items:
+            for arch in hosts:
+                wanted = self.options.item
+                if wanted and wanted.split(".")[0] not in (item.__name__, item.__name__ + "_instructions",
+                                                           item.__name__ + "_shared_locks"):
+                    continue
+                try:
+                    for name, value in item(arch):
+                        results[name] = value
+                        goal = GOALS.get(name.split(".")[0])
+                        print(f"{name:45} {value:>16,}" + (f"   at most {goal:,}" if goal else ""), flush=True)
+                except Exception as error:  # an item that fails must not hide the others
+                    failures.append(f"{item.__name__} on {arch}")
+                    print(f"{item.__name__} on {arch}: failed: {str(error).splitlines()[0]}", flush=True)
+        return results, failures
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arch", choices=ARCHES + ["all"], default="all")
+    parser.add_argument("--item")
+    parser.add_argument("--kernel", type=pathlib.Path)
+    parser.add_argument("--initrd", type=pathlib.Path)
+    parser.add_argument("--log", default=TOP / "build/bench")
+    options = parser.parse_args()
+    results, failures = Bench(options).run()
+    output = TOP / "build/bench.json"
+    if options.item and output.exists():
+        results = json.loads(output.read_text(encoding="utf-8")) | results
+    output.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+    for failure in failures:
+        print(f"not measured: {failure}", file=sys.stderr)
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
