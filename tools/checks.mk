@@ -107,7 +107,8 @@ both-toolchains:
 
 boot-tests: ## run the boot tests (pytest) on the emulated hosts
 	+$(Q)$(MAKE) --no-print-directory image build/gen/font.json
-	+$(Q)for arch in $(all-arches); do $(MAKE) --no-print-directory image ARCHES=$$arch || exit 1; done
+	+$(Q)for arch in $(all-arches); do $(MAKE) --no-print-directory image ARCHES=$$arch || exit 1; \
+	    $(MAKE) --no-print-directory kernel ARCH=$$arch DEBUG=1 || exit 1; done
 	$(Q)$(PYTHON) -m pytest -p no:cacheprovider tests/boot $(PYTEST)
 
 test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot tests

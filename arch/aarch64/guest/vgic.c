@@ -125,7 +125,7 @@ static bool candidate_add(struct candidate *list, unsigned *count, unsigned room
     bool fits = at < room;
 
     if (!fits) {
-        if (list[room - 1].priority <= c.priority)
+        if (list[room - 1].priority <= c.priority) /* NOLINT(clang-analyzer-core.*): all `room` are filled here */
             return false;
         at = room - 1;
     } else {
