@@ -77,8 +77,11 @@ class Host:
             machine += "," + self.machine_options
         if not self.acpi:
             machine += ",acpi=off"
+        cpu = self.cpu or host["cpu"]
+        if self.icount and self.arch == "x86_64":
+            cpu += ",-x2apic"  # QEMU 10.0 ends with "Bad icount read" at a timer register of the x2APIC
         command = [
-            f"qemu-system-{self.arch}", "-M", machine, "-cpu", self.cpu or host["cpu"],
+            f"qemu-system-{self.arch}", "-M", machine, "-cpu", cpu,
             "-m", str(self.memory or host["memory"]), "-smp", str(self.cpus),
             "-nodefaults", "-display", "none", "-no-reboot",
             # What waits for a key, waits for 5 s on some firmware.
