@@ -30,7 +30,7 @@ struct vgic_bank {
 
 struct vgic {
     struct device distributor, redistributors;
-    struct spinlock lock; /* everything of the controller, the vCPUs' banks included */
+    struct spinlock lock; /* the shared interrupts; taken after a vCPU's own lock */
     uint32_t ctlr;
     struct vgic_bank banks[VGIC_BANKS]; /* [0] is unused */
     uint64_t route[VGIC_LINES];         /* GICD_IROUTER */
@@ -38,10 +38,10 @@ struct vgic {
 };
 
 struct arm_vcpu {
+    struct spinlock lock; /* the private interrupts */
     struct vgic_bank bank;
     uint32_t news;     /* atomic: list registers must be looked at before the next entry */
     bool sleeping;     /* GICR_WAKER.ProcessorSleep */
-    bool timer_level;  /* the virtual timer's line */
     uint32_t starting; /* atomic: PSCI CPU_ON was called, not yet carried out */
     uint64_t start_pc, start_context;
 };
@@ -100,10 +100,10 @@ bool vgic_has_work(struct vcpu *v);
 void vgic_set_private(struct vcpu *v, unsigned irq, bool level);
 /* A write of ICC_SGI1R_EL1 or its like. */
 void vgic_send_sgi(struct vcpu *v, uint64_t value);
-/* With the lock: v's list registers are out of date; it will look. */
+/* v's list registers are out of date; it will look. */
 void vgic_news(struct vcpu *v);
-/* With the lock: something of `bank` changed: tells whom it concerns. `v`: the owner of bank 0. */
-void vgic_bank_changed(struct vm *vm, unsigned bank, struct vcpu *v);
+/* With the lock: something of the shared `bank` changed: tells whom it concerns. */
+void vgic_bank_changed(struct vm *vm, unsigned bank);
 
 /* vgic_mmio.c */
 extern const struct device_ops vgic_distributor_ops, vgic_redistributor_ops;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * The guest's GICv3: the software state here is the truth, list registers are a cache of what a vCPU may take next. They are filled before an
- * entry when there is news, and folded back after the exit. The lock (RANK_IRQCHIP) guards all of it; a vCPU without news takes none.
+ * entry when there is news, and folded back after the exit. Private interrupts have their vCPU's lock, shared ones the controller's (both
+ * RANK_IRQCHIP, in this order); a vCPU without news takes none, and without shared interrupts pending only its own.
  */
 #include "arch/aarch64/guest/machine.h"
 #include "kernel/log.h"
@@ -38,16 +39,9 @@ static void irq_changed(struct vm *vm, unsigned irq)
         vgic_news(vm->vcpus[target]);
 }
 
-void vgic_bank_changed(struct vm *vm, unsigned bank, struct vcpu *v)
+void vgic_bank_changed(struct vm *vm, unsigned bank)
 {
-    uint32_t busy;
-
-    if (bank == 0) {
-        vgic_news(v);
-        return;
-    }
-    busy = bank_busy(&arm_machine(vm)->vgic->banks[bank]);
-    for (; busy; busy &= busy - 1)
+    for (uint32_t busy = bank_busy(&arm_machine(vm)->vgic->banks[bank]); busy; busy &= busy - 1)
         irq_changed(vm, bank * 32 + (unsigned)__builtin_ctz(busy));
 }
 
@@ -75,40 +69,41 @@ static void vgic_set_pin(struct vm *vm, unsigned pin, bool level)
 
 void vgic_set_private(struct vcpu *v, unsigned irq, bool level)
 {
-    struct vgic *g = arm_machine(v->vm)->vgic;
-    uint64_t flags = spin_lock_irq(&g->lock);
+    struct arm_vcpu *a = arm_vcpu(v);
+    uint64_t flags = spin_lock_irq(&a->lock);
 
-    if (bank_set_level(&arm_vcpu(v)->bank, 1u << irq, level))
+    if (bank_set_level(&a->bank, 1u << irq, level))
         vgic_news(v);
-    spin_unlock_irq(&g->lock, flags);
+    spin_unlock_irq(&a->lock, flags);
 }
 
 static void sgi_to(struct vcpu *v, unsigned sgi)
 {
-    if (v) {
-        arm_vcpu(v)->bank.latch |= 1u << sgi;
-        vgic_news(v);
-    }
+    uint64_t flags;
+
+    if (!v)
+        return;
+    flags = spin_lock_irq(&arm_vcpu(v)->lock);
+    arm_vcpu(v)->bank.latch |= 1u << sgi;
+    vgic_news(v);
+    spin_unlock_irq(&arm_vcpu(v)->lock, flags);
 }
 
 /* ICC_SGI1R_EL1, 12.2.21 */
 void vgic_send_sgi(struct vcpu *v, uint64_t value)
 {
-    struct vgic *g = arm_machine(v->vm)->vgic;
     unsigned sgi = value >> 24 & 15;
-    uint64_t cluster = (value >> 16 & 0xff) << 8 | (value >> 32 & 0xff) << 16 | (value >> 48 & 0xff) << 32;
-    uint64_t flags = spin_lock_irq(&g->lock);
+    uint64_t cluster = (value >> 16 & 0xff) << 8 | (value >> 32 & 0xff) << 16 | (value >> 48 & 0xff) << 32 |
+                       (value >> 44 & 15) << 4;
 
     if (value & BIT(40)) { /* IRM: all but this one */
         for (unsigned i = 0; i < v->vm->vcpu_count; i++)
             if (i != v->id)
                 sgi_to(v->vm->vcpus[i], sgi);
-    } else {
-        for (uint32_t list = value & 0xffff; list; list &= list - 1)
-            sgi_to(arm_vcpu_by_affinity(v->vm, cluster | (value >> 44 & 15) << 4 | (unsigned)__builtin_ctz(list)),
-                   sgi);
+        return;
     }
-    spin_unlock_irq(&g->lock, flags);
+    for (uint32_t list = value & 0xffff; list; list &= list - 1)
+        sgi_to(arm_vcpu_by_affinity(v->vm, cluster | (unsigned)__builtin_ctz(list)), sgi);
 }
 
 /* ---- List registers ---- */
@@ -186,21 +181,39 @@ static uint64_t make_lr(struct vcpu *v, unsigned irq)
     return lr;
 }
 
+/* Without the lock: a change that this misses comes with news of its own. */
+static bool shared_busy(const struct vgic *g)
+{
+    uint32_t busy = 0;
+
+    for (unsigned i = 1; i < VGIC_BANKS; i++) {
+        const volatile struct vgic_bank *b = &g->banks[i];
+
+        busy |= ((b->latch | b->level) & b->enabled) | b->active;
+    }
+    return busy;
+}
+
 static void fill(struct vcpu *v)
 {
     struct vgic *g = arm_machine(v->vm)->vgic;
+    struct arm_vcpu *a = arm_vcpu(v);
     struct arm_gic *s = &arm_state(v)->gic;
     struct candidate list[ARM_LR_MAX];
     unsigned count = 0, room = s->lr_count;
-    bool all;
+    bool shared = shared_busy(g), all;
 
-    spin_lock(&g->lock);
-    all = collect_bank(g, &arm_vcpu(v)->bank, 0, v->id, list, &count, room);
-    for (unsigned i = 1; i < VGIC_BANKS; i++)
+    spin_lock(&a->lock);
+    if (shared)
+        spin_lock_nested(&g->lock);
+    all = collect_bank(g, &a->bank, 0, v->id, list, &count, room);
+    for (unsigned i = 1; shared && i < VGIC_BANKS; i++)
         all &= collect_bank(g, &g->banks[i], i, v->id, list, &count, room);
     for (unsigned i = 0; i < count; i++)
         s->lr[i] = make_lr(v, list[i].irq);
-    spin_unlock(&g->lock);
+    if (shared)
+        spin_unlock(&g->lock);
+    spin_unlock(&a->lock);
     s->lr_used = count;
     s->hcr = ARM_ICH_EN | (all ? 0 : ARM_ICH_UIE);
     v->stats.injected += count;
@@ -256,32 +269,40 @@ void vgic_after_run(struct vcpu *v)
 
     if (!s->lr_used)
         return;
-    spin_lock(&g->lock);
-    for (unsigned i = 0; i < s->lr_used; i++)
+    spin_lock(&arm_vcpu(v)->lock);
+    for (unsigned i = 0; i < s->lr_used; i++) {
+        bool shared = (s->lr[i] & 0x3ff) >= 32;
+
+        if (shared)
+            spin_lock_nested(&g->lock);
         fold(v, s->lr[i]);
-    spin_unlock(&g->lock);
+        if (shared)
+            spin_unlock(&g->lock);
+    }
+    spin_unlock(&arm_vcpu(v)->lock);
     s->lr_used = 0;
     /* What is still active or pending, or did not fit, goes in again. */
     __atomic_store_n(&arm_vcpu(v)->news, 1, __ATOMIC_RELEASE);
 }
 
-static bool bank_wakes(const struct vgic *g, const struct vgic_bank *b, unsigned bank, unsigned vcpu)
+static bool bank_wakes(const struct vgic *g, const volatile struct vgic_bank *b, unsigned bank, unsigned vcpu)
 {
-    for (uint32_t ready = bank_pending(b) & b->enabled & ~b->active; ready; ready &= ready - 1)
+    uint32_t ready = (b->latch | (b->level & ~b->edge)) & b->enabled & ~b->active;
+
+    for (; ready; ready &= ready - 1)
         if (!bank || g->target[bank * 32 + (unsigned)__builtin_ctz(ready)] == vcpu)
             return true;
     return false;
 }
 
+/* Without locks: what changes after this looked wakes the vCPU. */
 bool vgic_has_work(struct vcpu *v)
 {
-    struct vgic *g = arm_machine(v->vm)->vgic;
-    uint64_t flags = spin_lock_irq(&g->lock);
+    const struct vgic *g = arm_machine(v->vm)->vgic;
     bool work = bank_wakes(g, &arm_vcpu(v)->bank, 0, v->id);
 
     for (unsigned i = 1; i < VGIC_BANKS && !work; i++)
         work = bank_wakes(g, &g->banks[i], i, v->id);
-    spin_unlock_irq(&g->lock, flags);
     return work;
 }
 
@@ -296,9 +317,9 @@ void vgic_vcpu_init(struct vcpu *v)
 {
     struct arm_vcpu *a = arm_vcpu(v);
 
+    spin_init(&a->lock, &vgic_class);
     arm_state(v)->gic.timer_fired = timer_fired;
     a->bank.edge = BIT(SGI_COUNT) - 1;
-    a->bank.enabled = 0;
     a->sleeping = true;
 }
 

@@ -215,7 +215,7 @@ static void distributor_set(struct vm *vm, uint64_t offset, unsigned size, uint6
         route_write(vm, irq, offset, size, value);
     else if (find_place(offset, &p) && p.bank) {
         place_write(&g->banks[p.bank], &p, size, value);
-        vgic_bank_changed(vm, p.bank, NULL);
+        vgic_bank_changed(vm, p.bank);
     }
 }
 
@@ -296,7 +296,7 @@ static void redistributor_set(struct vcpu *v, uint64_t offset, unsigned size, ui
     if (p.config && p.at == 0)
         return; /* SGIs */
     place_write(&a->bank, &p, size, value);
-    vgic_bank_changed(v->vm, 0, v);
+    vgic_news(v);
 }
 
 /* The vCPU whose frames `offset` is in; the bus keeps it inside the region. */
@@ -308,26 +308,26 @@ static struct vcpu *frame_owner(struct device *d, uint64_t offset)
 static uint64_t redistributor_read(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset,
                                    unsigned size)
 {
-    struct vgic *g = container_of(d, struct vgic, redistributors);
-    uint64_t flags = spin_lock_irq(&g->lock), value;
+    struct vcpu *v = frame_owner(d, offset);
+    uint64_t flags = spin_lock_irq(&arm_vcpu(v)->lock), value;
 
     (void)vcpu;
     (void)region;
-    value = redistributor_get(frame_owner(d, offset), offset % MACHINE_GICR_SIZE, size);
-    spin_unlock_irq(&g->lock, flags);
+    value = redistributor_get(v, offset % MACHINE_GICR_SIZE, size);
+    spin_unlock_irq(&arm_vcpu(v)->lock, flags);
     return value;
 }
 
 static void redistributor_write(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset,
                                 unsigned size, uint64_t value)
 {
-    struct vgic *g = container_of(d, struct vgic, redistributors);
-    uint64_t flags = spin_lock_irq(&g->lock);
+    struct vcpu *v = frame_owner(d, offset);
+    uint64_t flags = spin_lock_irq(&arm_vcpu(v)->lock);
 
     (void)vcpu;
     (void)region;
-    redistributor_set(frame_owner(d, offset), offset % MACHINE_GICR_SIZE, size, value);
-    spin_unlock_irq(&g->lock, flags);
+    redistributor_set(v, offset % MACHINE_GICR_SIZE, size, value);
+    spin_unlock_irq(&arm_vcpu(v)->lock, flags);
 }
 
 const struct device_ops vgic_redistributor_ops = {
