@@ -65,6 +65,22 @@ fuzz: $(fuzz-tests) ## run each fuzzer for SECONDS=60
 	        -artifact_prefix=$$test- $$test.corpus $$seeds || exit 1; \
 	done
 
+# The core as the kernel compiles it, optimised and without sanitizers: for counting instructions.
+counted-cflags := $(subst -O1,-O2,$(subst -DDEBUG=1,-DDEBUG=0,$(filter-out -fsanitize=% -fno-sanitize-recover=%,$(hosted-cflags))))
+counted-srcs := $(filter mm/% kernel/% tests/hosted/%,$(hosted-srcs)) tests/bench/page_alloc_bench.c
+
+$(H)/counted/%.o: %.c $(H)/compile.flags | $(hosted-deps)
+	@mkdir -p $(@D)
+	$(call say,CC,$< (counted))$(hosted-cc) $(counted-cflags) -MMD -MP -c $< -o $@
+
+$(H)/page_alloc_bench: $(counted-srcs:%.c=$(H)/counted/%.o)
+	$(Q)rm -f $(H)/counted/libennead.a && ar rcsD $(H)/counted/libennead.a $(filter-out %_bench.o,$^)
+	$(call say,LD,$@)$(hosted-cc) $(filter-out -fsanitize=%,$(hosted-ldflags)) $(filter %_bench.o,$^) \
+	    $(H)/counted/libennead.a $(hosted-libs) -o $@
+
+.PHONY: page-alloc-bench
+page-alloc-bench: $(H)/page_alloc_bench ## build the benchmark of the page allocator
+
 # --- lint -----------------------------------------------------------------------------------------------
 
 # Each source as clang compiles it: a shared one for the first host, a host's own for that host.

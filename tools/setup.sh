@@ -53,6 +53,7 @@ clang-tidy              lint
 clang-format            lint
 libclang-rt-dev         run time of sanitizers and the fuzzer
 libcmocka-dev           unit tests
+valgrind                counts the instructions of the page allocator's benchmark
 python3-pytest          boot tests
 python3-pexpect         boot tests drive a serial console
 python3-pil             boot tests read screenshots
