@@ -29,22 +29,18 @@
 #define APIC_TIMER_DIVIDE  0x3e0
 #define APIC_SIZE          0x1000
 
-#define SPURIOUS_ENABLE    BIT(8)
-#define LVT_MASKED         BIT(16)
-#define LVT_NMI            (4u << 8)
-#define LVT_TSC_DEADLINE   (2u << 17)
-#define ICR_NMI            (4u << 8)
-#define ICR_INIT           (5u << 8)
-#define ICR_STARTUP        (6u << 8)
-#define ICR_PENDING        BIT(12)
-#define ICR_ASSERT         BIT(14)
-#define TIMER_DIVIDE_1     0xbu
-#define XAPIC_ID_SHIFT     24
-#define ALL_CPUS           0xff
-
-/* DMAR (VT-d specification 8.1): the firmware asks to stay out of x2APIC mode. */
-#define DMAR_FLAGS_OFFSET   37
-#define DMAR_X2APIC_OPT_OUT BIT(1)
+#define SPURIOUS_ENABLE  BIT(8)
+#define LVT_MASKED       BIT(16)
+#define LVT_NMI          (4u << 8)
+#define LVT_TSC_DEADLINE (2u << 17)
+#define ICR_NMI          (4u << 8)
+#define ICR_INIT         (5u << 8)
+#define ICR_STARTUP      (6u << 8)
+#define ICR_PENDING      BIT(12)
+#define ICR_ASSERT       BIT(14)
+#define TIMER_DIVIDE_1   0xbu
+#define XAPIC_ID_SHIFT   24
+#define ALL_CPUS         0xff
 
 static uint8_t *registers; /* NULL: x2APIC mode */
 static bool x2apic;
@@ -77,16 +73,25 @@ const char *apic_mode_name(void)
     return x2apic ? "x2APIC" : "xAPIC";
 }
 
+/* x2APIC mode where the firmware turned it on or ids need it; otherwise what every machine and its
+ * firmware are used to. */
 static bool x2apic_wanted(void)
 {
-    const struct acpi_header *dmar = acpi_find("DMAR", 0);
+    const struct acpi_madt *madt = ACPI_FIND(struct acpi_madt, "APIC");
 
     if (!cpu_features()->x2apic)
         return false;
     if (msr_read(MSR_APIC_BASE) & APIC_BASE_X2APIC)
         return true;
-    return !dmar || dmar->length <= DMAR_FLAGS_OFFSET ||
-           !(((const uint8_t *)dmar)[DMAR_FLAGS_OFFSET] & DMAR_X2APIC_OPT_OUT);
+    ACPI_FOR_EACH_SUBTABLE(s, madt, sizeof(*madt))
+    {
+        const struct acpi_madt_x2apic *x = ACPI_SUBTABLE_AS(s, struct acpi_madt_x2apic);
+
+        if (s->type == ACPI_MADT_X2APIC && x && (x->flags & ACPI_CPU_ENABLED) &&
+            x->x2apic_id > XAPIC_ID_MAX)
+            return true;
+    }
+    return false;
 }
 
 enum err apic_init(void)
@@ -114,7 +119,8 @@ static void lint_init(void)
     apic_write(APIC_LVT_LINT1, LVT_MASKED);
     ACPI_FOR_EACH_SUBTABLE(s, madt, sizeof(*madt))
     {
-        const struct acpi_madt_local_apic_nmi *n = ACPI_SUBTABLE_AS(s, struct acpi_madt_local_apic_nmi);
+        const struct acpi_madt_local_apic_nmi *n =
+            ACPI_SUBTABLE_AS(s, struct acpi_madt_local_apic_nmi);
 
         if (s->type == ACPI_MADT_LOCAL_APIC_NMI && n && n->uid == ALL_CPUS && n->lint <= 1)
             apic_write(n->lint ? APIC_LVT_LINT1 : APIC_LVT_LINT0, LVT_NMI);
@@ -187,7 +193,8 @@ void apic_send_startup(uint32_t apic_id, unsigned page)
 void apic_error_interrupt(void)
 {
     apic_write(APIC_ESR, 0);
-    log_warn("local APIC of CPU %u reports error status 0x%x", this_cpu()->id, (unsigned)apic_read(APIC_ESR));
+    log_warn("local APIC of CPU %u reports error status 0x%x", this_cpu()->id,
+             (unsigned)apic_read(APIC_ESR));
 }
 
 void host_ipi_send(struct cpu *cpu, enum host_ipi kind)
@@ -217,7 +224,8 @@ void apic_timer_set_hz(uint64_t hz)
     timer_hz = hz;
     apic_write(APIC_TIMER_INITIAL, 0);
     apic_write(APIC_LVT_TIMER, hz ? VECTOR_TIMER : LVT_TSC_DEADLINE | VECTOR_TIMER);
-    host_barrier_full(); /* between the memory-mapped mode switch and the first deadline (SDM 3, 11.5.4.1) */
+    host_barrier_full(); /* between the memory-mapped mode switch and the first deadline (SDM
+                            3, 11.5.4.1) */
 }
 
 /* Counter ticks of the APIC for `ticks` of the TSC, at least one, rounded up, at most what fits. */

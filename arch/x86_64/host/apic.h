@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The local APIC of each CPU, as x2APIC or memory-mapped: interrupts between CPUs, the timer, end of interrupt. */
+/* The local APIC of each CPU, as x2APIC or memory-mapped: interrupts between CPUs, the timer, end
+ * of interrupt. */
 #ifndef X86_HOST_APIC_H
 #define X86_HOST_APIC_H
 
 #include "kernel/cpu.h"
+
+#define XAPIC_ID_MAX 254 /* 255 means all CPUs; higher ids need x2APIC mode */
 
 /* Finds and maps it on the boot CPU. ERR_UNSUPPORTED when there is none. */
 enum err apic_init(void) MUST_CHECK;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The x86_64 host's types and inline functions of contract 1: kernel/host.h says what each one does. */
+/* The x86_64 host's types and inline functions of contract 1: kernel/host.h says what each one
+ * does. */
 #ifndef X86_HOST_ARCH_H
 #define X86_HOST_ARCH_H
 
@@ -44,13 +45,13 @@ struct host_cpu {
     uint64_t gdt[X86_GDT_ENTRIES];
     struct x86_tss tss;
     uint32_t apic_id;
-    uint32_t tlb_pending;      /* atomic: a shootdown waits for this CPU */
-    struct cpu *tlb_next;      /* list of CPUs that use the kernel's tables */
+    uint32_t tlb_pending;       /* atomic: a shootdown waits for this CPU */
+    struct cpu *tlb_next;       /* list of CPUs that use the kernel's tables */
     struct host_fpu *guest_fpu; /* whose state is live in the registers, or NULL */
     uint64_t timer_deadline;
-    void *svm;                 /* the SVM engine's per-CPU data */
-    void *vmx;                 /* the VT-x engine's */
-    uint32_t halted;           /* this CPU answers no shootdown any more */
+    void *svm;       /* the SVM engine's per-CPU data */
+    void *vmx;       /* the VT-x engine's */
+    uint32_t halted; /* this CPU answers no shootdown any more */
     uint32_t nmi_count;
 };
 
@@ -97,7 +98,8 @@ static inline struct cpu *host_this_cpu(void)
 
 void host_set_this_cpu(struct cpu *cpu);
 
-/* Busy waits with interrupts masked must answer TLB shootdowns, or two CPUs could wait for each other. */
+/* Busy waits with interrupts masked must answer TLB shootdowns, or two CPUs could wait for each
+ * other. */
 extern bool x86_tlb_requests; /* some shootdown is under way */
 void x86_tlb_answer(void);
 
@@ -137,22 +139,22 @@ static inline void host_barrier_write(void)
     __asm__ volatile("sfence" ::: "memory");
 }
 
-#define X86_MMIO(bits, suffix, constraint)                                                         \
-    static inline uint##bits##_t mmio_read##bits(const volatile void *address)                    \
-    {                                                                                              \
-        uint##bits##_t value;                                                                      \
-                                                                                                   \
-        __asm__ volatile("mov" suffix " %1, %0"                                                    \
-                         : "=" constraint(value)                                                   \
-                         : "m"(*(const volatile uint##bits##_t *)address)                          \
-                         : "memory");                                                              \
-        return value;                                                                              \
-    }                                                                                              \
-    static inline void mmio_write##bits(volatile void *address, uint##bits##_t value)             \
-    {                                                                                              \
-        __asm__ volatile("mov" suffix " %0, %1" ::constraint(value),                               \
-                         "m"(*(volatile uint##bits##_t *)address)                                  \
-                         : "memory");                                                              \
+#define X86_MMIO(bits, suffix, constraint)                                            \
+    static inline uint##bits##_t mmio_read##bits(const volatile void *address)        \
+    {                                                                                 \
+        uint##bits##_t value;                                                         \
+                                                                                      \
+        __asm__ volatile("mov" suffix " %1, %0"                                       \
+                         : "=" constraint(value)                                      \
+                         : "m"(*(const volatile uint##bits##_t *)address)             \
+                         : "memory");                                                 \
+        return value;                                                                 \
+    }                                                                                 \
+    static inline void mmio_write##bits(volatile void *address, uint##bits##_t value) \
+    {                                                                                 \
+        __asm__ volatile("mov" suffix " %0, %1" ::constraint(value),                  \
+                         "m"(*(volatile uint##bits##_t *)address)                     \
+                         : "memory");                                                 \
     }
 X86_MMIO(8, "b", "q")
 X86_MMIO(16, "w", "r")
@@ -160,17 +162,17 @@ X86_MMIO(32, "l", "r")
 X86_MMIO(64, "q", "r")
 #undef X86_MMIO
 
-#define X86_PORT(bits)                                                                             \
-    static inline uint##bits##_t host_port_read##bits(uint16_t port)                              \
-    {                                                                                              \
-        uint##bits##_t value;                                                                      \
-                                                                                                   \
-        __asm__ volatile("in %1, %0" : "=a"(value) : "Nd"(port) : "memory");                       \
-        return value;                                                                              \
-    }                                                                                              \
-    static inline void host_port_write##bits(uint16_t port, uint##bits##_t value)                 \
-    {                                                                                              \
-        __asm__ volatile("out %0, %1" ::"a"(value), "Nd"(port) : "memory");                        \
+#define X86_PORT(bits)                                                            \
+    static inline uint##bits##_t host_port_read##bits(uint16_t port)              \
+    {                                                                             \
+        uint##bits##_t value;                                                     \
+                                                                                  \
+        __asm__ volatile("in %1, %0" : "=a"(value) : "Nd"(port) : "memory");      \
+        return value;                                                             \
+    }                                                                             \
+    static inline void host_port_write##bits(uint16_t port, uint##bits##_t value) \
+    {                                                                             \
+        __asm__ volatile("out %0, %1" ::"a"(value), "Nd"(port) : "memory");       \
     }
 X86_PORT(8)
 X86_PORT(16)

@@ -33,18 +33,19 @@
 #define CPUID_EXTENDED   0x80000000u
 #define CPUID_HYPERVISOR 0x40000000u
 
-/* PAT: 0 write-back, 1 (PWT) write-combining, 2 (PCD) uncached-minus, 3 uncached; the same again with the PAT bit. */
-#define PAT_WB 6ULL
-#define PAT_WC 1ULL
+/* PAT: 0 write-back, 1 (PWT) write-combining, 2 (PCD) uncached-minus, 3 uncached; the same again
+ * with the PAT bit. */
+#define PAT_WB       6ULL
+#define PAT_WC       1ULL
 #define PAT_UC_MINUS 7ULL
-#define PAT_UC 0ULL
-#define PAT_HALF  (PAT_WB | PAT_WC << 8 | PAT_UC_MINUS << 16 | PAT_UC << 24)
-#define PAT_VALUE (PAT_HALF | PAT_HALF << 32)
+#define PAT_UC       0ULL
+#define PAT_HALF     (PAT_WB | PAT_WC << 8 | PAT_UC_MINUS << 16 | PAT_UC << 24)
+#define PAT_VALUE    (PAT_HALF | PAT_HALF << 32)
 
 /* State components that guests may use: x87, SSE, AVX, and AVX-512's three. */
-#define XCR0_AVX512   0xe0
-#define XCR0_WANTED   (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
-#define FXSAVE_SIZE   512
+#define XCR0_AVX512 0xe0
+#define XCR0_WANTED (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
+#define FXSAVE_SIZE 512
 
 static struct cpu_features features;
 
@@ -63,7 +64,8 @@ static void find_identity(void)
     memcpy(features.vendor + 4, &c.edx, 4);
     memcpy(features.vendor + 8, &c.ecx, 4);
     features.intel = !strcmp(features.vendor, "GenuineIntel");
-    features.amd = !strcmp(features.vendor, "AuthenticAMD") || !strcmp(features.vendor, "HygonGenuine");
+    features.amd =
+        !strcmp(features.vendor, "AuthenticAMD") || !strcmp(features.vendor, "HygonGenuine");
 
     c = cpuid_read(1, 0);
     features.family = c.eax >> 8 & 0xf;
@@ -116,7 +118,8 @@ static void find_structured(void)
     features.ibpb = features.spec_ctrl;
     features.l1d_flush = c.edx & CPUID7_EDX_L1D_FLUSH;
     if (c.edx & CPUID7_EDX_ARCH_CAP)
-        features.arch_capabilities = msr_read_safe(MSR_ARCH_CAPABILITIES, &features.arch_capabilities_value);
+        features.arch_capabilities =
+            msr_read_safe(MSR_ARCH_CAPABILITIES, &features.arch_capabilities_value);
 }
 
 static void find_extended(void)
@@ -140,7 +143,8 @@ static void find_extended(void)
         features.auto_ibrs = cpuid_read(CPUID_EXTENDED + 0x21, 0).eax & CPUID_X21_EAX_AUTO_IBRS;
 }
 
-/* The size that leaf 0xd gives for what XCR0 holds is right only after XCR0 is written: cpu_registers_init() did that. */
+/* The size that leaf 0xd gives for what XCR0 holds is right only after XCR0 is written:
+ * cpu_registers_init() did that. */
 static void find_xsave(void)
 {
     struct cpuid c;
@@ -191,7 +195,8 @@ void cpu_registers_init(void)
     if (features.amd) {
         uint64_t config;
 
-        /* LFENCE is an execution barrier, which host_counter() relies on (APM 2, 3.2.2; not all models have it). */
+        /* LFENCE is an execution barrier, which host_counter() relies on (APM 2, 3.2.2; not all
+         * models have it). */
         if (msr_read_safe(MSR_AMD_DE_CFG, &config) && !(config & AMD_DE_CFG_LFENCE_SERIALIZES))
             msr_write_safe(MSR_AMD_DE_CFG, config | AMD_DE_CFG_LFENCE_SERIALIZES);
     }
@@ -212,15 +217,25 @@ void host_cpu_report(struct out *out)
         bool present;
         const char *name;
     } list[] = {
-        {features.svm, "svm"}, {features.vmx, "vt-x"}, {features.page_1g, "1g-pages"},
-        {features.pcid, "pcid"}, {features.smep, "smep"}, {features.smap, "smap"},
-        {features.umip, "umip"}, {features.xsave, "xsave"}, {features.avx, "avx"},
-        {features.avx512, "avx512"}, {features.x2apic, "x2apic"}, {features.tsc_deadline, "tsc-deadline"},
+        {features.svm, "svm"},
+        {features.vmx, "vt-x"},
+        {features.page_1g, "1g-pages"},
+        {features.pcid, "pcid"},
+        {features.smep, "smep"},
+        {features.smap, "smap"},
+        {features.umip, "umip"},
+        {features.xsave, "xsave"},
+        {features.avx, "avx"},
+        {features.avx512, "avx512"},
+        {features.x2apic, "x2apic"},
+        {features.tsc_deadline, "tsc-deadline"},
         {features.tsc_invariant, "invariant-tsc"},
     };
 
-    out_printf(out, "%s (family %u, model %u, stepping %u), APIC id %u, %u address bits:", brand_text(),
-               features.family, features.model, features.stepping, this_cpu()->host.apic_id, features.physical_bits);
+    out_printf(out,
+               "%s (family %u, model %u, stepping %u), APIC id %u, %u address bits:", brand_text(),
+               features.family, features.model, features.stepping, this_cpu()->host.apic_id,
+               features.physical_bits);
     for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
         if (list[i].present)
             out_printf(out, " %s", list[i].name);

@@ -8,16 +8,17 @@
 struct boot_info;
 
 struct cpu_features {
-    char vendor[13]; /* CPUID 0 */
-    char brand[49];  /* CPUID 80000002h to 80000004h */
-    char hypervisor[13]; /* CPUID 40000000h, empty on bare hardware */
-    bool intel, amd; /* amd: also Hygon */
+    char vendor[13];                 /* CPUID 0 */
+    char brand[49];                  /* CPUID 80000002h to 80000004h */
+    char hypervisor[13];             /* CPUID 40000000h, empty on bare hardware */
+    bool intel, amd;                 /* amd: also Hygon */
     uint8_t family, model, stepping; /* model without its extension may not tell */
     uint32_t leaf_max, extended_max;
     uint8_t physical_bits;
     bool page_1g, pcid, smep, smap, umip, pge, mtrr, x2apic, tsc_deadline, tsc_invariant, xsave,
-        avx, avx512, vmx, svm, arat, arch_capabilities, md_clear, spec_ctrl, ibpb, l1d_flush, auto_ibrs;
-    uint64_t xcr0;      /* the state components that the host has switched on */
+        avx, avx512, vmx, svm, arat, arch_capabilities, md_clear, spec_ctrl, ibpb, l1d_flush,
+        auto_ibrs;
+    uint64_t xcr0;       /* the state components that the host has switched on */
     uint32_t xsave_size; /* bytes for all of them */
     uint64_t arch_capabilities_value;
 };

@@ -1,28 +1,28 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * GDT and TSS per CPU, one IDT for all. NMI, double fault and machine check come on stacks of their own (IST), so that they
- * are reported whatever the state of the running stack is.
+ * GDT and TSS per CPU, one IDT for all. NMI, double fault and machine check come on stacks of their
+ * own (IST), so that they are reported whatever the state of the running stack is.
  */
 #include "arch/x86_64/host/descriptors.h"
 #include "arch/x86_64/host/msr.h"
 #include "mm/page.h"
 
 /* One block a CPU: the double fault's stack prints a whole panic, the others little. */
-#define EMERGENCY_ORDER       3
-#define EMERGENCY_SIZE        (PAGE_SIZE << EMERGENCY_ORDER)
-#define NMI_STACK_TOP         (2 * PAGE_SIZE)
-#define MACHINE_CHECK_TOP     (4 * PAGE_SIZE)
-#define DOUBLE_FAULT_TOP      EMERGENCY_SIZE
+#define EMERGENCY_ORDER   3
+#define EMERGENCY_SIZE    (PAGE_SIZE << EMERGENCY_ORDER)
+#define NMI_STACK_TOP     (2 * PAGE_SIZE)
+#define MACHINE_CHECK_TOP (4 * PAGE_SIZE)
+#define DOUBLE_FAULT_TOP  EMERGENCY_SIZE
 
 /* Descriptors: SDM 3, 3.4.5 and 3.5. */
-#define DESCRIPTOR_CODE64    0x00af9b000000ffffULL
-#define DESCRIPTOR_DATA      0x00cf93000000ffffULL
-#define DESCRIPTOR_TSS       (0x89ULL << 40) /* present, available 64-bit TSS */
-#define DESCRIPTOR_TSS_BUSY  (0x2ULL << 40)
-#define GDT_TSS              (SELECTOR_TSS / 8)
-#define GATE_INTERRUPT       0x8e /* present, DPL 0, 64-bit interrupt gate */
-#define VECTORS              256
-#define TRAP_STUB_SIZE       16
+#define DESCRIPTOR_CODE64   0x00af9b000000ffffULL
+#define DESCRIPTOR_DATA     0x00cf93000000ffffULL
+#define DESCRIPTOR_TSS      (0x89ULL << 40) /* present, available 64-bit TSS */
+#define DESCRIPTOR_TSS_BUSY (0x2ULL << 40)
+#define GDT_TSS             (SELECTOR_TSS / 8)
+#define GATE_INTERRUPT      0x8e /* present, DPL 0, 64-bit interrupt gate */
+#define VECTORS             256
+#define TRAP_STUB_SIZE      16
 
 /* 64-bit gate: SDM 3, 6.14.1. */
 struct gate {

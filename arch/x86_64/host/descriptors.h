@@ -5,13 +5,16 @@
 
 #include "kernel/cpu.h"
 
-/* The boot CPU's descriptors, with static emergency stacks. Also makes the interrupt table that all CPUs share. */
+/* The boot CPU's descriptors, with static emergency stacks. Also makes the interrupt table that all
+ * CPUs share. */
 void descriptors_boot_init(struct cpu *cpu);
-/* Allocates emergency stacks for `cpu` and fills its tables. On another CPU, before `cpu` starts. */
+/* Allocates emergency stacks for `cpu` and fills its tables. On another CPU, before `cpu` starts.
+ */
 enum err descriptors_prepare(struct cpu *cpu) MUST_CHECK;
 /* Loads them on the running CPU, whose area `cpu` becomes. */
 void descriptors_load(struct cpu *cpu);
-/* Loads GDT, TSS and IDT again after code that may have changed them (a VM exit does not keep the limits). */
+/* Loads GDT, TSS and IDT again after code that may have changed them (a VM exit does not keep the
+ * limits). */
 void descriptors_reload_tss(struct cpu *cpu);
 
 #endif

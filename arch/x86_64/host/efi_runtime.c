@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * EFI runtime services: addresses stay physical (no SetVirtualAddressMap), so a call switches to page tables that map the
- * runtime regions one to one, with the permissions of the memory attributes table where the firmware gives one. The kernel's
- * half of the address space is in them too, so that interrupts and exceptions would still be reported.
+ * EFI runtime services: addresses stay physical (no SetVirtualAddressMap), so a call switches to
+ * page tables that map the runtime regions one to one, with the permissions of the memory
+ * attributes table where the firmware gives one. The kernel's half of the address space is in them
+ * too, so that interrupts and exceptions would still be reported.
  */
 #include <string.h>
 #include "arch/x86_64/host/efi_runtime.h"
@@ -13,9 +14,9 @@
 #include "mm/kernel_map.h"
 #include "mm/page.h"
 
-#define EFI_RUNTIME_CODE 5 /* EFI_MEMORY_TYPE: UEFI 2.10, 7.2.1 */
-#define EFI_RUNTIME_DATA 6
-#define EFI_MMIO         11
+#define EFI_RUNTIME_CODE   5 /* EFI_MEMORY_TYPE: UEFI 2.10, 7.2.1 */
+#define EFI_RUNTIME_DATA   6
+#define EFI_MMIO           11
 #define EFI_MEMORY_XP      BIT(14)
 #define EFI_MEMORY_RO      BIT(17)
 #define EFI_MEMORY_RUNTIME BIT(63)
@@ -26,8 +27,8 @@
 #define SYSTEM_TABLE_RUNTIME  0x58 /* offset of RuntimeServices: UEFI 2.10, 4.3.1 */
 #define RUNTIME_RESET_SYSTEM  0x68 /* offset of ResetSystem: 4.5.1 */
 
-#define EFI_STACK_ORDER  5 /* 128 KiB: UEFI 2.10, 2.3.4 asks for that much */
-#define DESCRIPTORS_MAX  4096
+#define EFI_STACK_ORDER   5 /* 128 KiB: UEFI 2.10, 2.3.4 asks for that much */
+#define DESCRIPTORS_MAX   4096
 #define KERNEL_ROOT_FIRST 256
 
 /* UEFI 2.10, 7.2.3. */
@@ -41,8 +42,8 @@ struct efi_attributes_table {
     uint32_t version, count, descriptor_size, reserved;
 };
 
-uint64_t x86_efi_call(uint64_t function, uint64_t tables, uint64_t stack, uint64_t a, uint64_t b, uint64_t c,
-                      uint64_t d);
+uint64_t x86_efi_call(uint64_t function, uint64_t tables, uint64_t stack, uint64_t a, uint64_t b,
+                      uint64_t c, uint64_t d);
 
 static struct page_table tables;
 static uint64_t reset_function;
@@ -60,7 +61,8 @@ static bool map_region(const struct efi_descriptor *d, unsigned attrs)
     uint64_t size = d->pages << PAGE_SHIFT;
     enum err e;
 
-    if (!size || (d->physical & PAGE_MASK) || d->physical + size < d->physical || d->physical + size > BIT(47))
+    if (!size || (d->physical & PAGE_MASK) || d->physical + size < d->physical ||
+        d->physical + size > BIT(47))
         return false;
     e = page_table_map(&tables, d->physical, HPA(d->physical), size, attrs);
     if (e == ERR_EXISTS)
@@ -81,7 +83,8 @@ static bool map_runtime_regions(const struct boot_info *info)
 
         if (!(d->attribute & EFI_MEMORY_RUNTIME))
             continue;
-        /* Code regions hold their drivers' data as well; only the attributes table tells them apart. */
+        /* Code regions hold their drivers' data as well; only the attributes table tells them
+         * apart. */
         if (d->type == EFI_RUNTIME_CODE && !exact)
             attrs |= PT_EXEC;
         if (d->type == EFI_MMIO)
@@ -146,8 +149,10 @@ void efi_runtime_init(const struct boot_info *info)
         reset_function = 0;
         return;
     }
-    state = info->efi_memory_attributes ? "available, with the memory attributes table"
-                                        : "available, without a memory attributes table (its code is writable during calls)";
+    state =
+        info->efi_memory_attributes
+            ? "available, with the memory attributes table"
+            : "available, without a memory attributes table (its code is writable during calls)";
 }
 
 const char *efi_runtime_state(void)
@@ -160,12 +165,14 @@ void efi_runtime_reset(enum efi_reset type)
     uint64_t flags;
     uint64_t *root;
 
-    if (!reset_function || !config_get()->runtime_services || __atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
+    if (!reset_function || !config_get()->runtime_services ||
+        __atomic_exchange_n(&busy, 1, __ATOMIC_ACQUIRE))
         return;
     host_fpu_begin();
     flags = host_irq_save();
     root = phys_to_virt(tables.root);
-    memcpy(root + KERNEL_ROOT_FIRST, (uint64_t *)phys_to_virt(kernel_map_root()) + KERNEL_ROOT_FIRST, PAGE_SIZE / 2);
+    memcpy(root + KERNEL_ROOT_FIRST,
+           (uint64_t *)phys_to_virt(kernel_map_root()) + KERNEL_ROOT_FIRST, PAGE_SIZE / 2);
     x86_efi_call(reset_function, tables.root.v, stack_top, type, 0, 0, 0);
     host_irq_restore(flags);
     host_fpu_end();

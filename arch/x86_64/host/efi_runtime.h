@@ -7,7 +7,11 @@
 
 struct boot_info;
 
-enum efi_reset { EFI_RESET_COLD = 0, EFI_RESET_WARM = 1, EFI_RESET_SHUTDOWN = 2 }; /* UEFI 2.10, 8.5.1 */
+enum efi_reset {
+    EFI_RESET_COLD = 0,
+    EFI_RESET_WARM = 1,
+    EFI_RESET_SHUTDOWN = 2
+}; /* UEFI 2.10, 8.5.1 */
 
 /* Builds the page tables. */
 void efi_runtime_init(const struct boot_info *info);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Where control comes into the kernel on x86_64: from the loader, from start-up of other CPUs, from traps; and the thread
- * switch.
+ * Where control comes into the kernel on x86_64: from the loader, from start-up of other CPUs,
+ * from traps; and the thread switch.
  */
 #include "arch/x86_64/host/registers.h"
 
@@ -24,8 +24,9 @@ kernel_entry:
 
     .text
 /*
- * A CPU that the trampoline of start-up brought to long mode: RDI is the first struct x86_start record, RSI its physical
- * APIC id. Finds its record (smp.c) and goes on in C on the stack that is written there.
+ * A CPU that the trampoline of start-up brought to long mode: RDI is the first struct x86_start
+ * record, RSI its physical APIC id. Finds its record (smp.c) and goes on in C on the stack that is
+ * written there.
  */
     .globl x86_secondary_entry
     .hidden x86_secondary_entry
@@ -48,7 +49,10 @@ x86_secondary_entry:
     jmp 2b
     .size x86_secondary_entry, . - x86_secondary_entry
 
-/* host_context_switch(from, to): callee-saved registers on the old stack, then on with the new one. */
+/*
+ * host_context_switch(from, to): callee-saved registers on the old stack, then on with the new
+ * one.
+ */
     .globl host_context_switch
     .hidden host_context_switch
     .type host_context_switch, @function
@@ -82,8 +86,8 @@ x86_thread_start:
     .size x86_thread_start, . - x86_thread_start
 
 /*
- * Trap stubs: 256 of 16 bytes, so that stub N is x86_trap_stubs + 16 * N. Vectors without an error code push a zero for it
- * (SDM 3, 6.3.1: 8, 10 to 14, 17, 21, 29 and 30 have one).
+ * Trap stubs: 256 of 16 bytes, so that stub N is x86_trap_stubs + 16 * N. Vectors without an error
+ * code push a zero for it (SDM 3, 6.3.1: 8, 10 to 14, 17, 21, 29 and 30 have one).
  */
     .balign 16
     .globl x86_trap_stubs
@@ -92,8 +96,8 @@ x86_trap_stubs:
     .set vector, 0
     .rept 256
     .balign 16
-    .if vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30
-    .else
+    .set with_code, vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21
+    .if !(with_code || vector == 29 || vector == 30)
     pushq $0
     .endif
     pushq $vector
@@ -140,7 +144,10 @@ trap_common:
     iretq
     .size trap_common, . - trap_common
 
-/* x86_load_segments(gdt pointer, code selector): the new GDT's selectors in all segment registers; GS base is set afterwards. */
+/*
+ * x86_load_segments(gdt pointer, code selector): the new GDT's selectors in all segment registers;
+ * GS base is set afterwards.
+ */
     .globl x86_load_segments
     .hidden x86_load_segments
     .type x86_load_segments, @function
@@ -160,8 +167,8 @@ x86_load_segments:
     .size x86_load_segments, . - x86_load_segments
 
 /*
- * uint64_t x86_efi_call(function, tables, stack, a, b, c, d): calls firmware code (Microsoft ABI, UEFI 2.10, 2.3.4) with its
- * own page tables on its own stack. Interrupts are masked.
+ * uint64_t x86_efi_call(function, tables, stack, a, b, c, d): calls firmware code (Microsoft ABI,
+ * UEFI 2.10, 2.3.4) with its own page tables on its own stack. Interrupts are masked.
  */
     .globl x86_efi_call
     .hidden x86_efi_call

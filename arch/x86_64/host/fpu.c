@@ -7,7 +7,8 @@
 
 #define MXCSR_DEFAULT 0x1f80 /* all exceptions masked, round to nearest */
 
-/* Not XSAVEOPT: it may leave out what it thinks unmodified since an XRSTOR of the same address, which a guest could have run. */
+/* Not XSAVEOPT: it may leave out what it thinks unmodified since an XRSTOR of the same address,
+ * which a guest could have run. */
 static void registers_save(void *area)
 {
     if (cpu_features()->xsave)
@@ -31,7 +32,8 @@ void fpu_load(struct host_fpu *fpu)
     if (cpu->host.guest_fpu == fpu)
         return;
     fpu_save();
-    registers_load(fpu->area); /* under the host's XCR0: every component that the guest could have switched on */
+    registers_load(fpu->area); /* under the host's XCR0: every component that the guest could have
+                                  switched on */
     if (cpu_features()->xsave && fpu->xcr0 != cpu_features()->xcr0)
         xcr0_write(fpu->xcr0);
     fpu->live = cpu;

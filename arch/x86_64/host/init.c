@@ -12,7 +12,8 @@
 
 void x86_thread_start(void);
 
-static struct boot_info boot; /* the fields that host_init() needs later; tables that it points to are kept by the loader's map */
+static struct boot_info boot; /* the fields that host_init() needs later; tables that it points to
+                                 are kept by the loader's map */
 
 void host_early_init(const struct boot_info *info, struct cpu *cpu)
 {
@@ -69,11 +70,11 @@ void host_context_init(struct host_context *ctx, void *stack_top, void (*entry)(
     *--sp = 0; /* ends the chain of frames; two words, so that the stack is aligned at the call */
     *--sp = 0;
     *--sp = (uint64_t)(uintptr_t)x86_thread_start;
-    *--sp = 0;                                  /* RBP */
-    *--sp = (uint64_t)(uintptr_t)entry;         /* RBX */
-    *--sp = (uint64_t)(uintptr_t)arg;           /* R12 */
-    *--sp = 0;                                  /* R13 */
-    *--sp = 0;                                  /* R14 */
-    *--sp = 0;                                  /* R15 */
+    *--sp = 0;                          /* RBP */
+    *--sp = (uint64_t)(uintptr_t)entry; /* RBX */
+    *--sp = (uint64_t)(uintptr_t)arg;   /* R12 */
+    *--sp = 0;                          /* R13 */
+    *--sp = 0;                          /* R14 */
+    *--sp = 0;                          /* R15 */
     ctx->rsp = (uint64_t)(uintptr_t)sp;
 }

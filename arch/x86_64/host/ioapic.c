@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * I/O APICs: 82093AA data sheet and the MADT. One vector a line for the whole machine; a line goes to one CPU. Without ACPI the
- * default address is probed, and lines are ISA interrupts of the same number.
+ * I/O APICs: 82093AA data sheet and the MADT. One vector a line for the whole machine; a line goes
+ * to one CPU. Without ACPI the default address is probed, and lines are ISA interrupts of the same
+ * number.
  */
 #include "arch/x86_64/host/ioapic.h"
 #include "arch/x86_64/host/registers.h"
@@ -20,9 +21,9 @@
 #define VERSION_PINS(v)    (((v) >> 16 & 0xff) + 1)
 #define IOAPIC_MAX         16
 
-#define ENTRY_LOW       BIT(13) /* active low */
-#define ENTRY_LEVEL     BIT(15)
-#define ENTRY_MASKED    BIT(16)
+#define ENTRY_LOW        BIT(13) /* active low */
+#define ENTRY_LEVEL      BIT(15)
+#define ENTRY_MASKED     BIT(16)
 #define ENTRY_DEST_SHIFT 24 /* of the high register */
 
 #define PIC1_COMMAND 0x20
@@ -58,7 +59,8 @@ static void ioapic_write(const struct ioapic *io, unsigned reg, uint32_t value)
     mmio_write32(io->registers + IOAPIC_DATA, value);
 }
 
-/* Their vectors are moved out of the way of exceptions first: a masked 8259 can still raise a spurious interrupt. */
+/* Their vectors are moved out of the way of exceptions first: a masked 8259 can still raise a
+ * spurious interrupt. */
 static void pic_silence(void)
 {
     host_port_write8(PIC1_COMMAND, ICW1_INIT);
@@ -82,7 +84,8 @@ static void ioapic_add(uint64_t address, unsigned gsi_base)
         log_warn("more than %u I/O APICs: the lines of the others are not used", IOAPIC_MAX);
         return;
     }
-    io->registers = kernel_map_device(HPA(address), IOAPIC_WINDOW_SIZE, PT_READ | PT_WRITE | PT_DEVICE);
+    io->registers =
+        kernel_map_device(HPA(address), IOAPIC_WINDOW_SIZE, PT_READ | PT_WRITE | PT_DEVICE);
     if (!io->registers)
         return;
     version = ioapic_read(io, IOAPIC_REG_VERSION);
@@ -165,9 +168,11 @@ static uint32_t line_mode(unsigned gsi, enum irq_trigger trigger)
         if (s->type != ACPI_MADT_OVERRIDE || !o || o->gsi != gsi)
             continue;
         if (ACPI_INTI_TRIGGER(o->flags))
-            mode = (mode & ~(uint32_t)ENTRY_LEVEL) | (ACPI_INTI_TRIGGER(o->flags) == 3 ? (uint32_t)ENTRY_LEVEL : 0);
+            mode = (mode & ~(uint32_t)ENTRY_LEVEL) |
+                   (ACPI_INTI_TRIGGER(o->flags) == 3 ? (uint32_t)ENTRY_LEVEL : 0);
         if (ACPI_INTI_POLARITY(o->flags))
-            mode = (mode & ~(uint32_t)ENTRY_LOW) | (ACPI_INTI_POLARITY(o->flags) == 3 ? (uint32_t)ENTRY_LOW : 0);
+            mode = (mode & ~(uint32_t)ENTRY_LOW) |
+                   (ACPI_INTI_POLARITY(o->flags) == 3 ? (uint32_t)ENTRY_LOW : 0);
     }
     return mode;
 }

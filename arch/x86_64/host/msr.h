@@ -35,17 +35,17 @@ static inline void msr_write(uint32_t msr, uint64_t value)
 }
 
 /*
- * What a faulting instruction is continued with: pairs of offsets from their own addresses. traps.c looks them up, so an
- * MSR that this CPU turns out not to have is an answer instead of a crash.
+ * What a faulting instruction is continued with: pairs of offsets from their own addresses. traps.c
+ * looks them up, so an MSR that this CPU turns out not to have is an answer instead of a crash.
  */
 struct trap_fixup {
     int32_t fault, resume;
 };
 
-#define TRAP_FIXUP(fault, resume)                                                                  \
-    ".pushsection table_trap_fixups, \"a\"\n"                                                      \
-    ".balign 8\n"                                                                                  \
-    ".long " fault " - ., " resume " - .\n"                                                        \
+#define TRAP_FIXUP(fault, resume)             \
+    ".pushsection table_trap_fixups, \"a\"\n" \
+    ".balign 8\n"                             \
+    ".long " fault " - ., " resume " - .\n"   \
     ".popsection\n"
 
 /* False when the CPU refuses: #GP. */
@@ -76,17 +76,17 @@ static inline bool msr_write_safe(uint32_t msr, uint64_t value)
     return done;
 }
 
-#define X86_CONTROL_REGISTER(name)                                                                 \
-    static inline uint64_t name##_read(void)                                                      \
-    {                                                                                              \
-        uint64_t value;                                                                            \
-                                                                                                   \
-        __asm__ volatile("mov %%" #name ", %0" : "=r"(value)::"memory");                           \
-        return value;                                                                              \
-    }                                                                                              \
-    static inline void name##_write(uint64_t value)                                               \
-    {                                                                                              \
-        __asm__ volatile("mov %0, %%" #name ::"r"(value) : "memory");                              \
+#define X86_CONTROL_REGISTER(name)                                       \
+    static inline uint64_t name##_read(void)                             \
+    {                                                                    \
+        uint64_t value;                                                  \
+                                                                         \
+        __asm__ volatile("mov %%" #name ", %0" : "=r"(value)::"memory"); \
+        return value;                                                    \
+    }                                                                    \
+    static inline void name##_write(uint64_t value)                      \
+    {                                                                    \
+        __asm__ volatile("mov %0, %%" #name ::"r"(value) : "memory");    \
     }
 X86_CONTROL_REGISTER(cr0)
 X86_CONTROL_REGISTER(cr2)

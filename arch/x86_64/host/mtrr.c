@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Memory type range registers: all CPUs must have the same (SDM 3, 12.11.8). Firmware sees to that; where it did not, we do. */
+/* Memory type range registers: all CPUs must have the same (SDM 3, 12.11.8). Firmware sees to that;
+ * where it did not, we do. */
 #include <string.h>
 #include "arch/x86_64/host/cpu.h"
 #include "arch/x86_64/host/msr.h"
@@ -7,9 +8,10 @@
 #define VARIABLE_MAX 32
 
 static const uint32_t fixed_msrs[] = {
-    MSR_MTRR_FIX64K,        MSR_MTRR_FIX16K_80000,  MSR_MTRR_FIX16K_A0000,  MSR_MTRR_FIX4K_C0000,
-    MSR_MTRR_FIX4K_C0000 + 1, MSR_MTRR_FIX4K_C0000 + 2, MSR_MTRR_FIX4K_C0000 + 3, MSR_MTRR_FIX4K_C0000 + 4,
-    MSR_MTRR_FIX4K_C0000 + 5, MSR_MTRR_FIX4K_C0000 + 6, MSR_MTRR_FIX4K_C0000 + 7,
+    MSR_MTRR_FIX64K,          MSR_MTRR_FIX16K_80000,    MSR_MTRR_FIX16K_A0000,
+    MSR_MTRR_FIX4K_C0000,     MSR_MTRR_FIX4K_C0000 + 1, MSR_MTRR_FIX4K_C0000 + 2,
+    MSR_MTRR_FIX4K_C0000 + 3, MSR_MTRR_FIX4K_C0000 + 4, MSR_MTRR_FIX4K_C0000 + 5,
+    MSR_MTRR_FIX4K_C0000 + 6, MSR_MTRR_FIX4K_C0000 + 7,
 };
 
 struct mtrrs {
@@ -29,7 +31,8 @@ static void read_all(struct mtrrs *m)
 {
     memset(m, 0, sizeof(*m));
     m->def_type = msr_read(MSR_MTRR_DEF_TYPE);
-    for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs) && (msr_read(MSR_MTRR_CAP) & MTRR_CAP_FIXED); i++)
+    for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs) && (msr_read(MSR_MTRR_CAP) & MTRR_CAP_FIXED);
+         i++)
         m->fixed[i] = msr_read(fixed_msrs[i]);
     for (unsigned i = 0; i < variable_count(); i++)
         m->variable[i] = msr_read(MSR_MTRR_PHYS_BASE0 + i);
@@ -46,7 +49,8 @@ static void write_all(const struct mtrrs *m)
     cr4_write(cr4 & ~(uint64_t)CR4_PGE);
     cr3_write(cr3_read());
     msr_write(MSR_MTRR_DEF_TYPE, m->def_type & ~(uint64_t)MTRR_DEF_TYPE_ENABLE);
-    for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs) && (msr_read(MSR_MTRR_CAP) & MTRR_CAP_FIXED); i++)
+    for (unsigned i = 0; i < ARRAY_SIZE(fixed_msrs) && (msr_read(MSR_MTRR_CAP) & MTRR_CAP_FIXED);
+         i++)
         msr_write(fixed_msrs[i], m->fixed[i]);
     for (unsigned i = 0; i < variable_count(); i++)
         msr_write(MSR_MTRR_PHYS_BASE0 + i, m->variable[i]);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The host's 4-level page tables: SDM 3, 4.5, and where things lie in the kernel's address space. */
+/* The host's 4-level page tables: SDM 3, 4.5, and where things lie in the kernel's address space.
+ */
 #include "arch/x86_64/host/cpu.h"
 #include "arch/x86_64/host/msr.h"
 #include "arch/x86_64/host/tlb.h"
@@ -25,7 +26,8 @@
 
 static struct host_layout layout = {.vmap_base = VMAP_BASE, .vmap_size = VMAP_SIZE};
 
-/* Accessed and dirty are set from the start: nothing looks at them, and the CPU need not write them. */
+/* Accessed and dirty are set from the start: nothing looks at them, and the CPU need not write
+ * them. */
 static uint64_t host_leaf(hpa_t pa, unsigned level, unsigned attrs)
 {
     uint64_t pte = (pa.v & PTE_ADDRESS) | PTE_PRESENT | PTE_ACCESSED | PTE_DIRTY;
@@ -138,7 +140,8 @@ void host_kernel_tables_load(hpa_t root)
     tlb_join(this_cpu());
 }
 
-/* Instruction fetch is coherent with stores on x86 (SDM 3, 8.1.3: a serializing instruction comes before the code is run). */
+/* Instruction fetch is coherent with stores on x86 (SDM 3, 8.1.3: a serializing instruction comes
+ * before the code is run). */
 void host_code_sync(const void *va, size_t size)
 {
     (void)va;

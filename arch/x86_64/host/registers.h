@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Names of x86 control registers, model-specific registers and CPUID bits. Sections are those of the Intel SDM (volume 3, volume 4 for
- * MSRs, volume 2 for CPUID) and the AMD APM (volume 2). Also included from assembly.
+ * Names of x86 control registers, model-specific registers and CPUID bits. Sections are those of
+ * the Intel SDM (volume 3, volume 4 for MSRs, volume 2 for CPUID) and the AMD APM (volume 2). Also
+ * included from assembly.
  */
 #ifndef X86_HOST_REGISTERS_H
 #define X86_HOST_REGISTERS_H
@@ -47,33 +48,33 @@
 #define XCR0_AVX (1 << 2)
 
 /* Model-specific registers: SDM 4, chapter 2; APM 2, appendix A. */
-#define MSR_APIC_BASE          0x01b
-#define MSR_FEATURE_CONTROL    0x03a
-#define MSR_SPEC_CTRL          0x048
-#define MSR_PRED_CMD           0x049
-#define MSR_MTRR_CAP           0x0fe
-#define MSR_ARCH_CAPABILITIES  0x10a
-#define MSR_MTRR_PHYS_BASE0    0x200
-#define MSR_MTRR_FIX64K        0x250
-#define MSR_MTRR_FIX16K_80000  0x258
-#define MSR_MTRR_FIX16K_A0000  0x259
-#define MSR_MTRR_FIX4K_C0000   0x268
-#define MSR_PAT                0x277
-#define MSR_MTRR_DEF_TYPE      0x2ff
-#define MSR_TSC_DEADLINE       0x6e0
-#define MSR_X2APIC             0x800
-#define MSR_EFER               0xc0000080
-#define MSR_STAR               0xc0000081
-#define MSR_LSTAR              0xc0000082
-#define MSR_CSTAR              0xc0000083
-#define MSR_SFMASK             0xc0000084
-#define MSR_FS_BASE            0xc0000100
-#define MSR_GS_BASE            0xc0000101
-#define MSR_KERNEL_GS_BASE     0xc0000102
-#define MSR_TSC_AUX            0xc0000103
-#define MSR_AMD_DE_CFG         0xc0011029
-#define MSR_VM_CR              0xc0010114
-#define MSR_VM_HSAVE_PA        0xc0010117
+#define MSR_APIC_BASE         0x01b
+#define MSR_FEATURE_CONTROL   0x03a
+#define MSR_SPEC_CTRL         0x048
+#define MSR_PRED_CMD          0x049
+#define MSR_MTRR_CAP          0x0fe
+#define MSR_ARCH_CAPABILITIES 0x10a
+#define MSR_MTRR_PHYS_BASE0   0x200
+#define MSR_MTRR_FIX64K       0x250
+#define MSR_MTRR_FIX16K_80000 0x258
+#define MSR_MTRR_FIX16K_A0000 0x259
+#define MSR_MTRR_FIX4K_C0000  0x268
+#define MSR_PAT               0x277
+#define MSR_MTRR_DEF_TYPE     0x2ff
+#define MSR_TSC_DEADLINE      0x6e0
+#define MSR_X2APIC            0x800
+#define MSR_EFER              0xc0000080
+#define MSR_STAR              0xc0000081
+#define MSR_LSTAR             0xc0000082
+#define MSR_CSTAR             0xc0000083
+#define MSR_SFMASK            0xc0000084
+#define MSR_FS_BASE           0xc0000100
+#define MSR_GS_BASE           0xc0000101
+#define MSR_KERNEL_GS_BASE    0xc0000102
+#define MSR_TSC_AUX           0xc0000103
+#define MSR_AMD_DE_CFG        0xc0011029
+#define MSR_VM_CR             0xc0010114
+#define MSR_VM_HSAVE_PA       0xc0010117
 
 #define EFER_SCE   (1 << 0)
 #define EFER_LME   (1 << 8)
@@ -93,10 +94,10 @@
 #define VM_CR_LOCK                   (1 << 3)
 #define AMD_DE_CFG_LFENCE_SERIALIZES (1 << 1)
 
-#define MTRR_CAP_COUNT(cap)   ((cap)&0xff)
-#define MTRR_CAP_FIXED        (1 << 8)
-#define MTRR_DEF_TYPE_FIXED   (1 << 10)
-#define MTRR_DEF_TYPE_ENABLE  (1 << 11)
+#define MTRR_CAP_COUNT(cap)  ((cap)&0xff)
+#define MTRR_CAP_FIXED       (1 << 8)
+#define MTRR_DEF_TYPE_FIXED  (1 << 10)
+#define MTRR_DEF_TYPE_ENABLE (1 << 11)
 
 /* IA32_ARCH_CAPABILITIES. */
 #define ARCH_CAP_RDCL_NO       (1 << 0)
@@ -117,14 +118,14 @@
 #define VECTOR_ERROR      0xfe
 #define VECTOR_SPURIOUS   0xff
 
-#define EXCEPTION_DB 1
+#define EXCEPTION_DB  1
 #define EXCEPTION_NMI 2
-#define EXCEPTION_BP 3
-#define EXCEPTION_UD 6
-#define EXCEPTION_DF 8
-#define EXCEPTION_GP 13
-#define EXCEPTION_PF 14
-#define EXCEPTION_MC 18
+#define EXCEPTION_BP  3
+#define EXCEPTION_UD  6
+#define EXCEPTION_DF  8
+#define EXCEPTION_GP  13
+#define EXCEPTION_PF  14
+#define EXCEPTION_MC  18
 
 /* Interrupt stack table slots, 1 to 7 as the IDT counts them. */
 #define IST_NMI           1

@@ -12,12 +12,11 @@
 #include "mm/kernel_map.h"
 #include "mm/page.h"
 
-#define XAPIC_ID_MAX      254
-#define INIT_DELAY_US     10    /* P6 and later need none; older CPUs 10 ms */
+#define INIT_DELAY_US     10 /* P6 and later need none; older CPUs 10 ms */
 #define INIT_DELAY_OLD_US 10000
-#define STARTUP_WAIT_US   300   /* before the second start-up IPI */
+#define STARTUP_WAIT_US   300 /* before the second start-up IPI */
 #define FAMILY_P6         6
-#define KERNEL_ROOT_FIRST 256   /* entries of the root table from here on are the kernel's half */
+#define KERNEL_ROOT_FIRST 256 /* entries of the root table from here on are the kernel's half */
 
 /* The end of the page of trampoline.S. */
 struct x86_trampoline_fields {
@@ -34,7 +33,8 @@ struct x86_trampoline_fields {
     uint32_t long_start; /* offset of the 64-bit code */
 } PACKED;
 
-/* One for each CPU that was asked to start; the CPU finds its own by APIC id. Offsets are known to entry.S. */
+/* One for each CPU that was asked to start; the CPU finds its own by APIC id. Offsets are known to
+ * entry.S. */
 struct x86_start {
     uint64_t apic_id;
     struct x86_start *next;
@@ -50,7 +50,8 @@ void x86_secondary_main(struct cpu *cpu);
 static struct x86_start *starts; /* only grows, while the boot CPU starts others */
 static hpa_t trampoline;         /* 0: not made yet */
 
-static void enumerate_madt(const struct acpi_madt *madt, uint64_t boot, void (*found)(uint64_t, void *), void *arg)
+static void enumerate_madt(const struct acpi_madt *madt, uint64_t boot,
+                           void (*found)(uint64_t, void *), void *arg)
 {
     bool x2apic = !strcmp(apic_mode_name(), "x2APIC");
 
@@ -67,7 +68,8 @@ static void enumerate_madt(const struct acpi_madt *madt, uint64_t boot, void (*f
         else
             continue;
         if (id > XAPIC_ID_MAX && !x2apic)
-            log_warn("CPU with APIC id %llu is not used: it needs x2APIC mode", (unsigned long long)id);
+            log_warn("CPU with APIC id %llu is not used: it needs x2APIC mode",
+                     (unsigned long long)id);
         else if (id != boot)
             found(id, arg);
     }
@@ -83,7 +85,8 @@ void host_cpu_enumerate(void (*found)(uint64_t hw_id, void *arg), void *arg)
         enumerate_madt(madt, boot, found, arg);
 }
 
-/* Page tables below 4 GiB for the way to long mode: the kernel's half, and the trampoline's page at its own address. */
+/* Page tables below 4 GiB for the way to long mode: the kernel's half, and the trampoline's page at
+ * its own address. */
 static uint32_t start_tables(void)
 {
     hpa_t root = page_alloc(0, PAGE_BELOW_4G | PAGE_ZERO);
@@ -99,7 +102,8 @@ static uint32_t start_tables(void)
     }
     entries = phys_to_virt(root);
     memcpy(entries, phys_to_virt(low.root), PAGE_SIZE / 2);
-    memcpy(entries + KERNEL_ROOT_FIRST, (uint64_t *)phys_to_virt(kernel_map_root()) + KERNEL_ROOT_FIRST, PAGE_SIZE / 2);
+    memcpy(entries + KERNEL_ROOT_FIRST,
+           (uint64_t *)phys_to_virt(kernel_map_root()) + KERNEL_ROOT_FIRST, PAGE_SIZE / 2);
     return (uint32_t)root.v;
 }
 

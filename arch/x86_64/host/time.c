@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * How fast the TSC and the local APIC's timer count: what CPUID or a hypervisor below says, else measured for a moment against
- * the HPET, the ACPI PM timer or the PIT.
+ * How fast the TSC and the local APIC's timer count: what CPUID or a hypervisor below says, else
+ * measured for a moment against the HPET, the ACPI PM timer or the PIT.
  */
 #include "arch/x86_64/host/time.h"
 #include "arch/x86_64/host/apic.h"
@@ -11,8 +11,8 @@
 #include "kernel/log.h"
 #include "mm/kernel_map.h"
 
-#define MEASURE_US     2000
-#define SAMPLE_TRIES   5
+#define MEASURE_US      2000
+#define SAMPLE_TRIES    5
 #define CHECK_PER_MILLE 20 /* CPUID and measurement may differ by this */
 
 #define HPET_CAPABILITIES 0x000 /* bits 63..32: period in femtoseconds (HPET 1.0a, 2.3.4) */
@@ -23,8 +23,8 @@
 #define HPET_PERIOD_MAX   0x05f5e100 /* 2.3.4: the slowest that is allowed */
 #define FS_PER_SEC        1000000000000000ULL
 
-#define PM_TIMER_HZ       3579545 /* ACPI 6.5, 4.8.2.1 */
-#define PM_TIMER_MASK     0xffffff
+#define PM_TIMER_HZ   3579545 /* ACPI 6.5, 4.8.2.1 */
+#define PM_TIMER_MASK 0xffffff
 
 #define PIT_HZ            1193182
 #define PIT_CHANNEL2      0x42
@@ -35,10 +35,10 @@
 #define CONTROL_B_GATE2   0x01
 #define CONTROL_B_SPEAKER 0x02
 
-#define CPUID_CRYSTAL     0x15
-#define CPUID_FREQUENCY   0x16
-#define CPUID_HYPERVISOR  0x40000000u
-#define CPUID_HV_TIMING   0x40000010u
+#define CPUID_CRYSTAL    0x15
+#define CPUID_FREQUENCY  0x16
+#define CPUID_HYPERVISOR 0x40000000u
+#define CPUID_HV_TIMING  0x40000010u
 
 /* A counter of known frequency. */
 struct reference {
@@ -100,8 +100,8 @@ static bool pm_find(struct reference *r)
 {
     const struct acpi_fadt *fadt = (const struct acpi_fadt *)acpi_find("FACP", 0);
 
-    if (!fadt || !ACPI_HAS(fadt, fadt->header.length, flags) || (fadt->flags & ACPI_FADT_HW_REDUCED) ||
-        !fadt->pm_timer || fadt->pm_timer > UINT16_MAX)
+    if (!fadt || !ACPI_HAS(fadt, fadt->header.length, flags) ||
+        (fadt->flags & ACPI_FADT_HW_REDUCED) || !fadt->pm_timer || fadt->pm_timer > UINT16_MAX)
         return false;
     pm_port = (uint16_t)fadt->pm_timer;
     *r = (struct reference){"ACPI PM timer", pm_read, PM_TIMER_HZ, PM_TIMER_MASK};
@@ -127,7 +127,8 @@ static bool pit_find(struct reference *r)
     return false;
 }
 
-/* The three counters at one moment: the closest of a few tries, against interruptions from below (SMM, a hypervisor). */
+/* The three counters at one moment: the closest of a few tries, against interruptions from below
+ * (SMM, a hypervisor). */
 static struct sample sample_take(const struct reference *r)
 {
     struct sample best = {0};
@@ -197,8 +198,10 @@ static void describe(const char *who, const char *how)
     const struct cpu_features *f = cpu_features();
 
     out_buffer_init(&b, clock_text, sizeof(clock_text));
-    out_printf(&b.out, "%s, TSC %llu.%02llu GHz%s %s %s", f->tsc_deadline ? "TSC deadline" : "local APIC timer",
-               (unsigned long long)(tsc_hz / 1000000000), (unsigned long long)(tsc_hz / 10000000 % 100),
+    out_printf(&b.out, "%s, TSC %llu.%02llu GHz%s %s %s",
+               f->tsc_deadline ? "TSC deadline" : "local APIC timer",
+               (unsigned long long)(tsc_hz / 1000000000),
+               (unsigned long long)(tsc_hz / 10000000 % 100),
                f->tsc_invariant ? "" : " (not invariant)", how, who);
 }
 
@@ -220,7 +223,8 @@ enum err time_init(void)
         tsc_hz = measured;
         describe(r.name, "measured by the");
     } else {
-        log_error("nothing tells how fast the TSC counts: no CPUID leaf, HPET, ACPI PM timer or PIT");
+        log_error(
+            "nothing tells how fast the TSC counts: no CPUID leaf, HPET, ACPI PM timer or PIT");
         return ERR_UNSUPPORTED;
     }
     if (!cpu_features()->tsc_deadline && !apic) {

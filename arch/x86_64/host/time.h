@@ -5,7 +5,8 @@
 
 #include "kernel/host.h"
 
-/* Finds the frequencies and sets the timer up. ERR_UNSUPPORTED when nothing tells or measures the TSC. */
+/* Finds the frequencies and sets the timer up. ERR_UNSUPPORTED when nothing tells or measures the
+ * TSC. */
 enum err time_init(void) MUST_CHECK;
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * TLB shootdown by IPI: one at a time. CPUs that are masked answer from their busy waits (host_cpu_relax), so a shootdown may
- * begin in any context but NMI.
+ * TLB shootdown by IPI: one at a time. CPUs that are masked answer from their busy waits
+ * (host_cpu_relax), so a shootdown may begin in any context but NMI.
  */
 #include "arch/x86_64/host/tlb.h"
 #include "arch/x86_64/host/apic.h"
@@ -12,8 +12,8 @@
 
 bool x86_tlb_requests;
 
-static uint32_t busy;         /* atomic: a shootdown is under way */
-static struct cpu *members;   /* by host.tlb_next; only grows */
+static uint32_t busy;                    /* atomic: a shootdown is under way */
+static struct cpu *members;              /* by host.tlb_next; only grows */
 static uint64_t range_start, range_size; /* of the one under way */
 
 static void flush_all(void)
@@ -41,7 +41,8 @@ static void flush_range(uint64_t va, uint64_t size)
 
 void tlb_join(struct cpu *cpu)
 {
-    for (const struct cpu *c = __atomic_load_n(&members, __ATOMIC_ACQUIRE); c; c = c->host.tlb_next) {
+    for (const struct cpu *c = __atomic_load_n(&members, __ATOMIC_ACQUIRE); c;
+         c = c->host.tlb_next) {
         if (c == cpu)
             return;
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Start-up code of the other CPUs: copied to a page below 1 MiB, entered in real mode at its first byte (SDM 3, 9.4.4), goes
- * to long mode in one step. Position-independent: everything is addressed from the page's own segment, and smp.c fills in the
- * fields at the end.
+ * Start-up code of the other CPUs: copied to a page below 1 MiB, entered in real mode at its first
+ * byte (SDM 3, 9.4.4), goes to long mode in one step. Position-independent: everything is
+ * addressed from the page's own segment, and smp.c fills in the fields at the end.
  */
 #include "arch/x86_64/host/registers.h"
 
@@ -42,7 +42,8 @@ in_long_mode:
     movl %eax, %ds
     movl %eax, %es
     movl %eax, %ss
-    /* This CPU's APIC id: leaf 0xb where it exists and says something (SDM 2, CPUID), else leaf 1. */
+    /* This CPU's APIC id: leaf 0xb where it says something, else leaf 1 (SDM 2, CPUID). */
+
     xorl %eax, %eax
     movl %ebx, %r8d
     cpuid

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Traps: interrupts to their handlers, exceptions to a report in plain words. An exception of the kernel's own code is fatal
- * but where a fix-up says how to go on.
+ * Traps: interrupts to their handlers, exceptions to a report in plain words. An exception of the
+ * kernel's own code is fatal but where a fix-up says how to go on.
  */
 #include "arch/x86_64/host/apic.h"
 #include "arch/x86_64/host/ioapic.h"
@@ -22,11 +22,11 @@ TABLE_DECLARE(trap_fixups, struct trap_fixup);
 #define PF_FETCH    (1u << 4)
 
 /* Machine-check banks: SDM 3, 15.3. */
-#define MSR_MCG_CAP       0x179
-#define MSR_MC0_STATUS    0x401
-#define MCG_CAP_COUNT(c)  ((c)&0xff)
-#define MC_BANK_STRIDE    4
-#define MC_STATUS_VALID   BIT(63)
+#define MSR_MCG_CAP      0x179
+#define MSR_MC0_STATUS   0x401
+#define MCG_CAP_COUNT(c) ((c)&0xff)
+#define MC_BANK_STRIDE   4
+#define MC_STATUS_VALID  BIT(63)
 
 #define PORT_SYSTEM_CONTROL 0x61 /* says which kind of NMI it was on PC-compatible machines */
 
@@ -107,7 +107,8 @@ static NORETURN void page_fault(struct host_trap_frame *frame)
                page_fault_reason(address, frame->error_code));
 }
 
-/* Pushing the frame of a page fault on an overflown stack faults again: that is how an overflow arrives here. */
+/* Pushing the frame of a page fault on an overflown stack faults again: that is how an overflow
+ * arrives here. */
 static NORETURN void double_fault(struct host_trap_frame *frame)
 {
     if (in_stack_guard(cr2_read()) || in_stack_guard(frame->rsp))
@@ -140,7 +141,8 @@ static void nmi(struct host_trap_frame *frame)
         ipi_dispatch(HOST_IPI_HALT);
         return;
     }
-    panic_trap(frame, "non-maskable interrupt: the hardware reports an error (port 0x61 reads 0x%x)",
+    panic_trap(frame,
+               "non-maskable interrupt: the hardware reports an error (port 0x61 reads 0x%x)",
                host_port_read8(PORT_SYSTEM_CONTROL));
 }
 
@@ -205,9 +207,9 @@ void x86_trap(struct host_trap_frame *frame)
 
 void host_trap_frame_print(const struct host_trap_frame *f, struct out *out)
 {
-#define REGISTERS(a, b, c, d)                                                                      \
-    out_printf(out, "%-4s%016llx  %-4s%016llx  %-4s%016llx  %-4s%016llx\n", #a,                    \
-               (unsigned long long)f->a, #b, (unsigned long long)f->b, #c,                         \
+#define REGISTERS(a, b, c, d)                                                   \
+    out_printf(out, "%-4s%016llx  %-4s%016llx  %-4s%016llx  %-4s%016llx\n", #a, \
+               (unsigned long long)f->a, #b, (unsigned long long)f->b, #c,      \
                (unsigned long long)f->c, #d, (unsigned long long)f->d)
     REGISTERS(rax, rbx, rcx, rdx);
     REGISTERS(rsi, rdi, rbp, rsp);
@@ -220,7 +222,8 @@ void host_trap_frame_print(const struct host_trap_frame *f, struct out *out)
                (unsigned long long)cr3_read());
 }
 
-void host_trap_frame_where(const struct host_trap_frame *frame, uint64_t *pc, uint64_t *fp, uint64_t *sp)
+void host_trap_frame_where(const struct host_trap_frame *frame, uint64_t *pc, uint64_t *fp,
+                           uint64_t *sp)
 {
     *pc = frame->rip;
     *fp = frame->rbp;
@@ -232,7 +235,8 @@ bool host_frame_next(uint64_t *fp, uint64_t *pc, uint64_t stack, uint64_t size)
 {
     const uint64_t *record = (const uint64_t *)*fp;
 
-    if (*fp < stack || *fp - stack > size - 2 * sizeof(*record) || !IS_ALIGNED(*fp, sizeof(*record)))
+    if (*fp < stack || *fp - stack > size - 2 * sizeof(*record) ||
+        !IS_ALIGNED(*fp, sizeof(*record)))
         return false;
     if (!record[1] || record[0] <= *fp)
         return false;

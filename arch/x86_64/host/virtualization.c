@@ -41,10 +41,13 @@ void virtualization_report(struct out *out)
     else if (cpu_features()->vmx)
         out_printf(out, "virtualization: %s\n", vmx_reason);
     else
-        out_printf(out, "virtualization: the CPU has neither SVM nor VT-x: x86_64 guests cannot run on it\n");
+        out_printf(
+            out,
+            "virtualization: the CPU has neither SVM nor VT-x: x86_64 guests cannot run on it\n");
 }
 
-/* How each attack is met when a CPU changes from one guest to another: applied, not needed or missing. */
+/* How each attack is met when a CPU changes from one guest to another: applied, not needed or
+ * missing. */
 void speculation_report(struct out *out)
 {
     const struct cpu_features *f = cpu_features();

@@ -4,10 +4,10 @@
 #include "arch/x86_64/host/svm/svm.h"
 #include "mm/page_table.h"
 
-#define VECTOR_NMI 2
+#define VECTOR_NMI        2
 #define VECTOR_BREAKPOINT 3
-#define VECTOR_OVERFLOW 4
-#define DR_UPPER BITS(63, 32)
+#define VECTOR_OVERFLOW   4
+#define DR_UPPER          BITS(63, 32)
 
 static void event_set(struct vmcb *c, const struct x86_event *e)
 {
@@ -16,7 +16,8 @@ static void event_set(struct vmcb *c, const struct x86_event *e)
         c->event |= VMCB_EVENT_HAS_ERROR | (uint64_t)e->error << VMCB_EVENT_ERROR_SHIFT;
 }
 
-/* A virtual interrupt of no vector whose delivery is intercepted: it exits when the guest could take one (15.21.4). */
+/* A virtual interrupt of no vector whose delivery is intercepted: it exits when the guest could
+ * take one (15.21.4). */
 static void window_request(struct vmcb *c)
 {
     c->virtual_interrupt |= VMCB_V_IRQ | VMCB_V_IGNORE_TPR | 0xfULL << VMCB_V_PRIORITY_SHIFT;
@@ -70,8 +71,8 @@ void svm_inject(struct vcpu *v)
 }
 
 /*
- * An exit in the middle of a delivery (15.7.2): the event is delivered again. INT n, INT3 and INTO are simply executed again, since RIP
- * still points at them.
+ * An exit in the middle of a delivery (15.7.2): the event is delivered again. INT n, INT3 and INTO
+ * are simply executed again, since RIP still points at them.
  */
 void svm_take_back(struct vcpu *v)
 {
@@ -167,7 +168,8 @@ static void exit_fatal(struct vm_exit *exit, enum exit_kind kind, const char *te
     exit->fatal.code = code;
 }
 
-/* #DB and #AC are intercepted because a guest could otherwise make the CPU deliver them for ever (CVE-2015-5307, CVE-2015-8104). */
+/* #DB and #AC are intercepted because a guest could otherwise make the CPU deliver them for ever
+ * (CVE-2015-5307, CVE-2015-8104). */
 static void exit_exception(struct vcpu *v, const struct vmcb *c, struct vm_exit *exit)
 {
     struct x86_state *s = x86_state(v);
@@ -178,8 +180,10 @@ static void exit_exception(struct vcpu *v, const struct vmcb *c, struct vm_exit 
         __asm__ volatile("int %0" ::"i"(EXCEPTION_MC)); /* the host's own */
         return;
     }
-    s->event = (struct x86_event){
-        .valid = true, .vector = vector, .type = X86_EVENT_EXCEPTION, .has_error = vector != EXCEPTION_DB};
+    s->event = (struct x86_event){.valid = true,
+                                  .vector = vector,
+                                  .type = X86_EVENT_EXCEPTION,
+                                  .has_error = vector != EXCEPTION_DB};
 }
 
 void svm_exit_decode(struct vcpu *v, struct vm_exit *exit)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Nested page tables: long-mode tables (APM 2, 15.25.3) in which every access counts as a user access (15.25.5). */
+/* Nested page tables: long-mode tables (APM 2, 15.25.3) in which every access counts as a user
+ * access (15.25.5). */
 #include "arch/x86_64/host/svm/svm.h"
 #include "kernel/vm.h"
 
@@ -70,7 +71,8 @@ static unsigned npt_attrs(uint64_t pte, unsigned level)
     return attrs;
 }
 
-/* Each vCPU takes a new ASID (or flushes its own) before its next entry; this waits until none is in the guest on old terms. */
+/* Each vCPU takes a new ASID (or flushes its own) before its next entry; this waits until none is
+ * in the guest on old terms. */
 static void npt_flush(struct page_table *pt, uint64_t va, uint64_t size)
 {
     struct vm *vm = pt->owner;
@@ -98,11 +100,11 @@ static void npt_publish(struct page_table *pt, uint64_t va, uint64_t size)
     (void)size;
 }
 
-#define NPT_FORMAT(large)                                                                          \
-    {                                                                                              \
-        .name = "NPT", .levels = 4, .address_bits = 48, .max_leaf_1g = (large), .leaf = npt_leaf,  \
-        .table = npt_table, .present = npt_present, .is_leaf = npt_is_leaf,                        \
-        .address = npt_address, .attrs = npt_attrs, .flush = npt_flush, .publish = npt_publish     \
+#define NPT_FORMAT(large)                                                                         \
+    {                                                                                             \
+        .name = "NPT", .levels = 4, .address_bits = 48, .max_leaf_1g = (large), .leaf = npt_leaf, \
+        .table = npt_table, .present = npt_present, .is_leaf = npt_is_leaf,                       \
+        .address = npt_address, .attrs = npt_attrs, .flush = npt_flush, .publish = npt_publish    \
     }
 static const struct pt_format format_2m = NPT_FORMAT(false);
 static const struct pt_format format_1g = NPT_FORMAT(true);

@@ -28,7 +28,8 @@ static void segments_write(const struct x86_state *s, struct vmcb *c)
     for (unsigned i = 0; i < X86_SEGMENT_COUNT; i++) {
         const struct x86_segment *from = &s->segments[i];
 
-        *slots[i] = (struct vmcb_segment){from->selector, from->attributes, from->limit, from->base};
+        *slots[i] =
+            (struct vmcb_segment){from->selector, from->attributes, from->limit, from->base};
     }
     c->gdtr.base = s->gdtr.base;
     c->gdtr.limit = s->gdtr.limit;
@@ -49,7 +50,8 @@ static void segments_fetch(struct x86_state *s, struct vmcb *c)
                                               .selector = slots[i]->selector,
                                               .attributes = slots[i]->attributes};
     /* The CPL field is the truth; SS.DPL may be stale after SYSRET to 64-bit code. */
-    ss->attributes = (uint16_t)((ss->attributes & ~SEGMENT_DPL_MASK) | (unsigned)c->cpl << SEGMENT_DPL_SHIFT);
+    ss->attributes =
+        (uint16_t)((ss->attributes & ~SEGMENT_DPL_MASK) | (unsigned)c->cpl << SEGMENT_DPL_SHIFT);
     s->gdtr.base = c->gdtr.base;
     s->gdtr.limit = (uint16_t)c->gdtr.limit;
     s->idtr.base = c->idtr.base;
@@ -87,8 +89,8 @@ static void msrs_fetch(struct x86_state *s, const struct vmcb *c)
 /* DR0 to DR3 stay in the registers: the host uses none of them and its own DR7 enables none. */
 static void debug_write(const struct x86_state *s, struct vmcb *c)
 {
-    __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(s->dr[0]), "r"(s->dr[1]),
-                     "r"(s->dr[2]), "r"(s->dr[3]));
+    __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(s->dr[0]),
+                     "r"(s->dr[1]), "r"(s->dr[2]), "r"(s->dr[3]));
     c->dr6 = s->dr6;
     c->dr7 = s->dr7;
 }
@@ -107,7 +109,8 @@ static void control_write(const struct x86_state *s, struct vmcb *c)
     c->cr2 = s->cr2;
     c->cr3 = s->cr3;
     c->cr4 = s->cr4;
-    c->efer = s->efer | EFER_SVME; /* VMRUN wants it (15.5.1); guests cannot see it: EFER accesses exit */
+    c->efer =
+        s->efer | EFER_SVME; /* VMRUN wants it (15.5.1); guests cannot see it: EFER accesses exit */
 }
 
 static void control_fetch(struct x86_state *s, const struct vmcb *c)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The SVM engine: runs x86_64 guests on AMD's virtualization (APM 2, chapter 15), always with nested paging. Per CPU an ASID allocator;
- * a vCPU that comes to another CPU, or must flush, takes a new ASID or flushes its own.
+ * The SVM engine: runs x86_64 guests on AMD's virtualization (APM 2, chapter 15), always with
+ * nested paging. Per CPU an ASID allocator; a vCPU that comes to another CPU, or must flush, takes
+ * a new ASID or flushes its own.
  */
 #include <string.h>
 #include "arch/x86_64/host/svm/svm.h"
@@ -12,17 +13,18 @@
 #include "mm/heap.h"
 #include "mm/page.h"
 
-#define IO_MAP_ORDER   2 /* 12 KiB, of 16 */
-#define MSR_MAP_ORDER  1
-#define MSR_MAP_LOW    0x0000 /* bit maps of two bits an MSR: 15.11 */
-#define MSR_MAP_HIGH   0x0800 /* from 0xc0000000 */
-#define MSR_HIGH       0xc0000000u
-#define PRED_CMD_IBPB  BIT(0)
-#define NPT_LIMIT      BIT(48)
-#define MXCSR_RESET    0x1f80u
-#define FCW_INIT       0x037fu
-#define FXSAVE_MXCSR   24
-#define ALWAYS_VALID   (X86_GPR | X86_RIP | X86_EVENT | X86_TSC) /* fetched at each exit, or kept in memory */
+#define IO_MAP_ORDER  2 /* 12 KiB, of 16 */
+#define MSR_MAP_ORDER 1
+#define MSR_MAP_LOW   0x0000 /* bit maps of two bits an MSR: 15.11 */
+#define MSR_MAP_HIGH  0x0800 /* from 0xc0000000 */
+#define MSR_HIGH      0xc0000000u
+#define PRED_CMD_IBPB BIT(0)
+#define NPT_LIMIT     BIT(48)
+#define MXCSR_RESET   0x1f80u
+#define FCW_INIT      0x037fu
+#define FXSAVE_MXCSR  24
+#define ALWAYS_VALID \
+    (X86_GPR | X86_RIP | X86_EVENT | X86_TSC) /* fetched at each exit, or kept in memory */
 
 static struct svm_features features;
 static hpa_t io_map, msr_map;
@@ -36,17 +38,19 @@ const struct svm_features *svm_features(void)
 
 static void msr_allow(uint8_t *map, uint32_t msr)
 {
-    uint32_t bit = msr >= MSR_HIGH ? MSR_MAP_HIGH * 8 + (msr - MSR_HIGH) * 2 : MSR_MAP_LOW * 8 + msr * 2;
+    uint32_t bit =
+        msr >= MSR_HIGH ? MSR_MAP_HIGH * 8 + (msr - MSR_HIGH) * 2 : MSR_MAP_LOW * 8 + msr * 2;
 
-    map[bit / 8] &= (uint8_t)~(3u << bit % 8);
+    map[bit / 8] &= (uint8_t) ~(3u << bit % 8);
 }
 
 /* MSRs that VMRUN, VMLOAD and VMSAVE switch are the guest's to read and write. */
 static enum err maps_init(void)
 {
     static const uint32_t direct[] = {
-        0x174, 0x175, 0x176, /* SYSENTER_CS, ESP, EIP */
-        MSR_PAT, MSR_STAR, MSR_LSTAR, MSR_CSTAR, MSR_SFMASK, MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
+        0x174,      0x175,       0x176, /* SYSENTER_CS, ESP, EIP */
+        MSR_PAT,    MSR_STAR,    MSR_LSTAR,   MSR_CSTAR,
+        MSR_SFMASK, MSR_FS_BASE, MSR_GS_BASE, MSR_KERNEL_GS_BASE,
     };
 
     io_map = page_alloc(IO_MAP_ORDER, 0);
@@ -110,22 +114,11 @@ static enum err svm_cpu_enable(void)
 
 static void svm_report(struct out *out)
 {
-    const struct {
-        bool present;
-        const char *name;
-    } list[] = {{features.nrips, "next RIP"}, {features.decode_assists, "decode assists"}, {features.flush_by_asid, "flush by ASID"}};
-
-    out_printf(out, "SVM with nested paging, %u ASIDs; has:", (unsigned)features.asids);
-    for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
-        if (list[i].present)
-            out_printf(out, " %s,", list[i].name);
-    }
-    out_printf(out, " done in software:");
-    for (unsigned i = 0; i < ARRAY_SIZE(list); i++) {
-        if (!list[i].present)
-            out_printf(out, " %s,", list[i].name);
-    }
-    out_printf(out, " end\n");
+    out_printf(out, "SVM with nested paging and %u address space ids\n", (unsigned)features.asids);
+    out_printf(out, "  next RIP: %s\n",
+               features.nrips ? "from the CPU" : "by decoding instructions");
+    out_printf(out, "  flushes of one guest: %s\n",
+               features.flush_by_asid ? "by the CPU" : "by taking a new id");
 }
 
 static const struct pt_format *svm_stage2_format(uint64_t limit)
@@ -153,11 +146,13 @@ static void vmcb_init(struct vcpu *v)
     struct vmcb *c = svm_vcpu(v)->vmcb;
 
     c->intercept_exceptions = 1u << EXCEPTION_MC | 1u << EXCEPTION_DB | 1u << 17 /* #AC */;
-    c->intercept1 = VMCB_I1_INTR | VMCB_I1_NMI | VMCB_I1_INIT | VMCB_I1_RDPMC | VMCB_I1_CPUID | VMCB_I1_RSM |
-                    VMCB_I1_INVD | VMCB_I1_HLT | VMCB_I1_INVLPGA | VMCB_I1_IOIO | VMCB_I1_MSR | VMCB_I1_SHUTDOWN;
-    c->intercept2 = VMCB_I2_VMRUN | VMCB_I2_VMMCALL | VMCB_I2_VMLOAD | VMCB_I2_VMSAVE | VMCB_I2_STGI |
-                    VMCB_I2_CLGI | VMCB_I2_SKINIT | VMCB_I2_WBINVD | VMCB_I2_MONITOR | VMCB_I2_MWAIT |
-                    VMCB_I2_MWAIT_ARMED | VMCB_I2_XSETBV | VMCB_I2_RDPRU;
+    c->intercept1 = VMCB_I1_INTR | VMCB_I1_NMI | VMCB_I1_INIT | VMCB_I1_RDPMC | VMCB_I1_CPUID |
+                    VMCB_I1_RSM | VMCB_I1_INVD | VMCB_I1_HLT | VMCB_I1_INVLPGA | VMCB_I1_IOIO |
+                    VMCB_I1_MSR | VMCB_I1_SHUTDOWN;
+    c->intercept2 = VMCB_I2_VMRUN | VMCB_I2_VMMCALL | VMCB_I2_VMLOAD | VMCB_I2_VMSAVE |
+                    VMCB_I2_STGI | VMCB_I2_CLGI | VMCB_I2_SKINIT | VMCB_I2_WBINVD |
+                    VMCB_I2_MONITOR | VMCB_I2_MWAIT | VMCB_I2_MWAIT_ARMED | VMCB_I2_XSETBV |
+                    VMCB_I2_RDPRU;
     c->io_map = io_map.v;
     c->msr_map = msr_map.v;
     c->virtual_interrupt = VMCB_V_MASKING;
@@ -165,7 +160,8 @@ static void vmcb_init(struct vcpu *v)
     c->nested_cr3 = second_stage_root(v->vm->stage2).v;
 }
 
-/* Zeroes mean the initial state but for the two control words (SDM 1, 13.8.1: MXCSR is loaded from memory even then). */
+/* Zeroes mean the initial state but for the two control words (SDM 1, 13.8.1: MXCSR is loaded from
+ * memory even then). */
 static void fpu_area_init(uint8_t *area)
 {
     uint32_t mxcsr;
@@ -235,7 +231,8 @@ static void svm_flush(struct vcpu *v)
     svm_vcpu(v)->flush = true;
 }
 
-/* A new number on this CPU; when they run out, everything is flushed and all vCPUs take new ones. */
+/* A new number on this CPU; when they run out, everything is flushed and all vCPUs take new ones.
+ */
 static void asid_assign(struct svm_vcpu *e, struct cpu *cpu)
 {
     struct svm_cpu *s = cpu->host.svm;

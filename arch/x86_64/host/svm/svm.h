@@ -15,13 +15,14 @@ const struct svm_features *svm_features(void);
 
 /* Per CPU: cpu->host.svm. */
 struct svm_cpu {
-    hpa_t host_vmcb;      /* VMSAVE of the host */
-    uint64_t generation;  /* of ASIDs: grows when they run out */
+    hpa_t host_vmcb;     /* VMSAVE of the host */
+    uint64_t generation; /* of ASIDs: grows when they run out */
     uint32_t next_asid;
     const struct vm *last_vm; /* whose code ran here last */
 };
 
-/* Per vCPU: vcpu->engine_data. The VMCB holds the groups of the canonical state that are not valid there. */
+/* Per vCPU: vcpu->engine_data. The VMCB holds the groups of the canonical state that are not valid
+ * there. */
 struct svm_vcpu {
     struct vmcb *vmcb;
     hpa_t vmcb_pa;
@@ -40,12 +41,12 @@ static inline struct svm_vcpu *svm_vcpu(struct vcpu *v)
 void svm_state_write(struct vcpu *v, uint64_t groups);
 void svm_state_fetch(struct vcpu *v, uint64_t groups);
 
-/* Interrupts and exceptions: what is pending goes into the VMCB, what was interrupted comes back. */
+/* Interrupts and exceptions: what is pending goes into the VMCB, what was interrupted comes back.
+ */
 void svm_inject(struct vcpu *v);
 void svm_take_back(struct vcpu *v);
 /* Turns the VMCB's exit into a neutral one. */
 void svm_exit_decode(struct vcpu *v, struct vm_exit *exit);
-
 
 extern const struct pt_format *const svm_npt_format_2m, *const svm_npt_format_1g;
 

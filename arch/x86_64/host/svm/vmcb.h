@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The virtual machine control block: AMD APM volume 2, appendix B; intercepts and exit codes: chapter 15 and appendix C. */
+/* The virtual machine control block: AMD APM volume 2, appendix B; intercepts and exit codes:
+ * chapter 15 and appendix C. */
 #ifndef X86_HOST_SVM_VMCB_H
 #define X86_HOST_SVM_VMCB_H
 
@@ -22,11 +23,11 @@ struct vmcb {
     uint32_t intercept3;           /* 014h */
     uint8_t reserved0[0x3c - 0x18];
     uint16_t pause_threshold, pause_count; /* 03ch */
-    uint64_t io_map;    /* 040h, physical address of 12 KiB (15.10.1) */
-    uint64_t msr_map;   /* 048h, of 8 KiB (15.11) */
-    uint64_t tsc_offset; /* 050h */
-    uint32_t asid;      /* 058h, not 0 */
-    uint8_t tlb_control; /* 05ch, VMCB_TLB_* */
+    uint64_t io_map;                       /* 040h, physical address of 12 KiB (15.10.1) */
+    uint64_t msr_map;                      /* 048h, of 8 KiB (15.11) */
+    uint64_t tsc_offset;                   /* 050h */
+    uint32_t asid;                         /* 058h, not 0 */
+    uint8_t tlb_control;                   /* 05ch, VMCB_TLB_* */
     uint8_t reserved1[3];
     uint64_t virtual_interrupt; /* 060h, VMCB_V_* */
     uint64_t interrupt_state;   /* 068h, VMCB_SHADOW */
@@ -37,11 +38,11 @@ struct vmcb {
     uint64_t nested_control; /* 090h, VMCB_NP_ENABLE */
     uint64_t avic_bar;
     uint64_t ghcb;
-    uint64_t event;       /* 0a8h, VMCB_EVENT_* (15.20) */
-    uint64_t nested_cr3;  /* 0b0h */
-    uint64_t lbr_control; /* 0b8h */
-    uint64_t clean;       /* 0c0h (15.15) */
-    uint64_t next_rip;    /* 0c8h, with NRIPS */
+    uint64_t event;        /* 0a8h, VMCB_EVENT_* (15.20) */
+    uint64_t nested_cr3;   /* 0b0h */
+    uint64_t lbr_control;  /* 0b8h */
+    uint64_t clean;        /* 0c0h (15.15) */
+    uint64_t next_rip;     /* 0c8h, with NRIPS */
     uint8_t fetched_count; /* 0d0h, with decode assists */
     uint8_t fetched[15];
     uint8_t reserved2[0x400 - 0xe0];
@@ -58,7 +59,8 @@ struct vmcb {
     uint64_t rsp; /* 5d8h */
     uint64_t s_cet, ssp, isst;
     uint64_t rax; /* 5f8h */
-    uint64_t star, lstar, cstar, sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip, cr2;
+    uint64_t star, lstar, cstar, sfmask, kernel_gs_base, sysenter_cs, sysenter_esp, sysenter_eip,
+        cr2;
     uint8_t reserved7[0x668 - 0x648];
     uint64_t pat; /* 668h */
     uint64_t debug_control, branch_from, branch_to, exception_from, exception_to;
@@ -94,19 +96,19 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "one page");
 #define VMCB_I1_SHUTDOWN BIT(31)
 
 /* intercept2, 010h. */
-#define VMCB_I2_VMRUN   BIT(0)
-#define VMCB_I2_VMMCALL BIT(1)
-#define VMCB_I2_VMLOAD  BIT(2)
-#define VMCB_I2_VMSAVE  BIT(3)
-#define VMCB_I2_STGI    BIT(4)
-#define VMCB_I2_CLGI    BIT(5)
-#define VMCB_I2_SKINIT  BIT(6)
-#define VMCB_I2_WBINVD  BIT(9)
-#define VMCB_I2_MONITOR BIT(10)
-#define VMCB_I2_MWAIT   BIT(11)
+#define VMCB_I2_VMRUN       BIT(0)
+#define VMCB_I2_VMMCALL     BIT(1)
+#define VMCB_I2_VMLOAD      BIT(2)
+#define VMCB_I2_VMSAVE      BIT(3)
+#define VMCB_I2_STGI        BIT(4)
+#define VMCB_I2_CLGI        BIT(5)
+#define VMCB_I2_SKINIT      BIT(6)
+#define VMCB_I2_WBINVD      BIT(9)
+#define VMCB_I2_MONITOR     BIT(10)
+#define VMCB_I2_MWAIT       BIT(11)
 #define VMCB_I2_MWAIT_ARMED BIT(12)
-#define VMCB_I2_XSETBV  BIT(13)
-#define VMCB_I2_RDPRU   BIT(14)
+#define VMCB_I2_XSETBV      BIT(13)
+#define VMCB_I2_RDPRU       BIT(14)
 
 /* tlb_control, 15.16. */
 #define VMCB_TLB_FLUSH_ALL  1
@@ -156,9 +158,9 @@ enum svm_exit {
 #define SVM_IOIO_IN         BIT(0)
 #define SVM_IOIO_STRING     BIT(2)
 #define SVM_IOIO_REPEAT     BIT(3)
-#define SVM_IOIO_SIZE(i)    ((uint8_t)((i) >> 4 & 7)) /* 1, 2 or 4 bytes */
+#define SVM_IOIO_SIZE(i)    ((uint8_t)((i) >> 4 & 7))       /* 1, 2 or 4 bytes */
 #define SVM_IOIO_ADDRESS(i) ((uint8_t)(((i) >> 7 & 7) * 2)) /* 2, 4 or 8 bytes */
-#define SVM_IOIO_SEGMENT(i) ((uint8_t)((i) >> 10 & 7)) /* with decode assists */
+#define SVM_IOIO_SEGMENT(i) ((uint8_t)((i) >> 10 & 7))      /* with decode assists */
 #define SVM_IOIO_PORT(i)    ((uint16_t)((i) >> 16))
 
 /* exit_info1 of NPF: 15.25.6. */
@@ -166,11 +168,11 @@ enum svm_exit {
 #define SVM_NPF_FETCH BIT(4)
 
 /* CPUID 8000000Ah. */
-#define CPUID_SVM             0x8000000au
-#define CPUID_SVM_NP          BIT(0)
-#define CPUID_SVM_NRIPS       BIT(3)
-#define CPUID_SVM_CLEAN       BIT(5)
-#define CPUID_SVM_FLUSH_ASID  BIT(6)
-#define CPUID_SVM_DECODE      BIT(7)
+#define CPUID_SVM            0x8000000au
+#define CPUID_SVM_NP         BIT(0)
+#define CPUID_SVM_NRIPS      BIT(3)
+#define CPUID_SVM_CLEAN      BIT(5)
+#define CPUID_SVM_FLUSH_ASID BIT(6)
+#define CPUID_SVM_DECODE     BIT(7)
 
 #endif

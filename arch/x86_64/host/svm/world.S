@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * svm_enter(vmcb, gpr, host): the switch to a guest and back. RDI and RDX: physical addresses of the guest's VMCB and of the page
- * where VMSAVE put the host's own segments; RSI: the guest's general registers in their encoding's order.
+ * svm_enter(vmcb, gpr, host): the switch to a guest and back. RDI and RDX: physical addresses of
+ * the guest's VMCB and of the page where VMSAVE put the host's own segments; RSI: the guest's
+ * general registers in their encoding's order.
  *
- * From CLGI to STGI nothing can interrupt: neither the guest's FS, GS and TR on the way in and out nor its registers are ever
- * seen by a handler. Interrupts are unmasked inside so that they end the guest (V_INTR_MASKING: APM 2, 15.21.1).
+ * From CLGI to STGI nothing can interrupt: neither the guest's FS, GS and TR on the way in and out
+ * nor its registers are ever seen by a handler. Interrupts are unmasked inside so that they end
+ * the guest (V_INTR_MASKING: APM 2, 15.21.1).
  */
     .text
     .globl svm_enter
