@@ -213,7 +213,8 @@ const char *pci_access_name(void)
 
 /* ---- Names ---- */
 
-#define ANY 0xff
+#define VENDOR_VIRTIO 0x1af4
+#define ANY           0xff
 static const struct {
     uint8_t base_class, subclass, interface;
     const char *name;
@@ -254,8 +255,24 @@ static const struct {
     {0x12, ANY, ANY, "accelerator"},
 };
 
+/* Virtio 1.2, 4.1.2: transitional devices from 0x1000, others from 0x1040 plus the device's number. */
+static const char *virtio_name(const struct pci_function *f)
+{
+    static const char *const virtio[] = {NULL, "virtio network card", "virtio disk", "virtio console",
+                                         "virtio entropy source"};
+    static const uint8_t transitional[] = {1, 2, 0, 3, 0, 4}; /* 0x1000 to 0x1005 */
+    unsigned number = f->device >= 0x1040 ? f->device - 0x1040u
+                      : f->device >= 0x1000 && f->device - 0x1000u < ARRAY_SIZE(transitional)
+                          ? transitional[f->device - 0x1000]
+                          : 0;
+    return number < ARRAY_SIZE(virtio) ? virtio[number] : NULL;
+}
+
 const char *pci_class_name(const struct pci_function *f)
 {
+    const char *virtio = f->vendor == VENDOR_VIRTIO ? virtio_name(f) : NULL;
+    if (virtio)
+        return virtio;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         if (names[i].base_class == f->base_class &&
             (names[i].subclass == ANY || names[i].subclass == f->subclass) &&

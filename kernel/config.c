@@ -19,9 +19,11 @@
 #define KEYS_MAX        64
 #define SHOWN_MAX       40 /* characters of a bad value in a message */
 #define BLANK_LINE      "\n"
+#define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors put it first */
 
-static const struct config defaults = {.config = 1, .log = LOG_INFO, .runtime_services = true};
-static struct config current = {.config = 1, .log = LOG_INFO, .runtime_services = true};
+#define DEFAULTS {.config = 1, .log = LOG_INFO, .runtime_services = true, .console = config_empty_text}
+static const struct config defaults = DEFAULTS;
+static struct config current = DEFAULTS;
 
 enum section { SECTION_NONE, SECTION_ENNEAD, SECTION_VM, SECTION_IGNORED };
 
@@ -168,13 +170,8 @@ static void set_key(struct parser *p, unsigned index, const char *value, unsigne
         return;
     }
     p->seen[index] = line;
-    struct config_vm old_vm;
-    if (key->section == CONFIG_vm)
-        old_vm = *p->vm; /* holds the default's text, if any */
-    switch (config_value_read(key, base, value)) {
+    switch (config_value_read(key, base, value)) { /* what it replaces is a default: nothing to free */
     case ERR_OK:
-        if (key->section == CONFIG_vm)
-            config_value_free(key, &old_vm);
         return;
     case ERR_NO_MEMORY:
         mistake(p, line, "%s: no memory to keep its value", key->name);
@@ -275,10 +272,12 @@ static unsigned count_sections(const char *text, size_t size)
 
 void config_reset(void)
 {
-    for (unsigned v = 0; v < current.vm_count; v++)
-        for (unsigned i = 0; i < config_key_count; i++)
-            if (config_keys[i].section == CONFIG_vm)
-                config_value_free(&config_keys[i], &current.vms[v]);
+    for (unsigned i = 0; i < config_key_count; i++) {
+        if (config_keys[i].section == CONFIG_ennead)
+            config_value_free(&config_keys[i], &current);
+        for (unsigned v = 0; config_keys[i].section == CONFIG_vm && v < current.vm_count; v++)
+            config_value_free(&config_keys[i], &current.vms[v]);
+    }
     heap_free(current.vms);
     current = defaults;
 }
@@ -289,6 +288,8 @@ enum err config_parse(const char *path, const char *text, size_t size)
     if (config_key_count > KEYS_MAX)
         return ERR_RANGE;
     config_reset();
+    if (size >= strlen(BYTE_ORDER_MARK) && memcmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+        p.at += strlen(BYTE_ORDER_MARK);
     snprintf(current.path, sizeof(current.path), "%s", path);
     p.vm_room = count_sections(text, size);
     current.vms = p.vm_room ? heap_zalloc_array(p.vm_room, sizeof(*current.vms)) : NULL;

@@ -19,6 +19,7 @@ const struct config_key config_keys[] = {
 };
 const unsigned config_key_count = ARRAY_SIZE(config_keys);
 
+const char config_empty_text[] = "";
 static const char units[] = "KMGT";
 
 /* Reads decimal digits and, when `unit` allows, one of K, M, G, T; ends at `end`. */
@@ -110,6 +111,10 @@ static enum err read_text(const struct config_key *key, const char **field, cons
         text = path;
     }
     size_t size = strlen(text) + 1;
+    if (size == 1) {
+        *field = config_empty_text;
+        return ERR_OK;
+    }
     char *copy = heap_alloc(size);
     if (!copy)
         return ERR_NO_MEMORY;
@@ -141,7 +146,8 @@ void config_value_free(const struct config_key *key, void *base)
     if (key->type != CONFIG_TEXT && key->type != CONFIG_FILE)
         return;
     char **field = (char **)(void *)((char *)base + key->offset);
-    heap_free(*field);
+    if (*field != config_empty_text)
+        heap_free(*field);
     *field = NULL;
 }
 

@@ -19,6 +19,8 @@ struct config_key {
 };
 extern const struct config_key config_keys[];
 extern const unsigned config_key_count;
+/* The empty text, which is never freed. */
+extern const char config_empty_text[];
 
 /* Reads `text` into the field of `base`; texts are copied to the heap. ERR_INVALID: not a value of this key; ERR_NO_MEMORY. */
 enum err config_value_read(const struct config_key *key, void *base, const char *text) MUST_CHECK;

@@ -111,8 +111,8 @@ static void report_all(struct out *out)
 {
     struct indented in = {.out = {indented_write}, .to = out};
     report_firmware(out);
-    out_printf(out, "Processors\n  %u online; this one: ", cpu_count());
-    host_cpu_report(out);
+    out_printf(out, "Processors\n  %u online; the one that runs this command:\n", cpu_count());
+    host_cpu_report(&in.out);
     report_memory(out);
     out_printf(out, "Machine\n");
     host_report(&in.out);
