@@ -134,15 +134,6 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory both-toolchains
 	+$(Q)$(MAKE) --no-print-directory boot-tests
 
-# The page allocator as the kernel has it: no sanitizers, no debug checks.
-speed-objs := $(hosted-srcs:%.c=build/hosted/speed/%.o) build/hosted/speed/tests/bench/page_alloc_bench.o
-build/hosted/speed/%.o: %.c | $(hosted-deps)
-	@mkdir -p $(@D)
-	$(call say,CC,$< (speed))cc $(patsubst -O1,-O2,$(filter-out -fsanitize% -fno-sanitize% -DDEBUG=1,$(hosted-cflags))) -DDEBUG=0 \
-	    -MMD -MP -c $< -o $@
-build/hosted/page_alloc_bench: $(speed-objs)
-	$(call say,LD,$@)cc -Wl,--gc-sections $^ $(hosted-libs) -o $@
-
 bench: build/hosted/page_alloc_bench ## measure on the emulated hosts; ITEM= one benchmark, KERNEL= and INITRD= another guest
 	+$(Q)$(MAKE) --no-print-directory image
 	@mkdir -p build/bench

@@ -60,7 +60,6 @@ python3-pil             boot tests read screenshots
 mtools                  FAT file systems without root
 dosfstools              checks the boot image
 gdisk                   checks the boot image
-valgrind                counts instructions in the benchmarks
 meson                   configures picolibc
 ninja-build             configures picolibc
 device-tree-compiler    device trees in tests
