@@ -48,6 +48,7 @@ struct arm_gic {
     uint32_t lr_used;
     uint32_t lr_count;       /* that the engine has */
     bool timer_active;       /* the guest is handling the virtual timer's interrupt, which is tied to the hardware's */
+    bool timer_drop;         /* the virtual timer's line went down before the guest took its interrupt: end the hardware's */
     void (*timer_fired)(struct vcpu *v); /* the machine's: the virtual timer's interrupt came */
 };
 

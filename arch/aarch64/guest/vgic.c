@@ -227,9 +227,13 @@ static void timer_line_check(struct vcpu *v)
     if (!(arm_vcpu(v)->bank.level >> PPI_VIRTUAL_TIMER & 1))
         return;
     vcpu_need(v, ARM_TIMER);
-    if ((t->cntv_ctl & (ARM_TIMER_ENABLE | ARM_TIMER_IMASK | ARM_TIMER_STATUS)) !=
+    if ((t->cntv_ctl & (ARM_TIMER_ENABLE | ARM_TIMER_IMASK | ARM_TIMER_STATUS)) ==
         (ARM_TIMER_ENABLE | ARM_TIMER_STATUS))
-        vgic_set_private(v, PPI_VIRTUAL_TIMER, false);
+        return;
+    vgic_set_private(v, PPI_VIRTUAL_TIMER, false);
+    /* When the guest is handling it, its own end of interrupt comes. */
+    if (!(arm_vcpu(v)->bank.active >> PPI_VIRTUAL_TIMER & 1))
+        arm_state(v)->gic.timer_drop = true;
 }
 
 void vgic_before_run(struct vcpu *v)

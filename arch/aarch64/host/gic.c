@@ -262,6 +262,11 @@ enum err gic_cpu_init(struct cpu *cpu)
 
 /* ---- Use ---- */
 
+unsigned gic_maintenance_irq(void)
+{
+    return gic.maintenance >= 16 && gic.maintenance < 32 ? gic.maintenance : GIC_MAINTENANCE_DEFAULT;
+}
+
 static void deactivate(unsigned irq)
 {
     if (arm_mode != MODE_EL1)
@@ -292,7 +297,7 @@ static void handle(unsigned irq)
         timer_interrupt();
     else if (irq == arm_timer_virtual_irq() && guest_timer_fired())
         return;
-    else if (irq != gic.maintenance)
+    else if (irq != gic_maintenance_irq())
         irq_dispatch(irq);
     /* The end of a level interrupt comes after its handler has quieted the device. */
     deactivate(irq);
@@ -312,6 +317,13 @@ void gic_handle(void)
     }
 }
 
+void gic_guest_timer_end(void)
+{
+    char *sgi = (char *)this_cpu()->host.redistributor + GICR_SGI_BASE;
+
+    mmio_write32(sgi + GICD_ICACTIVER, 1u << arm_timer_virtual_irq());
+}
+
 void gic_guest_timer(void *vcpu, void (*fired)(void *vcpu), bool active)
 {
     struct host_cpu *h = &this_cpu()->host;
@@ -320,7 +332,7 @@ void gic_guest_timer(void *vcpu, void (*fired)(void *vcpu), bool active)
 
     /* Active here and nobody to end it; or to be ended by this guest. */
     if (!vcpu)
-        mmio_write32(sgi + GICD_ICACTIVER, 1u << irq);
+        gic_guest_timer_end();
     else if (active)
         mmio_write32(sgi + GICD_ISACTIVER, 1u << irq);
     h->timer_vcpu = vcpu;
@@ -393,11 +405,6 @@ void host_irq_unmask(unsigned irq)
 void gic_ppi_enable(unsigned irq)
 {
     host_irq_unmask(irq);
-}
-
-unsigned gic_maintenance_irq(void)
-{
-    return gic.maintenance;
 }
 
 const char *host_irq_name(void)

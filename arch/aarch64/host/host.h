@@ -49,6 +49,8 @@ void gic_report(struct out *out);
 /* From now on fired(vcpu) is called when the virtual timer's interrupt comes on this CPU; it stays active until the guest's end of interrupt.
  * `active`: the guest is handling one already. NULL: nobody's. Masked. */
 void gic_guest_timer(void *vcpu, void (*fired)(void *vcpu), bool active);
+/* Ends the virtual timer's interrupt on this CPU in the guest's stead. */
+void gic_guest_timer_end(void);
 /* Private interrupt `irq` of this CPU: unmask, level triggered. */
 void gic_ppi_enable(unsigned irq);
 

@@ -175,6 +175,7 @@ static void el2_load(struct vcpu *v)
     this_cpu()->host.fpu_owner = v;
     this_cpu()->host.fpu_save = fpu_give_back;
     gic_ppi_enable(arm_timer_virtual_irq());
+    gic_ppi_enable(gic_maintenance_irq());
     gic_guest_timer(v, timer_fired, s->gic.timer_active);
 }
 
@@ -300,6 +301,10 @@ static void el2_run(struct vcpu *v, struct vm_exit *exit)
         registers_load(s, v->reg_dirty);
         v->reg_dirty = 0;
         this_cpu()->host.fpu_save = fpu_give_back;
+    }
+    if (unlikely(s->gic.timer_drop)) {
+        gic_guest_timer_end();
+        s->gic.timer_drop = false;
     }
     list_registers_load(&s->gic);
     vector = el2_enter(s);
