@@ -2,21 +2,25 @@
 /*
  * The hand-over from the loader to the kernel: the only interface between the two.
  *
- * All addresses are physical, all fields of fixed width and little endian. The loader fills one structure in memory of
- * type BOOT_MEM_LOADER; the kernel copies what it keeps before it frees that memory. Any other way of starting the
- * kernel fills the same structure.
+ * All addresses are physical, all fields of fixed width and little endian. The loader fills one
+ * structure in memory of type BOOT_MEM_LOADER; the kernel copies what it keeps before it frees that
+ * memory. Any other way of starting the kernel fills the same structure.
  *
  * State at `kernel_entry(struct boot_info *)`, whose argument is a direct-map virtual address:
  *  - one CPU runs, interrupts are masked, boot services are gone;
  *  - paging is on with tables in BOOT_MEM_LOADER memory that map
- *      the kernel image at `kernel_virt`, by segment (text R-X, rodata R--, data RW-), with relocations applied,
- *      all memory of the map below `direct_map_size` at `direct_map_base` (read, write, no execute), largest pages,
- *      and nothing else but the trampoline's own page, identity mapped;
- *  - a stack of BOOT_STACK_SIZE bytes inside loader memory, 16-byte aligned, is in the stack pointer;
- *  - x86_64: long mode, 4-level paging, CR0.WP, EFER.NXE set; GDT and IDT undefined; the selectors are not to be relied on;
- *  - aarch64: EL2 (or EL1 where the firmware runs there: the report says so), MMU and caches on, DAIF masked;
- *    HCR_EL2.E2H = 1 where the CPU has VHE (kernel in TTBR1_EL2), else 0 (TTBR0_EL2, bit 47 of addresses set);
- *    MAIR attribute 0 = normal write-back, 1 = device nGnRE, 2 = normal non-cacheable;
+ *      the kernel image at `kernel_virt`, by segment (text R-X, rodata R--, data RW-), with
+ * relocations applied, all memory of the map below `direct_map_size` at `direct_map_base` (read,
+ * write, no execute), largest pages, and nothing else but the trampoline's own page, identity
+ * mapped;
+ *  - a stack of BOOT_STACK_SIZE bytes inside loader memory, 16-byte aligned, is in the stack
+ * pointer;
+ *  - x86_64: long mode, 4-level paging, CR0.WP, EFER.NXE set; GDT and IDT undefined; the selectors
+ * are not to be relied on;
+ *  - aarch64: EL2 (or EL1 where the firmware runs there: the report says so), MMU and caches on,
+ * DAIF masked; HCR_EL2.E2H = 1 where the CPU has VHE (kernel in TTBR1_EL2), else 0 (TTBR0_EL2, bit
+ * 47 of addresses set); MAIR attribute 0 = normal write-back, 1 = device nGnRE, 2 = normal
+ * non-cacheable;
  *  - riscv64: S-mode (HS), Sv48 or else Sv39, sstatus.SIE = 0, sie = 0, stvec undefined.
  */
 #ifndef BOOT_BOOT_INFO_H
@@ -24,19 +28,20 @@
 
 #include <stdint.h>
 
-#define BOOT_INFO_MAGIC 0x746f6f626e6e45ULL /* "Ennboot" */
-#define BOOT_INFO_VERSION 1
-#define BOOT_STACK_SIZE (64 * 1024)
+#define BOOT_INFO_MAGIC    0x746f6f626e6e45ULL /* "Ennboot" */
+#define BOOT_INFO_VERSION  1
+#define BOOT_STACK_SIZE    (64 * 1024)
 #define BOOT_RNG_SEED_SIZE 64
-#define BOOT_TEXT_SIZE 128
-#define BOOT_PATH_SIZE 192
+#define BOOT_TEXT_SIZE     128
+#define BOOT_PATH_SIZE     192
 
 /* Kinds of memory, folded from EFI memory types (UEFI 2.10, 7.2.3). */
 enum boot_mem_type {
-    BOOT_MEM_USABLE = 1,       /* free from the first instruction of the kernel on */
-    BOOT_MEM_LOADER = 2,       /* this structure, the first page tables, the first stack: free once copied */
-    BOOT_MEM_KERNEL = 3,       /* the kernel image */
-    BOOT_MEM_FILE = 4,         /* a file read from the ESP: owned by the kernel, free when it says so */
+    BOOT_MEM_USABLE = 1, /* free from the first instruction of the kernel on */
+    BOOT_MEM_LOADER =
+        2, /* this structure, the first page tables, the first stack: free once copied */
+    BOOT_MEM_KERNEL = 3, /* the kernel image */
+    BOOT_MEM_FILE = 4,   /* a file read from the ESP: owned by the kernel, free when it says so */
     BOOT_MEM_ACPI_RECLAIM = 5, /* ACPI tables: kept */
     BOOT_MEM_ACPI_NVS = 6,
     BOOT_MEM_RUNTIME_CODE = 7, /* EFI runtime services */
@@ -56,10 +61,12 @@ struct boot_mem {
 
 /* A file of the ESP that is in memory, page aligned; the rest of its last page is zero. */
 struct boot_file {
-    char path[BOOT_PATH_SIZE]; /* UTF-8, as boot_path_normalise() of boot/path.h makes it from what ennead.ini says */
+    char path[BOOT_PATH_SIZE]; /* UTF-8, as boot_path_normalise() of boot/path.h makes it from what
+                                  ennead.ini says */
     uint64_t base;
-    uint64_t size; /* bytes */
-    int32_t status; /* 0, or the EFI status (high bit dropped) with which reading failed: base and size are then 0 */
+    uint64_t size;  /* bytes */
+    int32_t status; /* 0, or the EFI status (high bit dropped) with which reading failed: base and
+                       size are then 0 */
     uint32_t reserved;
 };
 
@@ -97,11 +104,12 @@ struct boot_info {
     uint64_t direct_map_base;
     uint64_t direct_map_size; /* bytes from physical 0 that the direct map can reach */
 
-    uint64_t acpi_rsdp;         /* 0 when none; revision 2 preferred */
-    uint64_t fdt;               /* 0 when none */
-    uint64_t efi_system_table;  /* for runtime services and ResetSystem */
-    uint64_t efi_memory_attributes; /* EFI_MEMORY_ATTRIBUTES_TABLE (UEFI 2.10, 4.6.4), 0 when none */
-    uint64_t efi_memory_map;    /* the last raw EFI memory map, for runtime services' 1:1 tables */
+    uint64_t acpi_rsdp;        /* 0 when none; revision 2 preferred */
+    uint64_t fdt;              /* 0 when none */
+    uint64_t efi_system_table; /* for runtime services and ResetSystem */
+    uint64_t
+        efi_memory_attributes; /* EFI_MEMORY_ATTRIBUTES_TABLE (UEFI 2.10, 4.6.4), 0 when none */
+    uint64_t efi_memory_map;   /* the last raw EFI memory map, for runtime services' 1:1 tables */
     uint64_t efi_memory_map_size;
     uint32_t efi_descriptor_size;
     uint32_t efi_descriptor_version;
@@ -109,10 +117,12 @@ struct boot_info {
     struct boot_framebuffer framebuffer;
     char framebuffer_note[BOOT_TEXT_SIZE]; /* empty, or why there is no frame buffer */
 
-    uint32_t rng_seed_size; /* bytes that are valid in rng_seed: 0 when the firmware has no EFI_RNG_PROTOCOL */
+    uint32_t rng_seed_size; /* bytes that are valid in rng_seed: 0 when the firmware has no
+                               EFI_RNG_PROTOCOL */
     uint32_t file_count;
     uint8_t rng_seed[BOOT_RNG_SEED_SIZE];
-    uint64_t files; /* struct boot_file[file_count]; the first is ennead/ennead.ini when that exists */
+    uint64_t
+        files; /* struct boot_file[file_count]; the first is ennead/ennead.ini when that exists */
 
     uint64_t boot_cpu;        /* x86_64: unused; aarch64: MPIDR_EL1 affinity; riscv64: hart id */
     uint64_t entry_counter;   /* TSC, CNTPCT_EL0 or time at the loader's first line */

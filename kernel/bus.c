@@ -76,8 +76,8 @@ void bus_destroy(struct bus *bus)
     *bus = (struct bus){0};
 }
 
-/* The region that holds `address`, or NULL; cuts `*size` so that the access stays in the region (or in the gap before the next)
- * and within what its device takes, naturally aligned. */
+/* The region that holds `address`, or NULL; cuts `*size` so that the access stays in the region (or
+ * in the gap before the next) and within what its device takes, naturally aligned. */
 static const struct bus_region *bus_find(struct bus *bus, uint64_t address, unsigned *size)
 {
     unsigned at = bus_lower_bound(bus, address);
@@ -104,7 +104,8 @@ static unsigned access_step(unsigned left)
     return left >= 8 ? 8 : left >= 4 ? 4 : left >= 2 ? 2 : 1;
 }
 
-static uint64_t device_read(const struct bus_region *r, struct vcpu *vcpu, uint64_t offset, unsigned size)
+static uint64_t device_read(const struct bus_region *r, struct vcpu *vcpu, uint64_t offset,
+                            unsigned size)
 {
     struct device *d = r->device;
     uint64_t value;
@@ -117,8 +118,8 @@ static uint64_t device_read(const struct bus_region *r, struct vcpu *vcpu, uint6
     return value;
 }
 
-static void device_write(const struct bus_region *r, struct vcpu *vcpu, uint64_t offset, unsigned size,
-                         uint64_t value)
+static void device_write(const struct bus_region *r, struct vcpu *vcpu, uint64_t offset,
+                         unsigned size, uint64_t value)
 {
     struct device *d = r->device;
 

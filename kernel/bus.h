@@ -2,10 +2,12 @@
 /*
  * Contract 4, devices: what a guest reaches by memory-mapped I/O or ports.
  *
- * A bus is a sorted, immutable array of regions while its VM runs: found by binary search, no lock. The bus checks bounds, once for all
- * devices: an operation gets an offset and a size of 1, 2, 4 or 8 bytes that lie inside its region and within its access limits; accesses that no
- * region takes read all ones and write nothing, and are counted. The bus holds the device's lock (a spinlock, RANK_DEVICE) during
- * read and write unless `lockless`. Devices may raise interrupts (kernel/guest_irq.h) and kick vCPUs; they must not sleep.
+ * A bus is a sorted, immutable array of regions while its VM runs: found by binary search, no lock.
+ * The bus checks bounds, once for all devices: an operation gets an offset and a size of 1, 2, 4 or
+ * 8 bytes that lie inside its region and within its access limits; accesses that no region takes
+ * read all ones and write nothing, and are counted. The bus holds the device's lock (a spinlock,
+ * RANK_DEVICE) during read and write unless `lockless`. Devices may raise interrupts
+ * (kernel/guest_irq.h) and kick vCPUs; they must not sleep.
  */
 #ifndef KERNEL_BUS_H
 #define KERNEL_BUS_H
@@ -19,9 +21,10 @@ struct vm;
 struct device_ops {
     const char *name; /* "16550" */
     /* `vcpu` is the one that made the access; NULL when the access came from elsewhere. */
-    uint64_t (*read)(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset, unsigned size);
-    void (*write)(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset, unsigned size,
-                  uint64_t value);
+    uint64_t (*read)(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset,
+                     unsigned size);
+    void (*write)(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset,
+                  unsigned size, uint64_t value);
     void (*reset)(struct device *d);   /* to power-on state; NULL: nothing to do */
     void (*destroy)(struct device *d); /* frees what embeds `d` */
     bool lockless;                     /* the device does its own locking */
@@ -55,7 +58,8 @@ void device_init(struct device *d, const struct device_ops *ops, struct vm *vm);
 enum err bus_add(struct bus *bus, const struct bus_region *region) MUST_CHECK;
 void bus_destroy(struct bus *bus);
 
-/* Accesses of a guest: any address, any size from 1 to 8. Reads return zero-extended. The access may cross regions. */
+/* Accesses of a guest: any address, any size from 1 to 8. Reads return zero-extended. The access
+ * may cross regions. */
 uint64_t bus_read(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned size);
 void bus_write(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned size, uint64_t value);
 

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Contract 3, engines: what runs a vCPU (svm, vmx, el2, hext; later jit, interp), and the exits that it returns with.
+ * Contract 3, engines: what runs a vCPU (svm, vmx, el2, hext; later jit, interp), and the exits
+ * that it returns with.
  *
- * The architectural state of a vCPU has one canonical form per guest ISA (struct x86_state, arm_state, riscv_state in
- * arch/<isa>/guest/state.h), whatever engine runs it. Between load and put an engine may keep parts of it in the hardware: the cache of
- * kernel/vcpu.h (vcpu_need, vcpu_dirty) says which groups of the canonical state are valid and which must be written back before the
- * next entry. Shared guest code acts on canonical state only.
+ * The architectural state of a vCPU has one canonical form per guest ISA (struct x86_state,
+ * arm_state, riscv_state in arch/<isa>/guest/state.h), whatever engine runs it. Between load and
+ * put an engine may keep parts of it in the hardware: the cache of kernel/vcpu.h (vcpu_need,
+ * vcpu_dirty) says which groups of the canonical state are valid and which must be written back
+ * before the next entry. Shared guest code acts on canonical state only.
  */
 #ifndef KERNEL_ENGINE_H
 #define KERNEL_ENGINE_H
@@ -21,16 +23,16 @@ struct vm;
 
 /* Why a guest stopped running for a moment. Everything that only one ISA knows is EXIT_ISA. */
 enum exit_kind {
-    EXIT_INTERRUPT,  /* a host interrupt or a kick; already taken or about to be */
-    EXIT_MEMORY,     /* second-stage fault: RAM to map, or MMIO */
-    EXIT_PORT,       /* x86 port access */
-    EXIT_HYPERCALL,  /* vmcall, hvc, smc, ecall */
-    EXIT_IDLE,       /* hlt, wfi: nothing to do until an interrupt */
-    EXIT_REGISTER,   /* trapped MSR, system register or CSR */
-    EXIT_ISA,        /* CPUID, control registers, INVLPG and others: to guest_isa->handle_exit */
-    EXIT_IRQ_WINDOW, /* the guest can take an interrupt now */
-    EXIT_DEBUG,      /* breakpoint or single step that the hypervisor asked for */
-    EXIT_FATAL,      /* triple fault and its like: the guest cannot go on; `text` says why */
+    EXIT_INTERRUPT,    /* a host interrupt or a kick; already taken or about to be */
+    EXIT_MEMORY,       /* second-stage fault: RAM to map, or MMIO */
+    EXIT_PORT,         /* x86 port access */
+    EXIT_HYPERCALL,    /* vmcall, hvc, smc, ecall */
+    EXIT_IDLE,         /* hlt, wfi: nothing to do until an interrupt */
+    EXIT_REGISTER,     /* trapped MSR, system register or CSR */
+    EXIT_ISA,          /* CPUID, control registers, INVLPG and others: to guest_isa->handle_exit */
+    EXIT_IRQ_WINDOW,   /* the guest can take an interrupt now */
+    EXIT_DEBUG,        /* breakpoint or single step that the hypervisor asked for */
+    EXIT_FATAL,        /* triple fault and its like: the guest cannot go on; `text` says why */
     EXIT_ENTRY_FAILED, /* the hardware refused the state: `text` names the field */
     EXIT_KIND_COUNT
 };
@@ -40,14 +42,14 @@ struct vm_exit {
     union {
         struct {
             gpa_t gpa;
-            uint64_t gva;        /* valid when gva_valid */
-            uint8_t access;      /* PT_READ, PT_WRITE or PT_EXEC */
+            uint64_t gva;   /* valid when gva_valid */
+            uint8_t access; /* PT_READ, PT_WRITE or PT_EXEC */
             bool gva_valid;
-            bool operand_valid;  /* the hardware decoded the access: the next four are filled */
-            uint8_t size;        /* bytes */
-            uint8_t reg;         /* number of the general register */
+            bool operand_valid; /* the hardware decoded the access: the next four are filled */
+            uint8_t size;       /* bytes */
+            uint8_t reg;        /* number of the general register */
             bool sign_extend;
-            bool reg_64bit;      /* extend to 64 bits (Arm ESR.SF) */
+            bool reg_64bit;             /* extend to 64 bits (Arm ESR.SF) */
             uint8_t instruction_length; /* bytes, 0 when unknown */
             uint32_t instruction;       /* as the hardware gives it (htinst), 0 when it does not */
         } memory;
@@ -82,9 +84,9 @@ struct vm_exit {
 };
 
 struct engine {
-    const char *name;      /* "svm" */
-    const char *isa;       /* name of the guest ISA that it runs: "x86_64" */
-    int preference;        /* the highest that probes wins */
+    const char *name; /* "svm" */
+    const char *isa;  /* name of the guest ISA that it runs: "x86_64" */
+    int preference;   /* the highest that probes wins */
 
     /* Can this machine do it? On the boot CPU, once. When not, writes the reason in plain words. */
     enum err (*probe)(struct out *reason);
@@ -93,27 +95,33 @@ struct engine {
     /* One paragraph for `host`: what it has and what it lacks. */
     void (*report)(struct out *out);
 
-    /* Format of the second stage for guest-physical addresses up to `limit` (exclusive): the smallest that fits. NULL: cannot. */
+    /* Format of the second stage for guest-physical addresses up to `limit` (exclusive): the
+     * smallest that fits. NULL: cannot. */
     const struct pt_format *(*stage2_format)(uint64_t limit);
-    enum err (*vm_init)(struct vm *vm);   /* vm->memory and vm->stage2 exist; sets vm->engine_data */
+    enum err (*vm_init)(struct vm *vm); /* vm->memory and vm->stage2 exist; sets vm->engine_data */
     void (*vm_destroy)(struct vm *vm);
     enum err (*vcpu_init)(struct vcpu *vcpu); /* vcpu->state is reset; sets vcpu->engine_data */
     void (*vcpu_destroy)(struct vcpu *vcpu);
 
-    /* At switches to and from the vCPU's thread, masked: put state on this CPU; take all of it away again. */
+    /* At switches to and from the vCPU's thread, masked: put state on this CPU; take all of it away
+     * again. */
     void (*load)(struct vcpu *vcpu);
     void (*put)(struct vcpu *vcpu);
-    /* Runs the guest until an exit. Masked, loaded; returns masked. The canonical state's dirty groups are written first; pending
-     * interrupts in it are injected as far as the guest can take them. */
+    /* Runs the guest until an exit. Masked, loaded; returns masked. The canonical state's dirty
+     * groups are written first; pending interrupts in it are injected as far as the guest can take
+     * them. */
     void (*run)(struct vcpu *vcpu, struct vm_exit *exit);
-    /* Fetches register groups of the hardware into the canonical state: called through vcpu_need(). */
+    /* Fetches register groups of the hardware into the canonical state: called through vcpu_need().
+     */
     void (*fetch)(struct vcpu *vcpu, uint64_t groups);
-    /* Drops the VM's second-stage translations on this CPU: called before the next entry after VCPU_REQUEST_FLUSH. */
+    /* Drops the VM's second-stage translations on this CPU: called before the next entry after
+     * VCPU_REQUEST_FLUSH. */
     void (*flush)(struct vcpu *vcpu);
 };
 TABLE_DECLARE(engines, struct engine);
 
-/* Result of engine_find(): NULL when this machine has none for `isa`; then the reasons of those that failed go to `reason`. */
+/* Result of engine_find(): NULL when this machine has none for `isa`; then the reasons of those
+ * that failed go to `reason`. */
 const struct engine *engine_find(const char *isa, struct out *reason);
 /* Probes all engines, enables those that are there on all CPUs. */
 void engine_init_all(void);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* A guest's console: two rings between its serial device and a session on the hypervisor's consoles. */
+/* A guest's console: two rings between its serial device and a session on the hypervisor's
+ * consoles. */
 #include "kernel/guest_console.h"
 
 #include "kernel/console.h"
@@ -19,7 +20,8 @@ struct guest_console {
     bool leave;             /* the escape key was typed */
     bool output_blocked;    /* the device waits for room */
     bool input_new;         /* the device was not told yet of what was typed */
-    uint32_t out_head, out_shown, out_tail; /* written by the device; shown to the session; oldest kept */
+    uint32_t out_head, out_shown,
+        out_tail; /* written by the device; shown to the session; oldest kept */
     uint32_t in_head, in_tail;
     char output[OUTPUT_SIZE];
     char input[INPUT_SIZE];
@@ -50,7 +52,8 @@ void guest_console_connect(struct guest_console *c, const struct guest_console_d
     spin_unlock_irq(&c->lock, flags);
 }
 
-/* With a session the ring may not overtake what was shown; without one the oldest text goes. Under the lock. */
+/* With a session the ring may not overtake what was shown; without one the oldest text goes. Under
+ * the lock. */
 static bool has_room(const struct guest_console *c)
 {
     return !c->session || c->out_head - c->out_shown < OUTPUT_SIZE;
@@ -104,7 +107,8 @@ bool guest_console_has_input(struct guest_console *c)
     return READ_ONCE(c->in_head) != READ_ONCE(c->in_tail);
 }
 
-/* From the consoles' input, also in interrupt context: bytes up to the escape key go to the guest, by way of the session's thread. */
+/* From the consoles' input, also in interrupt context: bytes up to the escape key go to the guest,
+ * by way of the session's thread. */
 static void session_input(const char *text, size_t length, void *arg)
 {
     struct guest_console *c = arg;
@@ -139,7 +143,8 @@ static bool session_deliver(struct guest_console *c)
     return device.input_ready != NULL;
 }
 
-/* Takes up to CHUNK bytes that were not shown yet; tells a waiting device that there is room again. */
+/* Takes up to CHUNK bytes that were not shown yet; tells a waiting device that there is room again.
+ */
 static size_t session_take(struct guest_console *c, char *chunk)
 {
     struct guest_console_device device = {0};

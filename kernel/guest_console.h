@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * A guest's console: between its serial device and `vm console`. Output is kept in a ring (also after the guest has stopped); while somebody
- * is attached the guest is slowed to what the consoles take, instead of losing text.
+ * A guest's console: between its serial device and `vm console`. Output is kept in a ring (also
+ * after the guest has stopped); while somebody is attached the guest is slowed to what the consoles
+ * take, instead of losing text.
  */
 #ifndef KERNEL_GUEST_CONSOLE_H
 #define KERNEL_GUEST_CONSOLE_H
@@ -12,7 +13,7 @@ struct guest_console;
 
 /* What the device offers; called without the console's lock, in thread context. */
 struct guest_console_device {
-    void (*input_ready)(void *arg); /* there is something for guest_console_get() */
+    void (*input_ready)(void *arg);  /* there is something for guest_console_get() */
     void (*output_ready)(void *arg); /* guest_console_put() takes bytes again */
     void *arg;
 };
@@ -21,13 +22,15 @@ enum err guest_console_create(struct guest_console **out) MUST_CHECK;
 /* Connects the device of a started VM; NULL disconnects. */
 void guest_console_connect(struct guest_console *c, const struct guest_console_device *device);
 
-/* Device side. put: false when it has no room now (output_ready will come). get: -1 when nothing was typed. */
+/* Device side. put: false when it has no room now (output_ready will come). get: -1 when nothing
+ * was typed. */
 bool guest_console_put(struct guest_console *c, uint8_t byte);
 bool guest_console_has_room(struct guest_console *c);
 int guest_console_get(struct guest_console *c);
 bool guest_console_has_input(struct guest_console *c);
 
-/* Runs a session on the hypervisor's consoles until Ctrl-] is typed: prints what the ring still has, then what comes. */
+/* Runs a session on the hypervisor's consoles until Ctrl-] is typed: prints what the ring still
+ * has, then what comes. */
 void guest_console_session(struct guest_console *c, const char *name);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Guest interrupt pins: the OR of their sources, told to the machine's controller when it changes. */
+/* Guest interrupt pins: the OR of their sources, told to the machine's controller when it changes.
+ */
 #include "kernel/guest_irq.h"
 
 #include "kernel/vm.h"

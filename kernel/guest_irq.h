@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Interrupt lines of a guest: devices drive pins, the machine's controller (one per VM) takes them. The level of a pin is the OR of its
- * sources. Pins are numbered as the machine's controller does: GSI, SPI number (INTID - 32), PLIC source.
+ * Interrupt lines of a guest: devices drive pins, the machine's controller (one per VM) takes them.
+ * The level of a pin is the OR of its sources. Pins are numbered as the machine's controller does:
+ * GSI, SPI number (INTID - 32), PLIC source.
  */
 #ifndef KERNEL_GUEST_IRQ_H
 #define KERNEL_GUEST_IRQ_H

@@ -86,7 +86,8 @@ static bool vcpu_run_once(struct vcpu *v, struct vm_exit *exit)
     bool ran = false;
 
     __atomic_store_n(&v->mode, VCPU_IN_GUEST, __ATOMIC_SEQ_CST);
-    __atomic_and_fetch(&v->requests, ~(uint32_t)(VCPU_REQUEST_IRQ | VCPU_REQUEST_START), __ATOMIC_SEQ_CST);
+    __atomic_and_fetch(&v->requests, ~(uint32_t)(VCPU_REQUEST_IRQ | VCPU_REQUEST_START),
+                       __ATOMIC_SEQ_CST);
     if (likely(!__atomic_load_n(&v->requests, __ATOMIC_RELAXED) && !this_cpu()->need_resched)) {
         vm->isa->before_run(v);
         vm->engine->run(v, exit);

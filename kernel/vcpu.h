@@ -2,9 +2,11 @@
 /*
  * A vCPU is a kernel thread that runs a guest: request bits, a mode and the cache of its registers.
  *
- * Requests and mode pair like this (both sides with a full barrier between the two accesses): a sender sets its bit in `requests`, then
- * reads `mode`, and sends an IPI only when it is VCPU_IN_GUEST; the vCPU, interrupts masked, sets `mode` to VCPU_IN_GUEST, then reads
- * `requests`, and goes back when there are any. So a request is either seen before the entry or the entry is left by the IPI.
+ * Requests and mode pair like this (both sides with a full barrier between the two accesses): a
+ * sender sets its bit in `requests`, then reads `mode`, and sends an IPI only when it is
+ * VCPU_IN_GUEST; the vCPU, interrupts masked, sets `mode` to VCPU_IN_GUEST, then reads `requests`,
+ * and goes back when there are any. So a request is either seen before the entry or the entry is
+ * left by the IPI.
  */
 #ifndef KERNEL_VCPU_H
 #define KERNEL_VCPU_H
@@ -16,35 +18,35 @@
 enum vcpu_mode { VCPU_OUTSIDE, VCPU_IN_GUEST };
 
 enum vcpu_request {
-    VCPU_REQUEST_STOP = 1u << 0,   /* leave the loop: the VM is being stopped */
-    VCPU_REQUEST_IRQ = 1u << 1,    /* the interrupt controller has news: before_run() will look */
-    VCPU_REQUEST_FLUSH = 1u << 2,  /* second-stage entries were removed */
-    VCPU_REQUEST_START = 1u << 3,  /* a stopped vCPU was started (PSCI CPU_ON, SBI HSM) */
+    VCPU_REQUEST_STOP = 1u << 0,    /* leave the loop: the VM is being stopped */
+    VCPU_REQUEST_IRQ = 1u << 1,     /* the interrupt controller has news: before_run() will look */
+    VCPU_REQUEST_FLUSH = 1u << 2,   /* second-stage entries were removed */
+    VCPU_REQUEST_START = 1u << 3,   /* a stopped vCPU was started (PSCI CPU_ON, SBI HSM) */
     VCPU_REQUEST_STARTUP = 1u << 4, /* guest_isa->startup() has something to do */
 };
 
 struct vcpu_stats {
     uint64_t exits[EXIT_KIND_COUNT];
-    uint64_t stage2_faults;  /* RAM pages mapped on demand */
-    uint64_t injected;       /* interrupts */
+    uint64_t stage2_faults; /* RAM pages mapped on demand */
+    uint64_t injected;      /* interrupts */
     uint64_t kicks;
-    uint64_t last_exit;      /* enum exit_kind */
+    uint64_t last_exit; /* enum exit_kind */
     uint64_t last_pc;
 };
 
 struct vcpu {
     struct vm *vm;
-    void *state;          /* canonical: struct x86_state and so on */
+    void *state; /* canonical: struct x86_state and so on */
     void *engine_data;
     void *isa_data;
-    uint64_t reg_valid;   /* groups of `state` that are as the guest has them */
-    uint64_t reg_dirty;   /* groups that must be written before the next entry */
-    uint32_t requests;    /* atomic: enum vcpu_request */
-    uint32_t mode;        /* enum vcpu_mode */
-    struct cpu *cpu;      /* where it is loaded, or NULL */
+    uint64_t reg_valid; /* groups of `state` that are as the guest has them */
+    uint64_t reg_dirty; /* groups that must be written before the next entry */
+    uint32_t requests;  /* atomic: enum vcpu_request */
+    uint32_t mode;      /* enum vcpu_mode */
+    struct cpu *cpu;    /* where it is loaded, or NULL */
     struct thread *thread;
     unsigned id;
-    bool running;         /* false: waits for start-up (secondary CPUs) */
+    bool running; /* false: waits for start-up (secondary CPUs) */
     struct vcpu_stats stats;
 };
 
@@ -53,17 +55,20 @@ static inline void vcpu_need(struct vcpu *v, uint64_t groups);
 /* As vcpu_need(), and says that the caller will change them. */
 static inline void vcpu_dirty(struct vcpu *v, uint64_t groups);
 
-/* Sets `requests` bits and makes the vCPU see them soon: wakes its thread, or kicks it out of the guest. Any context. */
+/* Sets `requests` bits and makes the vCPU see them soon: wakes its thread, or kicks it out of the
+ * guest. Any context. */
 void vcpu_request(struct vcpu *v, uint32_t requests);
 /* For secondary vCPUs: state is set up, run. Any context. */
 void vcpu_start(struct vcpu *v);
 
-/* Creates vCPU `id` of `vm` with its thread, which waits until `running` is set and vcpu_request(START) comes. */
+/* Creates vCPU `id` of `vm` with its thread, which waits until `running` is set and
+ * vcpu_request(START) comes. */
 enum err vcpu_create(struct vm *vm, unsigned id) MUST_CHECK;
 /* After its thread has left the loop. */
 void vcpu_destroy(struct vcpu *v);
 
-/* The scheduler calls these, masked, when a thread with a vCPU comes to this CPU or leaves it: the engine's load and put. */
+/* The scheduler calls these, masked, when a thread with a vCPU comes to this CPU or leaves it: the
+ * engine's load and put. */
 void vcpu_switch_in(struct vcpu *v);
 void vcpu_switch_out(struct vcpu *v);
 /* Makes `v` the running thread's vCPU (loading it), or takes it away (NULL). */
@@ -77,7 +82,8 @@ static inline struct vcpu *vcpu_current(void)
 
 #include "kernel/vm.h"
 
-/* Masked from the test on: a switch to another thread in between makes everything valid and dirty, and the hardware another vCPU's. */
+/* Masked from the test on: a switch to another thread in between makes everything valid and dirty,
+ * and the hardware another vCPU's. */
 static inline void vcpu_need(struct vcpu *v, uint64_t groups)
 {
     uint64_t flags, missing;

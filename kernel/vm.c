@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Life cycle of virtual machines. vm_start() builds everything, the manager thread takes everything apart once the last vCPU has left, so
- * that a guest that switches itself off and one that is stopped go the same way.
+ * Life cycle of virtual machines. vm_start() builds everything, the manager thread takes everything
+ * apart once the last vCPU has left, so that a guest that switches itself off and one that is
+ * stopped go the same way.
  */
 #include "kernel/vm.h"
 
@@ -273,8 +274,9 @@ static void vm_start_logged(struct vm *vm)
 
     out_buffer_init(&reason, text, sizeof(text));
     if (vm_start(vm, &reason.out) == ERR_OK)
-        log_info("%s: started on %s, %u vCPU%s, %llu MiB", vm->name, vm->engine->name, vm->vcpu_count,
-                 vm->vcpu_count == 1 ? "" : "s", (unsigned long long)(vm->config->memory >> 20));
+        log_info("%s: started on %s, %u vCPU%s, %llu MiB", vm->name, vm->engine->name,
+                 vm->vcpu_count, vm->vcpu_count == 1 ? "" : "s",
+                 (unsigned long long)(vm->config->memory >> 20));
     else
         log_warn("%s: not started: %s", vm->name, text);
     if (vm->state == VM_STOPPED)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Virtual machines: one object for each [vm NAME] section, built when it starts and taken apart when it stops. */
+/* Virtual machines: one object for each [vm NAME] section, built when it starts and taken apart
+ * when it stops. */
 #ifndef KERNEL_VM_H
 #define KERNEL_VM_H
 
@@ -15,7 +16,7 @@ struct guest_isa;
 struct vcpu;
 
 enum vm_state {
-    VM_STOPPED,  /* nothing is allocated but this object and its console's ring */
+    VM_STOPPED, /* nothing is allocated but this object and its console's ring */
     VM_STARTING,
     VM_RUNNING,
     VM_STOPPING, /* its vCPUs are leaving, or have left and the manager takes it apart */
@@ -27,36 +28,37 @@ struct vm {
     char name[CONFIG_NAME_SIZE];
     unsigned id;
     enum vm_state state;
-    bool restart;               /* the manager starts it again after the stop (guest reset) */
-    uint32_t failed;            /* atomic, 0 or 1: it stopped by a fault: `reason` says which */
+    bool restart;                /* the manager starts it again after the stop (guest reset) */
+    uint32_t failed;             /* atomic, 0 or 1: it stopped by a fault: `reason` says which */
     char reason[VM_REASON_SIZE]; /* why it stopped, for `vm list` */
     const struct config_vm *config;
     const struct guest_isa *isa;
     const struct engine *engine;
-    struct mutex lock;          /* life cycle */
-    struct wait_queue changed;  /* state changes */
+    struct mutex lock;         /* life cycle */
+    struct wait_queue changed; /* state changes */
 
     struct guest_memory *memory;
     struct second_stage *stage2;
     struct bus mmio, ports;
-    struct device *devices;     /* list, for reset and destroy */
+    struct device *devices; /* list, for reset and destroy */
     const struct irqchip_ops *irqchip;
-    uint16_t *pin_sources;      /* per pin: how many sources are high */
+    uint16_t *pin_sources; /* per pin: how many sources are high */
     struct spinlock pin_lock;
-    void *machine;              /* the ISA's own */
+    void *machine; /* the ISA's own */
     void *engine_data;
     struct guest_console *console; /* lives as long as the VM object */
     unsigned vcpu_count;
     struct vcpu **vcpus;
-    uint32_t live_vcpus;        /* atomic: threads still in their loop */
+    uint32_t live_vcpus; /* atomic: threads still in their loop */
     uint64_t started_ns;
-    uint64_t log_window_ns;     /* log_guest(): start of the current second, lines in it, lines dropped */
+    uint64_t
+        log_window_ns; /* log_guest(): start of the current second, lines in it, lines dropped */
     uint32_t log_lines, log_dropped;
     struct vm *next;
 };
 
-/* At start-up the module creates a VM object for each section of the configuration, probes the engines, and starts the manager thread, which
- * starts what is to start by itself. */
+/* At start-up the module creates a VM object for each section of the configuration, probes the
+ * engines, and starts the manager thread, which starts what is to start by itself. */
 struct vm *vm_find(const char *name);
 void vm_for_each(void (*fn)(struct vm *vm, void *arg), void *arg);
 

@@ -7,10 +7,17 @@
 #include "kernel/vcpu.h"
 
 static const char *const exit_names[EXIT_KIND_COUNT] = {
-    [EXIT_INTERRUPT] = "interrupt", [EXIT_MEMORY] = "memory",         [EXIT_PORT] = "port",
-    [EXIT_HYPERCALL] = "hypercall", [EXIT_IDLE] = "idle",             [EXIT_REGISTER] = "register",
-    [EXIT_ISA] = "instruction",     [EXIT_IRQ_WINDOW] = "irq window", [EXIT_DEBUG] = "debug",
-    [EXIT_FATAL] = "fatal",         [EXIT_ENTRY_FAILED] = "entry failed",
+    [EXIT_INTERRUPT] = "interrupt",
+    [EXIT_MEMORY] = "memory",
+    [EXIT_PORT] = "port",
+    [EXIT_HYPERCALL] = "hypercall",
+    [EXIT_IDLE] = "idle",
+    [EXIT_REGISTER] = "register",
+    [EXIT_ISA] = "instruction",
+    [EXIT_IRQ_WINDOW] = "irq window",
+    [EXIT_DEBUG] = "debug",
+    [EXIT_FATAL] = "fatal",
+    [EXIT_ENTRY_FAILED] = "entry failed",
 };
 
 static const char *state_name(const struct vm *vm)
@@ -69,8 +76,9 @@ static void list_one(struct vm *vm, void *arg)
     struct out *out = arg;
 
     out_printf(out, "%-20s %-9s %-8s %5llu %8llu M  %s\n", vm->name, state_name(vm),
-               vm->state == VM_RUNNING ? vm->engine->name : "-", (unsigned long long)vm->config->cpus,
-               (unsigned long long)(vm->config->memory >> 20), vm->state == VM_STOPPED ? vm->reason : "");
+               vm->state == VM_RUNNING ? vm->engine->name : "-",
+               (unsigned long long)vm->config->cpus, (unsigned long long)(vm->config->memory >> 20),
+               vm->state == VM_STOPPED ? vm->reason : "");
 }
 
 static void command_list(struct out *out, int argc, char **argv)
@@ -94,7 +102,8 @@ static void command_start(struct out *out, int argc, char **argv)
         return;
     out_buffer_init(&reason, text, sizeof(text));
     if (vm_start(vm, &reason.out) == ERR_OK)
-        out_printf(out, "%s runs on %s; 'vm console %s' shows its console.\n", vm->name, vm->engine->name, vm->name);
+        out_printf(out, "%s runs on %s; 'vm console %s' shows its console.\n", vm->name,
+                   vm->engine->name, vm->name);
     else
         out_printf(out, "%s was not started: %s\n", vm->name, text);
 }
@@ -123,13 +132,14 @@ static void print_vcpu(struct out *out, const struct vcpu *v)
 {
     const struct vcpu_stats *s = &v->stats;
 
-    out_printf(out, "vCPU %u: %s, last exit %s\n  exits:", v->id, v->running ? "running" : "waits for start-up",
-               exit_names[s->last_exit]);
+    out_printf(out, "vCPU %u: %s, last exit %s\n  exits:", v->id,
+               v->running ? "running" : "waits for start-up", exit_names[s->last_exit]);
     for (unsigned i = 0; i < EXIT_KIND_COUNT; i++)
         if (s->exits[i])
             out_printf(out, " %s %llu", exit_names[i], (unsigned long long)s->exits[i]);
     out_printf(out, "\n  pages mapped on demand: %llu, interrupts injected: %llu, kicks: %llu\n",
-               (unsigned long long)s->stage2_faults, (unsigned long long)s->injected, (unsigned long long)s->kicks);
+               (unsigned long long)s->stage2_faults, (unsigned long long)s->injected,
+               (unsigned long long)s->kicks);
 }
 
 static void command_stats(struct out *out, int argc, char **argv)
@@ -146,7 +156,8 @@ static void command_stats(struct out *out, int argc, char **argv)
                    (unsigned long long)(guest_memory_resident(vm->memory) >> 20),
                    (unsigned long long)(vm->mmio.unclaimed + vm->ports.unclaimed));
     } else {
-        out_printf(out, "%s is not running%s%s\n", vm->name, vm->reason[0] ? ": " : ".", vm->reason);
+        out_printf(out, "%s is not running%s%s\n", vm->name, vm->reason[0] ? ": " : ".",
+                   vm->reason);
     }
     mutex_unlock(&vm->lock);
 }
@@ -168,7 +179,8 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, vm_stop_command) = {
     .name = "vm stop",
     .usage = "NAME",
     .summary = "Stops a guest at once",
-    .help = "Stops a guest as if its power were cut. To let it shut down by itself, use its own console.",
+    .help = "Stops a guest as if its power were cut. To let it shut down by itself, use its own "
+            "console.",
     .run = command_stop,
     .complete = complete_name,
 };
@@ -176,7 +188,8 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, vm_console_command) = {
     .name = "vm console",
     .usage = "NAME",
     .summary = "Shows a guest's console; Ctrl-] returns",
-    .help = "Shows what the guest has printed and is printing, and sends it what you type, until Ctrl-] is pressed. "
+    .help = "Shows what the guest has printed and is printing, and sends it what you type, until "
+            "Ctrl-] is pressed. "
             "Works for a stopped guest too: its last output is kept.",
     .run = command_console,
     .complete = complete_name,

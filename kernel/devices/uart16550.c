@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * A 16550A as its data sheet describes it (National Semiconductor PC16550D): receive FIFO of 16 bytes fed from the guest console, transmitter
- * that is empty at once unless the console has no room, loopback, interrupts by priority.
+ * A 16550A as its data sheet describes it (National Semiconductor PC16550D): receive FIFO of 16
+ * bytes fed from the guest console, transmitter that is empty at once unless the console has no
+ * room, loopback, interrupts by priority.
  */
 #include "kernel/devices/uart16550.h"
 
@@ -98,8 +99,9 @@ static unsigned rx_trigger(const struct uart16550 *u)
     return u->fcr & FCR_ENABLE ? levels[u->fcr >> 6] : 1;
 }
 
-/* The interrupt of highest priority that is enabled and pending (data sheet, table III). Below the trigger level waiting data counts as a
- * character time-out at once: no character follows within four character times, as far as the guest can tell. */
+/* The interrupt of highest priority that is enabled and pending (data sheet, table III). Below the
+ * trigger level waiting data counts as a character time-out at once: no character follows within
+ * four character times, as far as the guest can tell. */
 static uint8_t interrupt_id(const struct uart16550 *u)
 {
     if ((u->ier & IER_LINE) && u->overrun)

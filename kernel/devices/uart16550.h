@@ -5,10 +5,11 @@
 
 #include "kernel/vm.h"
 
-#define UART16550_CLOCK_HZ 1843200
+#define UART16550_CLOCK_HZ  1843200
 #define UART16550_REGISTERS 8
 
-/* Adds a port at `base` of `bus` (registers one byte apart) with interrupt `pin`; owned by the VM's device list. */
+/* Adds a port at `base` of `bus` (registers one byte apart) with interrupt `pin`; owned by the VM's
+ * device list. */
 enum err uart16550_create(struct vm *vm, struct bus *bus, uint64_t base, unsigned pin) MUST_CHECK;
 
 #endif

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * A QEMU TCG plugin that counts executed guest instructions into a shared file, for the benchmarks: argument count=PATH. Eight bytes, host byte
- * order, all CPUs together (exact with one CPU). QEMU's package has no plugin header: the few declarations below are its interface,
- * version 4 (QEMU's documentation, "TCG Plugins").
+ * A QEMU TCG plugin that counts executed guest instructions into a shared file, for the benchmarks:
+ * argument count=PATH. Eight bytes, host byte order, all CPUs together (exact with one CPU). QEMU's
+ * package has no plugin header: the few declarations below are its interface, version 4 (QEMU's
+ * documentation, "TCG Plugins").
  */
 #include <fcntl.h>
 #include <stdbool.h>
@@ -17,9 +18,10 @@ typedef uint64_t plugin_id;
 struct plugin_tb;
 enum { PLUGIN_CALLBACK_NO_REGISTERS = 0 };
 
-extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id, void (*cb)(plugin_id, struct plugin_tb *));
-extern void qemu_plugin_register_vcpu_tb_exec_cb(struct plugin_tb *tb, void (*cb)(unsigned, void *), int flags,
-                                                 void *data);
+extern void qemu_plugin_register_vcpu_tb_trans_cb(plugin_id id,
+                                                  void (*cb)(plugin_id, struct plugin_tb *));
+extern void qemu_plugin_register_vcpu_tb_exec_cb(struct plugin_tb *tb, void (*cb)(unsigned, void *),
+                                                 int flags, void *data);
 extern size_t qemu_plugin_tb_n_insns(const struct plugin_tb *tb);
 
 EXPORT int qemu_plugin_version = 4;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The guest's fixed ACPI tables (ACPI 6.5, chapter 5): RSDP, XSDT, FADT, MADT and a DSDT that holds \_S5 only. */
+/* The guest's fixed ACPI tables (ACPI 6.5, chapter 5): RSDP, XSDT, FADT, MADT and a DSDT that holds
+ * \_S5 only. */
 #include <string.h>
 
 #include "arch/x86_64/guest/lapic.h"
@@ -9,51 +10,51 @@
 
 #define TABLES_SIZE 8192 /* enough for 64 CPUs: checked */
 
-#define FADT_LENGTH        276 /* revision 6 */
-#define FADT_DSDT          40  /* offsets of the fields that are set (table 5.9) */
-#define FADT_SCI           46
-#define FADT_PM1A_EVENT    56
-#define FADT_PM1A_CONTROL  64
-#define FADT_PM_TIMER      76
-#define FADT_PM1_EVENT_LEN 88
+#define FADT_LENGTH          276 /* revision 6 */
+#define FADT_DSDT            40  /* offsets of the fields that are set (table 5.9) */
+#define FADT_SCI             46
+#define FADT_PM1A_EVENT      56
+#define FADT_PM1A_CONTROL    64
+#define FADT_PM_TIMER        76
+#define FADT_PM1_EVENT_LEN   88
 #define FADT_PM1_CONTROL_LEN 89
-#define FADT_PM_TIMER_LEN  91
-#define FADT_C2_LATENCY    96
-#define FADT_C3_LATENCY    98
-#define FADT_BOOT_ARCH     109
-#define FADT_FLAGS         112
-#define FADT_RESET_REG     116
-#define FADT_RESET_VALUE   128
-#define FADT_X_DSDT        140
-#define FADT_X_PM1A_EVENT  148
-#define FADT_X_PM1A_CONTROL 172
-#define FADT_X_PM_TIMER    208
+#define FADT_PM_TIMER_LEN    91
+#define FADT_C2_LATENCY      96
+#define FADT_C3_LATENCY      98
+#define FADT_BOOT_ARCH       109
+#define FADT_FLAGS           112
+#define FADT_RESET_REG       116
+#define FADT_RESET_VALUE     128
+#define FADT_X_DSDT          140
+#define FADT_X_PM1A_EVENT    148
+#define FADT_X_PM1A_CONTROL  172
+#define FADT_X_PM_TIMER      208
 
-#define BOOT_ARCH_LEGACY  0x0001
-#define BOOT_ARCH_NO_VGA  0x0004
-#define BOOT_ARCH_NO_CMOS 0x0020
-#define FLAG_WBINVD       BIT(0)
-#define FLAG_PROC_C1      BIT(2)
-#define FLAG_POWER_BUTTON BIT(4) /* no fixed power button */
-#define FLAG_SLEEP_BUTTON BIT(5)
-#define FLAG_TIMER_32BIT  BIT(8)
-#define FLAG_RESET        BIT(10)
+#define BOOT_ARCH_LEGACY    0x0001
+#define BOOT_ARCH_NO_VGA    0x0004
+#define BOOT_ARCH_NO_CMOS   0x0020
+#define FLAG_WBINVD         BIT(0)
+#define FLAG_PROC_C1        BIT(2)
+#define FLAG_POWER_BUTTON   BIT(4) /* no fixed power button */
+#define FLAG_SLEEP_BUTTON   BIT(5)
+#define FLAG_TIMER_32BIT    BIT(8)
+#define FLAG_RESET          BIT(10)
 #define LATENCY_UNSUPPORTED 0xffff
 
-#define MADT_PCAT_COMPAT 1
-#define MADT_LAPIC       0
-#define MADT_IOAPIC      1
-#define MADT_OVERRIDE    2
-#define MADT_LAPIC_NMI   4
-#define MADT_X2APIC      9
-#define MADT_ENABLED     1
+#define MADT_PCAT_COMPAT    1
+#define MADT_LAPIC          0
+#define MADT_IOAPIC         1
+#define MADT_OVERRIDE       2
+#define MADT_LAPIC_NMI      4
+#define MADT_X2APIC         9
+#define MADT_ENABLED        1
 #define OVERRIDE_LEVEL_HIGH 0x000d
 
 #define SPACE_IO 1
 
 /* \_S5 = Package {5, 5, 0, 0}: both sleep types of power off (ACPI 6.5, 7.4.2). */
-static const uint8_t dsdt_aml[] = {0x08, '_', 'S', '5', '_', 0x12, 0x08, 0x04, 0x0a, SLEEP_TYPE_S5,
-                                   0x0a, SLEEP_TYPE_S5, 0x00, 0x00};
+static const uint8_t dsdt_aml[] = {0x08, '_',  'S',           '5',  '_',           0x12, 0x08,
+                                   0x04, 0x0a, SLEEP_TYPE_S5, 0x0a, SLEEP_TYPE_S5, 0x00, 0x00};
 
 struct builder {
     uint8_t *bytes;
@@ -156,7 +157,9 @@ static gpa_t build_fadt(struct builder *b, gpa_t dsdt)
     put(b, at + FADT_C3_LATENCY, LATENCY_UNSUPPORTED, 2);
     put(b, at + FADT_BOOT_ARCH, BOOT_ARCH_LEGACY | BOOT_ARCH_NO_VGA | BOOT_ARCH_NO_CMOS, 2);
     put(b, at + FADT_FLAGS,
-        FLAG_WBINVD | FLAG_PROC_C1 | FLAG_POWER_BUTTON | FLAG_SLEEP_BUTTON | FLAG_TIMER_32BIT | FLAG_RESET, 4);
+        FLAG_WBINVD | FLAG_PROC_C1 | FLAG_POWER_BUTTON | FLAG_SLEEP_BUTTON | FLAG_TIMER_32BIT |
+            FLAG_RESET,
+        4);
     put_io_register(b, at + FADT_RESET_REG, PORT_RESET, 1);
     put(b, at + FADT_RESET_VALUE, RESET_VALUE, 1);
     put(b, at + FADT_X_DSDT, dsdt.v, 8);
@@ -169,8 +172,8 @@ static gpa_t build_fadt(struct builder *b, gpa_t dsdt)
 static void madt_cpu(struct builder *b, unsigned id)
 {
     uint8_t small[8] = {MADT_LAPIC, 8, (uint8_t)id, (uint8_t)id, MADT_ENABLED, 0, 0, 0};
-    uint8_t large[16] = {MADT_X2APIC, 16, 0, 0, (uint8_t)id, (uint8_t)(id >> 8), 0, 0, MADT_ENABLED, 0, 0, 0,
-                         (uint8_t)id, (uint8_t)(id >> 8), 0, 0};
+    uint8_t large[16] = {MADT_X2APIC,  16, 0, 0, (uint8_t)id, (uint8_t)(id >> 8), 0, 0,
+                         MADT_ENABLED, 0,  0, 0, (uint8_t)id, (uint8_t)(id >> 8), 0, 0};
 
     if (id < 255)
         append_bytes(b, small, sizeof(small));
@@ -180,7 +183,8 @@ static void madt_cpu(struct builder *b, unsigned id)
 
 static gpa_t build_madt(struct builder *b, unsigned cpus)
 {
-    static const uint8_t sci[10] = {MADT_OVERRIDE, 10, 0, PIN_SCI, PIN_SCI, 0, 0, 0, OVERRIDE_LEVEL_HIGH, 0};
+    static const uint8_t sci[10] = {MADT_OVERRIDE,       10, 0, PIN_SCI, PIN_SCI, 0, 0, 0,
+                                    OVERRIDE_LEVEL_HIGH, 0};
     static const uint8_t nmi[6] = {MADT_LAPIC_NMI, 6, 0xff, 0, 0, 1};
     size_t at = table_begin(b, "APIC", 5);
     size_t io;

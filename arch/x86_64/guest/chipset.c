@@ -1,23 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The small parts of the chipset: ACPI power management block (ACPI 6.5, 4.8.3), reset ports, and the pair of 8259 controllers as far as
- * a kernel needs them to find its ISA interrupts: they are programmed and masked, interrupts come through the I/O APIC.
+ * The small parts of the chipset: ACPI power management block (ACPI 6.5, 4.8.3), reset ports, and
+ * the pair of 8259 controllers as far as a kernel needs them to find its ISA interrupts: they are
+ * programmed and masked, interrupts come through the I/O APIC.
  */
 #include "arch/x86_64/guest/machine.h"
 
 #include "kernel/timer.h"
 #include "mm/heap.h"
 
-#define PM_TIMER_HZ     3579545ULL /* ACPI 6.5, 4.8.3.3 */
-#define PM_TIMER_BITS   0xffffffffu
-#define PM1_STATUS      0
-#define PM1_ENABLE      2
-#define PM1_SCI_ENABLE  0x0001
+#define PM_TIMER_HZ       3579545ULL /* ACPI 6.5, 4.8.3.3 */
+#define PM_TIMER_BITS     0xffffffffu
+#define PM1_STATUS        0
+#define PM1_ENABLE        2
+#define PM1_SCI_ENABLE    0x0001
 #define PM1_SLEEP_TYPE(v) (((v) >> 10) & 7)
-#define PM1_SLEEP_ENABLE 0x2000
+#define PM1_SLEEP_ENABLE  0x2000
 
-enum chipset_region { REGION_PM1_EVENT, REGION_PM1_CONTROL, REGION_PM_TIMER, REGION_RESET, REGION_KEYBOARD,
-                      REGION_DELAY, REGION_PIC_MASTER, REGION_PIC_SLAVE };
+enum chipset_region {
+    REGION_PM1_EVENT,
+    REGION_PM1_CONTROL,
+    REGION_PM_TIMER,
+    REGION_RESET,
+    REGION_KEYBOARD,
+    REGION_DELAY,
+    REGION_PIC_MASTER,
+    REGION_PIC_SLAVE
+};
 
 struct chipset {
     struct device device;
@@ -33,7 +42,8 @@ static uint64_t pm_timer_read(void)
 {
     uint64_t ns = clock_ns();
 
-    return (ns / NS_PER_SEC * PM_TIMER_HZ + ns % NS_PER_SEC * PM_TIMER_HZ / NS_PER_SEC) & PM_TIMER_BITS;
+    return (ns / NS_PER_SEC * PM_TIMER_HZ + ns % NS_PER_SEC * PM_TIMER_HZ / NS_PER_SEC) &
+           PM_TIMER_BITS;
 }
 
 static uint64_t chipset_read(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset,
@@ -61,7 +71,8 @@ static uint64_t chipset_read(struct device *d, struct vcpu *vcpu, unsigned regio
     }
 }
 
-/* Initialization words (8259A data sheet): ICW1 on the even port begins, ICW2 to ICW4 follow on the odd one; then OCW1 is the mask. */
+/* Initialization words (8259A data sheet): ICW1 on the even port begins, ICW2 to ICW4 follow on the
+ * odd one; then OCW1 is the mask. */
 static void pic_write(struct pic *p, uint64_t offset, uint8_t value)
 {
     if (offset == 0) {
@@ -152,9 +163,9 @@ enum err x86_chipset_create(struct vm *vm)
         uint16_t port, count;
         uint8_t index, max_size;
     } regions[] = {
-        {PORT_PM1_EVENT, 4, REGION_PM1_EVENT, 2}, {PORT_PM1_CONTROL, 2, REGION_PM1_CONTROL, 2},
-        {PORT_PM_TIMER, 4, REGION_PM_TIMER, 4},   {PORT_RESET, 1, REGION_RESET, 1},
-        {PORT_KEYBOARD, 1, REGION_KEYBOARD, 1},   {PORT_DELAY, 1, REGION_DELAY, 1},
+        {PORT_PM1_EVENT, 4, REGION_PM1_EVENT, 2},   {PORT_PM1_CONTROL, 2, REGION_PM1_CONTROL, 2},
+        {PORT_PM_TIMER, 4, REGION_PM_TIMER, 4},     {PORT_RESET, 1, REGION_RESET, 1},
+        {PORT_KEYBOARD, 1, REGION_KEYBOARD, 1},     {PORT_DELAY, 1, REGION_DELAY, 1},
         {PORT_PIC_MASTER, 2, REGION_PIC_MASTER, 1}, {PORT_PIC_SLAVE, 2, REGION_PIC_SLAVE, 1},
     };
     struct chipset *c = heap_zalloc(sizeof(*c));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * CPUID policy (Intel SDM vol. 2A, CPUID; AMD APM vol. 3, appendix E): what the host has, cut to the features that this machine carries; the
- * hypervisor leaves that stock kernels know as KVM's (Linux: Documentation/virt/kvm/x86/cpuid.rst).
+ * CPUID policy (Intel SDM vol. 2A, CPUID; AMD APM vol. 3, appendix E): what the host has, cut to
+ * the features that this machine carries; the hypervisor leaves that stock kernels know as KVM's
+ * (Linux: Documentation/virt/kvm/x86/cpuid.rst).
  */
 #include "arch/x86_64/guest/lapic.h"
 #include "arch/x86_64/guest/machine.h"
@@ -14,26 +15,31 @@
 #define LEAF_FREQUENCIES  0x40000010u
 
 /* Leaf 1, ECX: SSE3 PCLMUL SSSE3 FMA CX16 SSE4.1 SSE4.2 MOVBE POPCNT AES XSAVE AVX F16C RDRAND. */
-#define F1_ECX_HOST                                                                                \
-    (BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | BIT(25) | BIT(26) | \
-     BIT(28) | BIT(29) | BIT(30))
+#define F1_ECX_HOST                                                                         \
+    (BIT(0) | BIT(1) | BIT(9) | BIT(12) | BIT(13) | BIT(19) | BIT(20) | BIT(22) | BIT(23) | \
+     BIT(25) | BIT(26) | BIT(28) | BIT(29) | BIT(30))
 #define F1_ECX_X2APIC     BIT(21)
 #define F1_ECX_DEADLINE   BIT(24)
 #define F1_ECX_OSXSAVE    BIT(27)
 #define F1_ECX_HYPERVISOR BIT(31)
-/* Leaf 1, EDX: FPU DE PSE TSC MSR PAE CX8 APIC SEP PGE CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2. No MTRR, no machine check. */
-#define F1_EDX_HOST                                                                                \
-    (BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(9) | BIT(11) | BIT(13) | BIT(15) | BIT(16) | \
-     BIT(17) | BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26))
+/* Leaf 1, EDX: FPU DE PSE TSC MSR PAE CX8 APIC SEP PGE CMOV PAT PSE36 CLFSH MMX FXSR SSE SSE2. No
+ * MTRR, no machine check. */
+#define F1_EDX_HOST                                                                              \
+    (BIT(0) | BIT(2) | BIT(3) | BIT(4) | BIT(5) | BIT(6) | BIT(8) | BIT(9) | BIT(11) | BIT(13) | \
+     BIT(15) | BIT(16) | BIT(17) | BIT(19) | BIT(23) | BIT(24) | BIT(25) | BIT(26))
 /* Leaf 7, EBX: FSGSBASE BMI1 AVX2 SMEP BMI2 ERMS RDSEED ADX SMAP CLFLUSHOPT CLWB SHA. */
 #define F7_EBX_HOST                                                                                \
-    (BIT(0) | BIT(3) | BIT(5) | BIT(7) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(20) | BIT(23) | BIT(24) | BIT(29))
+    (BIT(0) | BIT(3) | BIT(5) | BIT(7) | BIT(8) | BIT(9) | BIT(18) | BIT(19) | BIT(20) | BIT(23) | \
+     BIT(24) | BIT(29))
 /* Leaf 7, ECX: UMIP VAES VPCLMULQDQ RDPID; EDX: FSRM. */
 #define F7_ECX_HOST (BIT(2) | BIT(9) | BIT(10) | BIT(22))
 #define F7_EDX_HOST BIT(4)
-/* Leaf 80000001h, ECX: LAHF ABM SSE4A 3DNOWPREFETCH; EDX: SYSCALL NX MMXEXT FFXSR PDPE1GB RDTSCP LM. */
+/* Leaf 80000001h, ECX: LAHF ABM SSE4A 3DNOWPREFETCH; EDX: SYSCALL NX MMXEXT FFXSR PDPE1GB RDTSCP
+ * LM. */
 #define FE1_ECX_HOST (BIT(0) | BIT(5) | BIT(6) | BIT(8))
-#define FE1_EDX_HOST (F1_EDX_HOST & 0x0183f3ffu) | BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(26) | BIT(27) | BIT(29)
+#define FE1_EDX_HOST                                                                          \
+    (F1_EDX_HOST & 0x0183f3ffu) | BIT(11) | BIT(20) | BIT(22) | BIT(25) | BIT(26) | BIT(27) | \
+        BIT(29)
 #define INVARIANT_TSC BIT(8)
 #define XCR0_BITS     (BIT(0) | BIT(1) | BIT(2)) /* x87, SSE, AVX */
 #define XSAVEOPT      BIT(0)
@@ -93,14 +99,16 @@ static struct x86_cpuid leaf_features(struct vcpu *v)
     r.ebx = (r.ebx & 0x0000ffff) | MIN(v->vm->vcpu_count, 255u) << 16 | v->id << 24;
     r.ecx = (r.ecx & (uint32_t)F1_ECX_HOST) |
             (uint32_t)(F1_ECX_X2APIC | F1_ECX_DEADLINE | F1_ECX_HYPERVISOR);
-    r.edx = (r.edx & (uint32_t)F1_EDX_HOST) | BIT(9) | (v->vm->vcpu_count > 1 ? (uint32_t)BIT(28) : 0);
+    r.edx =
+        (r.edx & (uint32_t)F1_EDX_HOST) | BIT(9) | (v->vm->vcpu_count > 1 ? (uint32_t)BIT(28) : 0);
     vcpu_need(v, X86_CONTROL);
     if (s->cr4 & CR4_OSXSAVE)
         r.ecx |= (uint32_t)F1_ECX_OSXSAVE;
     return r;
 }
 
-/* Sizes follow from the components that this machine carries, not from what the host has switched on. */
+/* Sizes follow from the components that this machine carries, not from what the host has switched
+ * on. */
 static struct x86_cpuid leaf_xsave(struct vcpu *v, uint32_t subleaf)
 {
     uint64_t allowed = x86_xcr0_allowed();
@@ -124,7 +132,8 @@ static struct x86_cpuid leaf_hypervisor(struct vcpu *v, uint32_t leaf)
     case LEAF_HYPERVISOR:
         return (struct x86_cpuid){LEAF_FREQUENCIES, 0x4b4d564b, 0x564b4d56, 0x4d}; /* KVMKVMKVM */
     case LEAF_KVM_FEATURES:
-        return (struct x86_cpuid){KVM_CLOCKSOURCE2 | KVM_NOP_IO_DELAY | KVM_CLOCKSOURCE_STABLE, 0, 0, 0};
+        return (struct x86_cpuid){KVM_CLOCKSOURCE2 | KVM_NOP_IO_DELAY | KVM_CLOCKSOURCE_STABLE, 0,
+                                  0, 0};
     case LEAF_FREQUENCIES: /* kHz of TSC and of the local APIC's timer */
         return (struct x86_cpuid){(uint32_t)(x86_machine(v->vm)->tsc_hz / 1000),
                                   (uint32_t)(LAPIC_BUS_HZ / 1000), 0, 0};

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Local APIC: registers (SDM vol. 3, table 11-1), priorities (11.8.3), interprocessor interrupts (11.6), timer (11.5.4). Other vCPUs and
- * devices only set bits of irr and tmr, atomically; everything else belongs to the vCPU's own thread.
+ * Local APIC: registers (SDM vol. 3, table 11-1), priorities (11.8.3), interprocessor interrupts
+ * (11.6), timer (11.5.4). Other vCPUs and devices only set bits of irr and tmr, atomically;
+ * everything else belongs to the vCPU's own thread.
  */
 #include "arch/x86_64/guest/lapic.h"
 
@@ -33,21 +34,21 @@ enum lapic_register {
     REG_SELF_IPI = 0x3f,
 };
 
-#define VERSION_VALUE 0x00050014u /* integrated APIC, six LVT entries */
-#define LVT_MASKED    BIT(16)
+#define VERSION_VALUE       0x00050014u /* integrated APIC, six LVT entries */
+#define LVT_MASKED          BIT(16)
 #define LVT_TIMER_MODE(lvt) (((lvt) >> 17) & 3)
-#define LVT_WRITABLE  0x000717ffu
+#define LVT_WRITABLE        0x000717ffu
 enum { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE };
-#define SVR_ENABLE        BIT(8)
-#define SVR_RESET         0xffu
-#define DFR_FLAT          0xffffffffu
-#define ICR_LOGICAL       BIT(11)
-#define ICR_ASSERT        BIT(14)
-#define ICR_LEVEL         BIT(15)
-#define ICR_SHORTHAND(v)  (((v) >> 18) & 3)
+#define SVR_ENABLE       BIT(8)
+#define SVR_RESET        0xffu
+#define DFR_FLAT         0xffffffffu
+#define ICR_LOGICAL      BIT(11)
+#define ICR_ASSERT       BIT(14)
+#define ICR_LEVEL        BIT(15)
+#define ICR_SHORTHAND(v) (((v) >> 18) & 3)
 enum { SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL, SHORTHAND_OTHERS };
-#define BROADCAST_XAPIC   0xffu
-#define BROADCAST_X2APIC  0xffffffffu
+#define BROADCAST_XAPIC      0xffu
+#define BROADCAST_X2APIC     0xffffffffu
 #define LOWEST_USABLE_VECTOR 16
 
 static bool x2apic(const struct lapic *l)
@@ -428,11 +429,10 @@ enum err lapic_add_page(struct vm *vm)
     if (!d)
         return ERR_NO_MEMORY;
     device_init(d, &page_ops, vm);
-    return bus_add(&vm->mmio, &(struct bus_region){.base = LAPIC_BASE,
-                                                   .size = PAGE_SIZE,
-                                                   .device = d,
-                                                   .min_size = 4,
-                                                   .max_size = 4});
+    return bus_add(
+        &vm->mmio,
+        &(struct bus_region){
+            .base = LAPIC_BASE, .size = PAGE_SIZE, .device = d, .min_size = 4, .max_size = 4});
 }
 
 /* ---- MSRs ---- */
@@ -464,7 +464,8 @@ bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
         *value = READ_ONCE(l->tsc_deadline);
         return true;
     }
-    if (!x2apic(l) || reg == REG_DFR || reg == REG_ICR_HIGH || reg == REG_EOI || reg == REG_SELF_IPI)
+    if (!x2apic(l) || reg == REG_DFR || reg == REG_ICR_HIGH || reg == REG_EOI ||
+        reg == REG_SELF_IPI)
         return false;
     *value = read_register(l, reg);
     if (reg == REG_ICR)
@@ -482,8 +483,8 @@ bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
         timer_start_deadline(l, value);
         return true;
     }
-    if (!x2apic(l) || reg == REG_DFR || reg == REG_ICR_HIGH || reg == REG_ID || reg == REG_VERSION ||
-        reg == REG_LDR)
+    if (!x2apic(l) || reg == REG_DFR || reg == REG_ICR_HIGH || reg == REG_ID ||
+        reg == REG_VERSION || reg == REG_LDR)
         return false;
     if (reg == REG_ICR) {
         l->icr_high = (uint32_t)(value >> 32);

@@ -6,10 +6,10 @@
 #include "kernel/bus.h"
 #include "kernel/timer.h"
 
-#define LAPIC_BASE      0xfee00000ULL
-#define LAPIC_BUS_HZ    1000000000ULL /* what the divider divides: told by CPUID 40000010h */
-#define LAPIC_MSR_FIRST 0x800
-#define LAPIC_MSR_LAST  0x83f
+#define LAPIC_BASE        0xfee00000ULL
+#define LAPIC_BUS_HZ      1000000000ULL /* what the divider divides: told by CPUID 40000010h */
+#define LAPIC_MSR_FIRST   0x800
+#define LAPIC_MSR_LAST    0x83f
 #define LAPIC_BASE_BSP    BIT(8)
 #define LAPIC_BASE_X2APIC BIT(10)
 #define LAPIC_BASE_ENABLE BIT(11)
@@ -33,8 +33,8 @@ struct lapic {
     uint32_t init_pending;           /* atomic, 0 or 1 */
     int sipi_vector;                 /* atomic; -1: none */
     struct timer timer;
-    uint64_t timer_deadline;         /* clock_ns(), 0: not armed */
-    uint64_t tsc_deadline;           /* guest TSC, 0: not armed */
+    uint64_t timer_deadline; /* clock_ns(), 0: not armed */
+    uint64_t tsc_deadline;   /* guest TSC, 0: not armed */
 };
 
 enum err lapic_create(struct vcpu *v);
@@ -45,8 +45,8 @@ void lapic_reset(struct lapic *l);
 enum err lapic_add_page(struct vm *vm);
 
 /* An interrupt message to every APIC that `destination` names. Any context. */
-void lapic_deliver(struct vm *vm, uint32_t destination, bool logical, enum lapic_delivery mode, uint8_t vector,
-                   bool level);
+void lapic_deliver(struct vm *vm, uint32_t destination, bool logical, enum lapic_delivery mode,
+                   uint8_t vector, bool level);
 /* Highest vector above the processor priority, or -1. */
 int lapic_highest(struct lapic *l);
 void lapic_accept(struct lapic *l, uint8_t vector);

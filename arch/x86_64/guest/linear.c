@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Guest memory by linear address: the page-table walk in all paging modes (Intel SDM vol. 3, chapter 4). */
+/* Guest memory by linear address: the page-table walk in all paging modes (Intel SDM vol. 3,
+ * chapter 4). */
 #include "arch/x86_64/guest/machine.h"
 
-#define PTE_PRESENT BIT(0)
-#define PTE_WRITE   BIT(1)
-#define PTE_LARGE   BIT(7)
-#define CR4_PSE     BIT(4)
-#define CR4_LA57    BIT(12)
-#define PAE_ADDRESS BITS(51, 12)
+#define PTE_PRESENT           BIT(0)
+#define PTE_WRITE             BIT(1)
+#define PTE_LARGE             BIT(7)
+#define CR4_PSE               BIT(4)
+#define CR4_LA57              BIT(12)
+#define PAE_ADDRESS           BITS(51, 12)
 #define PAGE_32_LARGE_ADDRESS BITS(31, 22)
 
 static bool read_entry(struct vcpu *v, uint64_t gpa, void *entry, size_t size)
@@ -52,7 +53,8 @@ static bool walk_64(struct vcpu *v, uint64_t va, bool write, gpa_t *gpa)
         bool pdpt_of_pae = !long_mode && level == 3;
         uint64_t entry;
 
-        if (!read_entry(v, table + 8 * ((va >> shift) & (pdpt_of_pae ? 3 : 511)), &entry, sizeof(entry)) ||
+        if (!read_entry(v, table + 8 * ((va >> shift) & (pdpt_of_pae ? 3 : 511)), &entry,
+                        sizeof(entry)) ||
             !(entry & PTE_PRESENT) || (write && !pdpt_of_pae && !(entry & PTE_WRITE)))
             return false;
         table = entry & PAE_ADDRESS;
@@ -84,7 +86,8 @@ enum err x86_read_linear(struct vcpu *v, gva_t gva, void *buffer, size_t length)
         size_t part = MIN(length, PAGE_SIZE - (gva.v & PAGE_MASK));
         gpa_t gpa;
 
-        if (!translate(v, gva.v, false, &gpa) || guest_copy_from(v->vm->memory, gpa, to, part) != ERR_OK)
+        if (!translate(v, gva.v, false, &gpa) ||
+            guest_copy_from(v->vm->memory, gpa, to, part) != ERR_OK)
             return ERR_NOT_FOUND;
         gva.v += part;
         to += part;
@@ -102,7 +105,8 @@ enum err x86_write_linear(struct vcpu *v, gva_t gva, const void *buffer, size_t 
         size_t part = MIN(length, PAGE_SIZE - (gva.v & PAGE_MASK));
         gpa_t gpa;
 
-        if (!translate(v, gva.v, true, &gpa) || guest_copy_to(v->vm->memory, gpa, from, part) != ERR_OK)
+        if (!translate(v, gva.v, true, &gpa) ||
+            guest_copy_to(v->vm->memory, gpa, from, part) != ERR_OK)
             return ERR_NOT_FOUND;
         gva.v += part;
         from += part;

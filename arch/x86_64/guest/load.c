@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Loads a Linux bzImage by the 64-bit boot protocol (Linux: Documentation/arch/x86/boot.rst): boot parameters, command line and page tables
- * in low memory, kernel at its preferred place, initrd at the end of low memory.
+ * Loads a Linux bzImage by the 64-bit boot protocol (Linux: Documentation/arch/x86/boot.rst): boot
+ * parameters, command line and page tables in low memory, kernel at its preferred place, initrd at
+ * the end of low memory.
  */
 #include <string.h>
 
@@ -10,28 +11,28 @@
 #include "mm/heap.h"
 
 /* Offsets in the file's setup header; the same in struct boot_params. */
-#define SETUP_SECTS      0x1f1
-#define BOOT_FLAG        0x1fe
-#define HEADER_MAGIC     0x202
-#define PROTOCOL_VERSION 0x206
-#define TYPE_OF_LOADER   0x210
-#define LOADFLAGS        0x211
-#define RAMDISK_IMAGE    0x218
-#define RAMDISK_SIZE     0x21c
-#define HEAP_END         0x224
-#define CMDLINE_POINTER  0x228
-#define INITRD_ADDR_MAX  0x22c
-#define KERNEL_ALIGNMENT 0x230
-#define XLOADFLAGS       0x236
-#define CMDLINE_SIZE     0x238
-#define PREF_ADDRESS     0x258
-#define INIT_SIZE        0x260
-#define HEADER_START     0x1f1
-#define HEADER_END       0x268
-#define PARAMS_ACPI_RSDP 0x070
+#define SETUP_SECTS       0x1f1
+#define BOOT_FLAG         0x1fe
+#define HEADER_MAGIC      0x202
+#define PROTOCOL_VERSION  0x206
+#define TYPE_OF_LOADER    0x210
+#define LOADFLAGS         0x211
+#define RAMDISK_IMAGE     0x218
+#define RAMDISK_SIZE      0x21c
+#define HEAP_END          0x224
+#define CMDLINE_POINTER   0x228
+#define INITRD_ADDR_MAX   0x22c
+#define KERNEL_ALIGNMENT  0x230
+#define XLOADFLAGS        0x236
+#define CMDLINE_SIZE      0x238
+#define PREF_ADDRESS      0x258
+#define INIT_SIZE         0x260
+#define HEADER_START      0x1f1
+#define HEADER_END        0x268
+#define PARAMS_ACPI_RSDP  0x070
 #define PARAMS_E820_COUNT 0x1e8
-#define PARAMS_E820      0x2d0
-#define PARAMS_SIZE      4096
+#define PARAMS_E820       0x2d0
+#define PARAMS_SIZE       4096
 
 #define BOOT_FLAG_VALUE  0xaa55
 #define MAGIC_VALUE      0x53726448 /* "HdrS" */
@@ -57,15 +58,16 @@
 #define E820_RAM      1
 #define E820_RESERVED 2
 
-/* Flat code and data segments at the selectors that the protocol fixes: __BOOT_CS 10h, __BOOT_DS 18h. */
-#define BOOT_CS       0x10
-#define BOOT_DS       0x18
-#define GDT_CODE      0x00af9b000000ffffULL
-#define GDT_DATA      0x00cf93000000ffffULL
-#define ATTR_CODE     0xa9b
-#define ATTR_DATA     0xc93
-#define ATTR_LDT      0x082
-#define ATTR_TSS      0x08b
+/* Flat code and data segments at the selectors that the protocol fixes: __BOOT_CS 10h, __BOOT_DS
+ * 18h. */
+#define BOOT_CS   0x10
+#define BOOT_DS   0x18
+#define GDT_CODE  0x00af9b000000ffffULL
+#define GDT_DATA  0x00cf93000000ffffULL
+#define ATTR_CODE 0xa9b
+#define ATTR_DATA 0xc93
+#define ATTR_LDT  0x082
+#define ATTR_TSS  0x08b
 
 struct image {
     const uint8_t *bytes;
@@ -101,7 +103,9 @@ static enum err parse_image(struct vm *vm, struct image *i)
 
     if (i->size < HEADER_END || get(b, BOOT_FLAG, 2) != BOOT_FLAG_VALUE ||
         get(b, HEADER_MAGIC, 4) != MAGIC_VALUE)
-        return bad_image(vm, "it has no Linux x86 boot header; give a bzImage, such as a distribution's vmlinuz");
+        return bad_image(
+            vm,
+            "it has no Linux x86 boot header; give a bzImage, such as a distribution's vmlinuz");
     if (get(b, PROTOCOL_VERSION, 2) < PROTOCOL_LEAST || !(get(b, XLOADFLAGS, 2) & XLF_KERNEL_64))
         return bad_image(vm, "it is older than boot protocol 2.12 or not a 64-bit kernel");
     sectors = b[SETUP_SECTS] ? b[SETUP_SECTS] : 4;
@@ -114,8 +118,9 @@ static enum err parse_image(struct vm *vm, struct image *i)
         i->init_size = i->size - i->setup_size;
     if (i->load_at < MIB(1) || i->load_at > x86_machine(vm)->low_ram ||
         i->init_size > x86_machine(vm)->low_ram - i->load_at) {
-        vm_fail(vm, "%s needs %llu MiB of memory from %llu MiB on: raise memory in [vm %s]", vm->config->kernel,
-                (unsigned long long)(i->init_size >> 20), (unsigned long long)(i->load_at >> 20), vm->name);
+        vm_fail(vm, "%s needs %llu MiB of memory from %llu MiB on: raise memory in [vm %s]",
+                vm->config->kernel, (unsigned long long)(i->init_size >> 20),
+                (unsigned long long)(i->load_at >> 20), vm->name);
         return ERR_RANGE;
     }
     return ERR_OK;
@@ -135,7 +140,8 @@ static enum err load_initrd(struct vm *vm, const struct image *image, uint8_t *p
         return ERR_NOT_FOUND;
     }
     if (size > limit || limit - size < image->load_at + image->init_size) {
-        vm_fail(vm, "initrd %s does not fit: raise memory in [vm %s]", vm->config->initrd, vm->name);
+        vm_fail(vm, "initrd %s does not fit: raise memory in [vm %s]", vm->config->initrd,
+                vm->name);
         return ERR_RANGE;
     }
     at = ALIGN_DOWN(limit - size, PAGE_SIZE);
@@ -251,7 +257,8 @@ enum err x86_load(struct vm *vm)
     enum err e;
 
     if (!vm_file(vm->config->kernel, &data, &image.size)) {
-        vm_fail(vm, "kernel %s was not loaded from the boot disk: is the path right?", vm->config->kernel);
+        vm_fail(vm, "kernel %s was not loaded from the boot disk: is the path right?",
+                vm->config->kernel);
         return ERR_NOT_FOUND;
     }
     image.bytes = data;

@@ -6,22 +6,22 @@
 #include "kernel/devices/uart16550.h"
 #include "mm/heap.h"
 
-#define VECTOR_UD 6
-#define VECTOR_GP 13
-#define VECTOR_PF 14
-#define PF_WRITE  BIT(1)
-#define RESET_RIP 0xfff0
-#define RESET_CS  0xf000
-#define RESET_CS_BASE 0xffff0000ULL
-#define ATTR_REAL_CODE 0x09b
-#define ATTR_REAL_DATA 0x093
-#define ATTR_LDT       0x082
-#define ATTR_TSS       0x08b
-#define DR6_RESET      0xffff0ff0ULL
-#define DR7_RESET      0x400ULL
-#define XCR0_X87       BIT(0)
-#define XCR0_SSE       BIT(1)
-#define XCR0_AVX       BIT(2)
+#define VECTOR_UD         6
+#define VECTOR_GP         13
+#define VECTOR_PF         14
+#define PF_WRITE          BIT(1)
+#define RESET_RIP         0xfff0
+#define RESET_CS          0xf000
+#define RESET_CS_BASE     0xffff0000ULL
+#define ATTR_REAL_CODE    0x09b
+#define ATTR_REAL_DATA    0x093
+#define ATTR_LDT          0x082
+#define ATTR_TSS          0x08b
+#define DR6_RESET         0xffff0ff0ULL
+#define DR7_RESET         0x400ULL
+#define XCR0_X87          BIT(0)
+#define XCR0_SSE          BIT(1)
+#define XCR0_AVX          BIT(2)
 #define FPU_CONTROL_RESET 0x37f  /* FCW, at offset 0 of the area */
 #define FPU_MXCSR_RESET   0x1f80 /* at offset 24 */
 #define FPU_MXCSR_OFFSET  24
@@ -109,7 +109,8 @@ static enum err x86_vcpu_create(struct vcpu *v)
     return lapic_create(v);
 }
 
-/* INIT puts the vCPU to waiting; a start-up IPI that comes while it waits starts it in real mode (SDM vol. 3, 9.4.4). */
+/* INIT puts the vCPU to waiting; a start-up IPI that comes while it waits starts it in real mode
+ * (SDM vol. 3, 9.4.4). */
 static void x86_startup(struct vcpu *v)
 {
     struct lapic *l = v->isa_data;
@@ -139,7 +140,8 @@ static void x86_before_run(struct vcpu *v)
     struct x86_state *s = x86_state(v);
 
     s->pending_interrupt = lapic_highest(l);
-    if (unlikely(READ_ONCE(l->nmi_pending)) && __atomic_exchange_n(&l->nmi_pending, 0, __ATOMIC_SEQ_CST))
+    if (unlikely(READ_ONCE(l->nmi_pending)) &&
+        __atomic_exchange_n(&l->nmi_pending, 0, __ATOMIC_SEQ_CST))
         s->pending_nmi = true;
 }
 
@@ -258,7 +260,8 @@ static enum exit_action handle_msr(struct vcpu *v, const struct vm_exit *exit)
     if (ok) {
         x86_skip(v, 2); /* RDMSR and WRMSR are two bytes long, without prefixes that matter */
     } else {
-        log_guest(v->vm, LOG_DEBUG, "%s of unknown MSR 0x%x", exit->reg.write ? "write" : "read", msr);
+        log_guest(v->vm, LOG_DEBUG, "%s of unknown MSR 0x%x", exit->reg.write ? "write" : "read",
+                  msr);
         x86_inject_exception(v, VECTOR_GP, true, 0);
     }
     return ACTION_RESUME;
@@ -301,10 +304,11 @@ static void x86_print(struct vcpu *v, struct out *out)
     out_printf(out, "rip %016llx  rflags %08llx  cs %04x\n", (unsigned long long)s->rip,
                (unsigned long long)s->rflags, s->segments[X86_CS].selector);
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
-        out_printf(out, "%s %016llx%s", names[i], (unsigned long long)s->gpr[i], i % 4 == 3 ? "\n" : "  ");
-    out_printf(out, "cr0 %016llx  cr2 %016llx  cr3 %016llx  cr4 %016llx  efer %llx\n", (unsigned long long)s->cr0,
-               (unsigned long long)s->cr2, (unsigned long long)s->cr3, (unsigned long long)s->cr4,
-               (unsigned long long)s->efer);
+        out_printf(out, "%s %016llx%s", names[i], (unsigned long long)s->gpr[i],
+                   i % 4 == 3 ? "\n" : "  ");
+    out_printf(out, "cr0 %016llx  cr2 %016llx  cr3 %016llx  cr4 %016llx  efer %llx\n",
+               (unsigned long long)s->cr0, (unsigned long long)s->cr2, (unsigned long long)s->cr3,
+               (unsigned long long)s->cr4, (unsigned long long)s->efer);
 }
 
 TABLE_ENTRY(guest_isas, struct guest_isa, x86_64_isa) = {

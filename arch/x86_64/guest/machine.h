@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The x86_64 machine: what stock kernels need of a q35 PC without its legacy (docs/architecture.md, "Machines"). Fixed addresses below;
- * RAM from 0 up to X86_LOW_RAM_LIMIT, the rest from 4 GiB on.
+ * The x86_64 machine: what stock kernels need of a q35 PC without its legacy (docs/architecture.md,
+ * "Machines"). Fixed addresses below; RAM from 0 up to X86_LOW_RAM_LIMIT, the rest from 4 GiB on.
  */
 #ifndef ARCH_X86_64_GUEST_MACHINE_H
 #define ARCH_X86_64_GUEST_MACHINE_H
@@ -13,25 +13,25 @@
 #define IOAPIC_PINS 24
 #define IOAPIC_ID   0
 
-#define X86_LOW_RAM_LIMIT  0x80000000ULL /* RAM below 4 GiB ends here at most */
-#define X86_HIGH_RAM       0x100000000ULL
-#define X86_ACPI_TABLES    0xe0000ULL /* read-only by convention: reserved in the memory map */
-#define X86_ACPI_SIZE      0x20000ULL
+#define X86_LOW_RAM_LIMIT 0x80000000ULL /* RAM below 4 GiB ends here at most */
+#define X86_HIGH_RAM      0x100000000ULL
+#define X86_ACPI_TABLES   0xe0000ULL /* read-only by convention: reserved in the memory map */
+#define X86_ACPI_SIZE     0x20000ULL
 
-#define PORT_PIC_MASTER 0x20
-#define PORT_PIC_SLAVE  0xa0
-#define PORT_KEYBOARD   0x64
-#define PORT_DELAY      0x80
-#define PORT_COM1       0x3f8
-#define PORT_PM1_EVENT  0x600
+#define PORT_PIC_MASTER  0x20
+#define PORT_PIC_SLAVE   0xa0
+#define PORT_KEYBOARD    0x64
+#define PORT_DELAY       0x80
+#define PORT_COM1        0x3f8
+#define PORT_PM1_EVENT   0x600
 #define PORT_PM1_CONTROL 0x604
-#define PORT_PM_TIMER   0x608
-#define PORT_RESET      0xcf9
-#define PIN_COM1        4
-#define PIN_SCI         9
-#define RESET_VALUE     0x06 /* written to PORT_RESET: full reset */
-#define KEYBOARD_RESET  0xfe /* command to PORT_KEYBOARD: pulse the reset line */
-#define SLEEP_TYPE_S5   5
+#define PORT_PM_TIMER    0x608
+#define PORT_RESET       0xcf9
+#define PIN_COM1         4
+#define PIN_SCI          9
+#define RESET_VALUE      0x06 /* written to PORT_RESET: full reset */
+#define KEYBOARD_RESET   0xfe /* command to PORT_KEYBOARD: pulse the reset line */
+#define SLEEP_TYPE_S5    5
 
 struct ioapic;
 
@@ -39,11 +39,11 @@ struct x86_machine {
     struct ioapic *ioapic;
     uint64_t low_ram, high_ram; /* bytes */
     uint64_t tsc_hz;
-    uint64_t clock_base_ns;     /* clock_ns() when the machine was made: kvmclock counts from it */
+    uint64_t clock_base_ns; /* clock_ns() when the machine was made: kvmclock counts from it */
     struct x86_kvmclock {
         uint64_t system_time_msr;
         uint32_t version;
-    } *kvmclock; /* per vCPU */
+    } * kvmclock; /* per vCPU */
 };
 
 static inline struct x86_machine *x86_machine(struct vm *vm)
@@ -69,7 +69,8 @@ struct x86_cpuid {
     uint32_t eax, ebx, ecx, edx;
 };
 struct x86_cpuid x86_cpuid_read(struct vcpu *v, uint32_t leaf, uint32_t subleaf);
-/* What the running CPU answers, set by the x86_64 host; NULL on other hosts: then a plain x86-64-v1 processor is shown. */
+/* What the running CPU answers, set by the x86_64 host; NULL on other hosts: then a plain x86-64-v1
+ * processor is shown. */
 extern struct x86_cpuid (*x86_host_cpuid)(uint32_t leaf, uint32_t subleaf);
 /* XCR0 bits that the guest may set. */
 uint64_t x86_xcr0_allowed(void);
@@ -78,7 +79,8 @@ uint64_t x86_xcr0_allowed(void);
 bool x86_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);
 bool x86_msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
 
-/* Guest memory through its page tables; `length` bytes at linear address `gva` as the current state maps them. ERR_NOT_FOUND: not mapped. */
+/* Guest memory through its page tables; `length` bytes at linear address `gva` as the current state
+ * maps them. ERR_NOT_FOUND: not mapped. */
 enum err x86_read_linear(struct vcpu *v, gva_t gva, void *buffer, size_t length) MUST_CHECK;
 enum err x86_write_linear(struct vcpu *v, gva_t gva, const void *buffer, size_t length) MUST_CHECK;
 enum exit_action x86_mmio(struct vcpu *v, const struct vm_exit *exit);

@@ -1,25 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * MMIO and string port accesses: the instruction at RIP is decoded by Zydis and its one memory operand carried out on the bus. The forms
- * that touch device memory in kernels: moves, extensions, arithmetic and logic with memory, exchange, and the string instructions.
+ * MMIO and string port accesses: the instruction at RIP is decoded by Zydis and its one memory
+ * operand carried out on the bus. The forms that touch device memory in kernels: moves, extensions,
+ * arithmetic and logic with memory, exchange, and the string instructions.
  */
 #include <Zydis/Zydis.h>
 
 #include "arch/x86_64/guest/machine.h"
 
-#define INSTRUCTION_MAX 15
-#define ATTR_LONG       BIT(9)  /* L of the code segment */
-#define ATTR_DEFAULT32  BIT(10) /* D */
-#define RFLAGS_CF BIT(0)
-#define RFLAGS_PF BIT(2)
-#define RFLAGS_AF BIT(4)
-#define RFLAGS_ZF BIT(6)
-#define RFLAGS_SF BIT(7)
-#define RFLAGS_OF BIT(11)
-#define RFLAGS_DF BIT(10)
+#define INSTRUCTION_MAX   15
+#define ATTR_LONG         BIT(9)  /* L of the code segment */
+#define ATTR_DEFAULT32    BIT(10) /* D */
+#define RFLAGS_CF         BIT(0)
+#define RFLAGS_PF         BIT(2)
+#define RFLAGS_AF         BIT(4)
+#define RFLAGS_ZF         BIT(6)
+#define RFLAGS_SF         BIT(7)
+#define RFLAGS_OF         BIT(11)
+#define RFLAGS_DF         BIT(10)
 #define RFLAGS_ARITHMETIC (RFLAGS_CF | RFLAGS_PF | RFLAGS_AF | RFLAGS_ZF | RFLAGS_SF | RFLAGS_OF)
-#define VECTOR_GP 13
-#define REPEAT_MAX 4096 /* elements a repeated string instruction does before the guest can be interrupted */
+#define VECTOR_GP         13
+#define REPEAT_MAX \
+    4096 /* elements a repeated string instruction does before the guest can be interrupted */
 
 struct decoded {
     ZydisDecodedInstruction insn;
@@ -129,7 +131,8 @@ static bool register_write(struct vcpu *v, ZydisRegister r, unsigned size, uint6
     if (i < 0)
         return false;
     vcpu_dirty(v, X86_GPR);
-    x86_state(v)->gpr[i] = (x86_state(v)->gpr[i] & ~mask) | (((value & size_mask(size)) << shift) & mask);
+    x86_state(v)->gpr[i] =
+        (x86_state(v)->gpr[i] & ~mask) | (((value & size_mask(size)) << shift) & mask);
     return true;
 }
 
@@ -142,7 +145,8 @@ static uint64_t sign_extend(uint64_t value, unsigned size)
     return (uint64_t)((int64_t)(value << shift) >> shift);
 }
 
-static void set_flags(struct vcpu *v, uint64_t a, uint64_t b, uint64_t result, unsigned size, int carry_kind)
+static void set_flags(struct vcpu *v, uint64_t a, uint64_t b, uint64_t result, unsigned size,
+                      int carry_kind)
 {
     struct x86_state *s = x86_state(v);
     uint64_t sign = BIT(8 * size - 1);
@@ -158,7 +162,8 @@ static void set_flags(struct vcpu *v, uint64_t a, uint64_t b, uint64_t result, u
     if (carry_kind && ((a ^ b ^ result) & 0x10))
         flags |= RFLAGS_AF;
     if (carry_kind > 0) /* addition */
-        flags |= (result < (a & size_mask(size)) ? RFLAGS_CF : 0) | (~(a ^ b) & (a ^ result) & sign ? RFLAGS_OF : 0);
+        flags |= (result < (a & size_mask(size)) ? RFLAGS_CF : 0) |
+                 (~(a ^ b) & (a ^ result) & sign ? RFLAGS_OF : 0);
     if (carry_kind < 0) /* subtraction */
         flags |= ((a & size_mask(size)) < (b & size_mask(size)) ? RFLAGS_CF : 0) |
                  ((a ^ b) & (a ^ result) & sign ? RFLAGS_OF : 0);
@@ -167,8 +172,8 @@ static void set_flags(struct vcpu *v, uint64_t a, uint64_t b, uint64_t result, u
 }
 
 /* a OP b; *store says whether the destination is written. False: not an operation of this table. */
-static bool alu(struct vcpu *v, ZydisMnemonic op, uint64_t a, uint64_t b, unsigned size, uint64_t *result,
-                bool *store)
+static bool alu(struct vcpu *v, ZydisMnemonic op, uint64_t a, uint64_t b, unsigned size,
+                uint64_t *result, bool *store)
 {
     int carry_kind = 0;
 
@@ -202,7 +207,8 @@ static bool alu(struct vcpu *v, ZydisMnemonic op, uint64_t a, uint64_t b, unsign
 
 /* ---- One access ---- */
 
-static bool operand_value(struct vcpu *v, const ZydisDecodedOperand *o, unsigned size, uint64_t *value)
+static bool operand_value(struct vcpu *v, const ZydisDecodedOperand *o, unsigned size,
+                          uint64_t *value)
 {
     if (o->type == ZYDIS_OPERAND_TYPE_IMMEDIATE) {
         *value = (uint64_t)o->imm.value.s & size_mask(size);
@@ -264,7 +270,8 @@ static bool load_form(struct vcpu *v, const struct decoded *d, gpa_t gpa)
         bus_write(&v->vm->mmio, v, gpa.v, from, a);
         return register_write(v, r, to, value);
     default:
-        if (!register_read(v, r, to, &a) || !alu(v, d->insn.mnemonic, a, value, to, &result, &store))
+        if (!register_read(v, r, to, &a) ||
+            !alu(v, d->insn.mnemonic, a, value, to, &result, &store))
             return false;
         return !store || register_write(v, r, to, result);
     }
@@ -300,14 +307,16 @@ static uint64_t segment_base(struct vcpu *v, ZydisRegister segment)
     return s->segments[i].base;
 }
 
-static uint64_t linear(struct vcpu *v, const struct decoded *d, enum x86_gpr reg, ZydisRegister segment)
+static uint64_t linear(struct vcpu *v, const struct decoded *d, enum x86_gpr reg,
+                       ZydisRegister segment)
 {
     return segment_base(v, segment) + (x86_state(v)->gpr[reg] & address_mask(d));
 }
 
 static bool is_repeated(const struct decoded *d)
 {
-    return d->insn.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE);
+    return d->insn.attributes &
+           (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE);
 }
 
 /* Counts one element of a repeated instruction; true when it was the last. */
@@ -319,15 +328,18 @@ static bool repeat_done(struct vcpu *v, const struct decoded *d)
     if (!is_repeated(d))
         return true;
     vcpu_dirty(v, X86_GPR);
-    s->gpr[X86_RCX] = mask == UINT32_MAX ? (s->gpr[X86_RCX] - 1) & mask
-                                         : (s->gpr[X86_RCX] & ~mask) | ((s->gpr[X86_RCX] - 1) & mask);
+    s->gpr[X86_RCX] = mask == UINT32_MAX
+                          ? (s->gpr[X86_RCX] - 1) & mask
+                          : (s->gpr[X86_RCX] & ~mask) | ((s->gpr[X86_RCX] - 1) & mask);
     return (s->gpr[X86_RCX] & mask) == 0;
 }
 
-/* MOVS and STOS: the device is at one side, found again for each element since the other side may fault on its own. */
+/* MOVS and STOS: the device is at one side, found again for each element since the other side may
+ * fault on its own. */
 static bool string_form(struct vcpu *v, const struct decoded *d, gpa_t gpa, bool write, bool *done)
 {
-    bool movs = d->insn.mnemonic >= ZYDIS_MNEMONIC_MOVSB && d->insn.mnemonic <= ZYDIS_MNEMONIC_MOVSW;
+    bool movs =
+        d->insn.mnemonic >= ZYDIS_MNEMONIC_MOVSB && d->insn.mnemonic <= ZYDIS_MNEMONIC_MOVSW;
     unsigned size = d->operands[0].size / 8;
     ZydisRegister source = movs ? d->operands[1].mem.segment : ZYDIS_REGISTER_NONE;
     uint64_t value = x86_state(v)->gpr[X86_RAX];
@@ -338,7 +350,8 @@ static bool string_form(struct vcpu *v, const struct decoded *d, gpa_t gpa, bool
             return false;
     } else if (movs) {
         value = bus_read(&v->vm->mmio, v, gpa.v, size);
-        if (x86_write_linear(v, GVA(linear(v, d, X86_RDI, ZYDIS_REGISTER_ES)), &value, size) != ERR_OK)
+        if (x86_write_linear(v, GVA(linear(v, d, X86_RDI, ZYDIS_REGISTER_ES)), &value, size) !=
+            ERR_OK)
             return false;
     }
     if (write)
@@ -364,7 +377,8 @@ enum exit_action x86_mmio(struct vcpu *v, const struct vm_exit *exit)
     bool done = true, ok = false;
 
     if (exit->memory.access == PT_EXEC || !decode(v, &d)) {
-        vm_fail(v->vm, "it runs code at guest address 0x%llx, where there is no memory", (unsigned long long)gpa.v);
+        vm_fail(v->vm, "it runs code at guest address 0x%llx, where there is no memory",
+                (unsigned long long)gpa.v);
         return ACTION_FAIL;
     }
     if (is_string_move(d.insn.mnemonic))
@@ -374,7 +388,9 @@ enum exit_action x86_mmio(struct vcpu *v, const struct vm_exit *exit)
     else if (d.insn.operand_count_visible > 1 && d.operands[1].type == ZYDIS_OPERAND_TYPE_MEMORY)
         ok = load_form(v, &d, gpa);
     if (!ok) {
-        vm_fail(v->vm, "it reaches device address 0x%llx with an instruction that devices do not take (at 0x%llx)",
+        vm_fail(v->vm,
+                "it reaches device address 0x%llx with an instruction that devices do not take (at "
+                "0x%llx)",
                 (unsigned long long)gpa.v, (unsigned long long)x86_state(v)->rip);
         return ACTION_FAIL;
     }
@@ -432,8 +448,11 @@ enum exit_action x86_port(struct vcpu *v, const struct vm_exit *exit)
         return port_string(v, exit);
     vcpu_need(v, X86_GPR);
     if (exit->port.in)
-        register_write(v, size == 1 ? ZYDIS_REGISTER_AL : size == 2 ? ZYDIS_REGISTER_AX : ZYDIS_REGISTER_EAX, size,
-                       bus_read(&v->vm->ports, v, exit->port.port, size));
+        register_write(v,
+                       size == 1   ? ZYDIS_REGISTER_AL
+                       : size == 2 ? ZYDIS_REGISTER_AX
+                                   : ZYDIS_REGISTER_EAX,
+                       size, bus_read(&v->vm->ports, v, exit->port.port, size));
     else
         bus_write(&v->vm->ports, v, exit->port.port, size, s->gpr[X86_RAX] & size_mask(size));
     if (exit->port.next_pc) {

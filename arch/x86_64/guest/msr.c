@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Model-specific registers that exits bring here; what engines let the guest reach by itself never comes. */
+/* Model-specific registers that exits bring here; what engines let the guest reach by itself never
+ * comes. */
 #include "arch/x86_64/guest/msr.h"
 
 #include "arch/x86_64/guest/lapic.h"
 #include "arch/x86_64/guest/machine.h"
 
-#define EFER_WRITABLE (BIT(0) | X86_EFER_LME | X86_EFER_NXE | BIT(14)) /* SCE LME NXE FFXSR */
+#define EFER_WRITABLE            (BIT(0) | X86_EFER_LME | X86_EFER_NXE | BIT(14)) /* SCE LME NXE FFXSR */
 #define MISC_ENABLE_FAST_STRINGS BIT(0)
 #define DE_CFG_LFENCE_SERIALIZES BIT(1)
 #define HWCR_TSC_INVARIANT       BIT(24)
 #define MICROCODE_REVISION       0x01000065ULL
 
 /* KVM's paravirtual clock (Linux: Documentation/virt/kvm/x86/msr.rst). */
-#define KVMCLOCK_ENABLE  BIT(0)
-#define KVMCLOCK_STABLE  1 /* flags: the TSC is the same on all vCPUs */
+#define KVMCLOCK_ENABLE BIT(0)
+#define KVMCLOCK_STABLE 1 /* flags: the TSC is the same on all vCPUs */
 
 struct kvmclock_page {
     uint32_t version; /* odd while it is written */
@@ -63,16 +64,19 @@ static void kvmclock_write(struct vcpu *v, uint64_t msr)
     page.system_time = clock_from_counter(counter) - m->clock_base_ns;
     tsc_scale(m->tsc_hz, &page.tsc_to_system_mul, &page.tsc_shift);
     if (guest_copy_to(v->vm->memory, GPA(msr & ~KVMCLOCK_ENABLE), &page, sizeof(page)) != ERR_OK)
-        log_guest(v->vm, LOG_DEBUG, "its clock page 0x%llx is not in its memory", (unsigned long long)msr);
+        log_guest(v->vm, LOG_DEBUG, "its clock page 0x%llx is not in its memory",
+                  (unsigned long long)msr);
 }
 
-/* Wall time at the start of the machine. The host keeps no calendar yet: the guest counts from 1970, as without a clock chip. */
+/* Wall time at the start of the machine. The host keeps no calendar yet: the guest counts from
+ * 1970, as without a clock chip. */
 static void wall_clock_write(struct vcpu *v, uint64_t gpa)
 {
     struct kvm_wall_clock clock = {.version = 2};
 
     if (guest_copy_to(v->vm->memory, GPA(gpa), &clock, sizeof(clock)) != ERR_OK)
-        log_guest(v->vm, LOG_DEBUG, "its wall clock 0x%llx is not in its memory", (unsigned long long)gpa);
+        log_guest(v->vm, LOG_DEBUG, "its wall clock 0x%llx is not in its memory",
+                  (unsigned long long)gpa);
 }
 
 /* The canonical place of a register that is nothing but 64 bits of state, or NULL. */
@@ -104,7 +108,9 @@ static uint64_t *msr_state(struct x86_state *s, uint32_t msr)
 
 static uint64_t *msr_base(struct x86_state *s, uint32_t msr)
 {
-    return msr == MSR_FS_BASE ? &s->segments[X86_FS].base : msr == MSR_GS_BASE ? &s->segments[X86_GS].base : NULL;
+    return msr == MSR_FS_BASE   ? &s->segments[X86_FS].base
+           : msr == MSR_GS_BASE ? &s->segments[X86_GS].base
+                                : NULL;
 }
 
 static bool is_lapic(uint32_t msr)
@@ -225,7 +231,8 @@ bool x86_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
     if (is_lapic(msr))
         return lapic_msr_write(v->isa_data, msr, value);
     if (state) {
-        bool address = msr != MSR_STAR && msr != MSR_SFMASK && msr != MSR_TSC_AUX && msr != MSR_SYSENTER_CS;
+        bool address =
+            msr != MSR_STAR && msr != MSR_SFMASK && msr != MSR_TSC_AUX && msr != MSR_SYSENTER_CS;
 
         if (address && !is_canonical(value))
             return false;

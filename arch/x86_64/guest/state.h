@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The canonical state of an x86_64 vCPU, whatever engine runs it (contract 3). Register layouts as in Intel SDM vol. 3. */
+/* The canonical state of an x86_64 vCPU, whatever engine runs it (contract 3). Register layouts as
+ * in Intel SDM vol. 3. */
 #ifndef ARCH_X86_64_GUEST_STATE_H
 #define ARCH_X86_64_GUEST_STATE_H
 
@@ -20,16 +21,28 @@ enum x86_group {
 
 /* Numbers as instructions encode them. */
 enum x86_gpr { X86_RAX, X86_RCX, X86_RDX, X86_RBX, X86_RSP, X86_RBP, X86_RSI, X86_RDI };
-enum x86_segment_index { X86_ES, X86_CS, X86_SS, X86_DS, X86_FS, X86_GS, X86_LDTR, X86_TR, X86_SEGMENT_COUNT };
+enum x86_segment_index {
+    X86_ES,
+    X86_CS,
+    X86_SS,
+    X86_DS,
+    X86_FS,
+    X86_GS,
+    X86_LDTR,
+    X86_TR,
+    X86_SEGMENT_COUNT
+};
 
 struct x86_segment {
     uint64_t base;
-    uint32_t limit;      /* in bytes, granularity applied */
+    uint32_t limit; /* in bytes, granularity applied */
     uint16_t selector;
-    uint16_t attributes; /* descriptor bits 55..52 and 47..40: G D L AVL in 11..8, P DPL S type in 7..0 */
+    uint16_t attributes; /* descriptor bits 55..52 and 47..40: G D L AVL in 11..8, P DPL S type
+                            in 7..0 */
 };
 
-/* An event to deliver at the next entry; or, after an exit that interrupted a delivery, the one to deliver again. */
+/* An event to deliver at the next entry; or, after an exit that interrupted a delivery, the one to
+ * deliver again. */
 struct x86_event {
     bool valid;
     uint8_t vector;
@@ -37,7 +50,12 @@ struct x86_event {
     bool has_error;
     uint32_t error;
 };
-enum x86_event_type { X86_EVENT_INTERRUPT = 0, X86_EVENT_NMI = 2, X86_EVENT_EXCEPTION = 3, X86_EVENT_SOFTWARE = 4 };
+enum x86_event_type {
+    X86_EVENT_INTERRUPT = 0,
+    X86_EVENT_NMI = 2,
+    X86_EVENT_EXCEPTION = 3,
+    X86_EVENT_SOFTWARE = 4
+};
 
 #define X86_FPU_AREA_SIZE 4096 /* XSAVE area; the features offered to guests fit */
 
@@ -57,41 +75,42 @@ struct x86_state {
     uint64_t pat, tsc_aux, spec_ctrl;
     uint64_t dr[4], dr6, dr7;
     struct x86_event event;
-    /* Interrupts, refilled by before_run(): the vector that the local APIC wants delivered (-1: none). When the guest takes it, the engine
-     * calls x86_interrupt_accepted(); while it cannot, the engine asks the hardware for a window. */
+    /* Interrupts, refilled by before_run(): the vector that the local APIC wants delivered (-1:
+     * none). When the guest takes it, the engine calls x86_interrupt_accepted(); while it cannot,
+     * the engine asks the hardware for a window. */
     int pending_interrupt;
     bool pending_nmi;
-    uint8_t tpr; /* CR8: task priority, bits 3..0 */
+    uint8_t tpr;         /* CR8: task priority, bits 3..0 */
     uint64_t tsc_offset; /* added to the host's TSC */
     uint64_t xcr0;
     uint8_t fpu[X86_FPU_AREA_SIZE] __attribute__((aligned(64)));
 };
 
-#define X86_CR0_PE BIT(0)
-#define X86_CR0_ET BIT(4)
-#define X86_CR0_NE BIT(5)
-#define X86_CR0_WP BIT(16)
-#define X86_CR0_NW BIT(29)
-#define X86_CR0_CD BIT(30)
-#define X86_CR0_PG BIT(31)
-#define X86_CR4_PAE BIT(5)
-#define X86_EFER_LME BIT(8)
-#define X86_EFER_LMA BIT(10)
-#define X86_EFER_NXE BIT(11)
+#define X86_CR0_PE       BIT(0)
+#define X86_CR0_ET       BIT(4)
+#define X86_CR0_NE       BIT(5)
+#define X86_CR0_WP       BIT(16)
+#define X86_CR0_NW       BIT(29)
+#define X86_CR0_CD       BIT(30)
+#define X86_CR0_PG       BIT(31)
+#define X86_CR4_PAE      BIT(5)
+#define X86_EFER_LME     BIT(8)
+#define X86_EFER_LMA     BIT(10)
+#define X86_EFER_NXE     BIT(11)
 #define X86_RFLAGS_FIXED BIT(1)
-#define X86_RFLAGS_IF BIT(9)
-#define X86_PAT_RESET 0x0007040600070406ULL
+#define X86_RFLAGS_IF    BIT(9)
+#define X86_PAT_RESET    0x0007040600070406ULL
 
 /* Values of vm_exit.isa.reason that engines for this ISA use with EXIT_ISA. */
 enum x86_isa_exit {
-    X86_EXIT_CPUID,         /* leaf in EAX, subleaf in ECX */
-    X86_EXIT_INVD,          /* INVD, WBINVD: nothing to do but skip it */
-    X86_EXIT_XSETBV,        /* ECX, EDX:EAX */
-    X86_EXIT_UNDEFINED,     /* an instruction that this machine does not offer: #UD */
-    X86_EXIT_CR8,           /* tpr changed */
+    X86_EXIT_CPUID,     /* leaf in EAX, subleaf in ECX */
+    X86_EXIT_INVD,      /* INVD, WBINVD: nothing to do but skip it */
+    X86_EXIT_XSETBV,    /* ECX, EDX:EAX */
+    X86_EXIT_UNDEFINED, /* an instruction that this machine does not offer: #UD */
+    X86_EXIT_CR8,       /* tpr changed */
 };
-/* Lengths of the instructions above and of HLT, RDMSR, VMCALL are in vm_exit.isa.info[0] or found by decoding: engines advance RIP
- * through x86_skip() only. `next_pc` 0: decode at RIP. */
+/* Lengths of the instructions above and of HLT, RDMSR, VMCALL are in vm_exit.isa.info[0] or found
+ * by decoding: engines advance RIP through x86_skip() only. `next_pc` 0: decode at RIP. */
 void x86_skip(struct vcpu *v, unsigned length);
 
 static inline struct x86_state *x86_state(struct vcpu *v)
@@ -99,7 +118,8 @@ static inline struct x86_state *x86_state(struct vcpu *v)
     return v->state;
 }
 
-/* The engine delivered pending_interrupt: the local APIC moves it from requested to in service. Masked, from run(). */
+/* The engine delivered pending_interrupt: the local APIC moves it from requested to in service.
+ * Masked, from run(). */
 void x86_interrupt_accepted(struct vcpu *v);
 /* Makes the next entry deliver exception `vector`. */
 void x86_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
