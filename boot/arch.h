@@ -24,15 +24,16 @@ struct handover {
 extern const struct elf_target arch_elf_target;
 extern const char arch_name[];
 
-/* The page in the loader's .text that is mapped in both worlds: TRAMPOLINE_SIZE bytes, page aligned. */
+/* The page in the loader's .text that is mapped in both worlds: TRAMPOLINE_SIZE bytes, page
+ * aligned. */
 extern const char arch_trampoline[];
 
 /* TSC, CNTPCT_EL0 or time. */
 uint64_t arch_counter(void);
 
 /*
- * Finds out what the CPU can do and chooses the address spaces. Boot services are up. Returns NULL, or in plain words
- * why this machine cannot run the kernel.
+ * Finds out what the CPU can do and chooses the address spaces. Boot services are up. Returns NULL,
+ * or in plain words why this machine cannot run the kernel.
  */
 const char *arch_choose_layout(struct boot_layout *layout);
 
@@ -40,11 +41,13 @@ const char *arch_choose_layout(struct boot_layout *layout);
 uint64_t arch_boot_cpu(void);
 
 /*
- * The architecture's own identity mappings: more than the trampoline's page. Returns false when there is no memory.
+ * The architecture's own identity mappings: more than the trampoline's page. Returns false when
+ * there is no memory.
  */
 bool arch_map_own(struct page_tables *tables);
 
-/* Makes what was written to memory visible to instruction fetch, and to accesses with the MMU off. */
+/* Makes what was written to memory visible to instruction fetch, and to accesses with the MMU off.
+ */
 void arch_publish(const void *start, size_t size);
 
 /* Leaves for the kernel; boot services are gone, interrupts masked. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The few byte and text helpers that the loader needs: it has no C library, and its pure files are also compiled into
- * the hosted unit tests. The built-ins become inline code or the memcpy and memset that GNU-EFI brings.
+ * The few byte and text helpers that the loader needs: it has no C library, and its pure files are
+ * also compiled into the hosted unit tests. The built-ins become inline code or the memcpy and
+ * memset that GNU-EFI brings.
  */
 #ifndef BOOT_BYTES_H
 #define BOOT_BYTES_H

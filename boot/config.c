@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Which files ennead.ini names. Only keys of type FILE matter here; the kernel reads the same text with the same parser and
- * reports every mistake, so that this file is silent about them.
+ * Which files ennead.ini names. Only keys of type FILE matter here; the kernel reads the same text
+ * with the same parser and reports every mistake, so that this file is silent about them.
  */
 #include <ini.h>
 
@@ -18,7 +18,7 @@ struct file_key {
 #define KEY_BOOL(section, key)
 #define KEY_CHOICE(section, key)
 #define KEY_TEXT(section, key)
-#define KEY_FILE(section, key) {#section, #key},
+#define KEY_FILE(section, key)                             {#section, #key},
 #define CONFIG_KEY(section, key, type, value, limit, help) KEY_##type(section, key)
 static const struct file_key file_keys[] = {
 #include "kernel/config_keys.def"
@@ -53,8 +53,8 @@ struct text {
 };
 
 /*
- * inih's reader, as fgets: one line into `line`, NULL at the end. What does not fit is dropped with the rest of its line, so
- * that it is not taken for a line of its own.
+ * inih's reader, as fgets: one line into `line`, NULL at the end. What does not fit is dropped with
+ * the rest of its line, so that it is not taken for a line of its own.
  */
 static char *read_line(char *line, int room, void *stream)
 {

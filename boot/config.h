@@ -8,8 +8,8 @@
 typedef void config_found_fn(const char *section, const char *key, const char *value);
 
 /*
- * Calls `found` for each value of a key that names a file (kernel/config_keys.def), in order. `text` is hostile and not
- * NUL-terminated; the strings live during the call only.
+ * Calls `found` for each value of a key that names a file (kernel/config_keys.def), in order.
+ * `text` is hostile and not NUL-terminated; the strings live during the call only.
  */
 void config_find_files(const char *text, size_t size, config_found_fn *found);
 

@@ -4,10 +4,10 @@
 #include "boot/loader.h"
 #include "boot/path.h"
 
-#define READ_CHUNK   (2u << 20)  /* bytes a read: some firmware fails on large ones */
-#define BIG_FILE     (16u << 20) /* files from this size on show their progress */
-#define NAME_ROOM    (512 * sizeof(CHAR16))
-#define STATUS_BITS  0x7fffffff
+#define READ_CHUNK  (2u << 20)  /* bytes a read: some firmware fails on large ones */
+#define BIG_FILE    (16u << 20) /* files from this size on show their progress */
+#define NAME_ROOM   (512 * sizeof(CHAR16))
+#define STATUS_BITS 0x7fffffff
 
 static EFI_FILE *root;
 static bool too_many; /* the message is shown once */
@@ -148,7 +148,8 @@ void esp_read_files(void)
 {
     root = open_root();
     if (!root) {
-        Print(L"No configuration: the loader did not come from a disk, so there is no %a.\r\n", CONFIG_PATH);
+        Print(L"No configuration: the loader did not come from a disk, so there is no %a.\r\n",
+              CONFIG_PATH);
         return;
     }
     struct boot_file *config = &loader.files[0];

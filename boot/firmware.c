@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* What the firmware says about itself: configuration tables, random seed, Secure Boot, boot device. */
+/* What the firmware says about itself: configuration tables, random seed, Secure Boot, boot device.
+ */
 #include "boot/loader.h"
 
-#define FDT_MAGIC    0xd00dfeedu
-#define FDT_SIZE_MAX (4u << 20)
+#define FDT_MAGIC           0xd00dfeedu
+#define FDT_SIZE_MAX        (4u << 20)
 #define ATTRIBUTES_SIZE_MAX (1u << 20)
-#define ATTRIBUTE_XP 0x4000ULL /* EFI_MEMORY_XP */
+#define ATTRIBUTE_XP        0x4000ULL /* EFI_MEMORY_XP */
 
 static const EFI_GUID acpi20_guid = ACPI_20_TABLE_GUID;
 static const EFI_GUID acpi10_guid = ACPI_TABLE_GUID;
-static const EFI_GUID fdt_guid = {0xb1b621d5, 0xf19c, 0x41a5, {0x83, 0x0b, 0xd9, 0x15, 0x2c, 0x69, 0xaa, 0xe0}};
+static const EFI_GUID fdt_guid = {
+    0xb1b621d5, 0xf19c, 0x41a5, {0x83, 0x0b, 0xd9, 0x15, 0x2c, 0x69, 0xaa, 0xe0}};
 static const EFI_GUID attributes_guid = {
     0xdcfa911d, 0x26eb, 0x469f, {0xa2, 0x20, 0x38, 0xb7, 0xdc, 0x46, 0x12, 0x20}};
 static const EFI_GUID rng_guid = EFI_RNG_PROTOCOL_GUID;
@@ -24,8 +26,9 @@ struct attributes_table {
 
 /* EFI_MEMORY_ATTRIBUTE_PROTOCOL (UEFI 2.10, 37.8) */
 struct memory_attribute_protocol {
-    EFI_STATUS(EFIAPI *get)(struct memory_attribute_protocol *self, EFI_PHYSICAL_ADDRESS base,
-                            UINT64 size, UINT64 *attributes);
+    EFI_STATUS(EFIAPI *get)
+    (struct memory_attribute_protocol *self, EFI_PHYSICAL_ADDRESS base, UINT64 size,
+     UINT64 *attributes);
     void *set, *clear;
 };
 
@@ -64,7 +67,8 @@ static uint32_t read_be32(const uint8_t *at)
     return (uint32_t)at[0] << 24 | (uint32_t)at[1] << 16 | (uint32_t)at[2] << 8 | at[3];
 }
 
-/* Some firmware keeps the device tree in memory that is free later: the kernel gets a copy of its own. */
+/* Some firmware keeps the device tree in memory that is free later: the kernel gets a copy of its
+ * own. */
 static uint64_t copy_fdt(uint64_t fdt)
 {
     const uint8_t *header = (const uint8_t *)fdt;
@@ -108,7 +112,8 @@ static bool strict_nx(void)
     UINT64 attributes = 0;
 
     return protocol &&
-           !EFI_ERROR(protocol->get(protocol, (uintptr_t)loader.info, BOOT_PAGE_SIZE, &attributes)) &&
+           !EFI_ERROR(
+               protocol->get(protocol, (uintptr_t)loader.info, BOOT_PAGE_SIZE, &attributes)) &&
            (attributes & ATTRIBUTE_XP);
 }
 

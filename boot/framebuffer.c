@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Finds a linear frame buffer (UEFI 2.10, 12.9). The mode is left as it is, unless the present one is not linear and
- * another one of the same screen is.
+ * Finds a linear frame buffer (UEFI 2.10, 12.9). The mode is left as it is, unless the present one
+ * is not linear and another one of the same screen is.
  */
 #include "boot/loader.h"
 
@@ -64,7 +64,8 @@ static bool take_mode(gop_t *gop)
     return true;
 }
 
-/* The first linear mode of the present size, else the first linear one; MaxMode when there is none. */
+/* The first linear mode of the present size, else the first linear one; MaxMode when there is none.
+ */
 static UINT32 find_linear_mode(gop_t *gop)
 {
     const gop_mode_t *present = gop->Mode->Info;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * inih, compiled for the loader: with its flags, and with the three functions of a C library that it uses. The options come from
- * ini.h, which loader and kernel share. Functions that read from a FILE are left out by the linker.
+ * inih, compiled for the loader: with its flags, and with the three functions of a C library that
+ * it uses. The options come from ini.h, which loader and kernel share. Functions that read from a
+ * FILE are left out by the linker.
  */
 #define INI_API
 #include <ini.h>

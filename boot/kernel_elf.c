@@ -30,23 +30,23 @@ struct elf_rela {
     int64_t addend;
 };
 
-#define ELF_CLASS_64     2
-#define ELF_DATA_LITTLE  1
-#define ELF_TYPE_DYN     3
-#define PT_LOAD          1
-#define PT_DYNAMIC       2
-#define PT_INTERP        3
-#define PF_EXECUTE       1
-#define PF_WRITE         2
-#define DT_NULL          0
-#define DT_RELA          7
-#define DT_RELASZ        8
-#define DT_RELAENT       9
-#define DT_RELSZ         18
-#define DT_PLTRELSZ      2
-#define DT_RELRSZ        35
-#define DT_RELR          36
-#define DT_RELRENT       37
+#define ELF_CLASS_64    2
+#define ELF_DATA_LITTLE 1
+#define ELF_TYPE_DYN    3
+#define PT_LOAD         1
+#define PT_DYNAMIC      2
+#define PT_INTERP       3
+#define PF_EXECUTE      1
+#define PF_WRITE        2
+#define DT_NULL         0
+#define DT_RELA         7
+#define DT_RELASZ       8
+#define DT_RELAENT      9
+#define DT_RELSZ        18
+#define DT_PLTRELSZ     2
+#define DT_RELRSZ       35
+#define DT_RELR         36
+#define DT_RELRENT      37
 
 /* Where the relocations are, from the image's start, bytes. */
 struct relocations {
@@ -76,7 +76,8 @@ static const char *check_header(const struct elf_header *header, const struct el
     return NULL;
 }
 
-static const char *add_segment(struct kernel_elf *elf, const struct elf_program_header *ph, size_t file_size)
+static const char *add_segment(struct kernel_elf *elf, const struct elf_program_header *ph,
+                               size_t file_size)
 {
     uint64_t end = elf->size; /* segments come in ascending order, each on pages of its own */
 
@@ -146,7 +147,8 @@ const char *kernel_elf_parse(const void *file, size_t size, const struct elf_tar
     return wrong ? wrong : check_entry(elf);
 }
 
-static const char *read_dynamic(const struct kernel_elf *elf, const char *image, struct relocations *found)
+static const char *read_dynamic(const struct kernel_elf *elf, const char *image,
+                                struct relocations *found)
 {
     uint64_t rela_entry = sizeof(struct elf_rela), relr_entry = sizeof(uint64_t), other = 0;
 
@@ -193,10 +195,11 @@ static uint64_t get_word(const char *image, uint64_t offset)
     return value;
 }
 
-static const char *apply_rela(const struct kernel_elf *elf, const struct relocations *table, uint32_t relative,
-                              char *image, uint64_t virt)
+static const char *apply_rela(const struct kernel_elf *elf, const struct relocations *table,
+                              uint32_t relative, char *image, uint64_t virt)
 {
-    for (uint64_t at = 0; at + sizeof(struct elf_rela) <= table->rela_size; at += sizeof(struct elf_rela)) {
+    for (uint64_t at = 0; at + sizeof(struct elf_rela) <= table->rela_size;
+         at += sizeof(struct elf_rela)) {
         struct elf_rela rela;
         bytes_copy(&rela, image + table->rela + at, sizeof(rela));
         if (!rela.info)
@@ -209,9 +212,10 @@ static const char *apply_rela(const struct kernel_elf *elf, const struct relocat
     return NULL;
 }
 
-/* DT_RELR: an even word is an address, an odd one a bitmap of the 63 words after the last address. */
-static const char *apply_relr(const struct kernel_elf *elf, const struct relocations *table, char *image,
-                              uint64_t virt)
+/* DT_RELR: an even word is an address, an odd one a bitmap of the 63 words after the last address.
+ */
+static const char *apply_relr(const struct kernel_elf *elf, const struct relocations *table,
+                              char *image, uint64_t virt)
 {
     uint64_t next = 0;
 

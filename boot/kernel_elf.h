@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Reads and loads the kernel's ELF file: a static position-independent executable linked at 0 whose only relocations
- * are relative. Pure: no EFI calls. The file is embedded in the loader, but nothing in it is trusted.
+ * Reads and loads the kernel's ELF file: a static position-independent executable linked at 0 whose
+ * only relocations are relative. Pure: no EFI calls. The file is embedded in the loader, but
+ * nothing in it is trusted.
  */
 #ifndef BOOT_KERNEL_ELF_H
 #define BOOT_KERNEL_ELF_H
@@ -20,7 +21,7 @@ struct elf_target {
 
 enum page_right {
     PAGE_READ,
-    PAGE_WRITE, /* and read */
+    PAGE_WRITE,   /* and read */
     PAGE_EXECUTE, /* and read */
 };
 
@@ -40,13 +41,14 @@ struct kernel_elf {
     uint64_t dynamic, dynamic_size; /* from the image's start; size 0 when there is none */
 };
 
-/* Reads and checks `size` bytes of ELF file. Returns NULL and fills `elf`, or what is wrong in plain words. */
+/* Reads and checks `size` bytes of ELF file. Returns NULL and fills `elf`, or what is wrong in
+ * plain words. */
 const char *kernel_elf_parse(const void *file, size_t size, const struct elf_target *target,
                              struct kernel_elf *elf);
 
 /*
- * Copies the segments to `image`, which has elf->size bytes, zeroes the rest, and relocates it to run at `virt`.
- * Returns NULL, or what is wrong in plain words.
+ * Copies the segments to `image`, which has elf->size bytes, zeroes the rest, and relocates it to
+ * run at `virt`. Returns NULL, or what is wrong in plain words.
  */
 const char *kernel_elf_load(const struct kernel_elf *elf, const void *file,
                             const struct elf_target *target, void *image, uint64_t virt);

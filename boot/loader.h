@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * What the loader's EFI files share. Messages go to the firmware's console through GNU-EFI's Print().
+ * What the loader's EFI files share. Messages go to the firmware's console through GNU-EFI's
+ * Print().
  */
 #ifndef BOOT_LOADER_H
 #define BOOT_LOADER_H
@@ -31,8 +32,9 @@ extern struct loader loader;
 /* memory.c */
 
 /*
- * Takes zeroed memory of at least `size` bytes, a multiple of `align` (4 KiB at least), and remembers it as `type` for
- * the memory map. Returns NULL when there is none. `zero` false leaves the contents as they are.
+ * Takes zeroed memory of at least `size` bytes, a multiple of `align` (4 KiB at least), and
+ * remembers it as `type` for the memory map. Returns NULL when there is none. `zero` false leaves
+ * the contents as they are.
  */
 void *memory_take(uint64_t size, uint64_t align, enum boot_mem_type type, bool zero);
 /* Gives back what was taken last. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The loader's way from the firmware to the kernel: describe the machine, read the files, load the kernel, build the
- * first page tables, leave boot services, jump. Nothing here is needed afterwards.
+ * The loader's way from the firmware to the kernel: describe the machine, read the files, load the
+ * kernel, build the first page tables, leave boot services, jump. Nothing here is needed
+ * afterwards.
  */
 #include "boot/arch.h"
 #include "boot/kernel_elf.h"
@@ -14,7 +15,8 @@
 
 extern const char kernel_image_start[], kernel_image_end[];
 
-EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system); /* called by GNU-EFI in the ELF ABI */
+EFI_STATUS efi_main(EFI_HANDLE image,
+                    EFI_SYSTEM_TABLE *system); /* called by GNU-EFI in the ELF ABI */
 
 struct loader loader;
 
@@ -62,8 +64,8 @@ static void claim_own_image(void)
 static const char *make_boot_info(uint64_t entry_counter)
 {
     loader.info = memory_take(sizeof(*loader.info), BOOT_PAGE_SIZE, BOOT_MEM_LOADER, true);
-    loader.files = memory_take(BOOT_FILES_MAX * sizeof(*loader.files), BOOT_PAGE_SIZE, BOOT_MEM_LOADER,
-                               true);
+    loader.files =
+        memory_take(BOOT_FILES_MAX * sizeof(*loader.files), BOOT_PAGE_SIZE, BOOT_MEM_LOADER, true);
     if (!loader.info || !loader.files)
         return "there is not enough memory";
     *loader.info = (struct boot_info){
@@ -83,15 +85,17 @@ static const char *make_boot_info(uint64_t entry_counter)
 
 static const char *load_kernel(void)
 {
-    const char *wrong = kernel_elf_parse(kernel_image_start, (size_t)(kernel_image_end - kernel_image_start),
-                                         &arch_elf_target, &kernel);
+    const char *wrong =
+        kernel_elf_parse(kernel_image_start, (size_t)(kernel_image_end - kernel_image_start),
+                         &arch_elf_target, &kernel);
 
     if (wrong)
         return wrong;
     char *image = memory_take(kernel.size, KERNEL_ALIGN, BOOT_MEM_KERNEL, false);
     if (!image)
         return "there is not enough memory for the kernel";
-    wrong = kernel_elf_load(&kernel, kernel_image_start, &arch_elf_target, image, layout.kernel_virt);
+    wrong =
+        kernel_elf_load(&kernel, kernel_image_start, &arch_elf_target, image, layout.kernel_virt);
     arch_publish(image, kernel.size);
     loader.info->kernel_phys = (uintptr_t)image;
     loader.info->kernel_size = kernel.size;
@@ -104,7 +108,8 @@ static const char *make_memory_map(void)
     if (!raw_map_init(&raw_map))
         return "the firmware gives no memory map";
     size_t capacity = memory_map_capacity(raw_map.capacity / raw_map.stride, BOOT_CLAIMS_MAX);
-    void *mem = memory_take(capacity * sizeof(struct boot_mem), BOOT_PAGE_SIZE, BOOT_MEM_LOADER, false);
+    void *mem =
+        memory_take(capacity * sizeof(struct boot_mem), BOOT_PAGE_SIZE, BOOT_MEM_LOADER, false);
     if (!mem)
         return "there is not enough memory for the memory map";
     loader.info->mem = (uintptr_t)mem;
@@ -116,8 +121,8 @@ static void convert_memory_map(void)
     struct efi_map map = firmware_map();
     size_t capacity = memory_map_capacity(raw_map.capacity / raw_map.stride, BOOT_CLAIMS_MAX);
 
-    loader.info->mem_count = (uint32_t)memory_map_convert(&map, loader.claims, loader.claim_count,
-                                                          (struct boot_mem *)loader.info->mem, capacity);
+    loader.info->mem_count = (uint32_t)memory_map_convert(
+        &map, loader.claims, loader.claim_count, (struct boot_mem *)loader.info->mem, capacity);
     loader.info->efi_memory_map = (uintptr_t)raw_map.data;
     loader.info->efi_memory_map_size = raw_map.size;
     loader.info->efi_descriptor_size = (uint32_t)raw_map.stride;
@@ -132,9 +137,11 @@ static const char *build_page_tables(void)
         return "the firmware put the loader at an address that it cannot use";
     convert_memory_map();
     if (!page_tables_init(&tables, &layout, take_table_page, NULL) ||
-        !page_tables_map_ram(&tables, (struct boot_mem *)loader.info->mem, loader.info->mem_count) ||
+        !page_tables_map_ram(&tables, (struct boot_mem *)loader.info->mem,
+                             loader.info->mem_count) ||
         !page_tables_map_kernel(&tables, &kernel, loader.info->kernel_phys) ||
-        !page_tables_map(&tables, page, page, BOOT_PAGE_SIZE, PAGE_EXECUTE) || !arch_map_own(&tables))
+        !page_tables_map(&tables, page, page, BOOT_PAGE_SIZE, PAGE_EXECUTE) ||
+        !arch_map_own(&tables))
         return "there is not enough memory for page tables";
     return NULL;
 }
@@ -160,7 +167,8 @@ static const char *prepare_handover(void)
     return NULL;
 }
 
-/* The map's key goes stale when anything allocates meanwhile, such as a timer's handler: look and try again. */
+/* The map's key goes stale when anything allocates meanwhile, such as a timer's handler: look and
+ * try again. */
 static EFI_STATUS exit_boot_services(void)
 {
     EFI_STATUS status = EFI_ABORTED;
@@ -202,7 +210,9 @@ static EFI_STATUS give_up(const char *reason)
     EFI_EVENT events[2] = {ST->ConIn->WaitForKey, NULL};
     UINTN index;
 
-    Print(L"\r\nEnnead cannot start: %a.\r\nPress a key, or wait 10 s, to return to the firmware.\r\n", reason);
+    Print(L"\r\nEnnead cannot start: %a.\r\nPress a key, or wait 10 s, to return to the "
+          L"firmware.\r\n",
+          reason);
     if (!EFI_ERROR(BS->CreateEvent(EVT_TIMER, 0, NULL, NULL, &events[1]))) {
         BS->SetTimer(events[1], TimerRelative, KEY_WAIT_100NS);
         BS->WaitForEvent(2, events, &index);
@@ -216,7 +226,7 @@ EFI_STATUS efi_main(EFI_HANDLE image, EFI_SYSTEM_TABLE *system)
     uint64_t entry_counter = arch_counter();
     EFI_GUID loaded_image = EFI_LOADED_IMAGE_PROTOCOL_GUID;
 
-    (void)system; /* GNU-EFI has set ST, BS and RT from it */
+    (void)system;                        /* GNU-EFI has set ST, BS and RT from it */
     BS->SetWatchdogTimer(0, 0, 0, NULL); /* large files may take longer than its 5 minutes */
     Print(L"\r\nEnnead %a, loader for %a\r\n", ENNEAD_VERSION, arch_name);
     loader.image = image;

@@ -8,34 +8,34 @@
 
 /* EFI_MEMORY_TYPE (UEFI 2.10, table 7.5) */
 static const uint8_t type_of_efi[] = {
-    [0] = BOOT_MEM_RESERVED,      /* EfiReservedMemoryType */
-    [1] = BOOT_MEM_USABLE,        /* EfiLoaderCode */
-    [2] = BOOT_MEM_USABLE,        /* EfiLoaderData */
-    [3] = BOOT_MEM_USABLE,        /* EfiBootServicesCode */
-    [4] = BOOT_MEM_USABLE,        /* EfiBootServicesData */
-    [5] = BOOT_MEM_RUNTIME_CODE,  /* EfiRuntimeServicesCode */
-    [6] = BOOT_MEM_RUNTIME_DATA,  /* EfiRuntimeServicesData */
-    [7] = BOOT_MEM_USABLE,        /* EfiConventionalMemory */
-    [8] = BOOT_MEM_RESERVED,      /* EfiUnusableMemory */
-    [9] = BOOT_MEM_ACPI_RECLAIM,  /* EfiACPIReclaimMemory */
-    [10] = BOOT_MEM_ACPI_NVS,     /* EfiACPIMemoryNVS */
-    [11] = BOOT_MEM_MMIO,         /* EfiMemoryMappedIO */
-    [12] = BOOT_MEM_MMIO,         /* EfiMemoryMappedIOPortSpace */
-    [13] = BOOT_MEM_RESERVED,     /* EfiPalCode */
-    [14] = BOOT_MEM_PERSISTENT,   /* EfiPersistentMemory */
-    [15] = BOOT_MEM_RESERVED,     /* EfiUnacceptedMemoryType */
+    [0] = BOOT_MEM_RESERVED,     /* EfiReservedMemoryType */
+    [1] = BOOT_MEM_USABLE,       /* EfiLoaderCode */
+    [2] = BOOT_MEM_USABLE,       /* EfiLoaderData */
+    [3] = BOOT_MEM_USABLE,       /* EfiBootServicesCode */
+    [4] = BOOT_MEM_USABLE,       /* EfiBootServicesData */
+    [5] = BOOT_MEM_RUNTIME_CODE, /* EfiRuntimeServicesCode */
+    [6] = BOOT_MEM_RUNTIME_DATA, /* EfiRuntimeServicesData */
+    [7] = BOOT_MEM_USABLE,       /* EfiConventionalMemory */
+    [8] = BOOT_MEM_RESERVED,     /* EfiUnusableMemory */
+    [9] = BOOT_MEM_ACPI_RECLAIM, /* EfiACPIReclaimMemory */
+    [10] = BOOT_MEM_ACPI_NVS,    /* EfiACPIMemoryNVS */
+    [11] = BOOT_MEM_MMIO,        /* EfiMemoryMappedIO */
+    [12] = BOOT_MEM_MMIO,        /* EfiMemoryMappedIOPortSpace */
+    [13] = BOOT_MEM_RESERVED,    /* EfiPalCode */
+    [14] = BOOT_MEM_PERSISTENT,  /* EfiPersistentMemory */
+    [15] = BOOT_MEM_RESERVED,    /* EfiUnacceptedMemoryType */
 };
 
 /* EFI_MEMORY_* cacheability attributes (UEFI 2.10, 7.2.3) */
-#define EFI_ATTRIBUTE_WB       (1ULL << 3)
-#define EFI_ATTRIBUTE_CACHING  0x1fULL
+#define EFI_ATTRIBUTE_WB      (1ULL << 3)
+#define EFI_ATTRIBUTE_CACHING 0x1fULL
 
 /* Which entry wins where two overlap: the higher. */
 #define RANKS 4
 static const uint8_t rank_of_type[] = {
-    [BOOT_MEM_USABLE] = 0,       [BOOT_MEM_PERSISTENT] = 1,   [BOOT_MEM_ACPI_RECLAIM] = 1,
-    [BOOT_MEM_ACPI_NVS] = 2,     [BOOT_MEM_RUNTIME_CODE] = 2, [BOOT_MEM_RUNTIME_DATA] = 2,
-    [BOOT_MEM_RESERVED] = 3,     [BOOT_MEM_MMIO] = 3,
+    [BOOT_MEM_USABLE] = 0,   [BOOT_MEM_PERSISTENT] = 1,   [BOOT_MEM_ACPI_RECLAIM] = 1,
+    [BOOT_MEM_ACPI_NVS] = 2, [BOOT_MEM_RUNTIME_CODE] = 2, [BOOT_MEM_RUNTIME_DATA] = 2,
+    [BOOT_MEM_RESERVED] = 3, [BOOT_MEM_MMIO] = 3,
 };
 
 struct list {
@@ -54,7 +54,8 @@ static uint32_t fold_type(const struct efi_map_entry *entry)
     if (entry->type >= sizeof(type_of_efi))
         return BOOT_MEM_RESERVED; /* OEM, OS and future types: somebody owns it */
     uint32_t type = type_of_efi[entry->type];
-    bool cached = !(entry->attribute & EFI_ATTRIBUTE_CACHING) || (entry->attribute & EFI_ATTRIBUTE_WB);
+    bool cached =
+        !(entry->attribute & EFI_ATTRIBUTE_CACHING) || (entry->attribute & EFI_ATTRIBUTE_WB);
     return type == BOOT_MEM_USABLE && !cached ? BOOT_MEM_RESERVED : type;
 }
 

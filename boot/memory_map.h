@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The EFI memory map, folded into the boot_mem array of boot_info.h. Pure: no EFI calls, hostile input.
+ * The EFI memory map, folded into the boot_mem array of boot_info.h. Pure: no EFI calls, hostile
+ * input.
  */
 #ifndef BOOT_MEMORY_MAP_H
 #define BOOT_MEMORY_MAP_H
@@ -39,10 +40,11 @@ struct claim {
 size_t memory_map_capacity(size_t map_entries, size_t claim_count);
 
 /*
- * Fills `out` with the map, sorted by base, without overlaps, equal neighbours merged, and with each claim's type
- * inside its range (a claim adds no memory that the map does not list). Where the firmware's entries overlap, the
- * most restrictive type wins; entries that are empty, unaligned or beyond the address space are dropped.
- * `capacity` is at least memory_map_capacity(). Returns the number of entries.
+ * Fills `out` with the map, sorted by base, without overlaps, equal neighbours merged, and with
+ * each claim's type inside its range (a claim adds no memory that the map does not list). Where the
+ * firmware's entries overlap, the most restrictive type wins; entries that are empty, unaligned or
+ * beyond the address space are dropped. `capacity` is at least memory_map_capacity(). Returns the
+ * number of entries.
  */
 size_t memory_map_convert(const struct efi_map *map, const struct claim *claims, size_t claim_count,
                           struct boot_mem *out, size_t capacity);

@@ -23,7 +23,8 @@ bool page_tables_init(struct page_tables *tables, const struct boot_layout *layo
     return tables->root && tables->low_root;
 }
 
-/* The entry for `virt` on `level`, with the tables above it made as needed; NULL when that fails. */
+/* The entry for `virt` on `level`, with the tables above it made as needed; NULL when that fails.
+ */
 static uint64_t *find_entry(struct page_tables *tables, uint64_t virt, unsigned level)
 {
     uint64_t *table = virt >> 63 ? tables->root : tables->low_root;
@@ -45,7 +46,8 @@ static uint64_t *find_entry(struct page_tables *tables, uint64_t virt, unsigned 
 }
 
 /* The highest level whose leaf fits at `virt` and `phys`, no larger than `size`. */
-static unsigned leaf_level(const struct boot_layout *layout, uint64_t virt, uint64_t phys, uint64_t size)
+static unsigned leaf_level(const struct boot_layout *layout, uint64_t virt, uint64_t phys,
+                           uint64_t size)
 {
     unsigned level = layout->gigabyte_leaves ? 2 : 1;
 
@@ -89,8 +91,8 @@ bool page_tables_map_ram(struct page_tables *tables, const struct boot_mem *mem,
             i++; /* not RAM */
         if (end > layout->direct_map_size)
             end = layout->direct_map_size;
-        if (start < end &&
-            !page_tables_map(tables, layout->direct_map_base + start, start, end - start, PAGE_WRITE))
+        if (start < end && !page_tables_map(tables, layout->direct_map_base + start, start,
+                                            end - start, PAGE_WRITE))
             return false;
     }
     return true;

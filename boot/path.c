@@ -9,7 +9,8 @@ static bool is_separator(char c)
     return c == '/' || c == '\\';
 }
 
-/* Characters that FAT does not allow in a name (UEFI 2.10, 13.3: long file names), apart from the separators. */
+/* Characters that FAT does not allow in a name (UEFI 2.10, 13.3: long file names), apart from the
+ * separators. */
 static bool is_forbidden(unsigned char c)
 {
     return c < 0x20 || c == 0x7f || c == '"' || c == '*' || c == ':' || c == '<' || c == '>' ||
@@ -27,7 +28,8 @@ static const char *check_name(const char *name, size_t length)
     return NULL;
 }
 
-/* Reads one code point at *at and moves on. Returns -1 for anything but shortest-form UTF-8 (RFC 3629). */
+/* Reads one code point at *at and moves on. Returns -1 for anything but shortest-form UTF-8 (RFC
+ * 3629). */
 static int32_t utf8_next(const char **at)
 {
     static const uint8_t lead_mask[] = {0x7f, 0x1f, 0x0f, 0x07};

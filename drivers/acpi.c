@@ -33,7 +33,8 @@ static struct signature_text signature_text(const char signature[4])
     return t;
 }
 
-/* Tables that nothing here reads, some of them large: AML, pictures, the firmware's performance records. */
+/* Tables that nothing here reads, some of them large: AML, pictures, the firmware's performance
+ * records. */
 static bool is_unused(const char signature[4])
 {
     static const char list[][5] = {"SSDT", "PSDT", "DSDT", "BGRT", "FPDT", "UEFI"};
@@ -65,7 +66,8 @@ static const struct acpi_header *map_whole(hpa_t pa, const struct acpi_header *s
     return NULL;
 }
 
-/* Maps the table at `pa`: the header first, since only it tells the length. NULL when it is bad or of no use. */
+/* Maps the table at `pa`: the header first, since only it tells the length. NULL when it is bad or
+ * of no use. */
 static const struct acpi_header *map_table(hpa_t pa)
 {
     struct acpi_header *header = kernel_map_device(pa, sizeof(*header), PT_READ);
@@ -194,7 +196,8 @@ const struct acpi_node *acpi_node_at(const struct acpi_header *table, size_t off
 const struct acpi_node *acpi_node_next(const struct acpi_header *table, size_t offset,
                                        const struct acpi_node *previous)
 {
-    return acpi_node_at(table, next_offset(table, offset, previous, previous ? previous->length : 0));
+    return acpi_node_at(table,
+                        next_offset(table, offset, previous, previous ? previous->length : 0));
 }
 
 void acpi_report(struct out *out)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * ACPI's static tables: found from the RSDP, checked (signature, length, checksum) and mapped read-only for good. Tables come from the firmware
- * and are not trusted: every walk below is bounded by the table's own length. Constant after acpi_init(); any context may read.
+ * ACPI's static tables: found from the RSDP, checked (signature, length, checksum) and mapped
+ * read-only for good. Tables come from the firmware and are not trusted: every walk below is
+ * bounded by the table's own length. Constant after acpi_init(); any context may read.
  *
  *     const struct acpi_madt *madt = ACPI_FIND(struct acpi_madt, "APIC");
  *     ACPI_FOR_EACH_SUBTABLE(s, madt, sizeof(*madt)) {
@@ -16,10 +17,11 @@
 #include "drivers/acpi_tables.h"
 #include "kernel/log.h"
 
-#define ACPI_TABLES_MAX 128
+#define ACPI_TABLES_MAX     128
 #define ACPI_TABLE_SIZE_MAX MIB(4)
 
-/* Maps and checks the tables that `rsdp` leads to (0: none). Tables with mistakes are left out with a warning. Needs the kernel map. */
+/* Maps and checks the tables that `rsdp` leads to (0: none). Tables with mistakes are left out with
+ * a warning. Needs the kernel map. */
 void acpi_init(hpa_t rsdp);
 bool acpi_present(void);
 
@@ -29,12 +31,13 @@ const struct acpi_header *acpi_find(const char signature[4], unsigned index);
 const void *acpi_find_sized(const char signature[4], size_t size);
 #define ACPI_FIND(type, signature) ((const type *)acpi_find_sized(signature, sizeof(type)))
 
-/* True when field `member` of the structure at `p`, which says to be `length` bytes long, is inside it. */
-#define ACPI_HAS(p, length, member)                                                                \
+/* True when field `member` of the structure at `p`, which says to be `length` bytes long, is inside
+ * it. */
+#define ACPI_HAS(p, length, member) \
     ((length) >= offsetof(__typeof__(*(p)), member) + sizeof((p)->member))
 
-/* The entry after `previous` (NULL: the first one, `offset` bytes from the table's start) of the table `table`; NULL at the end or where
- * an entry does not fit. A NULL table has no entries. */
+/* The entry after `previous` (NULL: the first one, `offset` bytes from the table's start) of the
+ * table `table`; NULL at the end or where an entry does not fit. A NULL table has no entries. */
 const struct acpi_subtable *acpi_subtable_next(const struct acpi_header *table, size_t offset,
                                                const struct acpi_subtable *previous);
 /* The same for entries with 16-bit type and length (RHCT). */
@@ -44,13 +47,13 @@ const struct acpi_node *acpi_node_next(const struct acpi_header *table, size_t o
 const struct acpi_node *acpi_node_at(const struct acpi_header *table, size_t offset);
 
 /* `table_`: NULL or a pointer to a structure that begins with `struct acpi_header header`. */
-#define ACPI_FOR_EACH_SUBTABLE(it, table_, offset)                                                 \
-    for (const struct acpi_subtable *it = acpi_subtable_next((const struct acpi_header *)(table_), \
-                                                             (offset), NULL);                      \
+#define ACPI_FOR_EACH_SUBTABLE(it, table_, offset)                                     \
+    for (const struct acpi_subtable *it =                                              \
+             acpi_subtable_next((const struct acpi_header *)(table_), (offset), NULL); \
          it; it = acpi_subtable_next((const struct acpi_header *)(table_), (offset), it))
-#define ACPI_FOR_EACH_NODE(it, table_, offset)                                                     \
-    for (const struct acpi_node *it =                                                              \
-             acpi_node_next((const struct acpi_header *)(table_), (offset), NULL);                 \
+#define ACPI_FOR_EACH_NODE(it, table_, offset)                                     \
+    for (const struct acpi_node *it =                                              \
+             acpi_node_next((const struct acpi_header *)(table_), (offset), NULL); \
          it; it = acpi_node_next((const struct acpi_header *)(table_), (offset), it))
 
 /* The entry as a longer structure, NULL when it is too short for one. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Layouts of the ACPI tables that the hosts and drivers read. Sections are those of ACPI 6.5; the RISC-V structures of the MADT and the
- * RHCT came with 6.6 (5.2.12.24 to 27, 5.2.37). All fields are little endian and unaligned: structures are packed.
+ * Layouts of the ACPI tables that the hosts and drivers read. Sections are those of ACPI 6.5; the
+ * RISC-V structures of the MADT and the RHCT came with 6.6 (5.2.12.24 to 27, 5.2.37). All fields
+ * are little endian and unaligned: structures are packed.
  */
 #ifndef DRIVERS_ACPI_TABLES_H
 #define DRIVERS_ACPI_TABLES_H
@@ -24,8 +25,8 @@ struct acpi_header {
 /* 5.2.3.2, generic address. */
 enum acpi_space { ACPI_SPACE_MEMORY = 0, ACPI_SPACE_PORT = 1 };
 struct acpi_gas {
-    uint8_t space;       /* enum acpi_space */
-    uint8_t bit_width;   /* of the register */
+    uint8_t space;     /* enum acpi_space */
+    uint8_t bit_width; /* of the register */
     uint8_t bit_offset;
     uint8_t access_size; /* 0: not said; 1 to 4: 8, 16, 32, 64 bits */
     uint64_t address;
@@ -57,13 +58,13 @@ enum acpi_fadt_flags {
     ACPI_FADT_HW_REDUCED = 1u << 20,     /* HW_REDUCED_ACPI: no PM1 blocks */
 };
 enum acpi_fadt_arm { /* 5.2.9.4 */
-    ACPI_FADT_ARM_PSCI = 1u << 0,
-    ACPI_FADT_ARM_PSCI_HVC = 1u << 1, /* the conduit is HVC, else SMC */
+                     ACPI_FADT_ARM_PSCI = 1u << 0,
+                     ACPI_FADT_ARM_PSCI_HVC = 1u << 1, /* the conduit is HVC, else SMC */
 };
 enum acpi_fadt_iapc { /* 5.2.9.3 */
-    ACPI_FADT_LEGACY_DEVICES = 1u << 0,
-    ACPI_FADT_8042 = 1u << 1,
-    ACPI_FADT_NO_VGA = 1u << 2,
+                      ACPI_FADT_LEGACY_DEVICES = 1u << 0,
+                      ACPI_FADT_8042 = 1u << 1,
+                      ACPI_FADT_NO_VGA = 1u << 2,
 };
 
 struct acpi_fadt {
@@ -146,7 +147,7 @@ enum acpi_madt_cpu_flags {
 #define ACPI_GICC_MAINTENANCE_EDGE (1u << 2)
 
 /* Interrupt flags of overrides and NMIs: MPS INTI flags, table 5.26. */
-#define ACPI_INTI_POLARITY(flags) ((flags) & 3u) /* 0: as the bus says, 1: high, 3: low */
+#define ACPI_INTI_POLARITY(flags) ((flags)&3u)        /* 0: as the bus says, 1: high, 3: low */
 #define ACPI_INTI_TRIGGER(flags)  ((flags) >> 2 & 3u) /* 0: as the bus says, 1: edge, 3: level */
 
 struct acpi_madt_local_apic {
@@ -267,7 +268,7 @@ struct acpi_madt_rintc {
     uint32_t imsic_size;    /* bytes, guest files included */
 } PACKED;
 #define ACPI_RINTC_CONTROLLER(id) ((id) >> 24)
-#define ACPI_RINTC_CONTEXT(id)    ((id) & 0xffffu)
+#define ACPI_RINTC_CONTEXT(id)    ((id)&0xffffu)
 #define ACPI_MADT_RINTC_MIN       20 /* up to uid: older firmware ends there */
 struct acpi_madt_imsic {
     struct acpi_subtable subtable;
@@ -403,7 +404,8 @@ struct acpi_hpet {
     uint8_t page_protection;
 } PACKED;
 
-/* Serial Port Console Redirection, revision 2 to 4; and the subtypes of DBG2 serial ports, which are the same numbers. */
+/* Serial Port Console Redirection, revision 2 to 4; and the subtypes of DBG2 serial ports, which
+ * are the same numbers. */
 enum acpi_uart {
     ACPI_UART_16550 = 0x00,
     ACPI_UART_16450 = 0x01,
@@ -416,7 +418,7 @@ enum acpi_uart {
     ACPI_UART_SBI = 0x15,          /* RISC-V SBI debug console */
 };
 enum acpi_spcr_interrupt {
-    ACPI_SPCR_PC_IRQ = 1u << 0, /* `pc_irq` is valid */
+    ACPI_SPCR_PC_IRQ = 1u << 0,  /* `pc_irq` is valid */
     ACPI_SPCR_IO_APIC = 1u << 1, /* the others: `gsi` is valid */
     ACPI_SPCR_IO_SAPIC = 1u << 2,
     ACPI_SPCR_GIC = 1u << 3,
@@ -455,7 +457,7 @@ struct acpi_dbg2_device {
     uint16_t port_type;
     uint16_t port_subtype; /* serial: enum acpi_uart */
     uint16_t reserved;
-    uint16_t address_offset;      /* of struct acpi_gas[address_count], from the device's start */
+    uint16_t address_offset; /* of struct acpi_gas[address_count], from the device's start */
     uint16_t address_size_offset;
 } PACKED;
 

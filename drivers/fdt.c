@@ -13,7 +13,8 @@
 
 static void *blob;
 
-/* Bytes of the tree at `header` that hold something: firmware pads it with space to grow. 0 when its header is not sensible. */
+/* Bytes of the tree at `header` that hold something: firmware pads it with space to grow. 0 when
+ * its header is not sensible. */
 static uint64_t used_size(const void *header)
 {
     if (fdt_check_header(header) != 0)
@@ -167,7 +168,8 @@ static uint64_t number(const fdt32_t *cells, unsigned n)
     return value;
 }
 
-/* Cells of an address and of a size among the children of `node`; false when they are not sensible. */
+/* Cells of an address and of a size among the children of `node`; false when they are not sensible.
+ */
 static bool bus_cells(int node, unsigned *address, unsigned *size)
 {
     *address = fdt_u32(node, "#address-cells", 2);
@@ -299,7 +301,8 @@ enum err fdt_interrupt(int node, unsigned index, struct fdt_interrupt *out)
     return e;
 }
 
-/* Flags as the bindings of most controllers have them (interrupt-controller/interrupts.txt of the Linux bindings). */
+/* Flags as the bindings of most controllers have them (interrupt-controller/interrupts.txt of the
+ * Linux bindings). */
 static enum irq_trigger trigger_from_flags(uint32_t flags)
 {
     switch (flags & 15) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Finds the host's PCI functions: see drivers/pci.h. Sections are those of the PCI Express Base Specification 6.0. */
+/* Finds the host's PCI functions: see drivers/pci.h. Sections are those of the PCI Express Base
+ * Specification 6.0. */
 #include "drivers/pci.h"
-
 
 #include "drivers/acpi.h"
 #include "drivers/fdt.h"
@@ -13,24 +13,24 @@
 #define BUSES          256u
 #define SLOTS          32u
 #define FUNCTIONS      8u
-#define FUNCTIONS_MAX  1024u /* a bound on what hostile hardware may make us keep */
+#define FUNCTIONS_MAX  1024u  /* a bound on what hostile hardware may make us keep */
 #define ECAM_BUS_SIZE  MIB(1) /* 7.2.2: 4 KiB a function */
 #define ECAM_BUS_SHIFT 20
 
 /* 7.5.1, the common header. */
-#define REG_ID         0x00
-#define REG_CLASS      0x08
-#define REG_HEADER     0x0c
-#define REG_BUSES      0x18 /* bridges: primary, secondary, subordinate bus */
-#define ID_NONE        0xffffffffu
-#define HEADER_BRIDGE  1u
-#define HEADER_TYPE(v) ((v) >> 16 & 0x7f)
+#define REG_ID          0x00
+#define REG_CLASS       0x08
+#define REG_HEADER      0x0c
+#define REG_BUSES       0x18 /* bridges: primary, secondary, subordinate bus */
+#define ID_NONE         0xffffffffu
+#define HEADER_BRIDGE   1u
+#define HEADER_TYPE(v)  ((v) >> 16 & 0x7f)
 #define HEADER_MULTI(v) ((v) >> 23 & 1)
 
 /* PCI Local Bus Specification 3.0, 3.2.2.3.2. */
-#define PORT_ADDRESS   0xcf8
-#define PORT_DATA      0xcfc
-#define PORT_ENABLE    (1u << 31)
+#define PORT_ADDRESS 0xcf8
+#define PORT_DATA    0xcfc
+#define PORT_ENABLE  (1u << 31)
 
 struct root {
     bool ports;
@@ -119,7 +119,8 @@ static void walk_bus(struct walk *w, uint8_t number)
     struct bus b = {.root = w->root, .number = number};
     void *mapped = NULL;
     if (!w->root->ports) {
-        hpa_t at = HPA(w->root->ecam.v + ((uint64_t)(number - w->root->first_bus) << ECAM_BUS_SHIFT));
+        hpa_t at =
+            HPA(w->root->ecam.v + ((uint64_t)(number - w->root->first_bus) << ECAM_BUS_SHIFT));
         mapped = kernel_map_device(at, ECAM_BUS_SIZE, PT_READ | PT_WRITE | PT_DEVICE);
         if (!mapped)
             return;
@@ -152,7 +153,8 @@ static bool walk_mcfg(void)
     pci.access = "memory-mapped by ACPI's MCFG";
     for (size_t i = 0; i < count; i++) {
         const struct acpi_mcfg_entry *e = &mcfg->entries[i];
-        struct root root = {.segment = e->segment, .first_bus = e->first_bus, .last_bus = e->last_bus};
+        struct root root = {
+            .segment = e->segment, .first_bus = e->first_bus, .last_bus = e->last_bus};
         root.ecam = HPA(e->address + ((uint64_t)e->first_bus << ECAM_BUS_SHIFT));
         if (e->first_bus <= e->last_bus && e->address)
             walk_root(&root);
@@ -170,7 +172,8 @@ static bool walk_fdt(void)
         uint64_t size;
         if (fdt_cell(node, "bus-range", 0, &first))
             (void)fdt_cell(node, "bus-range", 1, &last);
-        if (fdt_reg(node, 0, &root.ecam, &size) || size < ECAM_BUS_SIZE || first > last || last >= BUSES)
+        if (fdt_reg(node, 0, &root.ecam, &size) || size < ECAM_BUS_SIZE || first > last ||
+            last >= BUSES)
             continue;
         root.first_bus = (uint8_t)first;
         root.last_bus = (uint8_t)MIN((uint64_t)last, first + size / ECAM_BUS_SIZE - 1);
@@ -255,11 +258,12 @@ static const struct {
     {0x12, ANY, ANY, "accelerator"},
 };
 
-/* Virtio 1.2, 4.1.2: transitional devices from 0x1000, others from 0x1040 plus the device's number. */
+/* Virtio 1.2, 4.1.2: transitional devices from 0x1000, others from 0x1040 plus the device's number.
+ */
 static const char *virtio_name(const struct pci_function *f)
 {
-    static const char *const virtio[] = {NULL, "virtio network card", "virtio disk", "virtio console",
-                                         "virtio entropy source"};
+    static const char *const virtio[] = {NULL, "virtio network card", "virtio disk",
+                                         "virtio console", "virtio entropy source"};
     static const uint8_t transitional[] = {1, 2, 0, 3, 0, 4}; /* 0x1000 to 0x1005 */
     unsigned number = f->device >= 0x1040 ? f->device - 0x1040u
                       : f->device >= 0x1000 && f->device - 0x1000u < ARRAY_SIZE(transitional)
@@ -302,6 +306,7 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, command_pci) = {
     .name = "pci",
     .usage = "",
     .summary = "Lists the PCI devices of this machine",
-    .help = "One line for each PCI function: its address, vendor and device ID, and what it is. No driver uses any of them yet.",
+    .help = "One line for each PCI function: its address, vendor and device ID, and what it is. No "
+            "driver uses any of them yet.",
     .run = run_pci,
 };

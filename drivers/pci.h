@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * PCI functions of the host, found through ECAM (ACPI MCFG, device tree pci-host-ecam-generic) or, on machines with ports and no such
- * table, configuration mechanism 1. For now they are listed only: no driver uses one yet.
+ * PCI functions of the host, found through ECAM (ACPI MCFG, device tree pci-host-ecam-generic) or,
+ * on machines with ports and no such table, configuration mechanism 1. For now they are listed
+ * only: no driver uses one yet.
  */
 #ifndef DRIVERS_PCI_H
 #define DRIVERS_PCI_H

@@ -30,7 +30,8 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, command_log) = {
     .name = "log",
     .usage = "[LINES]",
     .summary = "Shows the log, or its last LINES lines",
-    .help = "Debug lines are included, which consoles show only with \"log = debug\" in ennead.ini. The stamps are seconds since "
+    .help = "Debug lines are included, which consoles show only with \"log = debug\" in "
+            "ennead.ini. The stamps are seconds since "
             "the firmware handed the machine over.",
     .run = run_log,
 };
@@ -87,10 +88,12 @@ static unsigned idle_share(const struct cpu *cpu)
 static void print_cpu(struct out *out, struct cpu *cpu, struct cpu_report *r)
 {
     unsigned idle = idle_share(cpu);
-    out_printf(out, "cpu %u: hardware id %#llx, online, %u.%u %% idle, %llu interrupts, running %s\n",
+    out_printf(out,
+               "cpu %u: hardware id %#llx, online, %u.%u %% idle, %llu interrupts, running %s\n",
                cpu->id, (ull)cpu->hw_id, idle / 10, idle % 10, (ull)READ_ONCE(cpu->irq_count),
-               cpu == this_cpu() ? thread_current()->name
-               : READ_ONCE(cpu->current) == cpu->idle ? "nothing" : "a thread");
+               cpu == this_cpu()                      ? thread_current()->name
+               : READ_ONCE(cpu->current) == cpu->idle ? "nothing"
+                                                      : "a thread");
     out_buffer_init(&r->buffer, r->text, sizeof(r->text));
     cpu_call(cpu, report_this_cpu, r, true);
     out_write(out, r->text, r->buffer.used);
@@ -211,7 +214,8 @@ static void add_resident(struct vm *vm, void *arg)
     mutex_unlock(&vm->lock);
 }
 
-/* Bytes that the hypervisor itself takes: image, bookkeeping, and what is allocated but is not guest memory. */
+/* Bytes that the hypervisor itself takes: image, bookkeeping, and what is allocated but is not
+ * guest memory. */
 static uint64_t hypervisor_bytes(const struct page_stats *pages, uint64_t guests)
 {
     uint64_t taken = pages->total - pages->free;
@@ -242,7 +246,8 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, command_mem) = {
     .name = "mem",
     .usage = "",
     .summary = "Shows the machine's memory and who uses it",
-    .help = "\"hypervisor memory\" is everything that Ennead takes for itself: its image, bookkeeping, stacks, tables and heap; "
+    .help = "\"hypervisor memory\" is everything that Ennead takes for itself: its image, "
+            "bookkeeping, stacks, tables and heap; "
             "not the memory of guests.",
     .run = run_mem,
 };

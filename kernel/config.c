@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Reads ennead.ini: see kernel/config.h. inih splits lines into sections, names and values; the reader below hands it one line at a time
- * and keeps from it what it would cut short or give up on (overlong lines, lines that are no "name = value").
+ * Reads ennead.ini: see kernel/config.h. inih splits lines into sections, names and values; the
+ * reader below hands it one line at a time and keeps from it what it would cut short or give up on
+ * (overlong lines, lines that are no "name = value").
  */
 #include "kernel/config.h"
 
@@ -21,7 +22,10 @@
 #define BLANK_LINE      "\n"
 #define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors put it first */
 
-#define DEFAULTS {.config = 1, .log = LOG_INFO, .runtime_services = true, .console = config_empty_text}
+#define DEFAULTS                                                                             \
+    {                                                                                        \
+        .config = 1, .log = LOG_INFO, .runtime_services = true, .console = config_empty_text \
+    }
 static const struct config defaults = DEFAULTS;
 static struct config current = DEFAULTS;
 
@@ -34,7 +38,7 @@ struct parser {
     const char *at, *end; /* what was not read yet */
     unsigned line;        /* of the last line read */
     enum section section;
-    struct config_vm *vm; /* of SECTION_VM */
+    struct config_vm *vm;    /* of SECTION_VM */
     unsigned seen[KEYS_MAX]; /* line where each key of this section stood first */
 };
 
@@ -98,8 +102,8 @@ static void begin_vm(struct parser *p, const char *name, unsigned line)
     const struct config_vm *same = find_vm(p->config, name);
     p->section = SECTION_IGNORED;
     if (!name_valid(name)) {
-        mistake(p, line, "[vm %s]: expected a name of 1 to %d letters, digits, '-', '_' or '.'", name,
-                CONFIG_NAME_SIZE - 1);
+        mistake(p, line, "[vm %s]: expected a name of 1 to %d letters, digits, '-', '_' or '.'",
+                name, CONFIG_NAME_SIZE - 1);
     } else if (same) {
         mistake(p, line, "[vm %s]: there is one on line %u already; this one is ignored", name,
                 same->line);
@@ -132,13 +136,14 @@ static void begin_section(struct parser *p, const char *section, unsigned line)
     else if (strncmp(section, "vm ", 3) == 0)
         begin_vm(p, section + 3 + strspn(section + 3, " \t"), line);
     else
-        mistake(p, line, "[%.*s]: expected [ennead] or [vm NAME]; this section is ignored", SHOWN_MAX,
-                section);
+        mistake(p, line, "[%.*s]: expected [ennead] or [vm NAME]; this section is ignored",
+                SHOWN_MAX, section);
 }
 
 /* ---- Keys ---- */
 
-static void unknown_key(struct parser *p, enum config_section section, const char *name, unsigned line)
+static void unknown_key(struct parser *p, enum config_section section, const char *name,
+                        unsigned line)
 {
     struct nearest n;
     nearest_begin(&n, name);
@@ -148,10 +153,12 @@ static void unknown_key(struct parser *p, enum config_section section, const cha
     if (n.best)
         mistake(p, line, "%s: no such key here, the nearest is %s", name, n.best);
     else
-        mistake(p, line, "%s: no such key in [%s]", name, section == CONFIG_vm ? "vm NAME" : "ennead");
+        mistake(p, line, "%s: no such key in [%s]", name,
+                section == CONFIG_vm ? "vm NAME" : "ennead");
 }
 
-static void bad_value(struct parser *p, const struct config_key *key, const char *value, unsigned line)
+static void bad_value(struct parser *p, const struct config_key *key, const char *value,
+                      unsigned line)
 {
     char expected[128];
     struct out_buffer b;
@@ -170,7 +177,8 @@ static void set_key(struct parser *p, unsigned index, const char *value, unsigne
         return;
     }
     p->seen[index] = line;
-    switch (config_value_read(key, base, value)) { /* what it replaces is a default: nothing to free */
+    switch (
+        config_value_read(key, base, value)) { /* what it replaces is a default: nothing to free */
     case ERR_OK:
         return;
     case ERR_NO_MEMORY:
@@ -185,7 +193,8 @@ static void read_key(struct parser *p, const char *name, const char *value, unsi
 {
     enum config_section section = p->section == SECTION_VM ? CONFIG_vm : CONFIG_ennead;
     if (p->section == SECTION_NONE)
-        mistake(p, line, "%.*s: expected a section, [ennead] or [vm NAME], before it", SHOWN_MAX, name);
+        mistake(p, line, "%.*s: expected a section, [ennead] or [vm NAME], before it", SHOWN_MAX,
+                name);
     if (p->section == SECTION_NONE || p->section == SECTION_IGNORED)
         return;
     for (unsigned i = 0; i < config_key_count; i++) {
@@ -264,8 +273,9 @@ static unsigned count_sections(const char *text, size_t size)
     bool blank = true; /* nothing but blanks on this line so far */
     for (size_t i = 0; i < size; i++) {
         count += blank && text[i] == '[';
-        blank = text[i] == '\n' || (blank && (text[i] == ' ' || text[i] == '\t' || text[i] == '\r' ||
-                                              (uint8_t)text[i] >= 0x80)); /* a byte-order mark */
+        blank =
+            text[i] == '\n' || (blank && (text[i] == ' ' || text[i] == '\t' || text[i] == '\r' ||
+                                          (uint8_t)text[i] >= 0x80)); /* a byte-order mark */
     }
     return MIN(count, (unsigned)CONFIG_VM_MAX);
 }
@@ -288,7 +298,8 @@ enum err config_parse(const char *path, const char *text, size_t size)
     if (config_key_count > KEYS_MAX)
         return ERR_RANGE;
     config_reset();
-    if (size >= strlen(BYTE_ORDER_MARK) && memcmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
+    if (size >= strlen(BYTE_ORDER_MARK) &&
+        memcmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
         p.at += strlen(BYTE_ORDER_MARK);
     snprintf(current.path, sizeof(current.path), "%s", path);
     p.vm_room = count_sections(text, size);

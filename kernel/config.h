@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * ennead.ini: parsed with inih by the table config_keys.def into the structures below. A mistake names file, line, what was found
- * and what is expected; a bad key disables its own section only (vm sections: `disabled`), and the system comes up.
+ * ennead.ini: parsed with inih by the table config_keys.def into the structures below. A mistake
+ * names file, line, what was found and what is expected; a bad key disables its own section only
+ * (vm sections: `disabled`), and the system comes up.
  */
 #ifndef KERNEL_CONFIG_H
 #define KERNEL_CONFIG_H
@@ -9,12 +10,12 @@
 #include "kernel/log.h"
 
 #define CONFIG_NAME_SIZE 32
-#define CONFIG_VM_MAX 256
+#define CONFIG_VM_MAX    256
 
 struct config_vm {
     char name[CONFIG_NAME_SIZE]; /* letters, digits, '-', '_', '.' */
     unsigned line;               /* of its section header */
-    bool disabled;               /* a mistake in its section: it is listed with the reason, not started */
+    bool disabled; /* a mistake in its section: it is listed with the reason, not started */
     char reason[160];
     uint64_t memory; /* bytes */
     uint64_t cpus;
@@ -38,7 +39,8 @@ struct config {
 
 /* The configuration in force; defaults before config_parse(). Never NULL. */
 const struct config *config_get(void);
-/* Parses `size` bytes of `text` (not NUL-terminated; hostile) named `path` in messages. Logs mistakes at LOG_WARN. */
+/* Parses `size` bytes of `text` (not NUL-terminated; hostile) named `path` in messages. Logs
+ * mistakes at LOG_WARN. */
 enum err config_parse(const char *path, const char *text, size_t size);
 /* Forgets what was parsed: defaults are in force. For tests. */
 void config_reset(void);

@@ -12,7 +12,7 @@
 #define STRUCT_vm     struct config_vm
 
 const struct config_key config_keys[] = {
-#define CONFIG_KEY(section, key, type, fallback, limit, help)                                      \
+#define CONFIG_KEY(section, key, type, fallback, limit, help) \
     {CONFIG_##section, #key, CONFIG_##type, fallback, limit, help, offsetof(STRUCT_##section, key)},
 #include "kernel/config_keys.def"
 #undef CONFIG_KEY
@@ -28,7 +28,8 @@ static bool read_number(const char *text, const char *end, bool unit, uint64_t *
     uint64_t v = 0;
     const char *p = text;
     for (; p < end && *p >= '0' && *p <= '9'; p++)
-        if (__builtin_mul_overflow(v, 10u, &v) || __builtin_add_overflow(v, (unsigned)(*p - '0'), &v))
+        if (__builtin_mul_overflow(v, 10u, &v) ||
+            __builtin_add_overflow(v, (unsigned)(*p - '0'), &v))
             return false;
     if (p == text)
         return false;
@@ -194,7 +195,8 @@ void config_value_expected(const struct config_key *key, struct out *out)
         out_printf(out, "expected text without control characters");
         return;
     case CONFIG_FILE:
-        out_printf(out, "expected the path of a file on the boot volume, such as guests/%s", key->name);
+        out_printf(out, "expected the path of a file on the boot volume, such as guests/%s",
+                   key->name);
         return;
     }
 }

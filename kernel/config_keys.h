@@ -1,12 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The table config_keys.def as data, and values read and written by it: used by the parser and by what prints the configuration. */
+/* The table config_keys.def as data, and values read and written by it: used by the parser and by
+ * what prints the configuration. */
 #ifndef KERNEL_CONFIG_KEYS_H
 #define KERNEL_CONFIG_KEYS_H
 
 #include "kernel/config.h"
 
 enum config_section { CONFIG_ennead, CONFIG_vm };
-enum config_type { CONFIG_NUMBER, CONFIG_SIZE, CONFIG_BOOL, CONFIG_CHOICE, CONFIG_TEXT, CONFIG_FILE };
+enum config_type {
+    CONFIG_NUMBER,
+    CONFIG_SIZE,
+    CONFIG_BOOL,
+    CONFIG_CHOICE,
+    CONFIG_TEXT,
+    CONFIG_FILE
+};
 
 struct config_key {
     enum config_section section;
@@ -22,7 +30,8 @@ extern const unsigned config_key_count;
 /* The empty text, which is never freed. */
 extern const char config_empty_text[];
 
-/* Reads `text` into the field of `base`; texts are copied to the heap. ERR_INVALID: not a value of this key; ERR_NO_MEMORY. */
+/* Reads `text` into the field of `base`; texts are copied to the heap. ERR_INVALID: not a value of
+ * this key; ERR_NO_MEMORY. */
 enum err config_value_read(const struct config_key *key, void *base, const char *text) MUST_CHECK;
 /* What the key expects, such as "expected a size between 16M and 1T, such as 256M". */
 void config_value_expected(const struct config_key *key, struct out *out);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Consoles: see kernel/console.h. One lock for all of them, taken for a line at a time: what two CPUs write mixes by lines only,
- * and a slow serial port masks interrupts for no longer than a line. The list only grows, so readers need no lock.
+ * Consoles: see kernel/console.h. One lock for all of them, taken for a line at a time: what two
+ * CPUs write mixes by lines only, and a slow serial port masks interrupts for no longer than a
+ * line. The list only grows, so readers need no lock.
  *
- * Lock order: both locks here are leaves (RANK_CONSOLE); callbacks into other modules run without them.
+ * Lock order: both locks here are leaves (RANK_CONSOLE); callbacks into other modules run without
+ * them.
  */
 #include "kernel/console.h"
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Consoles: serial ports and the screen. All of them show the same: log lines and the monitor's session, or, when a guest's console is
- * attached, that guest's output. Input of any console goes to the one monitor session.
+ * Consoles: serial ports and the screen. All of them show the same: log lines and the monitor's
+ * session, or, when a guest's console is attached, that guest's output. Input of any console goes
+ * to the one monitor session.
  */
 #ifndef KERNEL_CONSOLE_H
 #define KERNEL_CONSOLE_H
@@ -10,8 +11,9 @@
 
 struct console {
     const char *name; /* "16550 at port 0x3f8", "screen 1280x800" */
-    /* Writes bytes (UTF-8, LF ends lines: the driver adds CR where its device wants it). Called under the consoles' lock,
-     * interrupts masked; also by panic() without any lock. Must not sleep or allocate. */
+    /* Writes bytes (UTF-8, LF ends lines: the driver adds CR where its device wants it). Called
+     * under the consoles' lock, interrupts masked; also by panic() without any lock. Must not sleep
+     * or allocate. */
     void (*write)(struct console *c, const char *text, size_t length);
     /* Shows what write() put off (a screen that scrolls), or NULL. Called as write() is. */
     void (*refresh)(struct console *c);
@@ -26,20 +28,24 @@ void console_write(const char *text, size_t length);
 /* A sink that is console_write(). */
 struct out *console_out(void);
 
-/* For the log: shows whole lines (LF at the end) of `level` on all consoles, unless the configuration or console_hold_log() says
- * otherwise. Screens get colours. The line that is being edited is drawn again below. Any context but NMI. */
+/* For the log: shows whole lines (LF at the end) of `level` on all consoles, unless the
+ * configuration or console_hold_log() says otherwise. Screens get colours. The line that is being
+ * edited is drawn again below. Any context but NMI. */
 void console_write_log(enum log_level level, const char *text, size_t length);
-/* While true, log lines go to the ring only (a guest's console is attached); panics still come through. */
+/* While true, log lines go to the ring only (a guest's console is attached); panics still come
+ * through. */
 void console_hold_log(bool hold);
-/* The text from the prompt to the cursor that stands in the last line while a line is edited; length 0: none. Returns, with nothing
- * written: console_write() shows it. */
+/* The text from the prompt to the cursor that stands in the last line while a line is edited;
+ * length 0: none. Returns, with nothing written: console_write() shows it. */
 void console_set_edit_line(const char *text, size_t length);
 
 /* From a driver's receive interrupt: `length` bytes typed. */
 void console_input(const char *text, size_t length);
-/* Waits for the next input byte; thread context, one thread only. deadline as thread_sleep_until(); -1 when it passed. */
+/* Waits for the next input byte; thread context, one thread only. deadline as thread_sleep_until();
+ * -1 when it passed. */
 int console_read(uint64_t deadline);
-/* From now on what is typed goes to `input`, in the context of console_input() and without locks; NULL: to console_read() again. */
+/* From now on what is typed goes to `input`, in the context of console_input() and without locks;
+ * NULL: to console_read() again. */
 void console_capture(void (*input)(const char *text, size_t length, void *arg), void *arg);
 
 /* Calls every console's refresh(). */

@@ -2,8 +2,9 @@
 /*
  * CPUs: finding and starting them, and calls between them.
  *
- * A call is a descriptor of the sender (one a CPU) and a bit in the inbox of each target; the targets run it in the IPI and count it down.
- * Nothing is allocated and nothing shared but the target's inbox.
+ * A call is a descriptor of the sender (one a CPU) and a bit in the inbox of each target; the
+ * targets run it in the IPI and count it down. Nothing is allocated and nothing shared but the
+ * target's inbox.
  */
 #include "kernel/cpu.h"
 #include "kernel/log.h"
@@ -88,7 +89,8 @@ static void call_serve(void)
     }
 }
 
-/* Waits until this CPU's last call is done; serves others meanwhile, who may be waiting for us the same way. */
+/* Waits until this CPU's last call is done; serves others meanwhile, who may be waiting for us the
+ * same way. */
 static void call_wait(struct call *c)
 {
     while (__atomic_load_n(&c->pending, __ATOMIC_ACQUIRE)) {
@@ -108,7 +110,8 @@ static void call_post(struct cpu *target)
     host_ipi_send(target, HOST_IPI_CALL);
 }
 
-/* Masked, with the descriptor free. The masking keeps an interrupt handler from using the descriptor before it is complete. */
+/* Masked, with the descriptor free. The masking keeps an interrupt handler from using the
+ * descriptor before it is complete. */
 static struct call *call_begin(void (*fn)(void *), void *arg, unsigned targets, uint64_t *flags)
 {
     struct call *c = this_cpu_ptr(call_out);
@@ -149,7 +152,8 @@ void cpu_call_others(void (*fn)(void *), void *arg, bool wait)
         return;
     uint64_t flags;
     preempt_disable();
-    /* One pending more than targets known, so that it cannot reach 0 while CPUs are still being counted. */
+    /* One pending more than targets known, so that it cannot reach 0 while CPUs are still being
+     * counted. */
     struct call *c = call_begin(fn, arg, 1, &flags);
     for (unsigned id = 0; id < cpu_count(); id++) {
         struct cpu *cpu = cpu_get(id);
@@ -290,7 +294,8 @@ void cpu_start_all(void)
     for (unsigned id = 1; id < count; id++)
         if (!cpu_get(id))
             log_warn("CPU %u (hardware id %#llx) did not come up: it is not used", id,
-                     (unsigned long long)cpus[id]->hw_id); /* NOLINT(clang-analyzer-core.*): set below count */
+                     (unsigned long long)cpus[id]
+                         ->hw_id); /* NOLINT(clang-analyzer-core.*): set below count */
     log_info("%u CPU%s", cpu_online_count(), cpu_online_count() == 1 ? "" : "s");
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Debug builds only: the monitor command `fault` breaks the hypervisor on purpose, one way each, so that tests see how it is reported. */
+/* Debug builds only: the monitor command `fault` breaks the hypervisor on purpose, one way each, so
+ * that tests see how it is reported. */
 #include "kernel/cpu.h"
 #include "kernel/lock.h"
 #include "kernel/monitor.h"

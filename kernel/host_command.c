@@ -94,7 +94,8 @@ static void report_device(const struct pci_function *f, void *arg)
     if (f->base_class != list->base_class)
         return;
     list->count++;
-    out_printf(list->out, "  %s at %04x:%02x:%02x.%x (%04x:%04x): no driver yet, no guest can use it\n",
+    out_printf(list->out,
+               "  %s at %04x:%02x:%02x.%x (%04x:%04x): no driver yet, no guest can use it\n",
                pci_class_name(f), f->segment, f->bus, f->slot, f->function, f->vendor, f->device);
 }
 
@@ -141,7 +142,8 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, command_host) = {
     .name = "host",
     .usage = "",
     .summary = "Tells what this machine is, has and cannot do",
-    .help = "Firmware, processors, memory, interrupt controllers, virtualization, consoles, disks and network cards as found, and "
+    .help = "Firmware, processors, memory, interrupt controllers, virtualization, consoles, disks "
+            "and network cards as found, and "
             "what this machine cannot do and why.",
     .run = run_host,
 };

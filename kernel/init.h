@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Start-up hooks of modules: INIT(level, fn) has kernel_main() call fn() when that level is reached, in thread context, interrupts on, all CPUs up. */
+/* Start-up hooks of modules: INIT(level, fn) has kernel_main() call fn() when that level is
+ * reached, in thread context, interrupts on, all CPUs up. */
 #ifndef KERNEL_INIT_H
 #define KERNEL_INIT_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Host interrupt lines: a hash of lines to handlers. Handlers are only ever added, so that dispatch walks without a lock. */
+/* Host interrupt lines: a hash of lines to handlers. Handlers are only ever added, so that dispatch
+ * walks without a lock. */
 #include "kernel/irq.h"
 
 #include "kernel/cpu.h"
@@ -37,7 +38,8 @@ enum err irq_register(unsigned irq, enum irq_trigger trigger, void (*handler)(vo
 
     if (!h)
         return ERR_NO_MEMORY;
-    *h = (struct irq_handler){.irq = irq, .trigger = trigger, .handler = handler, .arg = arg, .name = name};
+    *h = (struct irq_handler){
+        .irq = irq, .trigger = trigger, .handler = handler, .arg = arg, .name = name};
     flags = spin_lock_irq(&irq_lock);
     h->next = *bucket_of(irq);
     __atomic_store_n(bucket_of(irq), h, __ATOMIC_RELEASE);
@@ -46,7 +48,8 @@ enum err irq_register(unsigned irq, enum irq_trigger trigger, void (*handler)(vo
     if (e == ERR_OK)
         host_irq_unmask(irq);
     else
-        __atomic_store_n(&h->irq, UINT32_MAX, __ATOMIC_RELAXED); /* stays in the list, answers nothing */
+        __atomic_store_n(&h->irq, UINT32_MAX,
+                         __ATOMIC_RELAXED); /* stays in the list, answers nothing */
     return e;
 }
 
@@ -72,7 +75,8 @@ void irq_report(struct out *out)
 {
     static const char *const triggers[] = {"edge", "level high", "level low"};
 
-    out_printf(out, "controller: %s\n%-6s %-11s %12s  %s\n", host_irq_name(), "LINE", "TRIGGER", "COUNT", "HANDLER");
+    out_printf(out, "controller: %s\n%-6s %-11s %12s  %s\n", host_irq_name(), "LINE", "TRIGGER",
+               "COUNT", "HANDLER");
     for (unsigned i = 0; i < BUCKETS; i++)
         for (const struct irq_handler *h = buckets[i]; h; h = h->next)
             if (h->irq != UINT32_MAX)

@@ -5,8 +5,9 @@
 
 #include "kernel/host.h"
 
-/* Registers `handler` for line `irq` (numbered as host_irq_route() says) and unmasks it. `name` is kept, not copied.
- * Level lines: the handler must quiet its device. Several handlers may share a level line. */
+/* Registers `handler` for line `irq` (numbered as host_irq_route() says) and unmasks it. `name` is
+ * kept, not copied. Level lines: the handler must quiet its device. Several handlers may share a
+ * level line. */
 enum err irq_register(unsigned irq, enum irq_trigger trigger, void (*handler)(void *arg), void *arg,
                       const char *name) MUST_CHECK;
 /* Called by the host's interrupt code, masked; unknown lines are masked and logged once. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Ticket spinlocks and mutexes. Debug builds keep, for each CPU, the spinlocks that it holds, and for each thread its mutexes, and panic
- * when the order of ranks is violated: the message names both locks.
+ * Ticket spinlocks and mutexes. Debug builds keep, for each CPU, the spinlocks that it holds, and
+ * for each thread its mutexes, and panic when the order of ranks is violated: the message names
+ * both locks.
  */
 #include "kernel/lock.h"
 #include "kernel/panic.h"
@@ -11,14 +12,16 @@
 
 #define HELD_MAX 16
 
-/* The spinlocks that a CPU holds, innermost last; those below `base` belong to code that an interrupt interrupted. */
+/* The spinlocks that a CPU holds, innermost last; those below `base` belong to code that an
+ * interrupt interrupted. */
 struct held_locks {
     struct spinlock *lock[HELD_MAX];
     unsigned count, base, interrupts;
 };
 static PER_CPU(struct held_locks, held_locks);
 
-static void check_against(const struct lock_class *class, const struct lock_class *held, bool nested)
+static void check_against(const struct lock_class *class, const struct lock_class *held,
+                          bool nested)
 {
     if (held->rank > class->rank || (held->rank == class->rank && !nested))
         panic("lock order: \"%s\" (rank %d) taken while \"%s\" (rank %d) is held", class->name,
@@ -45,7 +48,8 @@ static void debug_before(struct spinlock *l, bool nested, bool interrupts_on)
     else if (interrupts_on)
         l->interruptible = true;
     if (l->in_interrupt && l->interruptible)
-        panic("lock \"%s\" is taken in interrupts, and elsewhere with interrupts on", l->class->name);
+        panic("lock \"%s\" is taken in interrupts, and elsewhere with interrupts on",
+              l->class->name);
     if (h->count > h->base)
         check_against(l->class, h->lock[h->count - 1]->class, nested);
     else if (!h->interrupts)
@@ -209,7 +213,8 @@ void spin_unlock_irq(struct spinlock *l, uint64_t flags)
 {
     release(l);
     host_irq_restore(flags);
-    /* After unmasking, so that a thread woken under the lock runs now and not at the next interrupt. */
+    /* After unmasking, so that a thread woken under the lock runs now and not at the next
+     * interrupt. */
     preempt_enable();
 }
 

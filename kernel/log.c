@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The log ring: slots of fixed size, reserved by one atomic addition and published by a stamp, so that any context may write and nobody
- * waits. A long line takes several slots in a row. Whoever writes shows on the consoles what nobody is showing yet; if another CPU is at
- * it, that one takes the new line along.
+ * The log ring: slots of fixed size, reserved by one atomic addition and published by a stamp, so
+ * that any context may write and nobody waits. A long line takes several slots in a row. Whoever
+ * writes shows on the consoles what nobody is showing yet; if another CPU is at it, that one takes
+ * the new line along.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -30,9 +31,10 @@ struct log_slot {
 _Static_assert(sizeof(struct log_slot) == SLOT_SIZE, "slots are packed");
 
 static CACHE_ALIGNED struct log_slot ring[SLOT_COUNT];
-static uint64_t next_slot;   /* atomic: the next number to hand out */
-static uint64_t shown;       /* slots before this one are on the consoles; owned by the holder of `showing` */
-static uint32_t showing;     /* atomic: somebody writes to the consoles */
+static uint64_t next_slot; /* atomic: the next number to hand out */
+static uint64_t
+    shown; /* slots before this one are on the consoles; owned by the holder of `showing` */
+static uint32_t showing; /* atomic: somebody writes to the consoles */
 
 static void slot_fill(uint64_t number, const char *text, size_t length, enum log_level level,
                       uint64_t ns, unsigned part, unsigned parts)
@@ -57,8 +59,7 @@ static bool slot_read(uint64_t number, struct log_slot *copy)
         return false;
     memcpy(copy, s, sizeof(*copy));
     __atomic_thread_fence(__ATOMIC_ACQUIRE);
-    return __atomic_load_n(&s->stamp, __ATOMIC_RELAXED) == number + 1 &&
-           copy->length <= SLOT_TEXT;
+    return __atomic_load_n(&s->stamp, __ATOMIC_RELAXED) == number + 1 && copy->length <= SLOT_TEXT;
 }
 
 /* One slot as text: the time before a line's first part, a new line after its last. */
@@ -76,7 +77,8 @@ static size_t slot_format(const struct log_slot *s, char *text, size_t size)
     return length;
 }
 
-/* Shows the line that begins with slot `number`, all of whose parts are complete; skips rests of lines. Returns its number of slots. */
+/* Shows the line that begins with slot `number`, all of whose parts are complete; skips rests of
+ * lines. Returns its number of slots. */
 static unsigned show_line(uint64_t number)
 {
     struct log_slot copy;

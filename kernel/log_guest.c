@@ -6,7 +6,8 @@
 
 #define GUEST_LINES 10 /* a second */
 
-/* True when `vm` may say another line in this second; tells how many it could not say in the last. */
+/* True when `vm` may say another line in this second; tells how many it could not say in the last.
+ */
 static bool guest_may_log(struct vm *vm)
 {
     uint64_t now = clock_ns(), window = READ_ONCE(vm->log_window_ns);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The monitor: finds and runs commands, and serves the one session of all consoles. See kernel/monitor.h. */
+/* The monitor: finds and runs commands, and serves the one session of all consoles. See
+ * kernel/monitor.h. */
 #include "kernel/monitor.h"
 
 #include <string.h>
@@ -15,7 +16,8 @@
 
 /* ---- Finding commands ---- */
 
-/* True when `name` ("help", "vm list") is made of the first words of argv; their number goes to *words. */
+/* True when `name` ("help", "vm list") is made of the first words of argv; their number goes to
+ * *words. */
 static bool name_matches(const char *name, int argc, char **argv, int *words)
 {
     int n = 0;
@@ -37,7 +39,8 @@ static const struct monitor_command *find_command(int argc, char **argv, int *wo
     const struct monitor_command *best = NULL;
     int n;
     *words = 0;
-    TABLE_FOR_EACH(monitor_commands, struct monitor_command, c) {
+    TABLE_FOR_EACH(monitor_commands, struct monitor_command, c)
+    {
         if (name_matches(c->name, argc, argv, &n) && n > *words) {
             best = c;
             *words = n;
@@ -56,7 +59,8 @@ static bool in_group(const struct monitor_command *c, const char *group)
 static unsigned sorted_commands(const struct monitor_command **list, const char *group)
 {
     unsigned count = 0;
-    TABLE_FOR_EACH(monitor_commands, struct monitor_command, c) {
+    TABLE_FOR_EACH(monitor_commands, struct monitor_command, c)
+    {
         if (count == COMMANDS_MAX || (group && !in_group(c, group)))
             continue;
         unsigned at = count++;
@@ -91,7 +95,8 @@ static void unknown_command(struct out *out, int argc, char **argv)
         return;
     }
     nearest_begin(&n, argv[0]);
-    TABLE_FOR_EACH(monitor_commands, struct monitor_command, c) {
+    TABLE_FOR_EACH(monitor_commands, struct monitor_command, c)
+    {
         if (!strchr(c->name, ' '))
             nearest_offer(&n, c->name);
     }
@@ -106,7 +111,8 @@ static void unknown_command(struct out *out, int argc, char **argv)
 
 enum split { SPLIT_OK, SPLIT_QUOTE, SPLIT_MANY };
 
-/* Takes one word off *text: quotes ' and " hold blanks together and vanish. False when a quote is not closed. */
+/* Takes one word off *text: quotes ' and " hold blanks together and vanish. False when a quote is
+ * not closed. */
 static bool take_word(char **text)
 {
     char *from = *text, *to = *text, quote = 0;
@@ -223,8 +229,10 @@ static bool begins_with(const char *name, int count, char **argv)
     return true;
 }
 
-/* Offers word `count` of all commands that begin with argv, each once: neighbours in the sorted list are the same. */
-static void complete_name(int count, char **argv, void (*found)(const char *word, void *arg), void *arg)
+/* Offers word `count` of all commands that begin with argv, each once: neighbours in the sorted
+ * list are the same. */
+static void complete_name(int count, char **argv, void (*found)(const char *word, void *arg),
+                          void *arg)
 {
     const struct monitor_command *list[COMMANDS_MAX];
     char word[LINE_SIZE], last[LINE_SIZE] = "";
@@ -314,7 +322,8 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, command_config) = {
     .name = "config",
     .usage = "",
     .summary = "Shows the configuration in force",
-    .help = "Prints the configuration as an ini file: what ennead/ennead.ini on the boot volume sets, and defaults for the rest. "
+    .help = "Prints the configuration as an ini file: what ennead/ennead.ini on the boot volume "
+            "sets, and defaults for the rest. "
             "A section with a mistake says which and is not used.",
     .run = run_config,
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The monitor: a command line on every console. Commands are TABLE_ENTRY(monitor_commands, ...) beside what they show. */
+/* The monitor: a command line on every console. Commands are TABLE_ENTRY(monitor_commands, ...)
+ * beside what they show. */
 #ifndef KERNEL_MONITOR_H
 #define KERNEL_MONITOR_H
 
@@ -7,7 +8,7 @@
 #include "kernel/table.h"
 
 #define MONITOR_ARGS_MAX 16
-#define MONITOR_PROMPT "ennead> "
+#define MONITOR_PROMPT   "ennead> "
 
 struct monitor_command {
     const char *name;    /* one word, or two for a group: "vm list" */

@@ -178,7 +178,8 @@ static void history_move(struct line_editor *e, bool older)
     if (e->history_at == e->history_count)
         memcpy(e->typed, e->text, e->length + 1);
     e->history_at = older ? e->history_at - 1 : e->history_at + 1;
-    set_line(e, e->history_at == e->history_count ? e->typed : e->history[e->history_at % LINE_HISTORY]);
+    set_line(e, e->history_at == e->history_count ? e->typed
+                                                  : e->history[e->history_at % LINE_HISTORY]);
 }
 
 /* ---- Completion ---- */
@@ -216,7 +217,8 @@ static void consider(const char *word, void *arg)
     c->common[same] = 0;
 }
 
-static void list_candidates(struct line_editor *e, size_t start, struct completion *c, struct out *out)
+static void list_candidates(struct line_editor *e, size_t start, struct completion *c,
+                            struct out *out)
 {
     c->list = out;
     out_printf(out, "\n");
@@ -264,18 +266,35 @@ static const struct {
     const char *sequence; /* after ESC */
     enum key key;
 } sequences[] = {
-    {"[A", KEY_UP},           {"[B", KEY_DOWN},         {"[C", KEY_RIGHT},
-    {"[D", KEY_LEFT},         {"[H", KEY_HOME},         {"[F", KEY_END},
-    {"OA", KEY_UP},           {"OB", KEY_DOWN},         {"OC", KEY_RIGHT},
-    {"OD", KEY_LEFT},         {"OH", KEY_HOME},         {"OF", KEY_END},
-    {"[1~", KEY_HOME},        {"[7~", KEY_HOME},        {"[4~", KEY_END},
-    {"[8~", KEY_END},         {"[3~", KEY_DELETE},      {"[1;5D", KEY_WORD_LEFT},
-    {"[1;5C", KEY_WORD_RIGHT}, {"[1;3D", KEY_WORD_LEFT}, {"[1;3C", KEY_WORD_RIGHT},
-    {"b", KEY_WORD_LEFT},     {"f", KEY_WORD_RIGHT},    {"d", KEY_KILL_WORD_RIGHT},
+    {"[A", KEY_UP},
+    {"[B", KEY_DOWN},
+    {"[C", KEY_RIGHT},
+    {"[D", KEY_LEFT},
+    {"[H", KEY_HOME},
+    {"[F", KEY_END},
+    {"OA", KEY_UP},
+    {"OB", KEY_DOWN},
+    {"OC", KEY_RIGHT},
+    {"OD", KEY_LEFT},
+    {"OH", KEY_HOME},
+    {"OF", KEY_END},
+    {"[1~", KEY_HOME},
+    {"[7~", KEY_HOME},
+    {"[4~", KEY_END},
+    {"[8~", KEY_END},
+    {"[3~", KEY_DELETE},
+    {"[1;5D", KEY_WORD_LEFT},
+    {"[1;5C", KEY_WORD_RIGHT},
+    {"[1;3D", KEY_WORD_LEFT},
+    {"[1;3C", KEY_WORD_RIGHT},
+    {"b", KEY_WORD_LEFT},
+    {"f", KEY_WORD_RIGHT},
+    {"d", KEY_KILL_WORD_RIGHT},
     {"\x7f", KEY_KILL_WORD_LEFT},
 };
 
-/* Adds a byte of an escape sequence; *key is set when it is complete. False while bytes are missing. */
+/* Adds a byte of an escape sequence; *key is set when it is complete. False while bytes are
+ * missing. */
 static bool escape_feed(struct line_editor *e, uint8_t byte, enum key *key)
 {
     unsigned n = e->escape_length;
@@ -284,11 +303,13 @@ static bool escape_feed(struct line_editor *e, uint8_t byte, enum key *key)
     e->escape_length++;
     if (n == 0) /* the ESC itself */
         return false;
-    bool more = n == 1 ? byte == '[' || byte == 'O' : e->escape[1] == '[' && (byte < '@' || byte > '~');
+    bool more =
+        n == 1 ? byte == '[' || byte == 'O' : e->escape[1] == '[' && (byte < '@' || byte > '~');
     if (more && n + 1 < sizeof(e->escape))
         return false;
     for (size_t i = 0; i < ARRAY_SIZE(sequences); i++)
-        if (strlen(sequences[i].sequence) == n && memcmp(e->escape + 1, sequences[i].sequence, n) == 0)
+        if (strlen(sequences[i].sequence) == n &&
+            memcmp(e->escape + 1, sequences[i].sequence, n) == 0)
             *key = sequences[i].key;
     e->escape_length = 0;
     return true;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The monitor's line editor: bytes in, a finished line out. It knows no terminal width: it shows a window of LINE_COLUMNS characters after the
- * prompt and needs only CR, "erase to end of line" and "cursor right" of the terminal (ECMA-48). Text is UTF-8, each code point one column.
+ * The monitor's line editor: bytes in, a finished line out. It knows no terminal width: it shows a
+ * window of LINE_COLUMNS characters after the prompt and needs only CR, "erase to end of line" and
+ * "cursor right" of the terminal (ECMA-48). Text is UTF-8, each code point one column.
  */
 #ifndef KERNEL_MONITOR_LINE_H
 #define KERNEL_MONITOR_LINE_H
@@ -13,8 +14,8 @@
 #define LINE_HISTORY 32
 #define LINE_SHOWN   (LINE_COLUMNS * 4 + 48)
 
-/* For completion: calls found() with each word that may stand after the first `line_length` bytes of `line`; those that do not begin with
- * what is typed are left out by the editor. */
+/* For completion: calls found() with each word that may stand after the first `line_length` bytes
+ * of `line`; those that do not begin with what is typed are left out by the editor. */
 typedef void line_complete_fn(const char *line, size_t line_length,
                               void (*found)(const char *word, void *arg), void *arg);
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The last words. Nothing here takes a lock, allocates or trusts the state that broke: consoles are written to directly, memory is read only
- * where it is mapped, and a second fault on the way ends with the first one's report cut short. Format: docs/faults.md.
+ * The last words. Nothing here takes a lock, allocates or trusts the state that broke: consoles are
+ * written to directly, memory is read only where it is mapped, and a second fault on the way ends
+ * with the first one's report cut short. Format: docs/faults.md.
  */
 #include "kernel/panic.h"
 #include <stdarg.h>
@@ -45,12 +46,14 @@ void panic_stop_this_cpu(void)
     host_halt();
 }
 
-/* Makes this CPU the one that reports; others that panic meanwhile stop. Returns how often this CPU has been here. */
+/* Makes this CPU the one that reports; others that panic meanwhile stop. Returns how often this CPU
+ * has been here. */
 static uint32_t become_owner(void)
 {
     uint32_t me = this_cpu()->id + 1, none = 0;
     host_irq_disable();
-    if (!__atomic_compare_exchange_n(&owner, &none, me, false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST) &&
+    if (!__atomic_compare_exchange_n(&owner, &none, me, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST) &&
         none != me)
         panic_stop_this_cpu();
     return ++depth;
@@ -69,7 +72,8 @@ static void stop_others(void)
             return;
         delay(NS_PER_MS);
     }
-    out_printf(&sink, "%u of %u other CPUs did not stop: what follows may be mixed with their lines\n",
+    out_printf(&sink,
+               "%u of %u other CPUs did not stop: what follows may be mixed with their lines\n",
                others - MIN(others, __atomic_load_n(&stopped, __ATOMIC_SEQ_CST)), others);
 }
 
@@ -84,7 +88,8 @@ static void print_frame(uint64_t pc)
         out_printf(&sink, "  0x%llx ?\n", (unsigned long long)pc);
 }
 
-/* The stack around `fp`: the thread's, or what is mapped behind `fp` (boot and emergency stacks). Returns its size. */
+/* The stack around `fp`: the thread's, or what is mapped behind `fp` (boot and emergency stacks).
+ * Returns its size. */
 static uint64_t stack_around(uint64_t fp, uint64_t *base)
 {
     const struct thread *t = thread_current();
@@ -107,7 +112,8 @@ static void print_backtrace(uint64_t pc, uint64_t fp)
     if (pc)
         print_frame(pc);
     for (int i = 0; i < FRAMES_MAX && host_frame_next(&fp, &pc, base, size); i++)
-        print_frame(pc - 1); /* inside the call, also when that was the function's last instruction */
+        print_frame(pc -
+                    1); /* inside the call, also when that was the function's last instruction */
 }
 
 NORETURN static void finish(void)
@@ -119,8 +125,9 @@ NORETURN static void finish(void)
         host_reset();
         out_printf(&sink, "The machine did not restart: turn it off and on.\n");
     } else {
-        out_printf(&sink, "The hypervisor has stopped. Keep the lines above for a report, then turn the "
-                          "machine off and on; all guests are lost.\n");
+        out_printf(&sink,
+                   "The hypervisor has stopped. Keep the lines above for a report, then turn the "
+                   "machine off and on; all guests are lost.\n");
     }
     host_halt();
 }
@@ -139,7 +146,8 @@ NORETURN static void report(const struct host_trap_frame *frame, uint64_t pc, ui
     }
     stop_others();
     const struct thread *t = thread_current();
-    out_printf(&sink, "\nPANIC: %s\ncpu %u, thread %s\n", text, this_cpu()->id, t ? t->name : "none");
+    out_printf(&sink, "\nPANIC: %s\ncpu %u, thread %s\n", text, this_cpu()->id,
+               t ? t->name : "none");
     if (frame)
         host_trap_frame_print(frame, &sink);
     print_backtrace(pc, fp);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The scheduler. Every CPU has a run queue with a lock of its own: ready threads in a pairing heap by virtual run time (time run, divided
- * by weight). A thread's place belongs to the lock of `t->cpu`'s queue; `t->cpu` changes under the lock of the queue that it leaves, and a
- * queue's lock is held across the switch away from a thread, so whoever wakes or takes a thread finds its context saved.
+ * The scheduler. Every CPU has a run queue with a lock of its own: ready threads in a pairing heap
+ * by virtual run time (time run, divided by weight). A thread's place belongs to the lock of
+ * `t->cpu`'s queue; `t->cpu` changes under the lock of the queue that it leaves, and a queue's lock
+ * is held across the switch away from a thread, so whoever wakes or takes a thread finds its
+ * context saved.
  *
  * No two queue locks are ever held together.
  */
@@ -18,10 +20,11 @@
 
 struct run_queue {
     struct spinlock lock;
-    struct pairing_heap ready;    /* by vruntime; the running thread and the idle thread are not in it */
-    struct thread *movable;       /* those of `ready` that another CPU may take */
-    unsigned count;               /* of `ready`; read without the lock as a hint */
-    uint64_t least_vruntime;      /* never goes back: new and woken threads start here */
+    struct pairing_heap
+        ready;               /* by vruntime; the running thread and the idle thread are not in it */
+    struct thread *movable;  /* those of `ready` that another CPU may take */
+    unsigned count;          /* of `ready`; read without the lock as a hint */
+    uint64_t least_vruntime; /* never goes back: new and woken threads start here */
     struct thread *switched_from; /* during a switch */
 };
 
@@ -29,7 +32,8 @@ LOCK_CLASS(queue_class, "run queue", RANK_RUN_QUEUE);
 static struct run_queue boot_queue = {.lock = SPINLOCK_INIT(&queue_class),
                                       .least_vruntime = VRUNTIME_START};
 
-/* A bit for each CPU that waits for work. One word serves until cpu_start_all() knows how many there are. */
+/* A bit for each CPU that waits for work. One word serves until cpu_start_all() knows how many
+ * there are. */
 static uint64_t idle_word;
 static uint64_t *idle_mask = &idle_word;
 static unsigned idle_words = 1;
@@ -142,7 +146,8 @@ static struct cpu *least_loaded(void)
     return best;
 }
 
-/* Where a thread that wakes shall run: its last CPU when that is idle (warm caches), any idle one, else stay. */
+/* Where a thread that wakes shall run: its last CPU when that is idle (warm caches), any idle one,
+ * else stay. */
 static struct cpu *choose_cpu(const struct thread *t)
 {
     if (t->affinity >= 0)
@@ -160,7 +165,8 @@ void scheduler_place_new(struct thread *t)
     t->vruntime = cpu->run_queue->least_vruntime;
 }
 
-/* Puts `t` into the queue of `cpu`, whose lock is held, and asks for a switch when `t` should run before the running one. */
+/* Puts `t` into the queue of `cpu`, whose lock is held, and asks for a switch when `t` should run
+ * before the running one. */
 static void make_ready(struct cpu *cpu, struct thread *t)
 {
     struct run_queue *rq = cpu->run_queue;
@@ -371,7 +377,8 @@ void scheduler_idle(void)
             scheduler_switch(SWITCH_POINT);
         } else {
             idle_set(cpu);
-            /* Whoever queues work here claims our bit or takes our lock first, then sends an IPI that ends the wait. */
+            /* Whoever queues work here claims our bit or takes our lock first, then sends an IPI
+             * that ends the wait. */
             if (!READ_ONCE(cpu->run_queue->count))
                 host_wait();
             idle_claim(cpu->id);

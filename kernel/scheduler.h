@@ -13,7 +13,8 @@ enum switch_reason {
     SWITCH_PREEMPT, /* the same, and it stays on this CPU */
 };
 
-/* Picks the next thread and switches to it; returns when the caller's thread runs again. Masked, preemption on. */
+/* Picks the next thread and switches to it; returns when the caller's thread runs again. Masked,
+ * preemption on. */
 void scheduler_switch(enum switch_reason reason);
 /* What is left to do on the new thread's side of a switch. Masked. */
 void scheduler_switched(void);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The order in which the kernel comes up; what each step needs stands in the header that it calls. */
+/* The order in which the kernel comes up; what each step needs stands in the header that it calls.
+ */
 #include "kernel/start.h"
 
 #include <string.h>
@@ -34,14 +35,19 @@ const struct boot_info *boot_info_get(void)
 /* The loader is ours, but a mismatched pair must stop here and not later. */
 static void take_boot_info(const struct boot_info *info)
 {
-    if (info->magic != BOOT_INFO_MAGIC || info->version != BOOT_INFO_VERSION || info->size != sizeof(*info))
-        panic("the loader and the kernel are of different versions: build and install both together");
-    if (info->mem_count == 0 || info->mem_count > MEM_COUNT_MAX || info->file_count > FILE_COUNT_MAX)
-        panic("the loader handed over %u memory ranges and %u files", info->mem_count, info->file_count);
+    if (info->magic != BOOT_INFO_MAGIC || info->version != BOOT_INFO_VERSION ||
+        info->size != sizeof(*info))
+        panic(
+            "the loader and the kernel are of different versions: build and install both together");
+    if (info->mem_count == 0 || info->mem_count > MEM_COUNT_MAX ||
+        info->file_count > FILE_COUNT_MAX)
+        panic("the loader handed over %u memory ranges and %u files", info->mem_count,
+              info->file_count);
     boot = *info;
 }
 
-/* Some hosts know their counter's frequency at once, some read it from a table, some measure it in host_init(). */
+/* Some hosts know their counter's frequency at once, some read it from a table, some measure it in
+ * host_init(). */
 static void start_clock(void)
 {
     if (clock_runs || host_counter_hz() == 0)
@@ -74,7 +80,8 @@ static void read_config(void)
 
     for (uint32_t i = 0; i < boot.file_count; i++) {
         if (files[i].status != 0)
-            log_warn("%s could not be read from the boot disk (EFI error %d)", files[i].path, files[i].status);
+            log_warn("%s could not be read from the boot disk (EFI error %d)", files[i].path,
+                     files[i].status);
         else if (i == 0 && strcmp(files[i].path, "ennead/ennead.ini") == 0)
             config_parse(files[i].path, phys_to_virt(HPA(files[i].base)), files[i].size);
     }
@@ -86,8 +93,8 @@ static void run_hooks(void)
 {
     for (unsigned level = 0; level < INIT_LEVEL_COUNT; level++)
         TABLE_FOR_EACH(init_hooks, struct init_hook, h)
-            if (h->level == level)
-                h->fn();
+    if (h->level == level)
+        h->fn();
 }
 
 /* The monitor, or first the guest's console that the configuration asks for. */
@@ -135,7 +142,8 @@ void kernel_main(struct boot_info *info)
     screen_init(&boot);
     log_info("Ennead " ENNEAD_VERSION " for " HOST_ISA ", loaded by %s", boot.firmware_vendor);
     if (host_init() != ERR_OK)
-        panic("this machine lacks something that the hypervisor cannot do without: see the lines above");
+        panic("this machine lacks something that the hypervisor cannot do without: see the lines "
+              "above");
     start_clock();
     scheduler_init();
     scheduler_start(main_thread);

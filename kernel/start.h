@@ -6,10 +6,12 @@
 #include "boot/boot_info.h"
 #include "kernel/types.h"
 
-/* Each host's kernel_entry calls this on the boot stack, interrupts masked; `info` is what the loader handed over. */
+/* Each host's kernel_entry calls this on the boot stack, interrupts masked; `info` is what the
+ * loader handed over. */
 NORETURN void kernel_main(struct boot_info *info);
 
-/* What the loader handed over. Once page_release_loader() has run its `mem` and `files` point to the kernel's own copies. */
+/* What the loader handed over. Once page_release_loader() has run its `mem` and `files` point to
+ * the kernel's own copies. */
 const struct boot_info *boot_info_get(void);
 
 #endif

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Binary search in the symbol table of the image (tools/symbols.py): u32 count, {u32 offset, u32 name}[count], names. */
+/* Binary search in the symbol table of the image (tools/symbols.py): u32 count, {u32 offset, u32
+ * name}[count], names. */
 #include "kernel/symbols.h"
 
 struct symbol {
@@ -18,7 +19,8 @@ const char *symbol_find(uint64_t pc, uint64_t *offset)
         return NULL;
     const struct symbol *symbols = (const struct symbol *)(table + 1);
     uint64_t at = pc - (uint64_t)__kernel_start;
-    size_t low = 0, high = *table; /* symbols below `low` begin at or before `at`, those from `high` on behind it */
+    size_t low = 0, high = *table; /* symbols below `low` begin at or before `at`, those from `high`
+                                      on behind it */
     while (low < high) {
         size_t middle = low + (high - low) / 2;
         if (symbols[middle].offset <= at)

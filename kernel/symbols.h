@@ -5,7 +5,8 @@
 
 #include "kernel/types.h"
 
-/* The function that holds address `pc` and how far into it; NULL when `pc` is not in the kernel's code. */
+/* The function that holds address `pc` and how far into it; NULL when `pc` is not in the kernel's
+ * code. */
 const char *symbol_find(uint64_t pc, uint64_t *offset);
 
 #endif

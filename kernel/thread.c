@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The life of threads: creation, sleep, wake-up, death, waiting. Which thread a CPU runs next is kernel/scheduler.c's.
+ * The life of threads: creation, sleep, wake-up, death, waiting. Which thread a CPU runs next is
+ * kernel/scheduler.c's.
  */
 #include <string.h>
 #include "kernel/thread.h"
@@ -13,12 +14,13 @@
 LOCK_CLASS(wait_class, "wait queue", RANK_WAIT);
 LOCK_CLASS(list_class, "list of threads", RANK_THREAD_LIST);
 
-static struct mutex list_lock = {
-    .waiters = {.lock = SPINLOCK_INIT(&wait_class)}, .class = &list_class};
+static struct mutex list_lock = {.waiters = {.lock = SPINLOCK_INIT(&wait_class)},
+                                 .class = &list_class};
 static struct thread *all_threads;
 static unsigned next_id;
 
-/* Threads that have exited, linked by wait_next: pushed by their CPU after it left their stack, freed by the reaper. */
+/* Threads that have exited, linked by wait_next: pushed by their CPU after it left their stack,
+ * freed by the reaper. */
 static struct thread *dead_threads;
 static struct thread *reaper;
 
@@ -233,7 +235,8 @@ void wait_prepare(struct wait_queue *q)
         q->first = t;
     q->last = t;
     spin_unlock_irq(&q->lock, flags);
-    /* Whoever changes the condition looks at the queue after that; we look at the condition after this. */
+    /* Whoever changes the condition looks at the queue after that; we look at the condition after
+     * this. */
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 

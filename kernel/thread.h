@@ -1,13 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Threads of the kernel (a vCPU is one) and the scheduler: per-CPU run queues ordered by weighted virtual run time, preemption by timer, affinity,
- * work taken from busier CPUs by idle ones.
+ * Threads of the kernel (a vCPU is one) and the scheduler: per-CPU run queues ordered by weighted
+ * virtual run time, preemption by timer, affinity, work taken from busier CPUs by idle ones.
  *
- * A stack is THREAD_STACK_SIZE bytes in a slot of twice that, aligned to the slot; the lower half is an unmapped guard, so that
- * bit THREAD_STACK_SHIFT of the stack pointer is 1 exactly while it is inside the stack (trap entry tests it).
+ * A stack is THREAD_STACK_SIZE bytes in a slot of twice that, aligned to the slot; the lower half
+ * is an unmapped guard, so that bit THREAD_STACK_SHIFT of the stack pointer is 1 exactly while it
+ * is inside the stack (trap entry tests it).
  *
- * A thread that an interrupt preempts stays on its CPU; only a thread that waits, wakes or yields may continue on another. So
- * this_cpu() stays true in preemptible code until it sleeps, and preempt_disable() needs no atomic operation.
+ * A thread that an interrupt preempts stays on its CPU; only a thread that waits, wakes or yields
+ * may continue on another. So this_cpu() stays true in preemptible code until it sleeps, and
+ * preempt_disable() needs no atomic operation.
  */
 #ifndef KERNEL_THREAD_H
 #define KERNEL_THREAD_H
@@ -33,24 +35,26 @@ struct thread {
     char name[THREAD_NAME_SIZE];
     unsigned id;
     uint32_t weight;
-    uint64_t vruntime;     /* weighted ns */
-    uint64_t run_ns;       /* time run in all */
-    uint64_t switched_in;  /* clock_ns() of the last switch to it */
+    uint64_t vruntime;    /* weighted ns */
+    uint64_t run_ns;      /* time run in all */
+    uint64_t switched_in; /* clock_ns() of the last switch to it */
     uint64_t switches;
-    int affinity;          /* CPU id, or -1 for any */
-    struct cpu *cpu;       /* whose run queue it is on, or last ran on */
-    bool wake_pending;     /* a wake that came before the sleep */
-    bool preempted;        /* by an interrupt: it continues on its CPU */
-    bool timed_out;        /* the sleep ended by its deadline */
-    struct pairing_node run_node;                 /* in its run queue, by vruntime */
-    struct thread *movable_next, *movable_prev;   /* in its run queue: those that an idle CPU may take */
+    int affinity;                 /* CPU id, or -1 for any */
+    struct cpu *cpu;              /* whose run queue it is on, or last ran on */
+    bool wake_pending;            /* a wake that came before the sleep */
+    bool preempted;               /* by an interrupt: it continues on its CPU */
+    bool timed_out;               /* the sleep ended by its deadline */
+    struct pairing_node run_node; /* in its run queue, by vruntime */
+    struct thread *movable_next,
+        *movable_prev; /* in its run queue: those that an idle CPU may take */
     struct wait_queue *wait_on;
     struct thread *wait_next, *wait_prev;
     struct timer sleep_timer;
     struct thread *all_next, *all_prev;
     struct vcpu *vcpu; /* the vCPU that runs on it, or NULL */
-    /* Called when this CPU stops running the thread and when it runs it again, masked, only if another thread ran in between.
-     * switch_out runs under the run queue's lock: it may not wake or wait. Either may be NULL. */
+    /* Called when this CPU stops running the thread and when it runs it again, masked, only if
+     * another thread ran in between. switch_out runs under the run queue's lock: it may not wake or
+     * wait. Either may be NULL. */
     void (*switch_out)(struct thread *t);
     void (*switch_in)(struct thread *t);
     void (*entry)(void *);
@@ -60,7 +64,8 @@ struct thread {
 #endif
 };
 
-/* Creates a thread and makes it ready. It ends when `entry` returns; its memory is freed then. `affinity` -1: any CPU. */
+/* Creates a thread and makes it ready. It ends when `entry` returns; its memory is freed then.
+ * `affinity` -1: any CPU. */
 enum err thread_create(struct thread **out, const char *name, void (*entry)(void *), void *arg,
                        uint32_t weight, int affinity) MUST_CHECK;
 static inline struct thread *thread_current(void)
@@ -69,31 +74,34 @@ static inline struct thread *thread_current(void)
 }
 /* Lets others run that are ready. */
 void thread_yield(void);
-/* A good place to be preempted, and cheap: switches if somebody wants this CPU; the thread may continue on another CPU. For long-running
- * loops (a vCPU's), which an idle CPU could otherwise never take over. */
+/* A good place to be preempted, and cheap: switches if somebody wants this CPU; the thread may
+ * continue on another CPU. For long-running loops (a vCPU's), which an idle CPU could otherwise
+ * never take over. */
 void thread_resched(void);
 NORETURN void thread_exit(void);
-/* Sleeps until thread_wake() or until clock_ns() >= deadline (UINT64_MAX: no limit). A wake sent since the last return makes
- * it return at once, so: test the condition, sleep, test again. Returns false when the deadline passed. */
+/* Sleeps until thread_wake() or until clock_ns() >= deadline (UINT64_MAX: no limit). A wake sent
+ * since the last return makes it return at once, so: test the condition, sleep, test again. Returns
+ * false when the deadline passed. */
 bool thread_sleep_until(uint64_t deadline);
 void thread_sleep_ns(uint64_t ns);
 /* Any context. */
 void thread_wake(struct thread *t);
 
-/* Wait queues: wait_event(q, condition) sleeps until `condition` is true; wake_all(q) after changing it. */
+/* Wait queues: wait_event(q, condition) sleeps until `condition` is true; wake_all(q) after
+ * changing it. */
 void wait_prepare(struct wait_queue *q);
 void wait_finish(struct wait_queue *q);
 void wake_all(struct wait_queue *q);
 /* Wakes the one that waits longest. */
 void wake_one(struct wait_queue *q);
-#define wait_event(q, cond)                                                                        \
-    do {                                                                                           \
-        while (!(cond)) {                                                                          \
-            wait_prepare(q);                                                                       \
-            if (!(cond))                                                                           \
-                thread_sleep_until(UINT64_MAX);                                                    \
-            wait_finish(q);                                                                        \
-        }                                                                                          \
+#define wait_event(q, cond)                     \
+    do {                                        \
+        while (!(cond)) {                       \
+            wait_prepare(q);                    \
+            if (!(cond))                        \
+                thread_sleep_until(UINT64_MAX); \
+            wait_finish(q);                     \
+        }                                       \
     } while (0)
 
 /* Preemption off and on; nests. Interrupt handlers still run. */
@@ -104,10 +112,12 @@ static inline void preempt_disable(void)
     __atomic_signal_fence(__ATOMIC_SEQ_CST);
 }
 void preempt_enable(void);
-/* Called by the host at the end of an interrupt that came from a preemptible place, masked: switches when asked for. */
+/* Called by the host at the end of an interrupt that came from a preemptible place, masked:
+ * switches when asked for. */
 void thread_preempt(void);
 
-/* Allocates the run queue, timers and idle thread of the boot CPU, whose first code runs as a thread that cannot sleep yet. */
+/* Allocates the run queue, timers and idle thread of the boot CPU, whose first code runs as a
+ * thread that cannot sleep yet. */
 void scheduler_init(void);
 /* Leaves the boot stack for good: runs `entry` as thread "main" with interrupts on. Masked. */
 NORETURN void scheduler_start(void (*entry)(void *));

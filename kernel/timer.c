@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The clock and the timers. Each CPU has a queue of its own; the lock is only contended when somebody cancels a timer of another CPU. The
- * hardware is never disarmed: an interrupt that finds nothing due just arms the next deadline, so cancelling is cheap.
+ * The clock and the timers. Each CPU has a queue of its own; the lock is only contended when
+ * somebody cancels a timer of another CPU. The hardware is never disarmed: an interrupt that finds
+ * nothing due just arms the next deadline, so cancelling is cheap.
  */
 #include "kernel/timer.h"
 #include "kernel/cpu.h"
@@ -21,7 +22,8 @@ LOCK_CLASS(timer_class, "timer queue", RANK_TIMER);
 static struct timer_queue boot_queue = {
     .lock = SPINLOCK_INIT(&timer_class), .armed = UINT64_MAX, .slice = UINT64_MAX};
 
-/* ns = (counter - start) * to_ns >> NS_SHIFT, counter = start + (ns * to_counter >> COUNTER_SHIFT) */
+/* ns = (counter - start) * to_ns >> NS_SHIFT, counter = start + (ns * to_counter >> COUNTER_SHIFT)
+ */
 #define NS_SHIFT      50
 #define COUNTER_SHIFT 60
 #define HZ_LEAST      100000ULL

@@ -9,12 +9,14 @@
 #include <stdint.h>
 
 struct font {
-    uint32_t width;          /* of every glyph, in pixels */
-    uint32_t height;         /* in pixels, and in rows of glyph data */
-    uint32_t count;          /* of glyphs */
-    uint32_t replacement;    /* the glyph to show for a code point that the font lacks */
-    const uint16_t *unicode; /* the code point of each glyph, ascending; the first 95 are U+0020 to U+007E */
-    const uint8_t *glyphs;   /* (width + 7) / 8 bytes a row, height rows a glyph; the leftmost pixel is bit 7 */
+    uint32_t width;       /* of every glyph, in pixels */
+    uint32_t height;      /* in pixels, and in rows of glyph data */
+    uint32_t count;       /* of glyphs */
+    uint32_t replacement; /* the glyph to show for a code point that the font lacks */
+    const uint16_t
+        *unicode; /* the code point of each glyph, ascending; the first 95 are U+0020 to U+007E */
+    const uint8_t
+        *glyphs; /* (width + 7) / 8 bytes a row, height rows a glyph; the leftmost pixel is bit 7 */
 };
 
 extern const struct font console_font;

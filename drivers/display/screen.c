@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The linear frame buffer of the firmware (GOP) as a console. The terminal holds the text; drawing compares it with what is shown, cell by
- * cell, and the frame buffer itself is only written, never read (it is mapped write-combining). What scrolls is drawn only when
- * somebody has time to look: at a refresh, or when the last drawing is some time ago.
+ * The linear frame buffer of the firmware (GOP) as a console. The terminal holds the text; drawing
+ * compares it with what is shown, cell by cell, and the frame buffer itself is only written, never
+ * read (it is mapped write-combining). What scrolls is drawn only when somebody has time to look:
+ * at a refresh, or when the last drawing is some time ago.
  */
 #include <stdio.h>
 #include <string.h>
@@ -37,8 +38,8 @@ struct screen {
     bool pairs_aligned; /* two pixels may be written at once */
     unsigned scale;     /* 1 or 2 */
     uint32_t palette[16];
-    uint8_t pen;        /* colours that `pairs` is made for */
-    uint64_t pairs[4];  /* two neighbouring pixels, by two bits of a glyph */
+    uint8_t pen;       /* colours that `pairs` is made for */
+    uint64_t pairs[4]; /* two neighbouring pixels, by two bits of a glyph */
     unsigned cursor_row;
     uint64_t drawn_ns;
 };
@@ -204,13 +205,15 @@ static void clear(struct screen *s, uint32_t height)
 /* NULL, or what is wrong with the frame buffer that the firmware described. */
 static const char *unusable(const struct boot_framebuffer *fb)
 {
-    if (fb->width > SIDE_MAX || fb->height > SIDE_MAX || fb->stride > SIDE_MAX || fb->stride < fb->width)
+    if (fb->width > SIDE_MAX || fb->height > SIDE_MAX || fb->stride > SIDE_MAX ||
+        fb->stride < fb->width)
         return "the firmware describes an impossible frame buffer";
     if (!fb->base || (uint64_t)fb->stride * fb->height * PIXEL_SIZE > fb->size)
         return "the firmware's frame buffer is smaller than the screen";
     if (fb->base % PIXEL_SIZE)
         return "the firmware's frame buffer is not aligned";
-    if (fb->width < COLUMNS_LEAST * console_font.width || fb->height < ROWS_LEAST * console_font.height)
+    if (fb->width < COLUMNS_LEAST * console_font.width ||
+        fb->height < ROWS_LEAST * console_font.height)
         return "it is too small for text";
     return NULL;
 }
@@ -251,7 +254,8 @@ void screen_init(const struct boot_info *info)
     const struct boot_framebuffer *fb = &info->framebuffer;
     if (fb->format != BOOT_FB_RGBX && fb->format != BOOT_FB_BGRX) {
         log_info("screen: none: %.*s", (int)sizeof(info->framebuffer_note),
-                 info->framebuffer_note[0] ? info->framebuffer_note : "the firmware offers no frame buffer");
+                 info->framebuffer_note[0] ? info->framebuffer_note
+                                           : "the firmware offers no frame buffer");
         return;
     }
     const char *why = unusable(fb);
@@ -270,6 +274,7 @@ void screen_init(const struct boot_info *info)
     screen.console.refresh = screen_refresh;
     screen.console.is_screen = true;
     console_add(&screen.console);
-    log_info("%s, %u lines of %u characters. There is no keyboard driver yet: type on the serial console", screen.name,
-             screen.terminal.rows, screen.terminal.columns);
+    log_info("%s, %u lines of %u characters. There is no keyboard driver yet: type on the serial "
+             "console",
+             screen.name, screen.terminal.rows, screen.terminal.columns);
 }

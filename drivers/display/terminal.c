@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The text model of a screen: see drivers/display/terminal.h. Sequences by ECMA-48, 8.3; DECSTBM, DECSC and modes by the VT100 manual. */
+/* The text model of a screen: see drivers/display/terminal.h. Sequences by ECMA-48, 8.3; DECSTBM,
+ * DECSC and modes by the VT100 manual. */
 #include "drivers/display/terminal.h"
 
 #include <string.h>
@@ -96,7 +97,8 @@ static void put(struct terminal *t, uint32_t code)
         line_feed(t);
     }
     struct cell *c = row_cells(t, t->row) + t->column;
-    *c = (struct cell){.code = (uint16_t)(code > 0xffff ? REPLACEMENT : code), .colours = colours(t)};
+    *c = (struct cell){.code = (uint16_t)(code > 0xffff ? REPLACEMENT : code),
+                       .colours = colours(t)};
     if (t->column + 1 < t->columns)
         t->column++;
     else
@@ -136,7 +138,8 @@ static void control(struct terminal *t, uint8_t c)
     }
 }
 
-/* One byte of text. Malformed UTF-8 shows a replacement character and what follows is taken afresh. */
+/* One byte of text. Malformed UTF-8 shows a replacement character and what follows is taken afresh.
+ */
 static void text_byte(struct terminal *t, uint8_t c)
 {
     if (t->utf8_left && (c & 0xc0) == 0x80) {
@@ -240,7 +243,8 @@ static unsigned parameter(const struct terminal *t, unsigned index, unsigned fal
     return p ? p : fallback;
 }
 
-/* The colour of an extended SGR (38 or 48) at parameter `*i`, brought to one of 16; moves *i to its last parameter. */
+/* The colour of an extended SGR (38 or 48) at parameter `*i`, brought to one of 16; moves *i to its
+ * last parameter. */
 static uint8_t extended_colour(const struct terminal *t, unsigned *i, uint8_t now)
 {
     unsigned kind = parameter(t, *i + 1, 0);

@@ -10,13 +10,13 @@
 #include "drivers/fdt.h"
 #include "mm/kernel_map.h"
 
-/* Tries at a full transmitter before it counts as stuck: a register read takes at least 100 ns on any bus, so this is above the 17 ms that a
- * FIFO of 16 needs at 9600 baud. */
-#define WAIT_TRIES        500000u
-#define POLL_NS           (10 * NS_PER_MS)
-#define RECEIVE_MAX       256 /* bytes a call: a device that never runs empty must not hang us */
-#define ISA_IRQS          16
-#define REGISTERS_MAPPED  PAGE_SIZE
+/* Tries at a full transmitter before it counts as stuck: a register read takes at least 100 ns on
+ * any bus, so this is above the 17 ms that a FIFO of 16 needs at 9600 baud. */
+#define WAIT_TRIES       500000u
+#define POLL_NS          (10 * NS_PER_MS)
+#define RECEIVE_MAX      256 /* bytes a call: a device that never runs empty must not hang us */
+#define ISA_IRQS         16
+#define REGISTERS_MAPPED PAGE_SIZE
 
 static struct serial port;
 static bool port_found;
@@ -117,7 +117,8 @@ void serial_input_init(void)
             receive(s); /* what came before: an edge may be lost */
             return;
         }
-        log_warn("serial: interrupt %u of %s: %s: its input is polled", s->irq, s->name, err_text(e));
+        log_warn("serial: interrupt %u of %s: %s: its input is polled", s->irq, s->name,
+                 err_text(e));
     } else {
         log_info("serial: %s has no interrupt: its input is polled", s->name);
     }
@@ -130,18 +131,18 @@ void serial_input_init(void)
 static const struct serial_driver *driver_for_type(unsigned type)
 {
     TABLE_FOR_EACH(serial_drivers, struct serial_driver, d)
-        for (unsigned i = 0; i < d->acpi_type_count; i++)
-            if (d->acpi_types[i] == type)
-                return d;
+    for (unsigned i = 0; i < d->acpi_type_count; i++)
+        if (d->acpi_types[i] == type)
+            return d;
     return NULL;
 }
 
 static const struct serial_driver *driver_for_node(int node)
 {
     TABLE_FOR_EACH(serial_drivers, struct serial_driver, d)
-        for (unsigned i = 0; d->compatible && d->compatible[i]; i++)
-            if (fdt_is_compatible(node, d->compatible[i]))
-                return d;
+    for (unsigned i = 0; d->compatible && d->compatible[i]; i++)
+        if (fdt_is_compatible(node, d->compatible[i]))
+            return d;
     return NULL;
 }
 
@@ -197,7 +198,8 @@ static const void *inside(const void *base, size_t length, size_t offset, size_t
 static bool use_dbg2_device(struct serial *s, const struct acpi_dbg2_device *d)
 {
     const struct acpi_gas *gas = inside(d, d->length, d->address_offset, sizeof(*gas));
-    if (d->port_type != ACPI_DBG2_SERIAL || !d->address_count || !gas || !gas->address || !usable_gas(gas))
+    if (d->port_type != ACPI_DBG2_SERIAL || !d->address_count || !gas || !gas->address ||
+        !usable_gas(gas))
         return false;
     s->driver = driver_for_type(d->port_subtype);
     if (!s->driver)
@@ -248,8 +250,8 @@ static bool find_fdt(struct serial *s)
     if (use_node(s, fdt_stdout(options, sizeof(options))))
         return true;
     TABLE_FOR_EACH(serial_drivers, struct serial_driver, d)
-        if (d->compatible && use_node(s, fdt_next_compatible_any(-1, d->compatible, NULL)))
-            return true;
+    if (d->compatible && use_node(s, fdt_next_compatible_any(-1, d->compatible, NULL)))
+        return true;
     return false;
 }
 
@@ -257,7 +259,8 @@ static bool find_fdt(struct serial *s)
 static bool find_by_itself(struct serial *s)
 {
     for (int rank = 0; rank < 3; rank++)
-        TABLE_FOR_EACH(serial_drivers, struct serial_driver, d) {
+        TABLE_FOR_EACH(serial_drivers, struct serial_driver, d)
+        {
             s->driver = d;
             if (d->detect && d->detect_rank == rank && d->detect(s))
                 return true;
@@ -274,7 +277,8 @@ static bool start(struct serial *s)
     snprintf(s->name, sizeof(s->name), "%s at %s 0x%llx", s->driver->name,
              s->is_port ? "port" : "address", (unsigned long long)s->address);
     if (!s->is_port) {
-        s->base = kernel_map_device(HPA(s->address), REGISTERS_MAPPED, PT_READ | PT_WRITE | PT_DEVICE);
+        s->base =
+            kernel_map_device(HPA(s->address), REGISTERS_MAPPED, PT_READ | PT_WRITE | PT_DEVICE);
         if (!s->base)
             return false;
     }
@@ -295,9 +299,11 @@ void serial_init(const struct boot_info *info)
 {
     struct serial *s = &port;
     (void)info;
-    port_found = try(find_spcr, s) || try(find_dbg2, s) || try(find_fdt, s) || try(find_by_itself, s);
+    port_found =
+        try(find_spcr, s) || try(find_dbg2, s) || try(find_fdt, s) || try(find_by_itself, s);
     if (!port_found) {
-        log_warn("serial: no console found in ACPI's SPCR or DBG2, the device tree or at the usual place");
+        log_warn("serial: no console found in ACPI's SPCR or DBG2, the device tree or at the usual "
+                 "place");
         return;
     }
     s->console.name = s->name;

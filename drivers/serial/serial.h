@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Serial consoles. A driver is one table entry: TABLE_ENTRY(serial_drivers, struct serial_driver, name), found by the interface type of
- * ACPI's SPCR and DBG2 tables or by the `compatible` strings of the device tree; a driver that only one host has (SBI) stands in that host's folder.
+ * Serial consoles. A driver is one table entry: TABLE_ENTRY(serial_drivers, struct serial_driver,
+ * name), found by the interface type of ACPI's SPCR and DBG2 tables or by the `compatible` strings
+ * of the device tree; a driver that only one host has (SBI) stands in that host's folder.
  */
 #ifndef DRIVERS_SERIAL_SERIAL_H
 #define DRIVERS_SERIAL_SERIAL_H
@@ -22,7 +23,8 @@ struct serial_driver {
     uint8_t acpi_types[SERIAL_TYPES_MAX];
     unsigned acpi_type_count;
     const char *const *compatible; /* NULL-terminated, or NULL */
-    /* Without any table: finds a device by itself and fills in where it is; rank: lower ones first. NULL: cannot. */
+    /* Without any table: finds a device by itself and fills in where it is; rank: lower ones first.
+     * NULL: cannot. */
     bool (*detect)(struct serial *s);
     int detect_rank;
     bool no_registers; /* reached by firmware calls: no address */
@@ -41,20 +43,20 @@ struct serial {
     struct console console;
     const struct serial_driver *driver;
     char name[SERIAL_NAME_SIZE];
-    bool is_port;            /* registers are I/O ports */
-    bool is_ours_to_set;     /* no firmware has set the line's speed */
-    uint64_t address;        /* port or physical address */
-    uint8_t acpi_type;       /* enum acpi_uart, as the table said */
-    bool in_fdt;             /* found by `node` of the device tree */
+    bool is_port;        /* registers are I/O ports */
+    bool is_ours_to_set; /* no firmware has set the line's speed */
+    uint64_t address;    /* port or physical address */
+    uint8_t acpi_type;   /* enum acpi_uart, as the table said */
+    bool in_fdt;         /* found by `node` of the device tree */
     int node;
-    uint8_t shift;           /* registers are 1 << shift bytes apart */
-    uint8_t width;           /* of an access, bytes */
-    volatile uint8_t *base;  /* mapped registers */
+    uint8_t shift;          /* registers are 1 << shift bytes apart */
+    uint8_t width;          /* of an access, bytes */
+    volatile uint8_t *base; /* mapped registers */
     bool has_irq;
     unsigned irq;
     enum irq_trigger trigger;
-    char last;               /* byte written: LF gets a CR before it unless it has one */
-    bool stuck;              /* it accepts nothing: it is not waited for until it does again */
+    char last;  /* byte written: LF gets a CR before it unless it has one */
+    bool stuck; /* it accepts nothing: it is not waited for until it does again */
     struct timer poll;
 };
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* 16450, 16550 and what is compatible with them: registers by the PC16550D data sheet, section 8. */
+/* 16450, 16550 and what is compatible with them: registers by the PC16550D data sheet, section 8.
+ */
 #include "drivers/serial/serial.h"
 
 #include "drivers/acpi_tables.h"
@@ -96,8 +97,8 @@ static void irq_enable(struct serial *s)
     serial_write(s, REG_IER, IER_RECEIVE);
 }
 
-static const char *const compatible[] = {"ns16550a", "ns16550", "ns16450", "snps,dw-apb-uart",
-                                         "nvidia,tegra20-uart", NULL};
+static const char *const compatible[] = {
+    "ns16550a", "ns16550", "ns16450", "snps,dw-apb-uart", "nvidia,tegra20-uart", NULL};
 
 TABLE_ENTRY(serial_drivers, struct serial_driver, uart_16550) = {
     .name = "16550",

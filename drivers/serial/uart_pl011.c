@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Arm PL011 (DDI 0183G, chapter 3) and the SBSA generic UART, a part of it (Arm BSA 1.0, appendix B). The firmware has set the
- * line's speed; the generic one has no registers for that.
+ * Arm PL011 (DDI 0183G, chapter 3) and the SBSA generic UART, a part of it (Arm BSA 1.0, appendix
+ * B). The firmware has set the line's speed; the generic one has no registers for that.
  */
 #include "drivers/serial/serial.h"
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * A PL011 as its manual describes it (Arm DDI 0183G): receive FIFO fed from the guest console, transmitter that is empty at once unless the
- * console has no room. No modem lines, no DMA.
+ * A PL011 as its manual describes it (Arm DDI 0183G): receive FIFO fed from the guest console,
+ * transmitter that is empty at once unless the console has no room. No modem lines, no DMA.
  */
 #include "kernel/devices/pl011.h"
 
@@ -76,7 +76,8 @@ static void rx_fill(struct pl011 *u)
     }
 }
 
-/* Waiting data counts as timed out at once: no character follows within 32 bit periods, as far as the guest can tell. */
+/* Waiting data counts as timed out at once: no character follows within 32 bit periods, as far as
+ * the guest can tell. */
 static void update(struct pl011 *u)
 {
     if (rx_count(u))
@@ -151,7 +152,8 @@ static uint32_t read_register(struct pl011 *u, uint64_t offset)
     return offset >= PERIPH_ID ? read_id(offset) : 0;
 }
 
-static uint64_t pl011_read(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset, unsigned size)
+static uint64_t pl011_read(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset,
+                           unsigned size)
 {
     struct pl011 *u = container_of(d, struct pl011, device);
     uint32_t value = read_register(u, ALIGN_DOWN(offset, 4));
@@ -168,8 +170,8 @@ static void write_lcr(struct pl011 *u, uint16_t value)
     u->lcr_h = value & 0xff;
 }
 
-static void pl011_write(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset, unsigned size,
-                        uint64_t value)
+static void pl011_write(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset,
+                        unsigned size, uint64_t value)
 {
     struct pl011 *u = container_of(d, struct pl011, device);
     uint16_t v = (uint16_t)value;
@@ -271,6 +273,8 @@ enum err pl011_create(struct vm *vm, struct bus *bus, uint64_t base, unsigned pi
     u->ifls = IFLS_RESET;
     console = (struct guest_console_device){pl011_input_ready, pl011_output_ready, u};
     guest_console_connect(vm->console, &console);
-    return bus_add(bus, &(struct bus_region){
-                            .base = base, .size = PL011_SIZE, .device = &u->device, .min_size = 1, .max_size = 4});
+    return bus_add(
+        bus,
+        &(struct bus_region){
+            .base = base, .size = PL011_SIZE, .device = &u->device, .min_size = 1, .max_size = 4});
 }

@@ -2,8 +2,8 @@
 /*
  * The page allocator's cost: a million random operations of orders 0 to 9 on a live set.
  *
- *   page_alloc_bench --counted   runs itself twice under callgrind, with the allocator and with nothing in its place: the difference of
- *                                the instructions is the allocator's. Prints both figures.
+ *   page_alloc_bench --counted   runs itself twice under callgrind, with the allocator and with
+ * nothing in its place: the difference of the instructions is the allocator's. Prints both figures.
  *   page_alloc_bench             prints the acquisitions of shared locks only
  *   page_alloc_bench --nothing   makes no operation
  */
@@ -40,7 +40,8 @@ static double counted(const char *program, const char *argument)
     char line[512];
     double instructions = 0;
 
-    snprintf(line, sizeof(line), "valgrind --tool=callgrind --callgrind-out-file=/dev/null '%s' %s 2>&1", program,
+    snprintf(line, sizeof(line),
+             "valgrind --tool=callgrind --callgrind-out-file=/dev/null '%s' %s 2>&1", program,
              argument);
     FILE *output = popen(line, "r");
     while (output && fgets(line, sizeof(line), output)) {

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Fuzzes ACPI's tables: the input is physical memory from address 0 on, with the RSDP at 16. Every mapping is a block of its own, so that the
- * sanitizer sees each byte read beside it. Checksums are made right before the tables are read, else no input would get far.
+ * Fuzzes ACPI's tables: the input is physical memory from address 0 on, with the RSDP at 16. Every
+ * mapping is a block of its own, so that the sanitizer sees each byte read beside it. Checksums are
+ * made right before the tables are read, else no input would get far.
  */
 #include <stdarg.h>
 #include <stdint.h>
@@ -30,7 +31,8 @@ void *kernel_map_device(hpa_t pa, uint64_t size, unsigned attrs)
         return NULL;
     uint8_t *copy = malloc(size);
     memcpy(copy, memory + pa.v, size);
-    /* A whole table: make its checksum right (the RSDP and headers alone are mapped with their fixed sizes). */
+    /* A whole table: make its checksum right (the RSDP and headers alone are mapped with their
+     * fixed sizes). */
     if (size > sizeof(struct acpi_header))
         copy[offsetof(struct acpi_header, checksum)] -= checksum(copy, size);
     if (pa.v == RSDP && size == sizeof(struct acpi_rsdp)) {
@@ -67,9 +69,9 @@ static void walk(const struct acpi_header *table)
     static volatile uint8_t sink;
     for (size_t first = sizeof(*table); first < 64; first += 4) {
         ACPI_FOR_EACH_SUBTABLE(s, table, first)
-            sink = read_all(s, s->length);
+        sink = read_all(s, s->length);
         ACPI_FOR_EACH_NODE(n, table, first)
-            sink = read_all(n, n->length);
+        sink = read_all(n, n->length);
     }
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Fuzzes ennead.ini: any bytes are read without touching anything else, and what is printed reads back without a mistake in its values. */
+/* Fuzzes ennead.ini: any bytes are read without touching anything else, and what is printed reads
+ * back without a mistake in its values. */
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>

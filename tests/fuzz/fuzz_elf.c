@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Fuzzes the loading of the kernel's ELF file: whatever the bytes, nothing outside the file and the image is touched. */
+/* Fuzzes the loading of the kernel's ELF file: whatever the bytes, nothing outside the file and the
+ * image is touched. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

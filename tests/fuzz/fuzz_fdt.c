@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Fuzzes the firmware's device tree: the input is the tree; every helper is asked about every node. */
+/* Fuzzes the firmware's device tree: the input is the tree; every helper is asked about every node.
+ */
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdlib.h>

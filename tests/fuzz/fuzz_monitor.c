@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Fuzzes what is typed at the monitor: line editor, completion, splitting and finding of commands. */
+/* Fuzzes what is typed at the monitor: line editor, completion, splitting and finding of commands.
+ */
 #include <stdint.h>
 #include <stdlib.h>
 
@@ -56,8 +57,12 @@ static void run_start(struct out *out, int argc, char **argv)
         out_printf(out, "%s", argv[i]);
 }
 
-TABLE_ENTRY(monitor_commands, struct monitor_command, command_start) = {
-    .name = "vm start", .usage = "NAME", .summary = "starts", .run = run_start, .complete = complete_name_of_guest};
+TABLE_ENTRY(monitor_commands, struct monitor_command,
+            command_start) = {.name = "vm start",
+                              .usage = "NAME",
+                              .summary = "starts",
+                              .run = run_start,
+                              .complete = complete_name_of_guest};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -65,7 +70,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     line_begin(&editor, &nowhere);
     for (size_t i = 0; i < size; i++) {
         enum line_event event = line_feed(&editor, data[i], &nowhere);
-        if (editor.cursor > editor.length || editor.length >= LINE_SIZE || editor.text[editor.length])
+        if (editor.cursor > editor.length || editor.length >= LINE_SIZE ||
+            editor.text[editor.length])
             abort();
         if (event == LINE_FINISHED)
             monitor_execute(&nowhere, editor.text);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Loading the kernel's ELF file: a good one built by hand, then each way to be wrong. Stands alone: includes what it tests. */
+/* Loading the kernel's ELF file: a good one built by hand, then each way to be wrong. Stands alone:
+ * includes what it tests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -47,13 +48,29 @@ static int make_good(void **state)
                    .phoff = offsetof(struct image, ph),
                    .phentsize = sizeof(struct elf_program_header),
                    .phnum = 3},
-        .ph = {{.type = PT_LOAD, .flags = 4 | PF_EXECUTE, .offset = offsetof(struct image, text), .filesz = 32, .memsz = 32},
-               {.type = PT_LOAD, .flags = 4 | PF_WRITE, .offset = offsetof(struct image, dynamic),
-                .vaddr = DATA_ADDRESS, .filesz = DATA_SIZE, .memsz = DATA_SIZE + BSS_SIZE},
-               {.type = PT_DYNAMIC, .flags = 4, .vaddr = AT(dynamic), .filesz = sizeof(file.dynamic),
+        .ph = {{.type = PT_LOAD,
+                .flags = 4 | PF_EXECUTE,
+                .offset = offsetof(struct image, text),
+                .filesz = 32,
+                .memsz = 32},
+               {.type = PT_LOAD,
+                .flags = 4 | PF_WRITE,
+                .offset = offsetof(struct image, dynamic),
+                .vaddr = DATA_ADDRESS,
+                .filesz = DATA_SIZE,
+                .memsz = DATA_SIZE + BSS_SIZE},
+               {.type = PT_DYNAMIC,
+                .flags = 4,
+                .vaddr = AT(dynamic),
+                .filesz = sizeof(file.dynamic),
                 .memsz = sizeof(file.dynamic)}},
-        .dynamic = {{DT_RELA, AT(rela)}, {DT_RELASZ, sizeof(file.rela)}, {DT_RELAENT, sizeof(struct elf_rela)},
-                    {DT_RELR, AT(relr)}, {DT_RELRSZ, sizeof(file.relr)}, {DT_RELRENT, 8}, {DT_NULL, 0}},
+        .dynamic = {{DT_RELA, AT(rela)},
+                    {DT_RELASZ, sizeof(file.rela)},
+                    {DT_RELAENT, sizeof(struct elf_rela)},
+                    {DT_RELR, AT(relr)},
+                    {DT_RELRSZ, sizeof(file.relr)},
+                    {DT_RELRENT, 8},
+                    {DT_NULL, 0}},
         .rela = {{AT(words[0]), RELATIVE, 0x10}, {AT(words[1]), RELATIVE, 0x1008}, {0, 0, 0}},
         .relr = {AT(words[2]), 1 | 1 << 1 | 1 << 3 /* words 3 and 5 */},
         .words = {0, 0, 0x20, 0x30, 0x40, 0x50, 0x60, 0x70},
@@ -96,7 +113,8 @@ static void loads_relocates_and_clears(void **state)
     assert_int_equal(elf.size, IMAGE_SIZE);
     assert_memory_equal(image, file.text, sizeof(file.text));
     memcpy(words, image + AT(words), sizeof(words));
-    const uint64_t wanted[] = {VIRT + 0x10, VIRT + 0x1008, VIRT + 0x20, VIRT + 0x30, 0x40, VIRT + 0x50, 0x60, 0x70};
+    const uint64_t wanted[] = {VIRT + 0x10, VIRT + 0x1008, VIRT + 0x20, VIRT + 0x30,
+                               0x40,        VIRT + 0x50,   0x60,        0x70};
     assert_memory_equal(words, wanted, sizeof(wanted));
     for (size_t i = 32; i < DATA_ADDRESS; i++)
         assert_int_equal(image[i], 0);

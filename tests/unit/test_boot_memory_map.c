@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The loader's folding of EFI memory maps: well-formed, overlapping and hostile ones. Stands alone: includes what it tests. */
+/* The loader's folding of EFI memory maps: well-formed, overlapping and hostile ones. Stands alone:
+ * includes what it tests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -35,7 +36,8 @@ static int start(void **state)
 
 static void entry(uint32_t type, uint64_t base, uint64_t pages, uint64_t attribute)
 {
-    struct efi_map_entry made = {.type = type, .physical_start = base, .page_count = pages, .attribute = attribute};
+    struct efi_map_entry made = {
+        .type = type, .physical_start = base, .page_count = pages, .attribute = attribute};
 
     memcpy(raw + raw_count++ * STRIDE, &made, sizeof(made));
 }
@@ -44,7 +46,8 @@ static size_t convert(void)
 {
     struct efi_map map = {raw, raw_count * STRIDE, STRIDE};
 
-    return memory_map_convert(&map, claims, claim_count, out, memory_map_capacity(raw_count, claim_count));
+    return memory_map_convert(&map, claims, claim_count, out,
+                              memory_map_capacity(raw_count, claim_count));
 }
 
 static void expect(size_t index, uint64_t base, uint64_t end, uint32_t type)
@@ -115,7 +118,8 @@ static void claims_retype_but_add_no_memory(void **state)
     (void)state;
     entry(CONVENTION, 0x10000, 16, WB);
     claims[claim_count++] = (struct claim){0x12000, 0x2000, BOOT_MEM_KERNEL};
-    claims[claim_count++] = (struct claim){0x1f000, 0x4000, BOOT_MEM_FILE}; /* half of it is not in the map */
+    claims[claim_count++] =
+        (struct claim){0x1f000, 0x4000, BOOT_MEM_FILE}; /* half of it is not in the map */
     assert_int_equal(convert(), 4);
     expect(0, 0x10000, 0x12000, BOOT_MEM_USABLE);
     expect(1, 0x12000, 0x14000, BOOT_MEM_KERNEL);

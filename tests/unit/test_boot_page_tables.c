@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The loader's page tables, read back by a walker written from the architecture's manual. Stands alone: includes what it
- * tests; x86_64 entries, since the geometry is the same on all architectures.
+ * The loader's page tables, read back by a walker written from the architecture's manual. Stands
+ * alone: includes what it tests; x86_64 entries, since the geometry is the same on all
+ * architectures.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,8 +41,11 @@ static int start(void **state)
     (void)state;
     page_count = 0;
     page_limit = PAGES_MAX;
-    layout = (struct boot_layout){.kernel_virt = 0xffffffff80000000, .direct_map_base = 0xffff800000000000,
-                                  .direct_map_size = 64ULL << 40, .levels = 4, .gigabyte_leaves = true};
+    layout = (struct boot_layout){.kernel_virt = 0xffffffff80000000,
+                                  .direct_map_base = 0xffff800000000000,
+                                  .direct_map_size = 64ULL << 40,
+                                  .levels = 4,
+                                  .gigabyte_leaves = true};
     assert_true(page_tables_init(&tables, &layout, take_page, NULL));
     return 0;
 }
@@ -90,7 +94,10 @@ static void uses_the_largest_leaves_and_small_ones_at_the_edges(void **state)
     const struct boot_mem mem[] = {
         {.base = 0x1000, .size = 0x9f000, .type = BOOT_MEM_USABLE, .attribute = 8},
         {.base = MIB, .size = 3 * GIB, .type = BOOT_MEM_USABLE, .attribute = 8},
-        {.base = 3 * GIB + MIB, .size = 0x1000, .type = BOOT_MEM_ACPI_NVS, .attribute = 8}, /* a neighbour: one range */
+        {.base = 3 * GIB + MIB,
+         .size = 0x1000,
+         .type = BOOT_MEM_ACPI_NVS,
+         .attribute = 8}, /* a neighbour: one range */
         {.base = 0xfec00000, .size = 0x1000, .type = BOOT_MEM_MMIO, .attribute = 1},
         {.base = 4 * GIB, .size = 1024 * GIB, .type = BOOT_MEM_USABLE, .attribute = 8},
     };
@@ -141,7 +148,8 @@ static void memory_beyond_the_direct_map_is_left_out(void **state)
 
 static void maps_the_kernel_by_segment(void **state)
 {
-    struct kernel_elf elf = {.size = 0x3000, .segment_count = 3,
+    struct kernel_elf elf = {.size = 0x3000,
+                             .segment_count = 3,
                              .segments = {{.address = 0, .size = 0x10, .right = PAGE_EXECUTE},
                                           {.address = 0x1000, .size = 0x1000, .right = PAGE_READ},
                                           {.address = 0x2000, .size = 0x1, .right = PAGE_WRITE}}};
@@ -177,7 +185,8 @@ static void lack_of_memory_is_reported(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(uses_the_largest_leaves_and_small_ones_at_the_edges, start, finish),
+        cmocka_unit_test_setup_teardown(uses_the_largest_leaves_and_small_ones_at_the_edges, start,
+                                        finish),
         cmocka_unit_test_setup_teardown(without_gigabyte_leaves_uses_2_mib, start, finish),
         cmocka_unit_test_setup_teardown(memory_beyond_the_direct_map_is_left_out, start, finish),
         cmocka_unit_test_setup_teardown(maps_the_kernel_by_segment, start, finish),

@@ -35,7 +35,10 @@ static void one_form_for_all_spellings(void **state)
     expect_path("//guests/.\\./vmlinuz/", "guests/vmlinuz");
     expect_path("...", "...");
     expect_path("a b;c", "a b;c");
-    expect_path("gr\xc3\xbc\xc3\x9f" "e", "gr\xc3\xbc\xc3\x9f" "e");
+    expect_path("gr\xc3\xbc\xc3\x9f"
+                "e",
+                "gr\xc3\xbc\xc3\x9f"
+                "e");
 }
 
 static void refuses_what_leaves_the_disk_or_cannot_be_there(void **state)
@@ -49,7 +52,8 @@ static void refuses_what_leaves_the_disk_or_cannot_be_there(void **state)
     expect_refused("guests\\..");
     expect_refused("C:\\guests");
     expect_refused("a*b");
-    expect_refused("a\x01" "b");
+    expect_refused("a\x01"
+                   "b");
 }
 
 static void refuses_bad_utf8(void **state)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* ennead.ini: what is read, what is said of mistakes, and what they disable. Stands alone: includes what it tests. */
+/* ennead.ini: what is read, what is said of mistakes, and what they disable. Stands alone: includes
+ * what it tests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -89,17 +90,18 @@ static void defaults_before_parsing_are_those_of_the_table(void **state)
 static void reads_every_key(void **state)
 {
     (void)state;
-    const struct config *c = parse("; a comment\n"
-                                   "[ennead]\n"
-                                   "config = 1\nlog = debug\npanic = reboot\nruntime_services = no\nconsole = web-1.x\n"
-                                   "\n"
-                                   "[vm web-1.x]\r\n"
-                                   "memory = 1G\r\n"
-                                   "cpus=4\n"
-                                   "kernel = guests\\vmlinuz\n"
-                                   "initrd = guests/./initrd.img\n"
-                                   "cmdline = console=ttyS0 init=/bin/sh ; echo # all of it\n"
-                                   "autostart = no\n");
+    const struct config *c =
+        parse("; a comment\n"
+              "[ennead]\n"
+              "config = 1\nlog = debug\npanic = reboot\nruntime_services = no\nconsole = web-1.x\n"
+              "\n"
+              "[vm web-1.x]\r\n"
+              "memory = 1G\r\n"
+              "cpus=4\n"
+              "kernel = guests\\vmlinuz\n"
+              "initrd = guests/./initrd.img\n"
+              "cmdline = console=ttyS0 init=/bin/sh ; echo # all of it\n"
+              "autostart = no\n");
     assert_string_equal(logged, "");
     assert_int_equal(c->log, LOG_DEBUG);
     assert_true(c->panic_reboot);
@@ -138,28 +140,36 @@ static void says_what_is_wrong_and_what_is_expected(void **state)
     expect_log("[vm a]\nkernel = k\ncpus = 65\n",
                PATH ", line 3: cpus = 65: expected a number between 1 and 64, such as 1\n");
     expect_log("[vm a]\nkernel = k\nmemory = 18446744073709551616\n",
-               PATH ", line 3: memory = 18446744073709551616: expected a size between 16M and 1T, such as 256M\n");
-    expect_log("[ennead]\nlog = loud\n", PATH ", line 2: log = loud: expected one of error, warn, info, debug\n");
+               PATH ", line 3: memory = 18446744073709551616: expected a size between 16M and 1T, "
+                    "such as 256M\n");
+    expect_log("[ennead]\nlog = loud\n",
+               PATH ", line 2: log = loud: expected one of error, warn, info, debug\n");
     expect_log("[ennead]\nconfig = 2\n", PATH ", line 2: config = 2: expected 1\n");
     expect_log("[vm a]\nkernel = k\nautostart = maybe\n",
                PATH ", line 3: autostart = maybe: expected yes or no\n");
-    expect_log("[vm a]\nkernel = ../k\n",
-               PATH ", line 2: kernel = ../k: expected the path of a file on the boot volume, such as guests/kernel\n");
-    expect_log("[ennead]\npannic = halt\n", PATH ", line 2: pannic: no such key here, the nearest is panic\n");
+    expect_log("[vm a]\nkernel = ../k\n", PATH ", line 2: kernel = ../k: expected the path of a "
+                                               "file on the boot volume, such as guests/kernel\n");
+    expect_log("[ennead]\npannic = halt\n",
+               PATH ", line 2: pannic: no such key here, the nearest is panic\n");
     expect_log("[ennead]\nzzzzzz = halt\n", PATH ", line 2: zzzzzz: no such key in [ennead]\n");
-    expect_log("[vms]\n", PATH ", line 1: [vms]: expected [ennead] or [vm NAME]; this section is ignored\n");
-    expect_log("log = info\n", PATH ", line 1: log: expected a section, [ennead] or [vm NAME], before it\n");
-    expect_log("[ennead]\nlog\n", PATH ", line 2: expected NAME = VALUE, [SECTION], or ; before a comment\n");
+    expect_log("[vms]\n",
+               PATH ", line 1: [vms]: expected [ennead] or [vm NAME]; this section is ignored\n");
+    expect_log("log = info\n",
+               PATH ", line 1: log: expected a section, [ennead] or [vm NAME], before it\n");
+    expect_log("[ennead]\nlog\n",
+               PATH ", line 2: expected NAME = VALUE, [SECTION], or ; before a comment\n");
     expect_log("[ennead\n", PATH ", line 1: expected ] at the end of the section's name\n");
-    expect_log("[vm a]\n", PATH ", line 1: [vm a] has no kernel: add a line such as kernel = guests/vmlinuz\n");
-    expect_log("[vm a b]\nkernel = k\n",
-               PATH ", line 1: [vm a b]: expected a name of 1 to 31 letters, digits, '-', '_' or '.'\n");
+    expect_log("[vm a]\n",
+               PATH ", line 1: [vm a] has no kernel: add a line such as kernel = guests/vmlinuz\n");
+    expect_log("[vm a b]\nkernel = k\n", PATH
+               ", line 1: [vm a b]: expected a name of 1 to 31 letters, digits, '-', '_' or '.'\n");
 }
 
 static void duplicates_are_mistakes(void **state)
 {
     (void)state;
-    expect_log("[ennead]\nlog = warn\nlog = debug\n", PATH ", line 3: log: set on line 2 already\n");
+    expect_log("[ennead]\nlog = warn\nlog = debug\n",
+               PATH ", line 3: log: set on line 2 already\n");
     assert_int_equal(config_get()->log, LOG_WARN);
     expect_log("[vm a]\nkernel = k\n[vm a]\nkernel = other\n",
                PATH ", line 3: [vm a]: there is one on line 1 already; this one is ignored\n");
@@ -170,11 +180,13 @@ static void duplicates_are_mistakes(void **state)
 static void a_mistake_disables_its_own_section_only(void **state)
 {
     (void)state;
-    const struct config *c = parse("[vm bad]\nkernel = k\ncpus = none\n[vm good]\nkernel = k\n[ennead]\nlog = warn\n");
+    const struct config *c =
+        parse("[vm bad]\nkernel = k\ncpus = none\n[vm good]\nkernel = k\n[ennead]\nlog = warn\n");
     assert_int_equal(c->vm_count, 2);
     assert_int_equal(c->error_count, 1);
     assert_true(c->vms[0].disabled);
-    assert_string_equal(c->vms[0].reason, "line 3: cpus = none: expected a number between 1 and 64, such as 1");
+    assert_string_equal(c->vms[0].reason,
+                        "line 3: cpus = none: expected a number between 1 and 64, such as 1");
     assert_false(c->vms[1].disabled);
     assert_int_equal(c->log, LOG_WARN);
 }
@@ -195,8 +207,9 @@ static void long_lines(void **state)
     /* One byte more is a mistake, and what follows is read on with the right line number. */
     strcpy(text + start + room, "x\nmemory = 1\n");
     parse(text);
-    assert_string_equal(logged, PATH ", line 3: this line is longer than 4094 bytes\n" PATH
-                                     ", line 4: memory = 1: expected a size between 16M and 1T, such as 256M\n");
+    assert_string_equal(logged, PATH
+                        ", line 3: this line is longer than 4094 bytes\n" PATH
+                        ", line 4: memory = 1: expected a size between 16M and 1T, such as 256M\n");
 }
 
 static void bytes_that_are_no_text(void **state)
@@ -207,7 +220,8 @@ static void bytes_that_are_no_text(void **state)
     assert_int_equal(config_parse(PATH, nul, sizeof(nul) - 1), ERR_INVALID);
     assert_string_equal(logged, PATH ", line 2: this line holds a NUL byte: expected text\n");
     assert_int_equal(config_parse(PATH, "", 0), ERR_OK);
-    assert_int_equal(config_parse(PATH, "\xef\xbb\xbf[vm a]\nkernel=k", 18), ERR_OK); /* byte-order mark, no last LF */
+    assert_int_equal(config_parse(PATH, "\xef\xbb\xbf[vm a]\nkernel=k", 18),
+                     ERR_OK); /* byte-order mark, no last LF */
     assert_int_equal(config_get()->vm_count, 1);
 }
 
@@ -216,7 +230,8 @@ static void printed_configuration_reads_back(void **state)
     char first[2048], second[2048];
     struct out_buffer b;
     (void)state;
-    parse("[ennead]\npanic = reboot\n[vm a]\nmemory = 1536M\nkernel = k\ncmdline = a=b\n[vm b]\nkernel = k\n");
+    parse("[ennead]\npanic = reboot\n[vm a]\nmemory = 1536M\nkernel = k\ncmdline = a=b\n[vm "
+          "b]\nkernel = k\n");
     out_buffer_init(&b, first, sizeof(first));
     config_print(&b.out);
     parse(first);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The monitor: keys typed, what the terminal shows, commands found and run. Stands alone: includes what it tests. */
+/* The monitor: keys typed, what the terminal shows, commands found and run. Stands alone: includes
+ * what it tests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -99,8 +100,12 @@ static void complete_vm(int index, void (*found)(const char *word, void *arg), v
 
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_vm_list) = {
     .name = "vm list", .usage = "", .summary = "lists guests", .run = run_vm_list};
-TABLE_ENTRY(monitor_commands, struct monitor_command, command_vm_start) = {
-    .name = "vm start", .usage = "NAME", .summary = "starts a guest", .run = run_vm_start, .complete = complete_vm};
+TABLE_ENTRY(monitor_commands, struct monitor_command,
+            command_vm_start) = {.name = "vm start",
+                                 .usage = "NAME",
+                                 .summary = "starts a guest",
+                                 .run = run_vm_start,
+                                 .complete = complete_vm};
 
 /* ---- Typing ---- */
 
@@ -189,7 +194,8 @@ static void words_and_killing(void **state)
 static void utf8_is_one_character(void **state)
 {
     (void)state;
-    type_keys("a\xc3\xa4" "b\033[D\033[D");
+    type_keys("a\xc3\xa4"
+              "b\033[D\033[D");
     assert_int_equal(e.cursor, 1);
     type_keys("\033[3~");
     expect_line("ab", 1);
@@ -256,7 +262,8 @@ static void completion(void **state)
     expect_line("vm start web", 12);
     type_keys("c\t");
     expect_line("vm start webcam ", 16);
-    type_keys("\x15" "help vm l\t");
+    type_keys("\x15"
+              "help vm l\t");
     expect_line("help vm list ", 13);
     type_keys("\x15zz\t");
     expect_line("zz", 2);
@@ -305,7 +312,8 @@ static void mistakes_say_what_to_do(void **state)
 {
     (void)state;
     execute("hlep");
-    assert_string_equal(output, "There is no command 'hlep'. The nearest is 'help'; 'help' lists all.\n");
+    assert_string_equal(output,
+                        "There is no command 'hlep'. The nearest is 'help'; 'help' lists all.\n");
     execute("frobnicate");
     assert_string_equal(output, "There is no command 'frobnicate'. 'help' lists what there is.\n");
     execute("vm");
@@ -329,7 +337,8 @@ static void help_lists_commands_by_name(void **state)
     execute("help vm start");
     assert_string_equal(output, "vm start NAME\n  starts a guest\n");
     execute("help config");
-    for (const char *line = output; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+    for (const char *line = output; line && *line;
+         line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
         assert_true(strcspn(line, "\n") < 80);
 }
 

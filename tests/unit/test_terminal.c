@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The screen's text model against what ECMA-48 and a VT100 show. Stands alone: includes what it tests. */
+/* The screen's text model against what ECMA-48 and a VT100 show. Stands alone: includes what it
+ * tests. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

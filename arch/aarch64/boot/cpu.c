@@ -18,24 +18,24 @@ const char arch_name[] = "aarch64";
 #define CTR_DLINE_SHIFT  16 /* CTR_EL0.DminLine: log2 of words */
 
 /* TCR_EL1, TCR_EL2: 48-bit addresses, 4 KiB granule, write-back inner shareable walks */
-#define TCR_T0SZ         16ULL
-#define TCR_WALK0        (0x35ULL << 8) /* IRGN0 = ORGN0 = 1, SH0 = 3 */
-#define TCR_T1SZ         (16ULL << 16)
-#define TCR_WALK1        (0x35ULL << 24)
-#define TCR_TG1_4K       (2ULL << 30)
-#define TCR_IPS_SHIFT    32 /* EL1 and VHE */
-#define TCR_PS_SHIFT     16 /* EL2 without VHE */
-#define TCR_EL2_RES1     (1ULL << 31 | 1ULL << 23)
+#define TCR_T0SZ      16ULL
+#define TCR_WALK0     (0x35ULL << 8) /* IRGN0 = ORGN0 = 1, SH0 = 3 */
+#define TCR_T1SZ      (16ULL << 16)
+#define TCR_WALK1     (0x35ULL << 24)
+#define TCR_TG1_4K    (2ULL << 30)
+#define TCR_IPS_SHIFT 32 /* EL1 and VHE */
+#define TCR_PS_SHIFT  16 /* EL2 without VHE */
+#define TCR_EL2_RES1  (1ULL << 31 | 1ULL << 23)
 
-#define read_register(name)                                                                        \
-    ({                                                                                             \
-        uint64_t value_;                                                                           \
-        __asm__ volatile("mrs %0, " name : "=r"(value_));                                          \
-        value_;                                                                                    \
+#define read_register(name)                               \
+    ({                                                    \
+        uint64_t value_;                                  \
+        __asm__ volatile("mrs %0, " name : "=r"(value_)); \
+        value_;                                           \
     })
 
-_Noreturn void trampoline_enter(uint64_t low_root, uint64_t root, uint64_t stack_top, uint64_t entry,
-                                uint64_t info, uint64_t tcr, uint64_t regime);
+_Noreturn void trampoline_enter(uint64_t low_root, uint64_t root, uint64_t stack_top,
+                                uint64_t entry, uint64_t info, uint64_t tcr, uint64_t regime);
 
 uint64_t arch_counter(void)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* aarch64 page table entries, 4 KiB granule (Arm ARM, D8.3). Pure: also compiled into the unit tests. */
+/* aarch64 page table entries, 4 KiB granule (Arm ARM, D8.3). Pure: also compiled into the unit
+ * tests. */
 #include "arch/aarch64/boot/regime.h"
 #include "boot/page_tables.h"
 

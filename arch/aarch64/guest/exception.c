@@ -3,13 +3,13 @@
 #include "arch/aarch64/guest/machine.h"
 
 /* ESR_EL1, D19.2.37 */
-#define SYNDROME_IL BIT(25)
-#define SYNDROME_EC(ec) ((uint64_t)(ec) << 26)
-#define CLASS_UNKNOWN 0x00
+#define SYNDROME_IL       BIT(25)
+#define SYNDROME_EC(ec)   ((uint64_t)(ec) << 26)
+#define CLASS_UNKNOWN     0x00
 #define CLASS_FETCH_LOWER 0x20
-#define CLASS_DATA_LOWER 0x24
-#define STATUS_EXTERNAL 0x10
-#define GUEST_SCTLR_SPAN BIT(23)
+#define CLASS_DATA_LOWER  0x24
+#define STATUS_EXTERNAL   0x10
+#define GUEST_SCTLR_SPAN  BIT(23)
 
 /* Vectors: from the current level with SP_EL0, with SP_EL1, from EL0 */
 static uint64_t vector_offset(uint64_t pstate)

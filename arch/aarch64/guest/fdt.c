@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The machine's device tree, written with libfdt. Bindings: Devicetree Specification 0.4 and Linux's Documentation/devicetree/bindings. */
+/* The machine's device tree, written with libfdt. Bindings: Devicetree Specification 0.4 and
+ * Linux's Documentation/devicetree/bindings. */
 #include <libfdt.h>
 
 #include "arch/aarch64/guest/machine.h"
@@ -10,9 +11,9 @@
 #define UART_CLOCK_HZ 24000000
 
 /* Interrupt specifiers of the GIC: type, number, trigger */
-#define GIC_SPI    0
-#define GIC_PPI    1
-#define GIC_LEVEL  4
+#define GIC_SPI          0
+#define GIC_PPI          1
+#define GIC_LEVEL        4
 #define PPI_SECURE_TIMER 13
 #define PPI_HYP_TIMER    10
 
@@ -69,7 +70,7 @@ static void cells(struct writer *w, const char *name, const uint32_t *values, un
     note(w, fdt_property(w->fdt, name, big, (int)(count * 4)));
 }
 
-#define CELLS(w, name, ...)                                                                        \
+#define CELLS(w, name, ...) \
     cells(w, name, (const uint32_t[]){__VA_ARGS__}, sizeof((const uint32_t[]){__VA_ARGS__}) / 4)
 #define CELLS64(x) (uint32_t)((uint64_t)(x) >> 32), (uint32_t)(x)
 
@@ -113,8 +114,8 @@ static void write_firmware_and_timer(struct writer *w)
     begin(w, "timer", UINT64_MAX);
     text(w, "compatible", "arm,armv8-timer");
     flag(w, "always-on");
-    CELLS(w, "interrupts", GIC_PPI, PPI_SECURE_TIMER, GIC_LEVEL, GIC_PPI, PPI_PHYSICAL_TIMER - 16, GIC_LEVEL,
-          GIC_PPI, PPI_VIRTUAL_TIMER - 16, GIC_LEVEL, GIC_PPI, PPI_HYP_TIMER, GIC_LEVEL);
+    CELLS(w, "interrupts", GIC_PPI, PPI_SECURE_TIMER, GIC_LEVEL, GIC_PPI, PPI_PHYSICAL_TIMER - 16,
+          GIC_LEVEL, GIC_PPI, PPI_VIRTUAL_TIMER - 16, GIC_LEVEL, GIC_PPI, PPI_HYP_TIMER, GIC_LEVEL);
     end(w);
 }
 
@@ -125,8 +126,8 @@ static void write_gic(struct writer *w, struct vm *vm)
     CELLS(w, "#interrupt-cells", 3);
     flag(w, "interrupt-controller");
     CELLS(w, "#redistributor-regions", 1);
-    CELLS(w, "reg", CELLS64(MACHINE_GICD_BASE), CELLS64(MACHINE_GICD_SIZE), CELLS64(MACHINE_GICR_BASE),
-          CELLS64(MACHINE_GICR_SIZE * vm->vcpu_count));
+    CELLS(w, "reg", CELLS64(MACHINE_GICD_BASE), CELLS64(MACHINE_GICD_SIZE),
+          CELLS64(MACHINE_GICR_BASE), CELLS64(MACHINE_GICR_SIZE * vm->vcpu_count));
     CELLS(w, "phandle", PHANDLE_GIC);
     end(w);
 }
@@ -153,7 +154,8 @@ static void write_uart(struct writer *w)
     end(w);
 }
 
-enum err arm_fdt_build(struct vm *vm, void *buffer, size_t size, uint64_t initrd, uint64_t initrd_size)
+enum err arm_fdt_build(struct vm *vm, void *buffer, size_t size, uint64_t initrd,
+                       uint64_t initrd_size)
 {
     struct writer w = {.fdt = buffer};
 

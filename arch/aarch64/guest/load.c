@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Puts a Linux `Image`, its initrd and the device tree into guest memory (Linux, Documentation/arch/arm64/booting.rst). */
+/* Puts a Linux `Image`, its initrd and the device tree into guest memory (Linux,
+ * Documentation/arch/arm64/booting.rst). */
 #include <string.h>
 
 #include "arch/aarch64/guest/machine.h"
@@ -30,7 +31,8 @@ static enum err check_image(struct vm *vm, const struct image_header *h, size_t 
         log_guest(vm, LOG_WARN, "%s: %s", vm->config->kernel,
                   size > 2 && *(const uint16_t *)(const void *)h == GZIP_MAGIC
                       ? "this kernel is compressed: unpack it with gunzip"
-                      : "not a Linux arm64 Image (the file of that name in arch/arm64/boot, or Debian's vmlinuz)");
+                      : "not a Linux arm64 Image (the file of that name in arch/arm64/boot, or "
+                        "Debian's vmlinuz)");
         return ERR_CORRUPT;
     }
     if (h->flags & IMAGE_BIG_ENDIAN) {
@@ -41,8 +43,8 @@ static enum err check_image(struct vm *vm, const struct image_header *h, size_t 
 }
 
 /* Kernel at the bottom, then the tree in 2 MiB of its own, then the initrd. */
-static enum err choose_layout(struct vm *vm, const struct image_header *h, size_t size, size_t initrd_size,
-                              struct layout *l)
+static enum err choose_layout(struct vm *vm, const struct image_header *h, size_t size,
+                              size_t initrd_size, struct layout *l)
 {
     uint64_t memory = vm->config->memory, image = MAX(h->image_size, (uint64_t)size);
 
@@ -75,7 +77,8 @@ static enum err put_fdt(struct vm *vm, const struct layout *l, size_t initrd_siz
     return err;
 }
 
-static bool find_file(struct vm *vm, const char *path, const char *what, const void **data, size_t *size)
+static bool find_file(struct vm *vm, const char *path, const char *what, const void **data,
+                      size_t *size)
 {
     if (vm_file(path, data, size))
         return true;

@@ -136,8 +136,9 @@ static void arm_print(struct vcpu *v, struct out *out)
     const struct arm_state *s = v->state;
 
     for (unsigned i = 0; i < 30; i += 3)
-        out_printf(out, "x%-2u %016llx  x%-2u %016llx  x%-2u %016llx\n", i, (unsigned long long)s->x[i], i + 1,
-                   (unsigned long long)s->x[i + 1], i + 2, (unsigned long long)s->x[i + 2]);
+        out_printf(out, "x%-2u %016llx  x%-2u %016llx  x%-2u %016llx\n", i,
+                   (unsigned long long)s->x[i], i + 1, (unsigned long long)s->x[i + 1], i + 2,
+                   (unsigned long long)s->x[i + 2]);
     out_printf(out, "x30 %016llx  pc  %016llx  pstate %08llx\n", (unsigned long long)s->x[30],
                (unsigned long long)s->pc, (unsigned long long)s->pstate);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The aarch64 machine: QEMU virt's addresses, GICv3, PL011, PSCI. What its files tell each other. */
+/* The aarch64 machine: QEMU virt's addresses, GICv3, PL011, PSCI. What its files tell each other.
+ */
 #ifndef ARCH_AARCH64_GUEST_MACHINE_H
 #define ARCH_AARCH64_GUEST_MACHINE_H
 
@@ -15,7 +16,7 @@
 #define MACHINE_UART_PIN  1
 #define MACHINE_RAM_BASE  0x40000000UL
 
-#define PPI_VIRTUAL_TIMER 27u
+#define PPI_VIRTUAL_TIMER  27u
 #define PPI_PHYSICAL_TIMER 30u
 
 /* Interrupts in banks of 32: bank 0 is private to each vCPU (SGI, PPI), the others are shared. */
@@ -122,6 +123,7 @@ enum exit_action arm_mmio(struct vcpu *v, const struct vm_exit *exit);
 /* load.c */
 enum err arm_load(struct vm *vm);
 /* fdt.c: writes the machine's device tree into `buffer`. initrd_size 0: none. */
-enum err arm_fdt_build(struct vm *vm, void *buffer, size_t size, uint64_t initrd, uint64_t initrd_size) MUST_CHECK;
+enum err arm_fdt_build(struct vm *vm, void *buffer, size_t size, uint64_t initrd,
+                       uint64_t initrd_size) MUST_CHECK;
 
 #endif

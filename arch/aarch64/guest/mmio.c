@@ -20,7 +20,8 @@ enum exit_action arm_mmio(struct vcpu *v, const struct vm_exit *exit)
 
     if (!exit->memory.operand_valid) {
         log_guest(v->vm, LOG_WARN, "%s at 0x%llx (guest address 0x%llx), where there is no memory",
-                  exit->memory.access == PT_EXEC ? "execution" : "an access that cannot be emulated",
+                  exit->memory.access == PT_EXEC ? "execution"
+                                                 : "an access that cannot be emulated",
                   (unsigned long long)arm_state(v)->pc, (unsigned long long)exit->memory.gpa.v);
         arm_inject_abort(v, exit->memory.gva, exit->memory.access == PT_EXEC);
         return ACTION_RESUME;

@@ -16,8 +16,8 @@ enum psci_function {
     PSCI_SYSTEM_RESET = 9,
     PSCI_FEATURES = 10,
 };
-#define PSCI_FUNCTION_MASK 0x1fu
-#define SMCCC_VERSION      0x80000000u
+#define PSCI_FUNCTION_MASK  0x1fu
+#define SMCCC_VERSION       0x80000000u
 #define SMCCC_ARCH_FEATURES 0x80000001u
 
 #define PSCI_VERSION_1_1  0x10001
@@ -30,10 +30,10 @@ enum psci_status {
     PSCI_ALREADY_ON = -4,
     PSCI_ON_PENDING = -5,
 };
-#define PSCI_AFFINITY_ON  0
-#define PSCI_AFFINITY_OFF 1
+#define PSCI_AFFINITY_ON         0
+#define PSCI_AFFINITY_OFF        1
 #define PSCI_AFFINITY_ON_PENDING 2
-#define PSCI_NO_TRUSTED_OS 2
+#define PSCI_NO_TRUSTED_OS       2
 
 static void answer(struct vcpu *v, int64_t value)
 {
@@ -67,7 +67,8 @@ static int64_t affinity_info(struct vcpu *v, uint64_t affinity)
         return PSCI_INVALID;
     if (__atomic_load_n(&arm_vcpu(target)->starting, __ATOMIC_ACQUIRE))
         return PSCI_AFFINITY_ON_PENDING;
-    return __atomic_load_n(&target->running, __ATOMIC_ACQUIRE) ? PSCI_AFFINITY_ON : PSCI_AFFINITY_OFF;
+    return __atomic_load_n(&target->running, __ATOMIC_ACQUIRE) ? PSCI_AFFINITY_ON
+                                                               : PSCI_AFFINITY_OFF;
 }
 
 static int64_t features(uint32_t function)
@@ -134,12 +135,14 @@ enum exit_action arm_hypercall(struct vcpu *v, const struct vm_exit *exit)
     uint32_t function = (uint32_t)arm_state(v)->x[0];
 
     /* SMCCC uses immediate 0 only (2.9); anything else is answered like an unknown function. */
-    if (exit->hypercall.number == 0 && (function | 0x40000000) == FN64(function & PSCI_FUNCTION_MASK))
+    if (exit->hypercall.number == 0 &&
+        (function | 0x40000000) == FN64(function & PSCI_FUNCTION_MASK))
         return psci(v, function);
     if (exit->hypercall.number == 0 && function == SMCCC_VERSION)
         answer(v, SMCCC_VERSION_1_1);
     else if (exit->hypercall.number == 0 && function == SMCCC_ARCH_FEATURES)
-        answer(v, (uint32_t)arm_state(v)->x[1] == SMCCC_VERSION ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED);
+        answer(v,
+               (uint32_t)arm_state(v)->x[1] == SMCCC_VERSION ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED);
     else
         answer(v, PSCI_NOT_SUPPORTED);
     return ACTION_RESUME;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The canonical state of an aarch64 vCPU, whatever engine runs it. `vcpu->reg_valid` and `reg_dirty` (kernel/vcpu.h) speak of the groups
- * below; the general group is valid after every exit and written at every entry.
+ * The canonical state of an aarch64 vCPU, whatever engine runs it. `vcpu->reg_valid` and
+ * `reg_dirty` (kernel/vcpu.h) speak of the groups below; the general group is valid after every
+ * exit and written at every entry.
  */
 #ifndef ARCH_AARCH64_GUEST_STATE_H
 #define ARCH_AARCH64_GUEST_STATE_H
@@ -20,7 +21,8 @@ enum arm_group {
 
 /* EL1 and EL0 registers: field, name in the Arm ARM. */
 struct arm_system {
-    uint64_t sctlr, cpacr, ttbr0, ttbr1, tcr, afsr0, afsr1, esr, far, mair, amair, vbar, contextidr, cntkctl;
+    uint64_t sctlr, cpacr, ttbr0, ttbr1, tcr, afsr0, afsr1, esr, far, mair, amair, vbar, contextidr,
+        cntkctl;
     uint64_t spsr, elr, par, mdscr, csselr;
     uint64_t sp_el0, sp_el1, tpidr_el0, tpidrro_el0, tpidr_el1;
     uint64_t pauth_keys[10]; /* IA, IB, DA, DB, GA: low and high each */
@@ -41,14 +43,16 @@ struct arm_timer {
 
 /* The GICv3 CPU interface (IHI 0069H, 12.4): what ICH_* registers hold. */
 struct arm_gic {
-    uint64_t hcr;            /* ICH_HCR_EL2 for the next entry; after an exit as the hardware left it */
+    uint64_t hcr; /* ICH_HCR_EL2 for the next entry; after an exit as the hardware left it */
     uint64_t vmcr;
     uint64_t ap0r[4], ap1r[4];
     uint64_t lr[ARM_LR_MAX]; /* the first lr_used ones */
     uint32_t lr_used;
-    uint32_t lr_count;       /* that the engine has */
-    bool timer_active;       /* the guest is handling the virtual timer's interrupt, which is tied to the hardware's */
-    bool timer_drop;         /* the virtual timer's line went down before the guest took its interrupt: end the hardware's */
+    uint32_t lr_count; /* that the engine has */
+    bool timer_active; /* the guest is handling the virtual timer's interrupt, which is tied to the
+                          hardware's */
+    bool timer_drop; /* the virtual timer's line went down before the guest took its interrupt: end
+                        the hardware's */
     void (*timer_fired)(struct vcpu *v); /* the machine's: the virtual timer's interrupt came */
 };
 
@@ -62,19 +66,20 @@ struct arm_state {
     struct arm_gic gic;
     uint64_t mpidr;
     uint64_t physical_bits; /* of guest-physical addresses that ID_AA64MMFR0_EL1 shows */
-    /* ID registers of the CPU that the engine offers, raw: op0 = 3, op1 = 0, CRn = 0, CRm = 1 to 7, op2. */
+    /* ID registers of the CPU that the engine offers, raw: op0 = 3, op1 = 0, CRn = 0, CRm = 1 to 7,
+     * op2. */
     uint64_t id[8][8];
 };
 
 /* PSTATE, C5.2.19 */
-#define ARM_PSTATE_EL0   0x0
-#define ARM_PSTATE_EL1T  0x4
-#define ARM_PSTATE_EL1H  0x5
-#define ARM_PSTATE_MODE  0x1f
-#define ARM_PSTATE_DAIF  0x3c0
-#define ARM_PSTATE_SS    BIT(21)
-#define ARM_PSTATE_PAN   BIT(22)
-#define ARM_PSTATE_NZCV  (0xfULL << 28)
+#define ARM_PSTATE_EL0  0x0
+#define ARM_PSTATE_EL1T 0x4
+#define ARM_PSTATE_EL1H 0x5
+#define ARM_PSTATE_MODE 0x1f
+#define ARM_PSTATE_DAIF 0x3c0
+#define ARM_PSTATE_SS   BIT(21)
+#define ARM_PSTATE_PAN  BIT(22)
+#define ARM_PSTATE_NZCV (0xfULL << 28)
 
 /* CNTV_CTL_EL0, D19.12.18 */
 #define ARM_TIMER_ENABLE BIT(0)

@@ -1,20 +1,21 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Trapped system registers: the ID registers show what this machine offers (a field is shown as the CPU has it, capped, or not at all),
- * SGIs go to the interrupt controller, the debug registers read as zero, the rest is undefined.
+ * Trapped system registers: the ID registers show what this machine offers (a field is shown as the
+ * CPU has it, capped, or not at all), SGIs go to the interrupt controller, the debug registers read
+ * as zero, the rest is undefined.
  */
 #include "arch/aarch64/guest/machine.h"
 #include "kernel/timer.h"
 
 /* Syndrome of a trapped MSR or MRS (D19.2.37): encoding without Rt and direction. */
-#define SYSREG(op0, op1, crn, crm, op2)                                                            \
+#define SYSREG(op0, op1, crn, crm, op2) \
     ((uint64_t)(op0) << 20 | (op2) << 17 | (op1) << 14 | (crn) << 10 | (crm) << 1)
 #define SYSREG_MASK SYSREG(3, 7, 15, 15, 7)
-#define OP0(iss) ((iss) >> 20 & 3)
-#define OP2(iss) ((iss) >> 17 & 7)
-#define OP1(iss) ((iss) >> 14 & 7)
-#define CRN(iss) ((iss) >> 10 & 15)
-#define CRM(iss) ((iss) >> 1 & 15)
+#define OP0(iss)    ((iss) >> 20 & 3)
+#define OP2(iss)    ((iss) >> 17 & 7)
+#define OP1(iss)    ((iss) >> 14 & 7)
+#define CRN(iss)    ((iss) >> 10 & 15)
+#define CRM(iss)    ((iss) >> 1 & 15)
 
 #define ICC_SGI0R_EL1  SYSREG(3, 0, 12, 11, 7)
 #define ICC_SGI1R_EL1  SYSREG(3, 0, 12, 11, 5)
@@ -27,7 +28,8 @@
 #define OSLSR_EL1      SYSREG(2, 0, 1, 1, 4)
 #define OSLSR_VALUE    BIT(3) /* the lock exists and is open */
 
-/* How much of an ID register the guest sees: for each four-bit field the most that is shown; 0xf: all. Fields not listed are 0. */
+/* How much of an ID register the guest sees: for each four-bit field the most that is shown; 0xf:
+ * all. Fields not listed are 0. */
 struct id_view {
     uint8_t crm, op2;
     uint64_t keep; /* fields shown as they are */
@@ -38,7 +40,8 @@ struct id_view {
 };
 
 static const struct id_view views[] = {
-    /* PFR0: EL0 and EL1 AArch64 only, FP, AdvSIMD, GICv3 registers, DIT, CSV2 without SCXTNUM, CSV3 */
+    /* PFR0: EL0 and EL1 AArch64 only, FP, AdvSIMD, GICv3 registers, DIT, CSV2 without SCXTNUM, CSV3
+     */
     {4, 0, BITS(23, 16) | BITS(51, 48) | BITS(63, 60), {{56, 1}}, 0x11 | 1ULL << 24},
     /* PFR1: BTI, SSBS */
     {4, 1, BITS(7, 0), {{0, 0}}, 0},
@@ -50,12 +53,17 @@ static const struct id_view views[] = {
     {6, 1, BITS(55, 44) | BITS(39, 0), {{0, 0}}, 0},
     /* ISAR2: GPA3, APA3, PAC_frac, BC, CLRBHB, RPRES, CSSC */
     {6, 2, BITS(7, 4) | BITS(15, 8) | BITS(27, 20) | BITS(31, 28) | BITS(55, 52), {{0, 0}}, 0},
-    /* MMFR0: ASID bits, mixed endian, 64 KiB granule, 16 and 4 KiB ones without 52-bit addresses; PARange below */
+    /* MMFR0: ASID bits, mixed endian, 64 KiB granule, 16 and 4 KiB ones without 52-bit addresses;
+       PARange below */
     {7, 0, BITS(11, 4) | BITS(27, 24), {{20, 1}}, 0},
     /* MMFR1: access flag and dirty state, hierarchical permissions, PAN, ETS, ECBHB */
     {7, 1, BITS(15, 12) | BITS(23, 20) | BITS(39, 36) | BITS(63, 60), {{0, 2}}, 0},
     /* MMFR2: CnP, UAO, LSMAOC, CCIDX, AT, IDS, BBM, E0PD */
-    {7, 2, BITS(11, 0) | BITS(23, 20) | BITS(35, 32) | BITS(39, 36) | BITS(55, 52) | BITS(63, 60), {{0, 0}}, 0},
+    {7,
+     2,
+     BITS(11, 0) | BITS(23, 20) | BITS(35, 32) | BITS(39, 36) | BITS(55, 52) | BITS(63, 60),
+     {{0, 0}},
+     0},
 };
 
 #define MMFR0_TGRAN4_SHIFT 28
@@ -83,7 +91,8 @@ static uint64_t id_read(struct vcpu *v, unsigned crm, unsigned op2)
             continue;
         value = (raw & view->keep) | view->fixed;
         for (unsigned c = 0; c < ARRAY_SIZE(view->cap) && view->cap[c].most; c++)
-            value |= MIN(raw >> view->cap[c].shift & 0xf, (uint64_t)view->cap[c].most) << view->cap[c].shift;
+            value |= MIN(raw >> view->cap[c].shift & 0xf, (uint64_t)view->cap[c].most)
+                     << view->cap[c].shift;
         if (crm == 7 && op2 == 0) {
             value |= pa_range(s->physical_bits);
             /* 0xf: not there; 1: with 52-bit addresses */

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The guest's GICv3: the software state here is the truth, list registers are a cache of what a vCPU may take next. They are filled before an
- * entry when there is news, and folded back after the exit. Private interrupts have their vCPU's lock, shared ones the controller's (both
- * RANK_IRQCHIP, in this order); a vCPU without news takes none, and without shared interrupts pending only its own.
+ * The guest's GICv3: the software state here is the truth, list registers are a cache of what a
+ * vCPU may take next. They are filled before an entry when there is news, and folded back after the
+ * exit. Private interrupts have their vCPU's lock, shared ones the controller's (both RANK_IRQCHIP,
+ * in this order); a vCPU without news takes none, and without shared interrupts pending only its
+ * own.
  */
 #include "arch/aarch64/guest/machine.h"
 #include "kernel/log.h"
@@ -45,7 +47,8 @@ void vgic_bank_changed(struct vm *vm, unsigned bank)
         irq_changed(vm, bank * 32 + (unsigned)__builtin_ctz(busy));
 }
 
-/* A line's new level: an edge-triggered interrupt latches its rise. True when that matters to somebody. */
+/* A line's new level: an edge-triggered interrupt latches its rise. True when that matters to
+ * somebody. */
 static bool bank_set_level(struct vgic_bank *b, uint32_t bit, bool level)
 {
     uint32_t before = bank_busy(b);
@@ -93,8 +96,8 @@ static void sgi_to(struct vcpu *v, unsigned sgi)
 void vgic_send_sgi(struct vcpu *v, uint64_t value)
 {
     unsigned sgi = value >> 24 & 15;
-    uint64_t cluster = (value >> 16 & 0xff) << 8 | (value >> 32 & 0xff) << 16 | (value >> 48 & 0xff) << 32 |
-                       (value >> 44 & 15) << 4;
+    uint64_t cluster = (value >> 16 & 0xff) << 8 | (value >> 32 & 0xff) << 16 |
+                       (value >> 48 & 0xff) << 32 | (value >> 44 & 15) << 4;
 
     if (value & BIT(40)) { /* IRM: all but this one */
         for (unsigned i = 0; i < v->vm->vcpu_count; i++)
@@ -113,14 +116,17 @@ struct candidate {
     uint8_t priority;
 };
 
-/* Keeps the `room` most urgent: lower numbers first (4.8). Returns false when something had to stay outside. */
-static bool candidate_add(struct candidate *list, unsigned *count, unsigned room, struct candidate c)
+/* Keeps the `room` most urgent: lower numbers first (4.8). Returns false when something had to stay
+ * outside. */
+static bool candidate_add(struct candidate *list, unsigned *count, unsigned room,
+                          struct candidate c)
 {
     unsigned at = *count;
     bool fits = at < room;
 
     if (!fits) {
-        if (list[room - 1].priority <= c.priority) /* NOLINT(clang-analyzer-core.*): all `room` are filled here */
+        if (list[room - 1].priority <=
+            c.priority) /* NOLINT(clang-analyzer-core.*): all `room` are filled here */
             return false;
         at = room - 1;
     } else {
@@ -134,8 +140,8 @@ static bool candidate_add(struct candidate *list, unsigned *count, unsigned room
     return fits;
 }
 
-static bool collect_bank(const struct vgic *g, const struct vgic_bank *b, unsigned bank, unsigned vcpu,
-                         struct candidate *list, unsigned *count, unsigned room)
+static bool collect_bank(const struct vgic *g, const struct vgic_bank *b, unsigned bank,
+                         unsigned vcpu, struct candidate *list, unsigned *count, unsigned room)
 {
     bool all = true;
 
@@ -162,12 +168,15 @@ static uint64_t make_lr(struct vcpu *v, unsigned irq)
 {
     struct vgic_bank *b = bank_of(v, irq);
     uint32_t bit = 1u << irq % 32;
-    uint64_t lr = irq | (uint64_t)b->priority[irq % 32] << ARM_LR_PRIORITY | (b->group & bit ? ARM_LR_GROUP1 : 0);
+    uint64_t lr = irq | (uint64_t)b->priority[irq % 32] << ARM_LR_PRIORITY |
+                  (b->group & bit ? ARM_LR_GROUP1 : 0);
     bool pending = bank_pending(b) & b->enabled & bit;
 
     if (irq == PPI_VIRTUAL_TIMER) {
-        /* Tied to the hardware's interrupt, which stays active until the guest's end of interrupt: no state but one at a time. */
-        return lr | ARM_LR_HW | (uint64_t)irq << ARM_LR_PINTID | (b->active & bit ? ARM_LR_ACTIVE : ARM_LR_PENDING);
+        /* Tied to the hardware's interrupt, which stays active until the guest's end of interrupt:
+         * no state but one at a time. */
+        return lr | ARM_LR_HW | (uint64_t)irq << ARM_LR_PINTID |
+               (b->active & bit ? ARM_LR_ACTIVE : ARM_LR_PENDING);
     }
     if (b->active & bit)
         lr |= ARM_LR_ACTIVE;
@@ -289,7 +298,8 @@ void vgic_after_run(struct vcpu *v)
     __atomic_store_n(&arm_vcpu(v)->news, 1, __ATOMIC_RELEASE);
 }
 
-static bool bank_wakes(const struct vgic *g, const volatile struct vgic_bank *b, unsigned bank, unsigned vcpu)
+static bool bank_wakes(const struct vgic *g, const volatile struct vgic_bank *b, unsigned bank,
+                       unsigned vcpu)
 {
     uint32_t ready = (b->latch | (b->level & ~b->edge)) & b->enabled & ~b->active;
 
@@ -330,7 +340,8 @@ void vgic_vcpu_init(struct vcpu *v)
 enum err vgic_create(struct vm *vm)
 {
     struct vgic *g = heap_zalloc(sizeof(*g));
-    struct bus_region region = {.base = MACHINE_GICD_BASE, .size = MACHINE_GICD_SIZE, .min_size = 1, .max_size = 8};
+    struct bus_region region = {
+        .base = MACHINE_GICD_BASE, .size = MACHINE_GICD_SIZE, .min_size = 1, .max_size = 8};
     enum err err;
 
     if (!g)

@@ -1,24 +1,25 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The guest GICv3's registers: distributor (IHI 0069H, 12.9) and redistributors (12.11), affinity routing always on, one security state. */
+/* The guest GICv3's registers: distributor (IHI 0069H, 12.9) and redistributors (12.11), affinity
+ * routing always on, one security state. */
 #include "arch/aarch64/guest/machine.h"
 
-#define GICD_CTLR   0x0000
-#define GICD_TYPER  0x0004
-#define GICD_IIDR   0x0008
+#define GICD_CTLR    0x0000
+#define GICD_TYPER   0x0004
+#define GICD_IIDR    0x0008
 #define GICD_IROUTER 0x6000
-#define GIC_PIDR2   0xffe8
+#define GIC_PIDR2    0xffe8
 #define GIC_PIDR2_V3 0x3b
 
-#define CTLR_GROUPS 3u
-#define CTLR_ARE    (1u << 4)
-#define CTLR_DS     (1u << 6)
+#define CTLR_GROUPS  3u
+#define CTLR_ARE     (1u << 4)
+#define CTLR_DS      (1u << 6)
 #define TYPER_IDBITS (9u << 19) /* interrupt ids of 10 bits */
-#define IIDR_VALUE  0x43bu      /* implementer Arm */
+#define IIDR_VALUE   0x43bu     /* implementer Arm */
 
-#define GICR_IIDR   0x0004
-#define GICR_TYPER  0x0008
-#define GICR_WAKER  0x0014
-#define GICR_SGI    0x10000
+#define GICR_IIDR      0x0004
+#define GICR_TYPER     0x0008
+#define GICR_WAKER     0x0014
+#define GICR_SGI       0x10000
 #define WAKER_SLEEP    (1u << 1)
 #define WAKER_CHILDREN (1u << 2)
 #define TYPER_LAST     (1u << 4)
@@ -115,7 +116,8 @@ static uint64_t priority_read(const struct vgic_bank *b, unsigned first, unsigne
 static void priority_write(struct vgic_bank *b, unsigned first, unsigned size, uint64_t value)
 {
     for (unsigned i = 0; i < size && first + i < 32; i++)
-        b->priority[first + i] = (uint8_t)(value >> 8 * i) & 0xf8; /* five bits, as ICH_VTR says at least */
+        b->priority[first + i] =
+            (uint8_t)(value >> 8 * i) & 0xf8; /* five bits, as ICH_VTR says at least */
 }
 
 /* One array of registers: which bank `offset` is about, and where in it. */
@@ -219,8 +221,8 @@ static void distributor_set(struct vm *vm, uint64_t offset, unsigned size, uint6
     }
 }
 
-static uint64_t distributor_read(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset,
-                                 unsigned size)
+static uint64_t distributor_read(struct device *d, struct vcpu *vcpu, unsigned region,
+                                 uint64_t offset, unsigned size)
 {
     struct vgic *g = container_of(d, struct vgic, distributor);
     uint64_t flags = spin_lock_irq(&g->lock), value;
@@ -305,8 +307,8 @@ static struct vcpu *frame_owner(struct device *d, uint64_t offset)
     return d->vm->vcpus[offset / MACHINE_GICR_SIZE];
 }
 
-static uint64_t redistributor_read(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset,
-                                   unsigned size)
+static uint64_t redistributor_read(struct device *d, struct vcpu *vcpu, unsigned region,
+                                   uint64_t offset, unsigned size)
 {
     struct vcpu *v = frame_owner(d, offset);
     uint64_t flags = spin_lock_irq(&arm_vcpu(v)->lock), value;
@@ -318,8 +320,8 @@ static uint64_t redistributor_read(struct device *d, struct vcpu *vcpu, unsigned
     return value;
 }
 
-static void redistributor_write(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset,
-                                unsigned size, uint64_t value)
+static void redistributor_write(struct device *d, struct vcpu *vcpu, unsigned region,
+                                uint64_t offset, unsigned size, uint64_t value)
 {
     struct vcpu *v = frame_owner(d, offset);
     uint64_t flags = spin_lock_irq(&arm_vcpu(v)->lock);

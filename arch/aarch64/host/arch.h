@@ -28,7 +28,7 @@ struct host_cpu {
     void *redistributor;    /* GICv3: this CPU's RD_base, mapped */
     void (*fpu_save)(void *owner); /* a guest's FP and SIMD registers are live here: saves them */
     void *fpu_owner;
-    void *timer_vcpu;       /* whose virtual timer may fire here, or NULL */
+    void *timer_vcpu; /* whose virtual timer may fire here, or NULL */
     void (*timer_fired)(void *vcpu);
 };
 
@@ -104,16 +104,16 @@ static inline void host_barrier_write(void)
 }
 
 /* One plain load or store each: forms that a hypervisor below us can emulate from the syndrome. */
-#define HOST_MMIO(bits, suffix, modifier)                                                          \
-    static inline uint##bits##_t mmio_read##bits(const volatile void *p)                           \
-    {                                                                                              \
-        uint##bits##_t value;                                                                      \
-        __asm__ volatile("ldr" suffix " %" modifier "0, [%1]" : "=r"(value) : "r"(p) : "memory");  \
-        return value;                                                                              \
-    }                                                                                              \
-    static inline void mmio_write##bits(volatile void *p, uint##bits##_t value)                    \
-    {                                                                                              \
-        __asm__ volatile("str" suffix " %" modifier "0, [%1]" ::"r"(value), "r"(p) : "memory");    \
+#define HOST_MMIO(bits, suffix, modifier)                                                         \
+    static inline uint##bits##_t mmio_read##bits(const volatile void *p)                          \
+    {                                                                                             \
+        uint##bits##_t value;                                                                     \
+        __asm__ volatile("ldr" suffix " %" modifier "0, [%1]" : "=r"(value) : "r"(p) : "memory"); \
+        return value;                                                                             \
+    }                                                                                             \
+    static inline void mmio_write##bits(volatile void *p, uint##bits##_t value)                   \
+    {                                                                                             \
+        __asm__ volatile("str" suffix " %" modifier "0, [%1]" ::"r"(value), "r"(p) : "memory");   \
     }
 HOST_MMIO(8, "b", "w")
 HOST_MMIO(16, "h", "w")

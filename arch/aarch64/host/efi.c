@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * EFI runtime services without SetVirtualAddressMap: called at their physical addresses, in tables of their own that map the firmware's
- * runtime memory one to one in the lower half (permissions by the memory attributes table) and the kernel in the upper. One CPU at a time,
- * masked, on a large stack.
+ * EFI runtime services without SetVirtualAddressMap: called at their physical addresses, in tables
+ * of their own that map the firmware's runtime memory one to one in the lower half (permissions by
+ * the memory attributes table) and the kernel in the upper. One CPU at a time, masked, on a large
+ * stack.
  */
 #include "arch/aarch64/host/host.h"
 #include "kernel/config.h"
@@ -10,10 +11,11 @@
 #include "mm/kernel_map.h"
 #include "mm/page.h"
 
-/* UEFI 2.10: 7.2.3 descriptors, 4.6.4 memory attributes table, 4.3 and 4.5 system table and runtime services */
-#define EFI_RUNTIME_CODE 5
-#define EFI_MMIO         11
-#define EFI_MMIO_PORTS   12
+/* UEFI 2.10: 7.2.3 descriptors, 4.6.4 memory attributes table, 4.3 and 4.5 system table and runtime
+ * services */
+#define EFI_RUNTIME_CODE   5
+#define EFI_MMIO           11
+#define EFI_MMIO_PORTS     12
 #define EFI_MEMORY_RUNTIME BIT(63)
 #define EFI_MEMORY_XP      BIT(14)
 #define EFI_MEMORY_RO      BIT(17)
@@ -28,7 +30,8 @@ struct efi_attributes {
 };
 #define EFI_ATTRIBUTES_MAX 4096
 
-/* Offset of the pointer to the runtime services in EFI_SYSTEM_TABLE, and of ResetSystem in those. */
+/* Offset of the pointer to the runtime services in EFI_SYSTEM_TABLE, and of ResetSystem in those.
+ */
 #define EFI_SYSTEM_RUNTIME_OFFSET 88
 #define EFI_RUNTIME_RESET_OFFSET  104
 #define EFI_HEADER_SIGNATURE      0x56524553544e5552ULL /* "RUNTSERV" */
@@ -70,7 +73,8 @@ static enum err map_attributes_table(void)
     if (!arm_boot.efi_memory_attributes || t->descriptor_size < sizeof(struct efi_memory))
         return ERR_OK;
     for (unsigned i = 0; i < MIN(t->count, (uint32_t)EFI_ATTRIBUTES_MAX) && err == ERR_OK; i++) {
-        const struct efi_memory *m = (const struct efi_memory *)(entry + (size_t)i * t->descriptor_size);
+        const struct efi_memory *m =
+            (const struct efi_memory *)(entry + (size_t)i * t->descriptor_size);
 
         err = map_descriptor(m, attrs_by_table(m));
     }
@@ -84,7 +88,8 @@ static enum err map_memory_map(void)
 
     if (!arm_boot.efi_memory_map || arm_boot.efi_descriptor_size < sizeof(struct efi_memory))
         return ERR_OK;
-    for (uint64_t at = 0; at + arm_boot.efi_descriptor_size <= arm_boot.efi_memory_map_size && err == ERR_OK;
+    for (uint64_t at = 0;
+         at + arm_boot.efi_descriptor_size <= arm_boot.efi_memory_map_size && err == ERR_OK;
          at += arm_boot.efi_descriptor_size) {
         const struct efi_memory *m = (const struct efi_memory *)(map + at);
         bool code = m->type == EFI_RUNTIME_CODE;
@@ -127,7 +132,8 @@ void efi_init(void)
         return;
     }
     reset_system = find_reset_system();
-    if (reset_system && !(page_table_lookup(&efi_tables, reset_system, &entry) && entry.attrs & PT_EXEC)) {
+    if (reset_system &&
+        !(page_table_lookup(&efi_tables, reset_system, &entry) && entry.attrs & PT_EXEC)) {
         log_warn("firmware: runtime services are off: ResetSystem lies outside of runtime code");
         reset_system = 0;
     }
@@ -144,11 +150,12 @@ static void call_on_stack(uint64_t fn, uint64_t stack_top, uint64_t a)
     __asm__ volatile("mov x19, sp\n mov sp, %5\n blr %4\n mov sp, x19\n"
                      : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)
                      : "r"(fn), "r"(stack_top)
-                     : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", "x16",
-                       "x17", "x18", "x19", "x30", "memory", "cc");
+                     : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15",
+                       "x16", "x17", "x18", "x19", "x30", "memory", "cc");
 }
 
-/* Puts the firmware's tables in place: beside the kernel's with two halves, instead of them (and with them) without. */
+/* Puts the firmware's tables in place: beside the kernel's with two halves, instead of them (and
+ * with them) without. */
 static void tables_enter(void)
 {
     paging_share_kernel(&efi_tables);
@@ -169,7 +176,8 @@ void efi_reset_system(enum efi_reset how)
     flags = host_irq_save();
     host_fpu_begin();
     tables_enter();
-    call_on_stack(reset_system, (uint64_t)phys_to_virt(efi_stack) + (PAGE_SIZE << EFI_STACK_ORDER), how);
+    call_on_stack(reset_system, (uint64_t)phys_to_virt(efi_stack) + (PAGE_SIZE << EFI_STACK_ORDER),
+                  how);
     host_kernel_tables_load(kernel_map_root());
     host_fpu_end();
     host_irq_restore(flags);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The Generic Interrupt Controller, version 3 and 4 (IHI 0069H): distributor, redistributors, CPU interface by system registers. */
+/* The Generic Interrupt Controller, version 3 and 4 (IHI 0069H): distributor, redistributors, CPU
+ * interface by system registers. */
 #include "arch/aarch64/host/gic.h"
 #include "arch/aarch64/host/host.h"
 #include "drivers/acpi.h"
@@ -56,7 +57,8 @@ static enum err ranges_from_acpi(const struct acpi_madt *madt)
 {
     enum err err = ERR_OK;
 
-    ACPI_FOR_EACH_SUBTABLE(s, madt, sizeof(*madt)) {
+    ACPI_FOR_EACH_SUBTABLE(s, madt, sizeof(*madt))
+    {
         const struct acpi_madt_gicr *r = ACPI_SUBTABLE_AS(s, struct acpi_madt_gicr);
 
         if (s->type == ACPI_MADT_GICR && r && err == ERR_OK)
@@ -71,7 +73,8 @@ static enum err frames_from_acpi(const struct acpi_madt *madt)
     bool need_frames = gic.range_count == 0;
     enum err err = ERR_OK;
 
-    ACPI_FOR_EACH_SUBTABLE(s, madt, sizeof(*madt)) {
+    ACPI_FOR_EACH_SUBTABLE(s, madt, sizeof(*madt))
+    {
         const struct acpi_madt_gicc *c = (const struct acpi_madt_gicc *)s;
 
         if (s->type != ACPI_MADT_GICC || s->length < ACPI_MADT_GICC_MIN)
@@ -91,8 +94,8 @@ static enum err find_by_acpi(void)
     enum err err;
 
     ACPI_FOR_EACH_SUBTABLE(s, madt, sizeof(*madt))
-        if (s->type == ACPI_MADT_GICD && !d)
-            d = ACPI_SUBTABLE_AS(s, struct acpi_madt_gicd);
+    if (s->type == ACPI_MADT_GICD && !d)
+        d = ACPI_SUBTABLE_AS(s, struct acpi_madt_gicd);
     if (!d)
         return ERR_NOT_FOUND;
     if (d->version == 1 || d->version == 2)
@@ -107,7 +110,8 @@ static enum err find_by_acpi(void)
 
 static enum err find_by_fdt(void)
 {
-    static const char *const v2[] = {"arm,gic-400", "arm,cortex-a15-gic", "arm,cortex-a9-gic", NULL};
+    static const char *const v2[] = {"arm,gic-400", "arm,cortex-a15-gic", "arm,cortex-a9-gic",
+                                     NULL};
     int node = fdt_next_compatible(-1, "arm,gic-v3");
     enum irq_trigger trigger;
     unsigned ranges;
@@ -216,7 +220,8 @@ static void cpu_interface_init(void)
     }
     sysreg_write(ICC_SRE_EL1, ICC_SRE_SRE | ICC_SRE_DFB | ICC_SRE_DIB);
     isb();
-    /* At EL2 the end of an interrupt is two steps, so that the guest's timer can stay active until the guest is done with it. */
+    /* At EL2 the end of an interrupt is two steps, so that the guest's timer can stay active until
+     * the guest is done with it. */
     sysreg_write(ICC_CTLR_EL1, arm_mode == MODE_EL1 ? 0 : ICC_CTLR_EOIMODE);
     sysreg_write(ICC_PMR_EL1, 0xff);
     sysreg_write(ICC_BPR1_EL1, 0);
@@ -240,8 +245,9 @@ enum err gic_init(void)
         return err;
     gic.architecture = mmio_read32(gic.distributor + GICD_PIDR2) >> 4 & 0xf;
     if (gic.architecture != 3 && gic.architecture != 4) {
-        log_error("interrupts: the distributor says that it is GICv%u; Ennead needs a GICv3 or GICv4",
-                  gic.architecture);
+        log_error(
+            "interrupts: the distributor says that it is GICv%u; Ennead needs a GICv3 or GICv4",
+            gic.architecture);
         return ERR_UNSUPPORTED;
     }
     distributor_init();
@@ -264,7 +270,8 @@ enum err gic_cpu_init(struct cpu *cpu)
 
 unsigned gic_maintenance_irq(void)
 {
-    return gic.maintenance >= 16 && gic.maintenance < 32 ? gic.maintenance : GIC_MAINTENANCE_DEFAULT;
+    return gic.maintenance >= 16 && gic.maintenance < 32 ? gic.maintenance
+                                                         : GIC_MAINTENANCE_DEFAULT;
 }
 
 static void deactivate(unsigned irq)
@@ -273,7 +280,8 @@ static void deactivate(unsigned irq)
         sysreg_write(ICC_DIR_EL1, irq);
 }
 
-/* The virtual timer of the vCPU that is loaded here. True: it stays active until the guest ends it. */
+/* The virtual timer of the vCPU that is loaded here. True: it stays active until the guest ends it.
+ */
 static bool guest_timer_fired(void)
 {
     struct host_cpu *h = &this_cpu()->host;
@@ -304,7 +312,8 @@ static void handle(unsigned irq)
     isb();
 }
 
-/* At EL1 the one-step end comes first: level interrupts are masked by PSTATE.I until the handler has run. */
+/* At EL1 the one-step end comes first: level interrupts are masked by PSTATE.I until the handler
+ * has run. */
 void gic_handle(void)
 {
     for (;;) {
@@ -351,7 +360,8 @@ void host_ipi_send(struct cpu *cpu, enum host_ipi kind)
     isb();
 }
 
-/* Base of the register group that holds `irq`: the distributor, or this CPU's redistributor for private ones. */
+/* Base of the register group that holds `irq`: the distributor, or this CPU's redistributor for
+ * private ones. */
 static char *registers_of(unsigned irq)
 {
     if (irq < 32)
@@ -414,6 +424,6 @@ const char *host_irq_name(void)
 
 void gic_report(struct out *out)
 {
-    out_printf(out, "interrupts: %s, %u lines, %u range%s of redistributors\n", host_irq_name(), gic.lines,
-               gic.range_count, gic.range_count == 1 ? "" : "s");
+    out_printf(out, "interrupts: %s, %u lines, %u range%s of redistributors\n", host_irq_name(),
+               gic.lines, gic.range_count, gic.range_count == 1 ? "" : "s");
 }

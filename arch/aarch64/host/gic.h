@@ -3,7 +3,8 @@
 #ifndef ARCH_AARCH64_HOST_GIC_H
 #define ARCH_AARCH64_HOST_GIC_H
 
-/* Distributor, 12.9. The registers from IGROUPR to ICFGR lie at the same offsets in a redistributor's SGI frame. */
+/* Distributor, 12.9. The registers from IGROUPR to ICFGR lie at the same offsets in a
+ * redistributor's SGI frame. */
 #define GICD_SIZE       0x10000
 #define GICD_CTLR       0x0000
 #define GICD_TYPER      0x0004
@@ -36,10 +37,10 @@
 #define GICR_WAKER_SLEEP    (1u << 1)
 #define GICR_WAKER_CHILDREN (1u << 2)
 
-#define GIC_SPI_END         1020u
-#define GIC_SPURIOUS_FIRST  1020u
-#define GIC_SPURIOUS_LAST   1023u
-#define GIC_PRIORITY_ALL    0xa0a0a0a0u
+#define GIC_SPI_END             1020u
+#define GIC_SPURIOUS_FIRST      1020u
+#define GIC_SPURIOUS_LAST       1023u
+#define GIC_PRIORITY_ALL        0xa0a0a0a0u
 #define GIC_MAINTENANCE_DEFAULT 25u /* Base System Architecture (DEN0094) */
 
 /* CPU interface, 12.2: by encoding, as older assemblers lack the names. */

@@ -28,9 +28,11 @@ void paging_init(const struct boot_info *info);
 /* The translation control register for the kernel's tables on this CPU. */
 uint64_t paging_tcr(void);
 uint64_t paging_sctlr(void);
-/* Adds the kernel to tables for TTBR0 that map one to one: without VHE its half is in the same root, else in TTBR1 anyway. */
+/* Adds the kernel to tables for TTBR0 that map one to one: without VHE its half is in the same
+ * root, else in TTBR1 anyway. */
 void paging_share_kernel(struct page_table *pt);
-/* Puts what boot_info promised and what the kernel adds into SCTLR, CPTR, HCR and timer control of this CPU. */
+/* Puts what boot_info promised and what the kernel adds into SCTLR, CPTR, HCR and timer control of
+ * this CPU. */
 void cpu_controls_init(void);
 uint64_t cpu_hcr(void);
 /* The part that guests change, back to the kernel's. */
@@ -46,8 +48,9 @@ enum err gic_cpu_init(struct cpu *cpu) MUST_CHECK;
 void gic_handle(void);
 unsigned gic_maintenance_irq(void);
 void gic_report(struct out *out);
-/* From now on fired(vcpu) is called when the virtual timer's interrupt comes on this CPU; it stays active until the guest's end of interrupt.
- * `active`: the guest is handling one already. NULL: nobody's. Masked. */
+/* From now on fired(vcpu) is called when the virtual timer's interrupt comes on this CPU; it stays
+ * active until the guest's end of interrupt. `active`: the guest is handling one already. NULL:
+ * nobody's. Masked. */
 void gic_guest_timer(void *vcpu, void (*fired)(void *vcpu), bool active);
 /* Ends the virtual timer's interrupt on this CPU in the guest's stead. */
 void gic_guest_timer_end(void);
@@ -75,7 +78,8 @@ struct smccc_result {
 /* Calls the firmware by the conduit that psci_init() found (SMCCC, DEN0028). */
 struct smccc_result smccc_call(uint64_t function, uint64_t a, uint64_t b, uint64_t c);
 
-/* efi.c: ResetSystem in tables of its own; both return when the firmware has no such service or it came back. */
+/* efi.c: ResetSystem in tables of its own; both return when the firmware has no such service or it
+ * came back. */
 enum efi_reset { EFI_RESET_COLD = 0, EFI_RESET_WARM = 1, EFI_RESET_SHUTDOWN = 2 };
 void efi_init(void);
 void efi_reset_system(enum efi_reset how);

@@ -45,7 +45,8 @@ void host_context_init(struct host_context *ctx, void *stack_top, void (*entry)(
     };
 }
 
-/* A guest's registers that are live on this CPU go to their owner, who loads them again before the next entry. */
+/* A guest's registers that are live on this CPU go to their owner, who loads them again before the
+ * next entry. */
 void host_fpu_begin(void)
 {
     struct host_cpu *h;

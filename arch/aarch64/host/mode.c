@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Finds out at which exception level and with which register names the kernel runs, and rewrites it accordingly. */
+/* Finds out at which exception level and with which register names the kernel runs, and rewrites it
+ * accordingly. */
 #include "arch/aarch64/host/mode.h"
 #include "arch/aarch64/host/sysreg.h"
 #include "boot/boot_info.h"
@@ -21,8 +22,8 @@ static enum arm_mode mode_find(void)
     return sysreg_read(hcr_el2) & HCR_E2H ? MODE_VHE : MODE_NVHE;
 }
 
-/* The text is mapped without write permission: the direct map is the way in. Makes each word visible to instruction fetch
- * (Arm ARM B2.7.4.1). */
+/* The text is mapped without write permission: the direct map is the way in. Makes each word
+ * visible to instruction fetch (Arm ARM B2.7.4.1). */
 static void patch(const struct boot_info *info, uint64_t va, uint32_t insn)
 {
     uint64_t alias = info->direct_map_base + info->kernel_phys + (va - info->kernel_virt);
@@ -37,8 +38,8 @@ void mode_init(const struct boot_info *info)
 
     if (mode != MODE_VHE)
         TABLE_FOR_EACH(mode_patches, struct mode_patch, p)
-            patch(info, (uint64_t)&p->offset + (uint64_t)(int64_t)p->offset,
-                  mode == MODE_NVHE ? p->nvhe : p->el1);
+    patch(info, (uint64_t)&p->offset + (uint64_t)(int64_t)p->offset,
+          mode == MODE_NVHE ? p->nvhe : p->el1);
     __asm__ volatile("ic iallu\n dsb ish\n isb" ::: "memory");
     arm_mode = mode;
 }

@@ -15,7 +15,8 @@ _Static_assert(sizeof(struct host_trap_frame) == FRAME_SIZE, "struct host_trap_f
 _Static_assert(offsetof(struct host_trap_frame, x[30]) == FRAME_X30, "struct host_trap_frame");
 _Static_assert(offsetof(struct host_trap_frame, pc) == FRAME_PC, "struct host_trap_frame");
 _Static_assert(offsetof(struct host_trap_frame, esr) == FRAME_ESR, "struct host_trap_frame");
-_Static_assert(offsetof(struct host_trap_frame, record_fp) == FRAME_RECORD, "struct host_trap_frame");
+_Static_assert(offsetof(struct host_trap_frame, record_fp) == FRAME_RECORD,
+               "struct host_trap_frame");
 _Static_assert(STACK_SHIFT == THREAD_STACK_SHIFT, "stack size");
 _Static_assert(sizeof(struct cpu_start) == START_SIZE, "struct cpu_start");
 _Static_assert(offsetof(struct cpu_start, vectors) == START_VECTORS, "struct cpu_start");

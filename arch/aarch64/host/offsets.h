@@ -20,17 +20,17 @@
 #define STACK_SIZE  (1 << STACK_SHIFT)
 
 /* struct cpu_start: what a secondary CPU reads with the MMU off. */
-#define START_SIZE     128
-#define START_HCR      0
-#define START_MAIR     8
-#define START_TCR      16
-#define START_TTBR0    24
-#define START_TTBR1    32
-#define START_SCTLR    40
-#define START_CPU      48
-#define START_STACK    56
-#define START_ENTRY    64
-#define START_VECTORS  72
+#define START_SIZE    128
+#define START_HCR     0
+#define START_MAIR    8
+#define START_TCR     16
+#define START_TTBR0   24
+#define START_TTBR1   32
+#define START_SCTLR   40
+#define START_CPU     48
+#define START_STACK   56
+#define START_ENTRY   64
+#define START_VECTORS 72
 
 /* struct arm_state */
 #define STATE_X30    240

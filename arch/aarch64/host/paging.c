@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The kernel's translation regime: VMSAv8-64, 48-bit addresses, 4 KiB granule (Arm ARM D8), in the three modes of mode.h. The kernel
- * lives in the half with bit 47 set: TTBR1 with VHE and at EL1, the upper half of TTBR0_EL2 without.
+ * The kernel's translation regime: VMSAv8-64, 48-bit addresses, 4 KiB granule (Arm ARM D8), in the
+ * three modes of mode.h. The kernel lives in the half with bit 47 set: TTBR1 with VHE and at EL1,
+ * the upper half of TTBR0_EL2 without.
  */
 #include "arch/aarch64/host/host.h"
 #include "kernel/panic.h"
@@ -22,7 +23,8 @@
 #define PTE_ADDRESS     BITS(47, 12)
 
 #define VA_BIT_47 BIT(47)
-/* Where the virtual ranges lie in the kernel's half, beside the direct map (0x8000...) and the image (at the end). */
+/* Where the virtual ranges lie in the kernel's half, beside the direct map (0x8000...) and the
+ * image (at the end). */
 #define VMAP_OFFSET 0xe00000000000ULL
 #define VMAP_SIZE   TIB(4)
 
@@ -86,7 +88,8 @@ static unsigned attrs_common(uint64_t pte)
 {
     uint64_t type = pte >> PTE_ATTR_SHIFT & 7;
 
-    return PT_READ | (pte & PTE_AP_READONLY ? 0 : PT_WRITE) | (type == MAIR_INDEX_DEVICE ? PT_DEVICE : 0) |
+    return PT_READ | (pte & PTE_AP_READONLY ? 0 : PT_WRITE) |
+           (type == MAIR_INDEX_DEVICE ? PT_DEVICE : 0) |
            (type == MAIR_INDEX_NC ? PT_WRITE_COMBINE : 0);
 }
 

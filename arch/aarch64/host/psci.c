@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The firmware's power interface: PSCI (DEN0022F) over SMCCC (DEN0028), its conduit as ACPI or the device tree says. */
+/* The firmware's power interface: PSCI (DEN0022F) over SMCCC (DEN0028), its conduit as ACPI or the
+ * device tree says. */
 #include "arch/aarch64/host/host.h"
 #include "drivers/acpi.h"
 #include "drivers/fdt.h"
 
-#define PSCI_VERSION     0x84000000u
-#define PSCI_CPU_ON      0xc4000003u
-#define PSCI_SYSTEM_OFF  0x84000008u
+#define PSCI_VERSION      0x84000000u
+#define PSCI_CPU_ON       0xc4000003u
+#define PSCI_SYSTEM_OFF   0x84000008u
 #define PSCI_SYSTEM_RESET 0x84000009u
 
 /* Return error codes, 5.2.2 */
@@ -19,12 +20,12 @@ static enum conduit conduit;
 static unsigned version_major, version_minor;
 static uint64_t cpu_on_id = PSCI_CPU_ON;
 
-#define SMCCC_CALL(insn)                                                                           \
-    __asm__ volatile(insn " #0"                                                                    \
-                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)                                      \
-                     :                                                                             \
-                     : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", "x15", \
-                       "x16", "x17", "memory")
+#define SMCCC_CALL(insn)                                                                      \
+    __asm__ volatile(insn " #0"                                                               \
+                     : "+r"(x0), "+r"(x1), "+r"(x2), "+r"(x3)                                 \
+                     :                                                                        \
+                     : "x4", "x5", "x6", "x7", "x8", "x9", "x10", "x11", "x12", "x13", "x14", \
+                       "x15", "x16", "x17", "memory")
 
 struct smccc_result smccc_call(uint64_t function, uint64_t a, uint64_t b, uint64_t c)
 {
@@ -44,8 +45,8 @@ struct smccc_result smccc_call(uint64_t function, uint64_t a, uint64_t b, uint64
 
 static enum conduit conduit_from_acpi(void)
 {
-    const struct acpi_fadt *fadt =
-        (const struct acpi_fadt *)acpi_find_sized("FACP", offsetof(struct acpi_fadt, minor_version));
+    const struct acpi_fadt *fadt = (const struct acpi_fadt *)acpi_find_sized(
+        "FACP", offsetof(struct acpi_fadt, minor_version));
 
     if (!fadt || !(fadt->arm_boot_arch & ACPI_FADT_ARM_PSCI))
         return CONDUIT_NONE;
@@ -74,7 +75,8 @@ void psci_init(void)
     if (conduit == CONDUIT_HVC && arm_mode != MODE_EL1)
         conduit = CONDUIT_SMC;
     if (conduit == CONDUIT_NONE) {
-        log_warn("firmware: no PSCI: only the boot CPU runs, and power off depends on the firmware's runtime services");
+        log_warn("firmware: no PSCI: only the boot CPU runs, and power off depends on the "
+                 "firmware's runtime services");
         return;
     }
     version = (uint32_t)smccc_call(PSCI_VERSION, 0, 0, 0).x0;
@@ -96,8 +98,8 @@ enum err psci_cpu_on(uint64_t mpidr, hpa_t entry, uint64_t context)
     status = (int32_t)smccc_call(cpu_on_id, mpidr, entry.v, context).x0;
     if (status == PSCI_SUCCESS || status == PSCI_ON_PENDING)
         return ERR_OK;
-    log_warn("CPU 0x%llx: the firmware refuses to start it (PSCI status %d)", (unsigned long long)mpidr,
-             (int)status);
+    log_warn("CPU 0x%llx: the firmware refuses to start it (PSCI status %d)",
+             (unsigned long long)mpidr, (int)status);
     return status == PSCI_ALREADY_ON ? ERR_EXISTS : ERR_IO;
 }
 

@@ -20,9 +20,9 @@ static const char *implementer(unsigned code)
     static const struct {
         unsigned char code;
         const char *name;
-    } names[] = {{0x41, "Arm"},    {0x42, "Broadcom"}, {0x43, "Cavium"},   {0x46, "Fujitsu"}, {0x48, "HiSilicon"},
-                 {0x4e, "NVIDIA"}, {0x50, "APM"},      {0x51, "Qualcomm"}, {0x61, "Apple"},   {0x6d, "Microsoft"},
-                 {0xc0, "Ampere"}, {0x00, "generic"}};
+    } names[] = {{0x41, "Arm"},       {0x42, "Broadcom"},  {0x43, "Cavium"}, {0x46, "Fujitsu"},
+                 {0x48, "HiSilicon"}, {0x4e, "NVIDIA"},    {0x50, "APM"},    {0x51, "Qualcomm"},
+                 {0x61, "Apple"},     {0x6d, "Microsoft"}, {0xc0, "Ampere"}, {0x00, "generic"}};
 
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
         if (names[i].code == code)
@@ -86,15 +86,20 @@ static void report_virtualization(struct out *out)
     unsigned bits = address_bits();
 
     if (arm_mode == MODE_EL1) {
-        out_printf(out, "virtualization: none: the firmware started Ennead at EL1, so guests of this machine's own "
-                        "kind cannot run on the hardware; %s\n",
-                   id_field(pfr0, 8) ? "the firmware or a hypervisor below keeps EL2 for itself"
-                                     : "this CPU offers no EL2 (under QEMU: -M virt,virtualization=on)");
+        out_printf(out,
+                   "virtualization: none: the firmware started Ennead at EL1, so guests of this "
+                   "machine's own "
+                   "kind cannot run on the hardware; %s\n",
+                   id_field(pfr0, 8)
+                       ? "the firmware or a hypervisor below keeps EL2 for itself"
+                       : "this CPU offers no EL2 (under QEMU: -M virt,virtualization=on)");
         return;
     }
-    out_printf(out, "virtualization: %s, %u-bit VMIDs, guest addresses up to %u bits%s\n", mode_text(),
-               id_field(mmfr1, 4) == 2 ? 16 : 8, bits,
-               id_field(sysreg_read(ID_AA64MMFR2_EL1), 24) ? ", nested virtualization in hardware (unused)" : "");
+    out_printf(out, "virtualization: %s, %u-bit VMIDs, guest addresses up to %u bits%s\n",
+               mode_text(), id_field(mmfr1, 4) == 2 ? 16 : 8, bits,
+               id_field(sysreg_read(ID_AA64MMFR2_EL1), 24)
+                   ? ", nested virtualization in hardware (unused)"
+                   : "");
 }
 
 void host_cpu_report(struct out *out)
@@ -102,8 +107,8 @@ void host_cpu_report(struct out *out)
     uint64_t midr = sysreg_read(midr_el1);
 
     out_printf(out, "CPU: %s, part 0x%03x, revision r%up%u, %u physical address bits\n",
-               implementer(midr >> 24 & 0xff), (unsigned)(midr >> 4 & 0xfff), (unsigned)(midr >> 20 & 0xf),
-               (unsigned)(midr & 0xf), address_bits());
+               implementer(midr >> 24 & 0xff), (unsigned)(midr >> 4 & 0xfff),
+               (unsigned)(midr >> 20 & 0xf), (unsigned)(midr & 0xf), address_bits());
     report_features(out);
     report_virtualization(out);
 }
@@ -114,7 +119,9 @@ static void report_workaround(struct out *out, const char *what, uint32_t functi
     int32_t status = (int32_t)smccc_call(SMCCC_ARCH_FEATURES, function, 0, 0).x0;
 
     out_printf(out, "  %s: %s\n", what,
-               status == 0 ? "the firmware has a workaround" : status == 1 ? "not needed" : "the firmware names none");
+               status == 0   ? "the firmware has a workaround"
+               : status == 1 ? "not needed"
+                             : "the firmware names none");
 }
 
 static void report_speculation(struct out *out)

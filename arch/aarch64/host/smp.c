@@ -36,10 +36,12 @@ static void enumerate_acpi(found_fn found, void *arg)
 {
     const struct acpi_madt *madt = ACPI_FIND(struct acpi_madt, "APIC");
 
-    ACPI_FOR_EACH_SUBTABLE(s, madt, sizeof(*madt)) {
+    ACPI_FOR_EACH_SUBTABLE(s, madt, sizeof(*madt))
+    {
         const struct acpi_madt_gicc *c = (const struct acpi_madt_gicc *)s;
 
-        if (s->type == ACPI_MADT_GICC && s->length >= ACPI_MADT_GICC_MIN && c->flags & ACPI_CPU_ENABLED)
+        if (s->type == ACPI_MADT_GICC && s->length >= ACPI_MADT_GICC_MIN &&
+            c->flags & ACPI_CPU_ENABLED)
             report_cpu(c->mpidr, found, arg);
     }
 }
@@ -48,7 +50,8 @@ static bool is_cpu_node(int node)
 {
     const char *type = fdt_text(node, "device_type");
 
-    return type && type[0] == 'c' && type[1] == 'p' && type[2] == 'u' && !type[3] && fdt_enabled(node);
+    return type && type[0] == 'c' && type[1] == 'p' && type[2] == 'u' && !type[3] &&
+           fdt_enabled(node);
 }
 
 static void enumerate_fdt(found_fn found, void *arg)
@@ -60,9 +63,9 @@ static void enumerate_fdt(found_fn found, void *arg)
 
     if (cpus < 0)
         return;
-    fdt_for_each_subnode(node, blob, cpus)
-        if (is_cpu_node(node) && fdt_reg_raw(node, 0, &mpidr, &size) == ERR_OK)
-            report_cpu(mpidr, found, arg);
+    fdt_for_each_subnode(node, blob, cpus) if (is_cpu_node(node) &&
+                                               fdt_reg_raw(node, 0, &mpidr, &size) == ERR_OK)
+        report_cpu(mpidr, found, arg);
 }
 
 void host_cpu_enumerate(found_fn found, void *arg)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The generic timer (Arm ARM D12): the EL2 physical timer, or the EL1 one where the kernel runs at EL1. */
+/* The generic timer (Arm ARM D12): the EL2 physical timer, or the EL1 one where the kernel runs at
+ * EL1. */
 #include "arch/aarch64/host/host.h"
 #include "drivers/acpi.h"
 #include "drivers/fdt.h"
@@ -70,7 +71,8 @@ enum err arm_timer_init(void)
                (unsigned long long)(host_counter_hz() / 1000000),
                (unsigned long long)(host_counter_hz() / 10000 % 100));
     if (!is_ppi(arm_timer_irq())) {
-        log_error("timer: the firmware names interrupt %u for the timer, which is not a private one (16 to 31)",
+        log_error("timer: the firmware names interrupt %u for the timer, which is not a private "
+                  "one (16 to 31)",
                   arm_timer_irq());
         return ERR_UNSUPPORTED;
     }

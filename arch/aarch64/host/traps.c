@@ -7,7 +7,8 @@
 #include "kernel/thread.h"
 #include "mm/page.h"
 
-/* Fault status codes of data and instruction aborts, level in the low two bits (Arm ARM D19.2.37, ISS encoding for an abort). */
+/* Fault status codes of data and instruction aborts, level in the low two bits (Arm ARM D19.2.37,
+ * ISS encoding for an abort). */
 enum fsc {
     FSC_ADDRESS_SIZE = 0x00,
     FSC_TRANSLATION = 0x04,
@@ -58,7 +59,8 @@ static const char *permission_text(uint64_t esr)
 {
     if (ESR_EC(esr) == EC_IABT_SAME)
         return "data is not executable";
-    return esr & ESR_WNR ? "that page is read-only (code or constants)" : "that page may not be read";
+    return esr & ESR_WNR ? "that page is read-only (code or constants)"
+                         : "that page may not be read";
 }
 
 static const char *abort_text(uint64_t esr, uint64_t far)
@@ -112,7 +114,8 @@ void trap_sync(struct host_trap_frame *frame)
     if (ec == EC_DABT_SAME || ec == EC_IABT_SAME)
         panic_trap(frame, "%s at address 0x%llx: %s", access_text(frame->esr),
                    (unsigned long long)frame->far, abort_text(frame->esr, frame->far));
-    panic_trap(frame, "%s (syndrome 0x%llx)", other_text(frame->esr), (unsigned long long)frame->esr);
+    panic_trap(frame, "%s (syndrome 0x%llx)", other_text(frame->esr),
+               (unsigned long long)frame->esr);
 }
 
 void trap_irq(struct host_trap_frame *frame)
@@ -130,7 +133,8 @@ void trap_irq(struct host_trap_frame *frame)
 
 void trap_fiq(struct host_trap_frame *frame)
 {
-    panic_trap(frame, "fast interrupt (FIQ): the firmware left one enabled that Ennead does not know");
+    panic_trap(frame,
+               "fast interrupt (FIQ): the firmware left one enabled that Ennead does not know");
 }
 
 void trap_serror(struct host_trap_frame *frame)
@@ -143,9 +147,11 @@ void trap_bad_stack(struct host_trap_frame *frame)
 {
     if (in_stack_guard(frame->sp - sizeof(*frame)) || in_stack_guard(frame->far))
         panic_trap(frame, "stack overflow of thread %s", this_cpu()->current->name);
-    panic_trap(frame, "trap (syndrome 0x%llx, address 0x%llx) with the stack pointer 0x%llx outside of any stack",
-               (unsigned long long)frame->esr, (unsigned long long)frame->far,
-               (unsigned long long)frame->sp);
+    panic_trap(
+        frame,
+        "trap (syndrome 0x%llx, address 0x%llx) with the stack pointer 0x%llx outside of any stack",
+        (unsigned long long)frame->esr, (unsigned long long)frame->far,
+        (unsigned long long)frame->sp);
 }
 
 void trap_unexpected(struct host_trap_frame *frame, uint64_t number)
@@ -158,22 +164,24 @@ void host_trap_frame_print(const struct host_trap_frame *frame, struct out *out)
 {
     for (unsigned i = 0; i < 30; i += 3)
         out_printf(out, "x%-2u %016llx  x%-2u %016llx  x%-2u %016llx\n", i,
-                   (unsigned long long)frame->x[i], i + 1, (unsigned long long)frame->x[i + 1], i + 2,
-                   (unsigned long long)frame->x[i + 2]);
+                   (unsigned long long)frame->x[i], i + 1, (unsigned long long)frame->x[i + 1],
+                   i + 2, (unsigned long long)frame->x[i + 2]);
     out_printf(out, "lr  %016llx  sp  %016llx  pc  %016llx\n", (unsigned long long)frame->x[30],
                (unsigned long long)frame->sp, (unsigned long long)frame->pc);
     out_printf(out, "pstate %08llx  esr %08llx  far %016llx\n", (unsigned long long)frame->pstate,
                (unsigned long long)frame->esr, (unsigned long long)frame->far);
 }
 
-void host_trap_frame_where(const struct host_trap_frame *frame, uint64_t *pc, uint64_t *fp, uint64_t *sp)
+void host_trap_frame_where(const struct host_trap_frame *frame, uint64_t *pc, uint64_t *fp,
+                           uint64_t *sp)
 {
     *pc = frame->pc;
     *fp = frame->x[29];
     *sp = frame->sp;
 }
 
-/* A frame record is {caller's record, return address} (AAPCS64 6.4.6); records lie at rising addresses. */
+/* A frame record is {caller's record, return address} (AAPCS64 6.4.6); records lie at rising
+ * addresses. */
 bool host_frame_next(uint64_t *fp, uint64_t *pc, uint64_t stack, uint64_t size)
 {
     const uint64_t *record = (const uint64_t *)*fp;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* riscv64 part of the loader: paging modes, layout, hart. Sections: RISC-V privileged architecture. */
+/* riscv64 part of the loader: paging modes, layout, hart. Sections: RISC-V privileged architecture.
+ */
 #include <efi.h>
 #include <efilib.h>
 
@@ -20,8 +21,13 @@ const char arch_name[] = "riscv64";
 #define SSTATUS_SIE 2ULL
 
 /* UEFI's RISC-V boot protocol specification */
-#define RISCV_BOOT_PROTOCOL_GUID                                                                   \
-    {0xccd15fec, 0x6f73, 0x4eec, {0x83, 0x95, 0x3e, 0x69, 0xe4, 0xb9, 0x40, 0xbf}}
+#define RISCV_BOOT_PROTOCOL_GUID                           \
+    {                                                      \
+        0xccd15fec, 0x6f73, 0x4eec,                        \
+        {                                                  \
+            0x83, 0x95, 0x3e, 0x69, 0xe4, 0xb9, 0x40, 0xbf \
+        }                                                  \
+    }
 
 struct riscv_boot_protocol {
     uint64_t revision;
@@ -47,8 +53,9 @@ static uint64_t read_satp(void)
 }
 
 /*
- * Whether the hart takes a paging mode: a write of one that it does not have leaves satp alone. `root` maps all low
- * memory to itself in that mode. Interrupts are off meanwhile; the firmware's own mode is back afterwards.
+ * Whether the hart takes a paging mode: a write of one that it does not have leaves satp alone.
+ * `root` maps all low memory to itself in that mode. Interrupts are off meanwhile; the firmware's
+ * own mode is back afterwards.
  */
 static bool try_mode(uint64_t mode, const uint64_t *root)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* riscv64 page table entries (RISC-V privileged architecture, 12.3 and 12.4). Pure: also compiled into the unit tests. */
+/* riscv64 page table entries (RISC-V privileged architecture, 12.3 and 12.4). Pure: also compiled
+ * into the unit tests. */
 #include "boot/page_tables.h"
 
 #define ENTRY_VALID    (1ULL << 0)

@@ -1,19 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The operand of a load or store instruction that reached a device: base forms (unprivileged specification, 2.6, 5.3) and compressed ones
- * (26.3). Loads and stores of floating-point registers and atomics are left out: devices do not take them.
+ * The operand of a load or store instruction that reached a device: base forms (unprivileged
+ * specification, 2.6, 5.3) and compressed ones (26.3). Loads and stores of floating-point registers
+ * and atomics are left out: devices do not take them.
  */
 #include "arch/riscv64/guest/machine.h"
 
 #define OPCODE_LOAD  0x03u
 #define OPCODE_STORE 0x23u
 
-#define OPCODE(i)  ((i) & 0x7fu)
-#define FUNCT3(i)  ((i) >> 12 & 7u)
-#define RD(i)      ((i) >> 7 & 31u)
-#define RS2(i)     ((i) >> 20 & 31u)
-#define C_REG(i)   (((i) >> 2 & 7u) + 8) /* rd' and rs2' of the compressed forms */
-#define C_RS2(i)   ((i) >> 2 & 31u)
+#define OPCODE(i) ((i)&0x7fu)
+#define FUNCT3(i) ((i) >> 12 & 7u)
+#define RD(i)     ((i) >> 7 & 31u)
+#define RS2(i)    ((i) >> 20 & 31u)
+#define C_REG(i)  (((i) >> 2 & 7u) + 8) /* rd' and rs2' of the compressed forms */
+#define C_RS2(i)  ((i) >> 2 & 31u)
 
 static bool decode_base(uint32_t i, struct riscv_access *a)
 {

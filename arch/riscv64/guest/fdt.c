@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The device tree of the riscv64 guest machine: Devicetree Specification 0.4 and the bindings of the nodes' compatible strings. */
+/* The device tree of the riscv64 guest machine: Devicetree Specification 0.4 and the bindings of
+ * the nodes' compatible strings. */
 #include <libfdt.h>
 #include <string.h>
 
@@ -142,8 +143,8 @@ static void plic(struct builder *b, const struct vm *vm)
     cell(b, "#interrupt-cells", 1);
     flag(b, "interrupt-controller");
     cell(b, "riscv,ndev", RISCV_PLIC_PINS - 1);
-    keep(b, fdt_property_placeholder(b->fdt, "interrupts-extended", (int)(vm->vcpu_count * 2 * sizeof(*cells)),
-                                     &place));
+    keep(b, fdt_property_placeholder(b->fdt, "interrupts-extended",
+                                     (int)(vm->vcpu_count * 2 * sizeof(*cells)), &place));
     for (unsigned i = 0; !b->error && i < vm->vcpu_count; i++) {
         cells = place;
         cells[2 * i] = cpu_to_fdt32(PHANDLE_INTC + i);
@@ -172,7 +173,8 @@ static void memory(struct builder *b, const struct vm *vm)
     end(b);
 }
 
-enum err riscv_fdt_build(const struct vm *vm, const struct riscv_boot *boot, void *buffer, size_t size, size_t *used)
+enum err riscv_fdt_build(const struct vm *vm, const struct riscv_boot *boot, void *buffer,
+                         size_t size, size_t *used)
 {
     struct builder b = {.fdt = buffer};
 

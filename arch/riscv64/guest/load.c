@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Loads a Linux kernel by the riscv64 boot protocol (Linux Documentation/arch/riscv/boot.rst and boot-image-header.rst): the Image at its
- * offset in RAM, the initial RAM disk and the device tree at RAM's end, a0 = hart id, a1 = device tree, satp = 0.
+ * Loads a Linux kernel by the riscv64 boot protocol (Linux Documentation/arch/riscv/boot.rst and
+ * boot-image-header.rst): the Image at its offset in RAM, the initial RAM disk and the device tree
+ * at RAM's end, a0 = hart id, a1 = device tree, satp = 0.
  */
 #include "arch/riscv64/guest/machine.h"
 #include "kernel/log.h"
@@ -33,7 +34,8 @@ static enum err refuse(struct vm *vm, const char *text, const char *path)
 }
 
 /* Checks the kernel and says where it goes and where it ends. */
-static enum err check_kernel(struct vm *vm, const void *data, size_t size, uint64_t *start, uint64_t *end)
+static enum err check_kernel(struct vm *vm, const void *data, size_t size, uint64_t *start,
+                             uint64_t *end)
 {
     struct image_header h;
     uint64_t room = vm->config->memory;
@@ -42,11 +44,15 @@ static enum err check_kernel(struct vm *vm, const void *data, size_t size, uint6
         return refuse(vm, "is too short for a kernel", vm->config->kernel);
     memcpy(&h, data, sizeof(h));
     if (h.magic2 != IMAGE_MAGIC2)
-        return refuse(vm, "is no riscv64 Linux Image (a plain, uncompressed arch/riscv/boot/Image is expected)",
-                      vm->config->kernel);
+        return refuse(
+            vm,
+            "is no riscv64 Linux Image (a plain, uncompressed arch/riscv/boot/Image is expected)",
+            vm->config->kernel);
     if (h.flags & IMAGE_BIG_ENDIAN)
-        return refuse(vm, "is a big-endian kernel, which this machine cannot run", vm->config->kernel);
-    if (h.text_offset % IMAGE_ALIGNMENT || h.text_offset >= room || MAX(h.image_size, (uint64_t)size) > room - h.text_offset)
+        return refuse(vm, "is a big-endian kernel, which this machine cannot run",
+                      vm->config->kernel);
+    if (h.text_offset % IMAGE_ALIGNMENT || h.text_offset >= room ||
+        MAX(h.image_size, (uint64_t)size) > room - h.text_offset)
         return refuse(vm, "does not fit into the guest's memory: give it more", vm->config->kernel);
     *start = RISCV_RAM_BASE + h.text_offset;
     *end = *start + MAX(h.image_size, (uint64_t)size);
@@ -72,7 +78,8 @@ static enum err load_kernel(struct vm *vm, uint64_t *start, uint64_t *end)
 }
 
 /* Below `top`, page aligned. */
-static enum err load_initrd(struct vm *vm, uint64_t kernel_end, uint64_t top, struct riscv_boot *boot)
+static enum err load_initrd(struct vm *vm, uint64_t kernel_end, uint64_t top,
+                            struct riscv_boot *boot)
 {
     const void *data;
     size_t size;
@@ -81,8 +88,10 @@ static enum err load_initrd(struct vm *vm, uint64_t kernel_end, uint64_t top, st
         return ERR_OK;
     if (!vm_file(vm->config->initrd, &data, &size))
         return refuse(vm, "was not found on the boot medium", vm->config->initrd);
-    if (top < kernel_end || size > top - kernel_end || ALIGN_DOWN(top - size, PAGE_SIZE) < kernel_end)
-        return refuse(vm, "does not fit into the guest's memory behind the kernel: give it more", vm->config->initrd);
+    if (top < kernel_end || size > top - kernel_end ||
+        ALIGN_DOWN(top - size, PAGE_SIZE) < kernel_end)
+        return refuse(vm, "does not fit into the guest's memory behind the kernel: give it more",
+                      vm->config->initrd);
     boot->initrd_start = ALIGN_DOWN(top - size, PAGE_SIZE);
     boot->initrd_end = boot->initrd_start + size;
     return guest_copy_to(vm->memory, GPA(boot->initrd_start), data, size);
@@ -105,7 +114,8 @@ static enum err load_fdt(struct vm *vm, const struct riscv_boot *boot, uint64_t 
 
 enum err riscv_load(struct vm *vm)
 {
-    uint64_t start, end, fdt = ALIGN_DOWN(RISCV_RAM_BASE + vm->config->memory - FDT_ROOM, PAGE_SIZE);
+    uint64_t start, end,
+        fdt = ALIGN_DOWN(RISCV_RAM_BASE + vm->config->memory - FDT_ROOM, PAGE_SIZE);
     struct riscv_boot boot = {0};
     struct vcpu *v = vm->vcpus[0];
     struct riscv_state *s = riscv_state(v);
@@ -114,7 +124,8 @@ enum err riscv_load(struct vm *vm)
     if (e == ERR_OK)
         e = load_initrd(vm, end, fdt, &boot);
     if (e == ERR_OK && end > fdt)
-        e = refuse(vm, "leaves no room for the device tree: give the guest more memory", vm->config->kernel);
+        e = refuse(vm, "leaves no room for the device tree: give the guest more memory",
+                   vm->config->kernel);
     if (e == ERR_OK)
         e = load_fdt(vm, &boot, fdt);
     if (e != ERR_OK)

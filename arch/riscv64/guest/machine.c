@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The riscv64 guest ISA: its machine, interrupts in and out of the canonical state, and the exits that need it. */
+/* The riscv64 guest ISA: its machine, interrupts in and out of the canonical state, and the exits
+ * that need it. */
 #include "arch/riscv64/guest/machine.h"
 #include "kernel/devices/uart16550.h"
 #include "kernel/log.h"
 #include "mm/heap.h"
 
-#define WFI_INSTRUCTION 0x10500073u
-#define TIMER_LATE_LIMIT (365ULL * 24 * 3600 * NS_PER_SEC) /* farther timers are as good as none */
+#define WFI_INSTRUCTION  0x10500073u
+#define TIMER_LATE_LIMIT (365ULL * 24 * 3600 * NS_PER_SEC) /* farther timers are as good as none \
+                                                            */
 
 /* ---- Creation ---- */
 
@@ -84,7 +86,8 @@ static bool timer_due(const struct vcpu *v)
     return riscv_time(v->vm) >= riscv_state(v)->stimecmp;
 }
 
-/* For engines without a guest timer: STIP by comparison, and a host timer for the moment when it will change. */
+/* For engines without a guest timer: STIP by comparison, and a host timer for the moment when it
+ * will change. */
 static void update_timer(struct vcpu *v)
 {
     struct riscv_state *s = riscv_state(v);
@@ -109,7 +112,8 @@ static void before_run(struct vcpu *v)
     struct riscv_state *s = riscv_state(v);
     struct riscv_hart *hart = riscv_hart(v);
 
-    if (unlikely(__atomic_load_n(&hart->ipi, __ATOMIC_RELAXED)) && __atomic_exchange_n(&hart->ipi, 0, __ATOMIC_SEQ_CST))
+    if (unlikely(__atomic_load_n(&hart->ipi, __ATOMIC_RELAXED)) &&
+        __atomic_exchange_n(&hart->ipi, 0, __ATOMIC_SEQ_CST))
         s->sip |= RISCV_SIP_SSIP;
     if (riscv_plic_pending(v->vm, v->id))
         s->sip |= RISCV_SIP_SEIP;
@@ -161,7 +165,8 @@ static void inject(struct vcpu *v, uint64_t cause, uint64_t value)
     s->pc = s->stvec & ~3UL;
 }
 
-/* An instruction that S-mode has and a guest's S-mode has not: wfi waits, all others do not exist. */
+/* An instruction that S-mode has and a guest's S-mode has not: wfi waits, all others do not exist.
+ */
 static enum exit_action virtual_instruction(struct vcpu *v, uint64_t instruction)
 {
     if (instruction == WFI_INSTRUCTION && riscv_state(v)->prv == RISCV_PRV_S) {
@@ -253,12 +258,15 @@ static void print(struct vcpu *v, struct out *out)
     vcpu_need(v, RISCV_CSR | RISCV_TIMER);
     out_printf(out, "pc %016llx  privilege %c\n", (unsigned long long)s->pc, s->prv ? 'S' : 'U');
     for (unsigned i = 1; i < 32; i++)
-        out_printf(out, "x%-2u %016llx%s", i, (unsigned long long)s->x[i], i % 4 == 0 || i == 31 ? "\n" : "  ");
-    out_printf(out, "sstatus %llx  sie %llx  sip %llx  stvec %llx  satp %llx\n", (unsigned long long)s->sstatus,
-               (unsigned long long)s->sie, (unsigned long long)s->sip, (unsigned long long)s->stvec,
+        out_printf(out, "x%-2u %016llx%s", i, (unsigned long long)s->x[i],
+                   i % 4 == 0 || i == 31 ? "\n" : "  ");
+    out_printf(out, "sstatus %llx  sie %llx  sip %llx  stvec %llx  satp %llx\n",
+               (unsigned long long)s->sstatus, (unsigned long long)s->sie,
+               (unsigned long long)s->sip, (unsigned long long)s->stvec,
                (unsigned long long)s->satp);
-    out_printf(out, "sepc %llx  scause %llx  stval %llx  stimecmp %llx\n", (unsigned long long)s->sepc,
-               (unsigned long long)s->scause, (unsigned long long)s->stval, (unsigned long long)s->stimecmp);
+    out_printf(out, "sepc %llx  scause %llx  stval %llx  stimecmp %llx\n",
+               (unsigned long long)s->sepc, (unsigned long long)s->scause,
+               (unsigned long long)s->stval, (unsigned long long)s->stimecmp);
 }
 
 TABLE_ENTRY(guest_isas, struct guest_isa, guest_isa_riscv64) = {

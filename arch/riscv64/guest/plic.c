@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * A guest's platform-level interrupt controller (RISC-V PLIC 1.0.0) in software. Context n is the S-mode of hart n. Sources are level
- * triggered: pending while their pin is up and they are not claimed.
+ * A guest's platform-level interrupt controller (RISC-V PLIC 1.0.0) in software. Context n is the
+ * S-mode of hart n. Sources are level triggered: pending while their pin is up and they are not
+ * claimed.
  */
 #include "arch/riscv64/guest/machine.h"
 #include "kernel/lock.h"
 #include "mm/heap.h"
 
-#define PLIC_WORDS (RISCV_PLIC_PINS / 32)
+#define PLIC_WORDS         (RISCV_PLIC_PINS / 32)
 #define PLIC_PRIORITY_MASK 7u
 
 /* Offsets of the memory map. */
@@ -56,7 +57,8 @@ static unsigned best(const struct riscv_plic *p, const struct plic_context *c)
     return found;
 }
 
-/* Recomputes every context's line after a change. `by`: the vCPU that made it and looks itself before it runs on. Under the lock. */
+/* Recomputes every context's line after a change. `by`: the vCPU that made it and looks itself
+ * before it runs on. Under the lock. */
 static void update(struct riscv_plic *p, const struct vcpu *by)
 {
     struct vm *vm = p->device.vm;
@@ -143,7 +145,8 @@ static void write_locked(struct riscv_plic *p, uint64_t offset, uint32_t value)
     }
 }
 
-static uint64_t plic_read(struct device *d, struct vcpu *v, unsigned region, uint64_t offset, unsigned size)
+static uint64_t plic_read(struct device *d, struct vcpu *v, unsigned region, uint64_t offset,
+                          unsigned size)
 {
     struct riscv_plic *p = container_of(d, struct riscv_plic, device);
     uint64_t flags = spin_lock_irq(&p->lock);
@@ -155,8 +158,8 @@ static uint64_t plic_read(struct device *d, struct vcpu *v, unsigned region, uin
     return value;
 }
 
-static void plic_write(struct device *d, struct vcpu *v, unsigned region, uint64_t offset, unsigned size,
-                       uint64_t value)
+static void plic_write(struct device *d, struct vcpu *v, unsigned region, uint64_t offset,
+                       unsigned size, uint64_t value)
 {
     struct riscv_plic *p = container_of(d, struct riscv_plic, device);
     uint64_t flags = spin_lock_irq(&p->lock);
@@ -186,16 +189,21 @@ static void plic_destroy(struct device *d)
     heap_free(container_of(d, struct riscv_plic, device));
 }
 
-static const struct device_ops plic_ops = {
-    .name = "PLIC", .read = plic_read, .write = plic_write, .destroy = plic_destroy, .lockless = true};
+static const struct device_ops plic_ops = {.name = "PLIC",
+                                           .read = plic_read,
+                                           .write = plic_write,
+                                           .destroy = plic_destroy,
+                                           .lockless = true};
 
-const struct irqchip_ops riscv_plic_irqchip = {.name = "PLIC", .pins = RISCV_PLIC_PINS, .set_pin = plic_set_pin};
+const struct irqchip_ops riscv_plic_irqchip = {
+    .name = "PLIC", .pins = RISCV_PLIC_PINS, .set_pin = plic_set_pin};
 
 enum err riscv_plic_create(struct vm *vm)
 {
     unsigned contexts = (unsigned)vm->config->cpus;
     struct riscv_plic *p = heap_zalloc(sizeof(*p) + contexts * sizeof(p->context[0]));
-    struct bus_region region = {.base = RISCV_PLIC_BASE, .size = RISCV_PLIC_SIZE, .min_size = 4, .max_size = 4};
+    struct bus_region region = {
+        .base = RISCV_PLIC_BASE, .size = RISCV_PLIC_SIZE, .min_size = 4, .max_size = 4};
 
     if (!p)
         return ERR_NO_MEMORY;

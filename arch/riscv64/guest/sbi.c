@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The SBI that guests see (RISC-V SBI 2.0): base, time, IPI, remote fences, hart state, system reset, debug console. One table of
- * extensions; a function returns what goes to the guest's a0 and a1, or an action that ends the call otherwise.
+ * The SBI that guests see (RISC-V SBI 2.0): base, time, IPI, remote fences, hart state, system
+ * reset, debug console. One table of extensions; a function returns what goes to the guest's a0 and
+ * a1, or an action that ends the call otherwise.
  */
 #include "arch/riscv64/guest/machine.h"
 #include "kernel/guest_console.h"
@@ -89,8 +90,8 @@ static struct sbi_reply call_time(struct vcpu *v, uint64_t function, const uint6
 /* ---- Harts by mask (3.1) ---- */
 
 /* Calls `fn` for each hart of the mask; SBI_INVALID_PARAM when it names one that does not exist. */
-static long for_each_hart(struct vcpu *v, uint64_t mask, uint64_t base, void (*fn)(struct vcpu *target, void *arg),
-                          void *arg)
+static long for_each_hart(struct vcpu *v, uint64_t mask, uint64_t base,
+                          void (*fn)(struct vcpu *target, void *arg), void *arg)
 {
     struct vm *vm = v->vm;
 
@@ -99,7 +100,8 @@ static long for_each_hart(struct vcpu *v, uint64_t mask, uint64_t base, void (*f
             fn(vm->vcpus[i], arg);
         return SBI_SUCCESS;
     }
-    if (mask && (base >= vm->vcpu_count || 63 - (uint64_t)__builtin_clzl(mask) >= vm->vcpu_count - base))
+    if (mask &&
+        (base >= vm->vcpu_count || 63 - (uint64_t)__builtin_clzl(mask) >= vm->vcpu_count - base))
         return SBI_INVALID_PARAM;
     for (; mask; mask &= mask - 1)
         fn(vm->vcpus[base + (uint64_t)__builtin_ctzl(mask)], arg);
@@ -130,11 +132,13 @@ static void fence_ask(struct vcpu *target, void *kind)
         vcpu_request(target, VCPU_REQUEST_IRQ);
 }
 
-/* The fence is done when the hart has taken the request, or is outside and will take it before it enters. */
+/* The fence is done when the hart has taken the request, or is outside and will take it before it
+ * enters. */
 static void fence_wait(struct vcpu *target, void *unused)
 {
     (void)unused;
-    while (target != vcpu_current() && __atomic_load_n(&riscv_state(target)->fences, __ATOMIC_SEQ_CST) &&
+    while (target != vcpu_current() &&
+           __atomic_load_n(&riscv_state(target)->fences, __ATOMIC_SEQ_CST) &&
            __atomic_load_n(&target->mode, __ATOMIC_SEQ_CST) == VCPU_IN_GUEST)
         host_cpu_relax();
 }
@@ -154,7 +158,8 @@ static struct sbi_reply call_rfence(struct vcpu *v, uint64_t function, const uin
 
 /* ---- Hart state management (chapter 9) ---- */
 
-/* The target is stopped: its state is canonical, and its thread does not touch it before vcpu_start(). */
+/* The target is stopped: its state is canonical, and its thread does not touch it before
+ * vcpu_start(). */
 static struct sbi_reply hart_start(struct vcpu *v, uint64_t id, uint64_t address, uint64_t opaque)
 {
     uint32_t stopped = RISCV_HART_STOPPED;
@@ -164,8 +169,8 @@ static struct sbi_reply hart_start(struct vcpu *v, uint64_t id, uint64_t address
     if (id >= v->vm->vcpu_count)
         return reply(SBI_INVALID_PARAM);
     target = v->vm->vcpus[id];
-    if (!__atomic_compare_exchange_n(&riscv_hart(target)->hart_state, &stopped, RISCV_HART_STARTED, false,
-                                     __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
+    if (!__atomic_compare_exchange_n(&riscv_hart(target)->hart_state, &stopped, RISCV_HART_STARTED,
+                                     false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
         return reply(SBI_ALREADY_AVAILABLE);
     s = riscv_state(target);
     s->pc = address;
@@ -199,7 +204,8 @@ static struct sbi_reply call_hsm(struct vcpu *v, uint64_t function, const uint64
     case 2:
         if (a[0] >= v->vm->vcpu_count)
             return reply(SBI_INVALID_PARAM);
-        return reply_value(__atomic_load_n(&riscv_hart(v->vm->vcpus[a[0]])->hart_state, __ATOMIC_SEQ_CST));
+        return reply_value(
+            __atomic_load_n(&riscv_hart(v->vm->vcpus[a[0]])->hart_state, __ATOMIC_SEQ_CST));
     case 3: /* suspend: the default retentive kind is wfi */
         if ((uint32_t)a[0] != 0)
             return reply(SBI_NOT_SUPPORTED);
@@ -269,8 +275,8 @@ static struct sbi_reply call_dbcn(struct vcpu *v, uint64_t function, const uint6
 }
 
 static const struct sbi_extension extensions[] = {
-    {SBI_EXT_TIME, call_time},     {SBI_EXT_IPI, call_ipi},   {SBI_EXT_RFENCE, call_rfence},
-    {SBI_EXT_HSM, call_hsm},       {SBI_EXT_BASE, call_base}, {SBI_EXT_SRST, call_srst},
+    {SBI_EXT_TIME, call_time}, {SBI_EXT_IPI, call_ipi},   {SBI_EXT_RFENCE, call_rfence},
+    {SBI_EXT_HSM, call_hsm},   {SBI_EXT_BASE, call_base}, {SBI_EXT_SRST, call_srst},
     {SBI_EXT_DBCN, call_dbcn},
 };
 

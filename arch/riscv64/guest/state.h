@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The canonical state of a riscv64 vCPU, whatever engine runs it (contract 3). Register layouts as in the RISC-V Privileged Architecture 1.13,
- * chapter 12 (supervisor level: guests see no machine mode, the hypervisor is their SBI).
+ * The canonical state of a riscv64 vCPU, whatever engine runs it (contract 3). Register layouts as
+ * in the RISC-V Privileged Architecture 1.13, chapter 12 (supervisor level: guests see no machine
+ * mode, the hypervisor is their SBI).
  */
 #ifndef ARCH_RISCV64_GUEST_STATE_H
 #define ARCH_RISCV64_GUEST_STATE_H
@@ -25,19 +26,30 @@ enum riscv_prv { RISCV_PRV_U = 0, RISCV_PRV_S = 1 };
 
 /* Numbers of general registers as the calling convention names them. */
 enum riscv_gpr {
-    RISCV_ZERO = 0, RISCV_RA = 1, RISCV_SP = 2, RISCV_GP = 3, RISCV_TP = 4, RISCV_A0 = 10, RISCV_A1, RISCV_A2,
-    RISCV_A3, RISCV_A4, RISCV_A5, RISCV_A6, RISCV_A7,
+    RISCV_ZERO = 0,
+    RISCV_RA = 1,
+    RISCV_SP = 2,
+    RISCV_GP = 3,
+    RISCV_TP = 4,
+    RISCV_A0 = 10,
+    RISCV_A1,
+    RISCV_A2,
+    RISCV_A3,
+    RISCV_A4,
+    RISCV_A5,
+    RISCV_A6,
+    RISCV_A7,
 };
 
 /* sstatus (12.1.1), sip and sie (12.1.3), exception codes (12.1.8). */
-#define RISCV_SSTATUS_SIE    0x2UL
-#define RISCV_SSTATUS_SPIE   0x20UL
-#define RISCV_SSTATUS_SPP    0x100UL
+#define RISCV_SSTATUS_SIE        0x2UL
+#define RISCV_SSTATUS_SPIE       0x20UL
+#define RISCV_SSTATUS_SPP        0x100UL
 #define RISCV_SSTATUS_FS_INITIAL 0x2000UL
-#define RISCV_SSTATUS_UXL_64 0x200000000UL
-#define RISCV_SIP_SSIP       (1UL << 1)
-#define RISCV_SIP_STIP       (1UL << 5)
-#define RISCV_SIP_SEIP       (1UL << 9)
+#define RISCV_SSTATUS_UXL_64     0x200000000UL
+#define RISCV_SIP_SSIP           (1UL << 1)
+#define RISCV_SIP_STIP           (1UL << 5)
+#define RISCV_SIP_SEIP           (1UL << 9)
 #define RISCV_CAUSE_FETCH_ACCESS 1
 #define RISCV_CAUSE_ILLEGAL      2
 #define RISCV_CAUSE_LOAD_ACCESS  5
@@ -52,8 +64,8 @@ enum riscv_fence {
 struct riscv_state {
     uint64_t x[32]; /* x[0] is 0 (while the guest runs an engine may use its place) */
     uint64_t pc;
-    uint64_t prv;   /* enum riscv_prv */
-    uint64_t sip;   /* SSIP as the guest has it; STIP and SEIP filled in by before_run() */
+    uint64_t prv; /* enum riscv_prv */
+    uint64_t sip; /* SSIP as the guest has it; STIP and SEIP filled in by before_run() */
     uint64_t sstatus, sie, stvec, sscratch, sepc, scause, stval, satp, senvcfg, scounteren;
     uint64_t stimecmp;
     uint64_t f[32];

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The advanced platform-level interrupt controller in MSI mode (RISC-V AIA 1.0, chapter 4): wired lines become messages to an IMSIC. */
+/* The advanced platform-level interrupt controller in MSI mode (RISC-V AIA 1.0, chapter 4): wired
+ * lines become messages to an IMSIC. */
 #include "drivers/acpi.h"
 #include "drivers/fdt.h"
 #include "host_internal.h"
@@ -44,13 +45,15 @@ static bool probe_acpi(void)
     {
         const struct acpi_madt_aplic *a = ACPI_SUBTABLE_AS(s, struct acpi_madt_aplic);
 
-        if (s->type == ACPI_MADT_APLIC && a && a->idc_count == 0 && map(HPA(a->address), a->size, a->source_count))
+        if (s->type == ACPI_MADT_APLIC && a && a->idc_count == 0 &&
+            map(HPA(a->address), a->size, a->source_count))
             return true;
     }
     return false;
 }
 
-/* The supervisor's domain is the one whose messages go to the supervisor's IMSICs: the one without child domains. */
+/* The supervisor's domain is the one whose messages go to the supervisor's IMSICs: the one without
+ * child domains. */
 static bool probe_fdt(void)
 {
     hpa_t base;
@@ -59,7 +62,8 @@ static bool probe_fdt(void)
 
     for (int node = -1; (node = fdt_next_compatible(node, "riscv,aplic")) >= 0;)
         if (fdt_cell(node, "msi-parent", 0, &cell) && !fdt_cell(node, "riscv,children", 0, &cell) &&
-            fdt_reg(node, 0, &base, &size) == ERR_OK && map(base, size, fdt_u32(node, "riscv,num-sources", 0)))
+            fdt_reg(node, 0, &base, &size) == ERR_OK &&
+            map(base, size, fdt_u32(node, "riscv,num-sources", 0)))
             return true;
     return false;
 }
@@ -79,7 +83,8 @@ unsigned aplic_source_count(void)
     return source_count;
 }
 
-/* Hart indices of the target registers count the IMSIC files from the lowest on (4.9.1, set up by the firmware). */
+/* Hart indices of the target registers count the IMSIC files from the lowest on (4.9.1, set up by
+ * the firmware). */
 static unsigned hart_index(const struct hart *hart)
 {
     unsigned index = 0;
@@ -90,7 +95,8 @@ static unsigned hart_index(const struct hart *hart)
     return index;
 }
 
-enum err aplic_route(unsigned irq, enum irq_trigger trigger, unsigned identity, const struct hart *hart)
+enum err aplic_route(unsigned irq, enum irq_trigger trigger, unsigned identity,
+                     const struct hart *hart)
 {
     uint32_t mode = trigger == IRQ_EDGE         ? SOURCECFG_EDGE_RISE
                     : trigger == IRQ_LEVEL_HIGH ? SOURCECFG_LEVEL_HIGH
@@ -110,7 +116,8 @@ void aplic_mask(unsigned irq, bool masked)
     mmio_write32(registers + (masked ? APLIC_CLRIENUM : APLIC_SETIENUM), irq);
 }
 
-/* Writing setipnum for a level line sets its pending bit only when the line is up (4.7): then it is sent again. */
+/* Writing setipnum for a level line sets its pending bit only when the line is up (4.7): then it is
+ * sent again. */
 void aplic_resample(unsigned irq)
 {
     if (irq < source_count && triggers[irq] != IRQ_EDGE)

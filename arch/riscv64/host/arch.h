@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The riscv64 host's types and inline functions, as kernel/host.h lists them. The thread pointer (tp) holds the running CPU's
- * struct cpu all the time that the hypervisor runs.
+ * The riscv64 host's types and inline functions, as kernel/host.h lists them. The thread pointer
+ * (tp) holds the running CPU's struct cpu all the time that the hypervisor runs.
  */
 #ifndef ARCH_RISCV64_HOST_ARCH_H
 #define ARCH_RISCV64_HOST_ARCH_H
 
-/* Offsets that assembly knows: struct cpu (kernel/cpu.h), struct host_cpu, struct host_start, struct host_trap_frame. */
+/* Offsets that assembly knows: struct cpu (kernel/cpu.h), struct host_cpu, struct host_start,
+ * struct host_trap_frame. */
 #define CPU_HOST             40
 #define CPU_EMERGENCY_TOP    (CPU_HOST + 0)
 #define CPU_OVERFLOW_SP      (CPU_HOST + 8)
@@ -52,16 +53,17 @@ struct host_cpu {
     uint64_t emergency_top; /* of the emergency stack */
     uint64_t overflow_sp;   /* the stack pointer that overflowed */
     struct host_start start;
-    void *emergency_stack;               /* lowest address */
-    struct host_context *firmware_abort; /* set while a firmware service runs: where a fault in it continues */
-    uint64_t external_base;              /* IMSIC: physical address of this hart's supervisor file */
-    volatile uint32_t *imsic;            /* the same, mapped: a write of n raises interrupt n on this CPU */
+    void *emergency_stack; /* lowest address */
+    struct host_context
+        *firmware_abort;      /* set while a firmware service runs: where a fault in it continues */
+    uint64_t external_base;   /* IMSIC: physical address of this hart's supervisor file */
+    volatile uint32_t *imsic; /* the same, mapped: a write of n raises interrupt n on this CPU */
     uint32_t plic_context;
     uint32_t acpi_uid;
-    uint64_t features;                   /* isa.h, of this hart */
+    uint64_t features; /* isa.h, of this hart */
     uint64_t fpu_depth;
-    struct riscv_fp_state *guest_fp;     /* guest state live in the FP and vector registers, or NULL */
-    void *guest;                         /* the vCPU whose VS registers are loaded here (hext/), or NULL */
+    struct riscv_fp_state *guest_fp; /* guest state live in the FP and vector registers, or NULL */
+    void *guest; /* the vCPU whose VS registers are loaded here (hext/), or NULL */
 };
 
 static inline uint64_t host_irq_save(void)
@@ -97,7 +99,8 @@ static inline void host_cpu_relax(void)
     __asm__ volatile(".word 0x0100000f" ::: "memory");
 }
 
-/* wfi returns for an interrupt that is pending and enabled in sie, whatever sstatus.SIE says (3.3.3). */
+/* wfi returns for an interrupt that is pending and enabled in sie, whatever sstatus.SIE says
+ * (3.3.3). */
 static inline void host_wait(void)
 {
     __asm__ volatile("wfi\n csrsi sstatus, 2\n nop\n csrci sstatus, 2" ::: "memory");
@@ -138,17 +141,21 @@ static inline void host_barrier_write(void)
     __asm__ volatile("fence ow, ow" ::: "memory");
 }
 
-/* Register accesses are ordered against memory on both sides: a read before what follows, a write after what came before. */
-#define HOST_MMIO(bits, load, store)                                                               \
-    static inline uint##bits##_t mmio_read##bits(const volatile void *p)                           \
-    {                                                                                              \
-        uint##bits##_t v;                                                                          \
-        __asm__ volatile("fence w, i\n" load " %0, 0(%1)\n fence i, ir" : "=r"(v) : "r"(p) : "memory"); \
-        return v;                                                                                  \
-    }                                                                                              \
-    static inline void mmio_write##bits(volatile void *p, uint##bits##_t v)                        \
-    {                                                                                              \
-        __asm__ volatile("fence rw, o\n" store " %0, 0(%1)" ::"r"(v), "r"(p) : "memory");          \
+/* Register accesses are ordered against memory on both sides: a read before what follows, a write
+ * after what came before. */
+#define HOST_MMIO(bits, load, store)                                                      \
+    static inline uint##bits##_t mmio_read##bits(const volatile void *p)                  \
+    {                                                                                     \
+        uint##bits##_t v;                                                                 \
+        __asm__ volatile("fence w, i\n" load " %0, 0(%1)\n fence i, ir"                   \
+                         : "=r"(v)                                                        \
+                         : "r"(p)                                                         \
+                         : "memory");                                                     \
+        return v;                                                                         \
+    }                                                                                     \
+    static inline void mmio_write##bits(volatile void *p, uint##bits##_t v)               \
+    {                                                                                     \
+        __asm__ volatile("fence rw, o\n" store " %0, 0(%1)" ::"r"(v), "r"(p) : "memory"); \
     }
 HOST_MMIO(8, "lbu", "sb")
 HOST_MMIO(16, "lhu", "sh")
@@ -156,16 +163,16 @@ HOST_MMIO(32, "lwu", "sw")
 HOST_MMIO(64, "ld", "sd")
 #undef HOST_MMIO
 
-#define HOST_NO_PORT(bits)                                                                         \
-    static inline uint##bits##_t host_port_read##bits(uint16_t port)                               \
-    {                                                                                              \
-        (void)port;                                                                                \
-        return (uint##bits##_t)~0u;                                                                \
-    }                                                                                              \
-    static inline void host_port_write##bits(uint16_t port, uint##bits##_t value)                  \
-    {                                                                                              \
-        (void)port;                                                                                \
-        (void)value;                                                                               \
+#define HOST_NO_PORT(bits)                                                        \
+    static inline uint##bits##_t host_port_read##bits(uint16_t port)              \
+    {                                                                             \
+        (void)port;                                                               \
+        return (uint##bits##_t) ~0u;                                              \
+    }                                                                             \
+    static inline void host_port_write##bits(uint16_t port, uint##bits##_t value) \
+    {                                                                             \
+        (void)port;                                                               \
+        (void)value;                                                              \
     }
 HOST_NO_PORT(8)
 HOST_NO_PORT(16)

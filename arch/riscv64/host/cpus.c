@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Harts: which there are and what they can do, by ACPI (MADT RINTC and RHCT) or the device tree (/cpus), and how they are started (SBI HSM).
+ * Harts: which there are and what they can do, by ACPI (MADT RINTC and RHCT) or the device tree
+ * (/cpus), and how they are started (SBI HSM).
  */
 #include "drivers/acpi.h"
 #include "drivers/fdt.h"
@@ -68,7 +69,8 @@ static void keep_isa_string(const struct hart *hart, const char *string)
 
 /* ---- ACPI ---- */
 
-/* The RHCT's hart node of `uid`, and through its offsets the ISA string (NUL-terminated inside its node), or NULL. */
+/* The RHCT's hart node of `uid`, and through its offsets the ISA string (NUL-terminated inside its
+ * node), or NULL. */
 static const char *rhct_isa(const struct acpi_rhct *rhct, uint32_t uid)
 {
     ACPI_FOR_EACH_NODE(n, rhct, rhct->node_offset)
@@ -77,9 +79,11 @@ static const char *rhct_isa(const struct acpi_rhct *rhct, uint32_t uid)
 
         if (n->type != ACPI_RHCT_HART || !hart || hart->uid != uid)
             continue;
-        for (unsigned i = 0; i < hart->offset_count && sizeof(*hart) + 4 * (i + 1u) <= n->length; i++) {
+        for (unsigned i = 0; i < hart->offset_count && sizeof(*hart) + 4 * (i + 1u) <= n->length;
+             i++) {
             const struct acpi_node *node = acpi_node_at(&rhct->header, hart->offsets[i]);
-            const struct acpi_rhct_isa *isa = node ? ACPI_NODE_AS(node, struct acpi_rhct_isa) : NULL;
+            const struct acpi_rhct_isa *isa =
+                node ? ACPI_NODE_AS(node, struct acpi_rhct_isa) : NULL;
 
             if (node && node->type == ACPI_RHCT_ISA && isa &&
                 memchr(isa->isa, 0, node->length - sizeof(*isa)))
@@ -126,7 +130,8 @@ static void acpi_harts(void)
 
 /* ---- Device tree ---- */
 
-/* riscv,isa-extensions, a list of names, is the newer form and wins; the string is put together from it. */
+/* riscv,isa-extensions, a list of names, is the newer form and wins; the string is put together
+ * from it. */
 static void fdt_isa(int node, struct hart *hart)
 {
     const char *text = fdt_text(node, "riscv,isa");
@@ -203,7 +208,8 @@ enum err cpus_init(void)
         fdt_harts();
     boot = cpus_hart_by_id(cpu_boot()->hw_id);
     if (!boot) {
-        log_warn("the firmware's tables do not list the running CPU (hart %lu): it runs alone", cpu_boot()->hw_id);
+        log_warn("the firmware's tables do not list the running CPU (hart %lu): it runs alone",
+                 cpu_boot()->hw_id);
         hart_count = 0;
         boot = hart_add(cpu_boot()->hw_id);
     }
@@ -257,7 +263,8 @@ enum err host_cpu_start(struct cpu *cpu)
     r = sbi_call(SBI_EXT_HSM, SBI_HSM_START, cpu->hw_id, paging_image_phys(host_secondary_entry).v,
                  any_phys(&cpu->host.start).v, 0);
     if (r.error) {
-        log_warn("CPU %u (hart %lu) cannot be started: SBI error %ld", cpu->id, cpu->hw_id, r.error);
+        log_warn("CPU %u (hart %lu) cannot be started: SBI error %ld", cpu->id, cpu->hw_id,
+                 r.error);
         return ERR_IO;
     }
     return ERR_OK;

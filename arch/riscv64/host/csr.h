@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Control and status registers by number, with their bits: RISC-V Privileged Architecture 1.13 (chapters 3, 12 and 21), Sstc,
- * AIA 1.0. By number, because compilers older than the extensions do not know the names. Also read by assembly.
+ * Control and status registers by number, with their bits: RISC-V Privileged Architecture 1.13
+ * (chapters 3, 12 and 21), Sstc, AIA 1.0. By number, because compilers older than the extensions do
+ * not know the names. Also read by assembly.
  */
 #ifndef ARCH_RISCV64_HOST_CSR_H
 #define ARCH_RISCV64_HOST_CSR_H
@@ -81,64 +82,64 @@
 #define SSTATUS_SD         0x8000000000000000UL
 
 /* Interrupts: bit numbers of sie, sip, hie, hip and causes (12.1.3, 21.2.3). */
-#define IRQ_S_SOFT  1
-#define IRQ_VS_SOFT 2
-#define IRQ_S_TIMER 5
+#define IRQ_S_SOFT   1
+#define IRQ_VS_SOFT  2
+#define IRQ_S_TIMER  5
 #define IRQ_VS_TIMER 6
-#define IRQ_S_EXT   9
-#define IRQ_VS_EXT  10
-#define IRQ_S_GEXT  12
+#define IRQ_S_EXT    9
+#define IRQ_VS_EXT   10
+#define IRQ_S_GEXT   12
 
 /* scause (12.1.8, 21.5.2). */
-#define SCAUSE_INTERRUPT      0x8000000000000000UL
+#define SCAUSE_INTERRUPT       0x8000000000000000UL
 #define CAUSE_FETCH_MISALIGNED 0
-#define CAUSE_FETCH_ACCESS    1
-#define CAUSE_ILLEGAL         2
-#define CAUSE_BREAKPOINT      3
-#define CAUSE_LOAD_MISALIGNED 4
-#define CAUSE_LOAD_ACCESS     5
+#define CAUSE_FETCH_ACCESS     1
+#define CAUSE_ILLEGAL          2
+#define CAUSE_BREAKPOINT       3
+#define CAUSE_LOAD_MISALIGNED  4
+#define CAUSE_LOAD_ACCESS      5
 #define CAUSE_STORE_MISALIGNED 6
-#define CAUSE_STORE_ACCESS    7
-#define CAUSE_ECALL_U         8
-#define CAUSE_ECALL_S         9
-#define CAUSE_ECALL_VS        10
-#define CAUSE_FETCH_PAGE      12
-#define CAUSE_LOAD_PAGE       13
-#define CAUSE_STORE_PAGE      15
-#define CAUSE_FETCH_GUEST     20
-#define CAUSE_LOAD_GUEST      21
-#define CAUSE_VIRTUAL         22
-#define CAUSE_STORE_GUEST     23
+#define CAUSE_STORE_ACCESS     7
+#define CAUSE_ECALL_U          8
+#define CAUSE_ECALL_S          9
+#define CAUSE_ECALL_VS         10
+#define CAUSE_FETCH_PAGE       12
+#define CAUSE_LOAD_PAGE        13
+#define CAUSE_STORE_PAGE       15
+#define CAUSE_FETCH_GUEST      20
+#define CAUSE_LOAD_GUEST       21
+#define CAUSE_VIRTUAL          22
+#define CAUSE_STORE_GUEST      23
 
 /* satp, vsatp and hgatp (12.1.11, 21.2.10). */
-#define ATP_MODE_SHIFT 60
-#define ATP_MODE_BARE  0UL
-#define ATP_MODE_SV39  8UL
-#define ATP_MODE_SV48  9UL
-#define ATP_MODE_SV57  10UL
-#define ATP_PPN_MASK   0xfffffffffffUL
+#define ATP_MODE_SHIFT   60
+#define ATP_MODE_BARE    0UL
+#define ATP_MODE_SV39    8UL
+#define ATP_MODE_SV48    9UL
+#define ATP_MODE_SV57    10UL
+#define ATP_PPN_MASK     0xfffffffffffUL
 #define HGATP_VMID_SHIFT 44
 #define HGATP_VMID_MASK  0x3fffUL
 
 /* hstatus (21.2.1). */
-#define HSTATUS_GVA   0x40UL
-#define HSTATUS_SPV   0x80UL
-#define HSTATUS_SPVP  0x100UL
-#define HSTATUS_HU    0x200UL
+#define HSTATUS_GVA         0x40UL
+#define HSTATUS_SPV         0x80UL
+#define HSTATUS_SPVP        0x100UL
+#define HSTATUS_HU          0x200UL
 #define HSTATUS_VGEIN_SHIFT 12
-#define HSTATUS_VTVM  0x100000UL
-#define HSTATUS_VTW   0x200000UL
-#define HSTATUS_VTSR  0x400000UL
-#define HSTATUS_VSXL_64 0x200000000UL
+#define HSTATUS_VTVM        0x100000UL
+#define HSTATUS_VTW         0x200000UL
+#define HSTATUS_VTSR        0x400000UL
+#define HSTATUS_VSXL_64     0x200000000UL
 
 /* henvcfg (21.2.5). */
-#define HENVCFG_FIOM  0x1UL
+#define HENVCFG_FIOM       0x1UL
 #define HENVCFG_CBIE_FLUSH 0x10UL /* cbo.inval acts as a flush */
-#define HENVCFG_CBCFE 0x40UL
-#define HENVCFG_CBZE  0x80UL
-#define HENVCFG_ADUE  0x2000000000000000UL
-#define HENVCFG_PBMTE 0x4000000000000000UL
-#define HENVCFG_STCE  0x8000000000000000UL
+#define HENVCFG_CBCFE      0x40UL
+#define HENVCFG_CBZE       0x80UL
+#define HENVCFG_ADUE       0x2000000000000000UL
+#define HENVCFG_PBMTE      0x4000000000000000UL
+#define HENVCFG_STCE       0x8000000000000000UL
 
 /* hstateen0 (Smstateen 2.1). */
 #define HSTATEEN0_ENVCFG 0x4000000000000000UL
@@ -150,44 +151,45 @@
 #define CSR_STRING_(x) #x
 #define CSR_STRING(x)  CSR_STRING_(x)
 
-#define csr_read(csr)                                                                              \
-    ({                                                                                             \
-        uint64_t csr_value_;                                                                       \
-        __asm__ volatile("csrr %0, " CSR_STRING(csr) : "=r"(csr_value_)::"memory");                \
-        csr_value_;                                                                                \
+#define csr_read(csr)                                                               \
+    ({                                                                              \
+        uint64_t csr_value_;                                                        \
+        __asm__ volatile("csrr %0, " CSR_STRING(csr) : "=r"(csr_value_)::"memory"); \
+        csr_value_;                                                                 \
     })
-#define csr_write(csr, value)                                                                      \
+#define csr_write(csr, value) \
     __asm__ volatile("csrw " CSR_STRING(csr) ", %0" ::"rK"((uint64_t)(value)) : "memory")
-#define csr_swap(csr, value)                                                                       \
-    ({                                                                                             \
-        uint64_t csr_old_;                                                                         \
-        __asm__ volatile("csrrw %0, " CSR_STRING(csr) ", %1"                                       \
-                         : "=r"(csr_old_)                                                          \
-                         : "rK"((uint64_t)(value))                                                 \
-                         : "memory");                                                              \
-        csr_old_;                                                                                  \
+#define csr_swap(csr, value)                                 \
+    ({                                                       \
+        uint64_t csr_old_;                                   \
+        __asm__ volatile("csrrw %0, " CSR_STRING(csr) ", %1" \
+                         : "=r"(csr_old_)                    \
+                         : "rK"((uint64_t)(value))           \
+                         : "memory");                        \
+        csr_old_;                                            \
     })
-#define csr_set(csr, bits)                                                                         \
+#define csr_set(csr, bits) \
     __asm__ volatile("csrs " CSR_STRING(csr) ", %0" ::"rK"((uint64_t)(bits)) : "memory")
-#define csr_clear(csr, bits)                                                                       \
+#define csr_clear(csr, bits) \
     __asm__ volatile("csrc " CSR_STRING(csr) ", %0" ::"rK"((uint64_t)(bits)) : "memory")
 
-/* Reads a CSR that may be missing: true, and the value, when it is there. Masked callers only: the trap vector is borrowed. */
-#define csr_probe(csr, value_out)                                                                  \
-    ({                                                                                             \
-        uint64_t csr_ok_, csr_val_;                                                                \
-        __asm__ volatile("   la   t0, 1f\n"                                                        \
-                         "   csrrw t0, stvec, t0\n"                                                \
-                         "   li   %0, 0\n"                                                         \
-                         "   csrr %1, " CSR_STRING(csr) "\n"                                       \
-                         "   li   %0, 1\n"                                                         \
-                         "   .balign 4\n"                                                          \
-                         "1: csrw stvec, t0\n"                                                     \
-                         : "=&r"(csr_ok_), "=&r"(csr_val_)                                         \
-                         :                                                                         \
-                         : "t0", "memory");                                                        \
-        *(value_out) = csr_val_;                                                                   \
-        csr_ok_ != 0;                                                                              \
+/* Reads a CSR that may be missing: true, and the value, when it is there. Masked callers only: the
+ * trap vector is borrowed. */
+#define csr_probe(csr, value_out)                                             \
+    ({                                                                        \
+        uint64_t csr_ok_, csr_val_;                                           \
+        __asm__ volatile("   la   t0, 1f\n"                                   \
+                         "   csrrw t0, stvec, t0\n"                           \
+                         "   li   %0, 0\n"                                    \
+                         "   csrr %1, " CSR_STRING(csr) "\n"                  \
+                                                        "   li   %0, 1\n"     \
+                                                        "   .balign 4\n"      \
+                                                        "1: csrw stvec, t0\n" \
+                         : "=&r"(csr_ok_), "=&r"(csr_val_)                    \
+                         :                                                    \
+                         : "t0", "memory");                                   \
+        *(value_out) = csr_val_;                                              \
+        csr_ok_ != 0;                                                         \
     })
 #endif
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * EFI runtime services for power off and reset: called on page tables of their own, which map the firmware's runtime memory one to one
- * and the kernel as always, on a large stack, by one CPU at a time. A fault inside comes back as a failure, not as a panic.
+ * EFI runtime services for power off and reset: called on page tables of their own, which map the
+ * firmware's runtime memory one to one and the kernel as always, on a large stack, by one CPU at a
+ * time. A fault inside comes back as a failure, not as a panic.
  */
 #include "boot/boot_info.h"
 #include "host_internal.h"
@@ -15,19 +16,19 @@
 #include <string.h>
 
 /* UEFI 2.10, 4.3.1, 4.5.1 and 7.2.3. */
-#define EFI_TABLE_RUNTIME     88  /* offset of RuntimeServices in the system table */
-#define EFI_RUNTIME_RESET     104 /* offset of ResetSystem in the runtime services table */
-#define EFI_RESET_COLD        0
-#define EFI_RESET_SHUTDOWN    2
-#define EFI_RUNTIME_CODE      5
-#define EFI_MMIO              11
-#define EFI_MEMORY_RO         0x20000UL
-#define EFI_MEMORY_XP         0x4000UL
-#define EFI_MEMORY_RUNTIME    BIT(63)
+#define EFI_TABLE_RUNTIME  88  /* offset of RuntimeServices in the system table */
+#define EFI_RUNTIME_RESET  104 /* offset of ResetSystem in the runtime services table */
+#define EFI_RESET_COLD     0
+#define EFI_RESET_SHUTDOWN 2
+#define EFI_RUNTIME_CODE   5
+#define EFI_MMIO           11
+#define EFI_MEMORY_RO      0x20000UL
+#define EFI_MEMORY_XP      0x4000UL
+#define EFI_MEMORY_RUNTIME BIT(63)
 
 #define FIRMWARE_STACK_ORDER 4
 #define FIRMWARE_STACK_SIZE  (PAGE_SIZE << FIRMWARE_STACK_ORDER)
-#define PTE_SIZE 8
+#define PTE_SIZE             8
 
 struct efi_memory {
     uint32_t type;
@@ -69,10 +70,13 @@ static unsigned attrs_of(const struct efi_memory *m, bool by_attributes_table)
     return attrs;
 }
 
-/* Maps every runtime descriptor of an array; those that another one has mapped already are left as they are. */
-static enum err map_descriptors(const char *at, uint64_t size, uint32_t stride, bool by_attributes_table)
+/* Maps every runtime descriptor of an array; those that another one has mapped already are left as
+ * they are. */
+static enum err map_descriptors(const char *at, uint64_t size, uint32_t stride,
+                                bool by_attributes_table)
 {
-    const uint64_t half = BIT(host_pt_format()->address_bits - 1); /* the lower half of the address space */
+    const uint64_t half =
+        BIT(host_pt_format()->address_bits - 1); /* the lower half of the address space */
 
     if (stride < sizeof(struct efi_memory))
         return ERR_CORRUPT;
@@ -85,7 +89,8 @@ static enum err map_descriptors(const char *at, uint64_t size, uint32_t stride, 
             continue;
         if (m.base >= half || m.pages > (half - m.base) >> PAGE_SHIFT || m.base & PAGE_MASK)
             return ERR_RANGE;
-        e = page_table_map(&fw.tables, m.base, HPA(m.base), m.pages << PAGE_SHIFT, attrs_of(&m, by_attributes_table));
+        e = page_table_map(&fw.tables, m.base, HPA(m.base), m.pages << PAGE_SHIFT,
+                           attrs_of(&m, by_attributes_table));
         if (e != ERR_OK && e != ERR_EXISTS)
             return e;
     }
@@ -98,7 +103,8 @@ static enum err map_attributes_table(void)
 
     if (!fw.attributes)
         return ERR_OK;
-    return map_descriptors((const char *)(t + 1), (uint64_t)t->count * t->descriptor_size, t->descriptor_size, true);
+    return map_descriptors((const char *)(t + 1), (uint64_t)t->count * t->descriptor_size,
+                           t->descriptor_size, true);
 }
 
 /* The kernel's half of the root is shared: its tables below the root never go away. */
@@ -133,7 +139,8 @@ void firmware_tables_init(void)
         return;
     fw.usable = build_tables() == ERR_OK;
     if (!fw.usable)
-        log_warn("the firmware's runtime services cannot be mapped: power off and reset use SBI only");
+        log_warn(
+            "the firmware's runtime services cannot be mapped: power off and reset use SBI only");
 }
 
 static void tables_switch(uint64_t root)
@@ -151,12 +158,14 @@ void firmware_fault(const struct host_trap_frame *frame)
     this_cpu()->host.firmware_abort = NULL;
     fw.usable = false;
     tables_switch(kernel_map_root().v);
-    log_warn("the firmware's runtime service faulted at 0x%lx (cause %lu, value 0x%lx): not used any more", frame->sepc,
-             frame->scause, frame->stval);
+    log_warn("the firmware's runtime service faulted at 0x%lx (cause %lu, value 0x%lx): not used "
+             "any more",
+             frame->sepc, frame->scause, frame->stval);
     host_context_resume(NULL, to);
 }
 
-/* Runs on the CPU's own stack; `abort` is saved by host_context_switch() to itself, so that a fault continues behind it. */
+/* Runs on the CPU's own stack; `abort` is saved by host_context_switch() to itself, so that a fault
+ * continues behind it. */
 static void firmware_call(uint64_t fn, const uint64_t args[4])
 {
     static struct host_context abort_context;

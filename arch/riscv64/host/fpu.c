@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Kernel use of floating-point registers (firmware calls): a guest's state that is live in them is moved out and back. */
+/* Kernel use of floating-point registers (firmware calls): a guest's state that is live in them is
+ * moved out and back. */
 #include "fpu.h"
 #include "host_internal.h"
 #include "kernel/thread.h"

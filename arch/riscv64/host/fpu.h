@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Floating-point registers of a guest: where they are kept while something else uses the hardware's. */
+/* Floating-point registers of a guest: where they are kept while something else uses the
+ * hardware's. */
 #ifndef ARCH_RISCV64_HOST_FPU_H
 #define ARCH_RISCV64_HOST_FPU_H
 

@@ -30,9 +30,9 @@ struct hart {
     uint64_t id;       /* hart id */
     uint64_t features; /* isa.h */
     uint32_t acpi_uid;
-    int fdt_intc;          /* device tree: the node of its interrupt controller, or -1 */
-    uint32_t controller;   /* ACPI: RINTC's external interrupt controller id */
-    uint64_t imsic;        /* physical address of its S-mode file, 0: none */
+    int fdt_intc;        /* device tree: the node of its interrupt controller, or -1 */
+    uint32_t controller; /* ACPI: RINTC's external interrupt controller id */
+    uint64_t imsic;      /* physical address of its S-mode file, 0: none */
     uint32_t imsic_size;
     uint32_t plic_context; /* UINT32_MAX: none */
     struct cpu *cpu;       /* set when it runs */
@@ -57,8 +57,8 @@ struct irq_controller {
     void (*mask)(unsigned irq);
     void (*unmask)(unsigned irq);
     void (*cpu_init)(struct cpu *cpu);
-    void (*interrupt)(void);            /* external interrupt on this CPU */
-    bool (*ipi)(struct cpu *cpu);       /* NULL: by SBI */
+    void (*interrupt)(void);      /* external interrupt on this CPU */
+    bool (*ipi)(struct cpu *cpu); /* NULL: by SBI */
     void (*report)(struct out *out);
 };
 enum err irq_controller_init(void) MUST_CHECK;
@@ -70,7 +70,8 @@ const struct irq_controller *plic_probe(void);
 const struct irq_controller *imsic_probe(void);
 /* aplic.c: wired lines by way of the IMSIC. */
 bool aplic_init(void);
-enum err aplic_route(unsigned irq, enum irq_trigger trigger, unsigned identity, const struct hart *hart);
+enum err aplic_route(unsigned irq, enum irq_trigger trigger, unsigned identity,
+                     const struct hart *hart);
 void aplic_mask(unsigned irq, bool masked);
 void aplic_resample(unsigned irq);
 unsigned aplic_source_count(void);

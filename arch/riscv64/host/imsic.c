@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The incoming MSI controller (RISC-V AIA 1.0, chapter 3): one file of interrupt identities for each hart's S-mode. Identity 1 carries
- * IPIs; identity n + IMSIC_LINE_BASE carries wired line n, which the APLIC forwards as a message.
+ * The incoming MSI controller (RISC-V AIA 1.0, chapter 3): one file of interrupt identities for
+ * each hart's S-mode. Identity 1 carries IPIs; identity n + IMSIC_LINE_BASE carries wired line n,
+ * which the APLIC forwards as a message.
  */
 #include "drivers/acpi.h"
 #include "drivers/fdt.h"
@@ -14,9 +15,9 @@
 #include <libfdt.h>
 
 /* Indirect registers (3.8). */
-#define EIDELIVERY   0x70
-#define EITHRESHOLD  0x72
-#define EIE0         0xc0 /* 64 identities in each even register */
+#define EIDELIVERY            0x70
+#define EITHRESHOLD           0x72
+#define EIE0                  0xc0 /* 64 identities in each even register */
 #define STOPEI_IDENTITY_SHIFT 16
 
 #define IMSIC_FILE_SIZE 4096
@@ -80,7 +81,8 @@ static void imsic_cpu_init(struct cpu *cpu)
     if (!hart || !hart->imsic)
         return;
     if (!cpu->host.imsic)
-        cpu->host.imsic = kernel_map_device(HPA(hart->imsic), IMSIC_FILE_SIZE, PT_READ | PT_WRITE | PT_DEVICE);
+        cpu->host.imsic =
+            kernel_map_device(HPA(hart->imsic), IMSIC_FILE_SIZE, PT_READ | PT_WRITE | PT_DEVICE);
     for (unsigned first = 0; first <= identity_count; first += 64)
         indirect_write(EIE0 + first / 32, first == 0 ? BIT(IPI_IDENTITY) : 0);
     indirect_write(EITHRESHOLD, 0);
@@ -95,7 +97,8 @@ static bool imsic_ipi(struct cpu *cpu)
     return true;
 }
 
-/* A level line that is still up after its handlers ran sends no new message by itself (AIA 4.9.2). */
+/* A level line that is still up after its handlers ran sends no new message by itself (AIA 4.9.2).
+ */
 static void line_interrupt(unsigned irq)
 {
     irq_dispatch(irq);
@@ -144,7 +147,8 @@ static struct hart *hart_by_intc(int node)
     return NULL;
 }
 
-/* Where the file of the hart with `index` in a group of the range at `base` is: guest files follow each S-mode file (3.6). */
+/* Where the file of the hart with `index` in a group of the range at `base` is: guest files follow
+ * each S-mode file (3.6). */
 static void fdt_files(int node, hpa_t base, uint64_t size)
 {
     uint64_t stride = (uint64_t)IMSIC_FILE_SIZE << fdt_u32(node, "riscv,guest-index-bits", 0);
@@ -160,7 +164,8 @@ static void fdt_files(int node, hpa_t base, uint64_t size)
     }
 }
 
-/* The tree lists the machine's and the supervisor's files: the latter's interrupts are cause 9. One group of harts. */
+/* The tree lists the machine's and the supervisor's files: the latter's interrupts are cause 9. One
+ * group of harts. */
 static bool imsic_probe_fdt(void)
 {
     uint32_t cause;
@@ -170,7 +175,8 @@ static bool imsic_probe_fdt(void)
     for (int node = -1; (node = fdt_next_compatible(node, "riscv,imsics")) >= 0;) {
         if (!fdt_cell(node, "interrupts-extended", 1, &cause) || cause != IRQ_S_EXT)
             continue;
-        if (fdt_reg(node, 0, &base, &size) != ERR_OK || fdt_u32(node, "riscv,group-index-bits", 0) != 0)
+        if (fdt_reg(node, 0, &base, &size) != ERR_OK ||
+            fdt_u32(node, "riscv,group-index-bits", 0) != 0)
             continue;
         identity_count = fdt_u32(node, "riscv,num-ids", 0);
         fdt_files(node, base, size);
@@ -183,7 +189,8 @@ const struct irq_controller *imsic_probe(void)
 {
     const struct hart *boot = cpus_hart_by_id(cpu_boot()->hw_id);
 
-    if (!(cpu_boot()->host.features & BIT(ISA_SSAIA)) && !(cpu_boot()->host.features & BIT(ISA_SMAIA)))
+    if (!(cpu_boot()->host.features & BIT(ISA_SSAIA)) &&
+        !(cpu_boot()->host.features & BIT(ISA_SMAIA)))
         return NULL;
     if (!imsic_probe_acpi() && !(fdt_blob() && imsic_probe_fdt()))
         return NULL;

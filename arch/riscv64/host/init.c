@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The order in which the riscv64 host comes up, on the boot CPU and on the others; threads' first registers. */
+/* The order in which the riscv64 host comes up, on the boot CPU and on the others; threads' first
+ * registers. */
 #include "boot/boot_info.h"
 #include "host_internal.h"
 #include "isa.h"

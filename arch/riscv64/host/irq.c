@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Which interrupt controller the machine has, and IPIs: through the IMSIC where that is it, else SBI's. */
+/* Which interrupt controller the machine has, and IPIs: through the IMSIC where that is it, else
+ * SBI's. */
 #include "host_internal.h"
 #include "kernel/irq.h"
 #include "kernel/log.h"
@@ -33,7 +34,8 @@ enum err irq_controller_init(void)
     if (found)
         controller = found;
     else
-        log_warn("no interrupt controller that is supported here (PLIC, or IMSIC): devices are polled");
+        log_warn(
+            "no interrupt controller that is supported here (PLIC, or IMSIC): devices are polled");
     if (!controller->ipi && !sbi_has(SBI_EXT_IPI)) {
         log_error("no way to interrupt other CPUs: the firmware lacks the SBI IPI extension");
         return ERR_UNSUPPORTED;

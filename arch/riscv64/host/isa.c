@@ -33,7 +33,8 @@ uint64_t isa_extension(const char *text, size_t length)
     return 0;
 }
 
-/* Length of the extension name at `s`: one letter, or up to '_' for those that begin with s, x or z. */
+/* Length of the extension name at `s`: one letter, or up to '_' for those that begin with s, x or
+ * z. */
 static size_t name_length(const char *s)
 {
     char first = lower(*s);

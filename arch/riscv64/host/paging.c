@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The hypervisor's own page tables, Sv48 or Sv39 (RISC-V Privileged 1.13, 12.3 to 12.5), and remote fences. Devices and frame buffers get
- * their memory type by Svpbmt where it is there; elsewhere the machine's physical memory attributes decide.
+ * The hypervisor's own page tables, Sv48 or Sv39 (RISC-V Privileged 1.13, 12.3 to 12.5), and remote
+ * fences. Devices and frame buffers get their memory type by Svpbmt where it is there; elsewhere
+ * the machine's physical memory attributes decide.
  */
 #include "boot/boot_info.h"
 #include "host_internal.h"
@@ -37,7 +38,8 @@ static uint64_t pte_leaf(hpa_t pa, unsigned level, unsigned attrs)
     uint64_t pte = PTE_V | PTE_A | pa.v >> PAGE_SHIFT << PTE_PPN_SHIFT;
 
     (void)level;
-    pte |= (attrs & PT_READ ? PTE_R : 0) | (attrs & PT_EXEC ? PTE_X : 0) | (attrs & PT_USER ? PTE_U : 0);
+    pte |= (attrs & PT_READ ? PTE_R : 0) | (attrs & PT_EXEC ? PTE_X : 0) |
+           (attrs & PT_USER ? PTE_U : 0);
     pte |= (attrs & PT_WRITE ? PTE_R | PTE_W | PTE_D : 0) | (attrs & PT_GLOBAL ? PTE_G : 0);
     pte |= attrs & PT_DIRTY_LOG ? PTE_SOFT_LOG : 0;
     if (svpbmt)
@@ -72,22 +74,25 @@ static unsigned pte_attrs(uint64_t pte, unsigned level)
     unsigned attrs = 0;
 
     (void)level;
-    attrs |= (pte & PTE_R ? PT_READ : 0) | (pte & PTE_W ? PT_WRITE : 0) | (pte & PTE_X ? PT_EXEC : 0);
+    attrs |=
+        (pte & PTE_R ? PT_READ : 0) | (pte & PTE_W ? PT_WRITE : 0) | (pte & PTE_X ? PT_EXEC : 0);
     attrs |= (pte & PTE_U ? PT_USER : 0) | (pte & PTE_G ? PT_GLOBAL : 0);
     attrs |= pte & PTE_SOFT_LOG ? PT_DIRTY_LOG : 0;
     attrs |= (pte & PTE_PBMT_IO ? PT_DEVICE : 0) | (pte & PTE_PBMT_NC ? PT_WRITE_COMBINE : 0);
     return attrs;
 }
 
-/* Only tables that are loaded can be cached; the firmware's tables are fenced when they are switched to and from. */
+/* Only tables that are loaded can be cached; the firmware's tables are fenced when they are
+ * switched to and from. */
 static void pt_flush(struct page_table *pt, uint64_t va, uint64_t size)
 {
     if (kernel_root && pt->root.v == kernel_root)
         host_tlb_flush_kernel(va, size);
 }
 
-/* Invalid entries may be cached too (12.2.1) unless Svvptc says that they are not for long, and a hart that faults on a new stack cannot
- * even take the trap: so without it new entries are fenced on all harts like changed ones. */
+/* Invalid entries may be cached too (12.2.1) unless Svvptc says that they are not for long, and a
+ * hart that faults on a new stack cannot even take the trap: so without it new entries are fenced
+ * on all harts like changed ones. */
 static void pt_publish(struct page_table *pt, uint64_t va, uint64_t size)
 {
     if (!svvptc)
@@ -131,7 +136,8 @@ static bool overlaps(uint64_t a, uint64_t a_size, uint64_t b, uint64_t b_size)
     return a - b < b_size || b - a < a_size;
 }
 
-/* The vmap area: the highest naturally aligned place in the upper half that neither the direct map nor the image uses. */
+/* The vmap area: the highest naturally aligned place in the upper half that neither the direct map
+ * nor the image uses. */
 static void layout_init(const struct boot_info *info)
 {
     uint64_t size = satp_mode == ATP_MODE_SV48 ? GIB(512) : GIB(32);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The platform-level interrupt controller (RISC-V PLIC 1.0.0). One context for each hart's S-mode external interrupt: found by the device
- * tree's interrupts-extended, or by the MADT's RINTC entries.
+ * The platform-level interrupt controller (RISC-V PLIC 1.0.0). One context for each hart's S-mode
+ * external interrupt: found by the device tree's interrupts-extended, or by the MADT's RINTC
+ * entries.
  */
 #include "drivers/acpi.h"
 #include "drivers/fdt.h"
@@ -14,12 +15,12 @@
 #include <libfdt.h>
 
 /* Chapter "Memory map". */
-#define PLIC_PRIORITY(source)          (4UL * (source))
-#define PLIC_ENABLE(context, source)   (0x2000UL + 0x80UL * (context) + (source) / 32 * 4)
-#define PLIC_THRESHOLD(context)        (0x200000UL + 0x1000UL * (context))
-#define PLIC_CLAIM(context)            (0x200004UL + 0x1000UL * (context))
-#define PLIC_SOURCES_MAX 1024
-#define PLIC_PRIORITY_ON 1
+#define PLIC_PRIORITY(source)        (4UL * (source))
+#define PLIC_ENABLE(context, source) (0x2000UL + 0x80UL * (context) + (source) / 32 * 4)
+#define PLIC_THRESHOLD(context)      (0x200000UL + 0x1000UL * (context))
+#define PLIC_CLAIM(context)          (0x200004UL + 0x1000UL * (context))
+#define PLIC_SOURCES_MAX             1024
+#define PLIC_PRIORITY_ON             1
 
 static char *registers;
 static uint64_t registers_size;
@@ -46,7 +47,8 @@ static void plic_enable_only(unsigned irq, const struct cpu *cpu)
         if (hart->plic_context == UINT32_MAX)
             continue;
         old = mmio_read32(word);
-        mmio_write32(word, cpu && hart->id == cpu->hw_id ? old | 1u << irq % 32 : old & ~(1u << irq % 32));
+        mmio_write32(word, cpu && hart->id == cpu->hw_id ? old | 1u << irq % 32
+                                                         : old & ~(1u << irq % 32));
     }
     spin_unlock_irq(&plic_lock, flags);
 }
@@ -155,7 +157,8 @@ static struct hart *hart_by_intc(int node)
 
 static const struct irq_controller *plic_probe_fdt(void)
 {
-    static const char *const compatible[] = {"riscv,plic0", "sifive,plic-1.0.0", "thead,c900-plic", NULL};
+    static const char *const compatible[] = {"riscv,plic0", "sifive,plic-1.0.0", "thead,c900-plic",
+                                             NULL};
     int node = fdt_next_compatible_any(-1, compatible, NULL);
     uint32_t cause;
     hpa_t base;
@@ -164,10 +167,13 @@ static const struct irq_controller *plic_probe_fdt(void)
     if (node < 0 || fdt_reg(node, 0, &base, &size) != ERR_OK ||
         !plic_map(base, size, fdt_u32(node, "riscv,ndev", 0)))
         return NULL;
-    /* Pairs of a hart's controller and an interrupt of it; the pair's place is the context's number. */
-    for (unsigned context = 0; fdt_cell(node, "interrupts-extended", 2 * context + 1, &cause); context++)
+    /* Pairs of a hart's controller and an interrupt of it; the pair's place is the context's
+     * number. */
+    for (unsigned context = 0; fdt_cell(node, "interrupts-extended", 2 * context + 1, &cause);
+         context++)
         if (cause == IRQ_S_EXT)
-            set_context(hart_by_intc(fdt_phandle(node, "interrupts-extended", 2 * context)), context);
+            set_context(hart_by_intc(fdt_phandle(node, "interrupts-extended", 2 * context)),
+                        context);
     return &plic;
 }
 

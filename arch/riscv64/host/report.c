@@ -6,7 +6,8 @@
 #include "mm/page_table.h"
 #include "sbi.h"
 
-/* The widest hgatp mode and VMID that the hart keeps when they are written (21.2.10). Masked; no guest is loaded. */
+/* The widest hgatp mode and VMID that the hart keeps when they are written (21.2.10). Masked; no
+ * guest is loaded. */
 static uint64_t hgatp_try(uint64_t value)
 {
     uint64_t old = csr_swap(CSR_HGATP, value), got = csr_read(CSR_HGATP);
@@ -36,7 +37,8 @@ static void report_gstage(struct out *out)
         if (hgatp_try(modes[i].mode << ATP_MODE_SHIFT) >> ATP_MODE_SHIFT == modes[i].mode)
             out_printf(out, " %s", modes[i].name);
     out_printf(out, ", %d VMID bits, %u guest interrupt files\n",
-               __builtin_popcountl(hgatp_try(ATP_MODE_SV39 << ATP_MODE_SHIFT | HGATP_VMID_MASK << HGATP_VMID_SHIFT) >>
+               __builtin_popcountl(hgatp_try(ATP_MODE_SV39 << ATP_MODE_SHIFT |
+                                             HGATP_VMID_MASK << HGATP_VMID_SHIFT) >>
                                        HGATP_VMID_SHIFT &
                                    HGATP_VMID_MASK),
                hgeie_width());
@@ -59,7 +61,8 @@ void host_cpu_report(struct out *out)
     report_features(out, cpu->host.features);
     out_printf(out, "\n");
     if (!h) {
-        out_printf(out, "virtualization: none, the CPU lacks the H (hypervisor) extension: guests cannot run on the hardware\n");
+        out_printf(out, "virtualization: none, the CPU lacks the H (hypervisor) extension: guests "
+                        "cannot run on the hardware\n");
         return;
     }
     out_printf(out, "virtualization: H extension, ");
@@ -73,14 +76,18 @@ void host_report(struct out *out)
 
     out_printf(out, "firmware: ");
     sbi_describe(out);
-    out_printf(out, "\nISA: %s\n", *cpus_isa_string() ? cpus_isa_string() : "not given by the firmware");
-    out_printf(out, "page tables: %s, direct map of %lu GiB\n", host_pt_format()->name, l->direct_map_size >> 30);
+    out_printf(out, "\nISA: %s\n",
+               *cpus_isa_string() ? cpus_isa_string() : "not given by the firmware");
+    out_printf(out, "page tables: %s, direct map of %lu GiB\n", host_pt_format()->name,
+               l->direct_map_size >> 30);
     out_printf(out, "clock: %s, %lu kHz\n", host_clock_name(), host_counter_hz() / 1000);
     out_printf(out, "interrupt controller: %s\n", host_irq_name());
     if (!(features & BIT(ISA_SSTC)))
-        out_printf(out, "no Sstc: each timer of the host and of guests costs a call to the firmware\n");
+        out_printf(out,
+                   "no Sstc: each timer of the host and of guests costs a call to the firmware\n");
     if (!(features & BIT(ISA_SVPBMT)))
-        out_printf(out, "no Svpbmt: memory types come from the machine's physical memory attributes\n");
+        out_printf(out,
+                   "no Svpbmt: memory types come from the machine's physical memory attributes\n");
     if (!(features & BIT(ISA_V)))
         out_printf(out, "no vector extension: guests get none\n");
     if (!sbi_has(SBI_EXT_SRST))

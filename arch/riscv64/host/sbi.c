@@ -4,8 +4,8 @@
 
 /* SBI 2.0, table 4: implementation ids. */
 static const char *const implementations[] = {
-    "BBL", "OpenSBI", "Xvisor", "KVM", "RustSBI", "Diosix", "Coffer", "Xen", "PolarFire HSS", "coreboot",
-    "oreboot", "bhyve",
+    "BBL",    "OpenSBI", "Xvisor",        "KVM",      "RustSBI", "Diosix",
+    "Coffer", "Xen",     "PolarFire HSS", "coreboot", "oreboot", "bhyve",
 };
 
 bool sbi_has(unsigned long id)
@@ -25,5 +25,6 @@ void sbi_describe(struct out *out)
         out_printf(out, "%s ", implementations[id]);
     else
         out_printf(out, "implementation %lu ", id);
-    out_printf(out, "%lu.%lu, SBI %lu.%lu", version >> 16, version & 0xffff, spec >> 24 & 0x7f, spec & 0xffffff);
+    out_printf(out, "%lu.%lu, SBI %lu.%lu", version >> 16, version & 0xffff, spec >> 24 & 0x7f,
+               spec & 0xffffff);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The debug console of the SBI (2.0, chapter 12) as a serial driver: for machines whose UART nobody describes. Its input is polled. */
+/* The debug console of the SBI (2.0, chapter 12) as a serial driver: for machines whose UART nobody
+ * describes. Its input is polled. */
 #include "drivers/acpi_tables.h"
 #include "drivers/serial/serial.h"
 #include "mm/heap.h"

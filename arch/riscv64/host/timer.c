@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The time CSR as clock, and its interrupt: by Sstc's stimecmp where the ISA string offers it, else by SBI calls. */
+/* The time CSR as clock, and its interrupt: by Sstc's stimecmp where the ISA string offers it, else
+ * by SBI calls. */
 #include "host_internal.h"
 #include "isa.h"
 #include "kernel/log.h"
@@ -11,7 +12,8 @@ static bool sstc;
 enum err clocksource_init(void)
 {
     if (!cpus_timebase_hz()) {
-        log_error("neither RHCT nor device tree says how fast the time counter runs: the firmware must give timebase-frequency");
+        log_error("neither RHCT nor device tree says how fast the time counter runs: the firmware "
+                  "must give timebase-frequency");
         return ERR_UNSUPPORTED;
     }
     sstc = cpu_boot()->host.features & BIT(ISA_SSTC);

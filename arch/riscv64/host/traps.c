@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Traps taken while the hypervisor runs: interrupts, and faults, which are its own mistakes and are told in plain words. */
+/* Traps taken while the hypervisor runs: interrupts, and faults, which are its own mistakes and are
+ * told in plain words. */
 #include "boot/boot_info.h"
 #include "host_internal.h"
 #include "kernel/log.h"
@@ -8,14 +9,18 @@
 #include "mm/kernel_map.h"
 
 _Static_assert(offsetof(struct cpu, host) == CPU_HOST, "assembly knows this offset");
-_Static_assert(offsetof(struct cpu, host.emergency_top) == CPU_EMERGENCY_TOP, "assembly knows this offset");
-_Static_assert(offsetof(struct cpu, host.overflow_sp) == CPU_OVERFLOW_SP, "assembly knows this offset");
-_Static_assert(offsetof(struct host_start, stack_top) == START_STACK_TOP, "assembly knows this offset");
-_Static_assert(offsetof(struct host_trap_frame, sepc) == TRAP_FRAME_SEPC, "assembly knows this offset");
+_Static_assert(offsetof(struct cpu, host.emergency_top) == CPU_EMERGENCY_TOP,
+               "assembly knows this offset");
+_Static_assert(offsetof(struct cpu, host.overflow_sp) == CPU_OVERFLOW_SP,
+               "assembly knows this offset");
+_Static_assert(offsetof(struct host_start, stack_top) == START_STACK_TOP,
+               "assembly knows this offset");
+_Static_assert(offsetof(struct host_trap_frame, sepc) == TRAP_FRAME_SEPC,
+               "assembly knows this offset");
 _Static_assert(sizeof(struct host_trap_frame) == TRAP_FRAME_SIZE, "assembly knows this size");
 
-#define REG_SP 2
-#define REG_S0 8
+#define REG_SP     2
+#define REG_S0     8
 #define NULL_LIMIT 4096 /* below: taken for a null pointer */
 
 extern char __text_start[], __text_end[], __rodata_start[], __rodata_end[];
@@ -80,7 +85,9 @@ static const char *describe_target(uint64_t va, unsigned access)
 
 static void trap_page_fault(const struct host_trap_frame *f)
 {
-    unsigned access = f->scause == CAUSE_FETCH_PAGE ? PT_EXEC : f->scause == CAUSE_LOAD_PAGE ? PT_READ : PT_WRITE;
+    unsigned access = f->scause == CAUSE_FETCH_PAGE  ? PT_EXEC
+                      : f->scause == CAUSE_LOAD_PAGE ? PT_READ
+                                                     : PT_WRITE;
     const char *verb = access == PT_EXEC ? "execution" : access == PT_READ ? "read" : "write";
 
     panic_trap(f, "page fault: %s of 0x%lx: %s", verb, f->stval, describe_target(f->stval, access));
@@ -102,7 +109,8 @@ static const char *const exception_names[] = {
 static void trap_exception(struct host_trap_frame *f)
 {
     firmware_fault(f);
-    if (f->scause == CAUSE_FETCH_PAGE || f->scause == CAUSE_LOAD_PAGE || f->scause == CAUSE_STORE_PAGE)
+    if (f->scause == CAUSE_FETCH_PAGE || f->scause == CAUSE_LOAD_PAGE ||
+        f->scause == CAUSE_STORE_PAGE)
         trap_page_fault(f);
     if (f->scause < ARRAY_SIZE(exception_names) && exception_names[f->scause])
         panic_trap(f, "%s, value 0x%lx", exception_names[f->scause], f->stval);
@@ -120,29 +128,33 @@ void trap_handle(struct host_trap_frame *frame)
 void trap_stack_overflow(struct host_trap_frame *f)
 {
     firmware_fault(f);
-    panic_trap(f, "kernel stack overflow: the stack pointer is 0x%lx (cause %lu, value 0x%lx)", f->x[REG_SP],
-               f->scause & ~SCAUSE_INTERRUPT, f->stval);
+    panic_trap(f, "kernel stack overflow: the stack pointer is 0x%lx (cause %lu, value 0x%lx)",
+               f->x[REG_SP], f->scause & ~SCAUSE_INTERRUPT, f->stval);
 }
 
 void host_trap_frame_print(const struct host_trap_frame *f, struct out *out)
 {
-    static const char names[32][4] = {"pc", "ra", "sp", "gp", "tp", "t0", "t1", "t2", "s0", "s1", "a0",
-                                      "a1", "a2", "a3", "a4", "a5", "a6", "a7", "s2", "s3", "s4", "s5",
-                                      "s6", "s7", "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
+    static const char names[32][4] = {"pc", "ra", "sp",  "gp",  "tp", "t0", "t1", "t2",
+                                      "s0", "s1", "a0",  "a1",  "a2", "a3", "a4", "a5",
+                                      "a6", "a7", "s2",  "s3",  "s4", "s5", "s6", "s7",
+                                      "s8", "s9", "s10", "s11", "t3", "t4", "t5", "t6"};
 
     for (unsigned i = 0; i < 32; i++)
         out_printf(out, "%-4s%016lx%s", names[i], i ? f->x[i] : f->sepc, i % 4 == 3 ? "\n" : "  ");
-    out_printf(out, "sstatus %016lx  scause %016lx  stval %016lx\n", f->sstatus, f->scause, f->stval);
+    out_printf(out, "sstatus %016lx  scause %016lx  stval %016lx\n", f->sstatus, f->scause,
+               f->stval);
 }
 
-void host_trap_frame_where(const struct host_trap_frame *frame, uint64_t *pc, uint64_t *fp, uint64_t *sp)
+void host_trap_frame_where(const struct host_trap_frame *frame, uint64_t *pc, uint64_t *fp,
+                           uint64_t *sp)
 {
     *pc = frame->sepc;
     *fp = frame->x[REG_S0];
     *sp = frame->x[REG_SP];
 }
 
-/* The frame record lies right below the frame pointer: the caller's frame pointer, then the return address (psABI). */
+/* The frame record lies right below the frame pointer: the caller's frame pointer, then the return
+ * address (psABI). */
 bool host_frame_next(uint64_t *fp, uint64_t *pc, uint64_t stack, uint64_t size)
 {
     const uint64_t *record;

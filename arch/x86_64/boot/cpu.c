@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* x86_64 part of the loader: features, layout, page table entries. Section numbers: Intel SDM volume 3A. */
+/* x86_64 part of the loader: features, layout, page table entries. Section numbers: Intel SDM
+ * volume 3A. */
 #include <efi.h>
 #include <efilib.h>
 
@@ -11,11 +12,11 @@ const struct elf_target arch_elf_target = {.machine = 62 /* EM_X86_64 */, .relat
 const char arch_name[] = "x86_64";
 
 /* CPUID leaf 80000001h, EDX */
-#define CPUID_EXTENDED        0x80000001u
-#define CPUID_EXTENDED_NX     (1u << 20)
-#define CPUID_EXTENDED_1GB    (1u << 26)
-#define CPUID_ADDRESS_SIZES   0x80000008u
-#define CR4_LA57              (1ULL << 12) /* 2.5 */
+#define CPUID_EXTENDED      0x80000001u
+#define CPUID_EXTENDED_NX   (1u << 20)
+#define CPUID_EXTENDED_1GB  (1u << 26)
+#define CPUID_ADDRESS_SIZES 0x80000008u
+#define CR4_LA57            (1ULL << 12) /* 2.5 */
 
 /* Chosen in arch_choose_layout(): how the trampoline must leave the firmware's paging. */
 #define MODE_FROM_LA57 1
@@ -63,10 +64,12 @@ static const char *take_low_pages(struct boot_layout *layout)
 {
     EFI_PHYSICAL_ADDRESS base = 0xffffffff;
 
-    if (EFI_ERROR(BS->AllocatePages(AllocateMaxAddress, EfiLoaderData, LOW_SIZE / BOOT_PAGE_SIZE, &base)))
+    if (EFI_ERROR(
+            BS->AllocatePages(AllocateMaxAddress, EfiLoaderData, LOW_SIZE / BOOT_PAGE_SIZE, &base)))
         return "there is no memory below 4 GiB, which leaving five-level paging needs";
     bytes_zero((void *)base, LOW_SIZE);
-    bytes_copy((void *)base, trampoline_low_start, (size_t)(trampoline_low_end - trampoline_low_start));
+    bytes_copy((void *)base, trampoline_low_start,
+               (size_t)(trampoline_low_end - trampoline_low_start));
     layout->mode = MODE_FROM_LA57;
     layout->spare = base;
     return NULL;

@@ -30,6 +30,7 @@ uint64_t arch_entry_leaf(const struct boot_layout *layout, uint64_t phys, unsign
 
 uint64_t arch_entry_next(uint64_t entry)
 {
-    /* Leaves are made with the accessed bit and either large or the last level, where nobody asks. */
+    /* Leaves are made with the accessed bit and either large or the last level, where nobody asks.
+     */
     return entry & ENTRY_LARGE ? 0 : entry & ENTRY_ADDRESS;
 }

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * What C and assembly of the x86_64 loader share: segment descriptors, and the layout of the pages below 4 GiB through
- * which the loader leaves five-level paging. Three pages: code and data; the five-level root; a copy of the four-level
- * root, since 32-bit code can load no other.
+ * What C and assembly of the x86_64 loader share: segment descriptors, and the layout of the pages
+ * below 4 GiB through which the loader leaves five-level paging. Three pages: code and data; the
+ * five-level root; a copy of the four-level root, since 32-bit code can load no other.
  */
 #ifndef ARCH_X86_64_BOOT_LOW_PAGE_H
 #define ARCH_X86_64_BOOT_LOW_PAGE_H
 
-/* Flat segments with the accessed bit set: the table is never written (Intel SDM volume 3A, 3.4.5). */
+/* Flat segments with the accessed bit set: the table is never written (Intel SDM volume 3A, 3.4.5).
+ */
 #define GDT_CODE64      0x00af9b000000ffff
 #define GDT_DATA        0x00cf93000000ffff
 #define GDT_CODE32      0x00cf9b000000ffff

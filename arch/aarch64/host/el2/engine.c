@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The EL2 engine: aarch64 guests at EL1 under stage 2, with and without VHE. While a vCPU is loaded HCR_EL2 is the guest's and its EL1
- * registers are live; the kernel at EL2 needs neither, so an exit saves the general registers only.
+ * The EL2 engine: aarch64 guests at EL1 under stage 2, with and without VHE. While a vCPU is loaded
+ * HCR_EL2 is the guest's and its EL1 registers are live; the kernel at EL2 needs neither, so an
+ * exit saves the general registers only.
  */
 #include "arch/aarch64/host/el2/el2.h"
 #include "arch/aarch64/host/gic.h"
@@ -10,7 +11,8 @@
 #include "mm/heap.h"
 #include "mm/second_stage.h"
 
-/* MDCR_EL2, D19.3.18: debug registers, OS lock and performance counters trap; how many counters EL1 may see is the hardware's. */
+/* MDCR_EL2, D19.3.18: debug registers, OS lock and performance counters trap; how many counters EL1
+ * may see is the hardware's. */
 #define MDCR_TPMCR (1ULL << 5)
 #define MDCR_TPM   (1ULL << 6)
 #define MDCR_TDE   (1ULL << 8)
@@ -20,27 +22,27 @@
 #define MDCR_TTRF  (1ULL << 19)
 #define MDCR_HPMN  0x1fULL
 
-#define HCR_GUEST                                                                                  \
-    (HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 |  \
+#define HCR_GUEST                                                                                 \
+    (HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | \
      HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_RW | HCR_APK | HCR_API)
 
 #define CPTR_NVHE_GUEST (CPTR_NVHE_HOST | (1ULL << 8)) /* TZ: SVE traps */
 
 /* Data abort syndromes (D19.2.37) */
-#define ISS_ISV      BIT(24)
-#define ISS_SAS(iss) ((iss) >> 22 & 3)
-#define ISS_SSE      BIT(21)
-#define ISS_SRT(iss) ((iss) >> 16 & 31)
-#define ISS_SF       BIT(15)
-#define ISS_S1PTW    BIT(7)
-#define FSC_KIND     0x3c
-#define FSC_PERMISSION 0x0c
+#define ISS_ISV         BIT(24)
+#define ISS_SAS(iss)    ((iss) >> 22 & 3)
+#define ISS_SSE         BIT(21)
+#define ISS_SRT(iss)    ((iss) >> 16 & 31)
+#define ISS_SF          BIT(15)
+#define ISS_S1PTW       BIT(7)
+#define FSC_KIND        0x3c
+#define FSC_PERMISSION  0x0c
 #define FSC_TRANSLATION 0x04
-#define FSC_ACCESS   0x08
+#define FSC_ACCESS      0x08
 
-#define HPFAR_IPA    BITS(43, 4) /* bits 51..12 of the address, at 8 less */
-#define PAR_FAILED   BIT(0)
-#define PAR_ADDRESS  BITS(51, 12)
+#define HPFAR_IPA   BITS(43, 4) /* bits 51..12 of the address, at 8 less */
+#define PAR_FAILED  BIT(0)
+#define PAR_ADDRESS BITS(51, 12)
 
 static uint64_t hcr_guest(void)
 {
@@ -50,8 +52,10 @@ static uint64_t hcr_guest(void)
 static enum err el2_probe(struct out *reason)
 {
     if (arm_mode == MODE_EL1) {
-        out_printf(reason, "the firmware started Ennead at EL1, and guests need EL2: switch virtualization on "
-                           "(under QEMU: -M virt,virtualization=on)");
+        out_printf(
+            reason,
+            "the firmware started Ennead at EL1, and guests need EL2: switch virtualization on "
+            "(under QEMU: -M virt,virtualization=on)");
         return ERR_UNSUPPORTED;
     }
     stage2_probe();
@@ -79,8 +83,10 @@ static enum err el2_cpu_enable(void)
 
 static void el2_report(struct out *out)
 {
-    out_printf(out, "el2: %s, guest addresses up to %u bits, %u-bit VMIDs, %u list registers; guests do not get "
-                    "SVE, SME, MTE, performance counters or nested virtualization\n",
+    out_printf(out,
+               "el2: %s, guest addresses up to %u bits, %u-bit VMIDs, %u list registers; guests do "
+               "not get "
+               "SVE, SME, MTE, performance counters or nested virtualization\n",
                mode_text(), stage2_address_bits(), stage2_vmid_bits(), list_register_count());
 }
 
@@ -163,8 +169,8 @@ static void el2_load(struct vcpu *v)
     sysreg_write(vmpidr_el2, s->mpidr);
     sysreg_write(vpidr_el2, sysreg_read(midr_el1));
     sysreg_write(hcr_el2, hcr_guest());
-    sysreg_write(mdcr_el2, (sysreg_read(mdcr_el2) & MDCR_HPMN) | MDCR_TPMCR | MDCR_TPM | MDCR_TDE | MDCR_TDA |
-                               MDCR_TDOSA | MDCR_TDRA | MDCR_TTRF);
+    sysreg_write(mdcr_el2, (sysreg_read(mdcr_el2) & MDCR_HPMN) | MDCR_TPMCR | MDCR_TPM | MDCR_TDE |
+                               MDCR_TDA | MDCR_TDOSA | MDCR_TDRA | MDCR_TTRF);
     if (arm_mode == MODE_NVHE)
         sysreg_write(cptr_el2, CPTR_NVHE_GUEST);
     else
@@ -185,7 +191,8 @@ static void el2_put(struct vcpu *v)
     struct host_cpu *h = &this_cpu()->host;
 
     registers_save(s, ~v->reg_valid);
-    MODE_WRITE("S3_5_C14_C3_1", "cntv_ctl_el0", "cntv_ctl_el0", 0); /* CNTV_CTL: no more interrupts from here */
+    MODE_WRITE("S3_5_C14_C3_1", "cntv_ctl_el0", "cntv_ctl_el0",
+               0); /* CNTV_CTL: no more interrupts from here */
     isb();
     gic_guest_timer(NULL, NULL, false);
     h->fpu_save = NULL;
@@ -208,8 +215,8 @@ static void el2_flush(struct vcpu *v)
 
 /* ---- Exits ---- */
 
-/* The guest-physical address of an abort. HPFAR_EL2 does not hold it for permission faults outside of a table walk (D19.2.58):
- * then the guest's own translation is asked again. */
+/* The guest-physical address of an abort. HPFAR_EL2 does not hold it for permission faults outside
+ * of a table walk (D19.2.58): then the guest's own translation is asked again. */
 static bool fault_address(uint64_t esr, uint64_t far, uint64_t *gpa)
 {
     uint64_t par, saved;
@@ -233,7 +240,9 @@ static void memory_exit(struct vm_exit *exit, uint64_t esr, bool fetch)
     exit->kind = EXIT_MEMORY;
     exit->memory.gva = far;
     exit->memory.gva_valid = !(esr & ISS_S1PTW);
-    exit->memory.access = fetch ? PT_EXEC : esr & ESR_WNR && !(esr & ISS_S1PTW) ? PT_WRITE : PT_READ;
+    exit->memory.access = fetch                                 ? PT_EXEC
+                          : esr & ESR_WNR && !(esr & ISS_S1PTW) ? PT_WRITE
+                                                                : PT_READ;
     exit->memory.operand_valid = !fetch && esr & ISS_ISV && !(esr & ISS_S1PTW);
     exit->memory.size = (uint8_t)(1u << ISS_SAS(esr));
     exit->memory.reg = ISS_SRT(esr);
@@ -242,7 +251,8 @@ static void memory_exit(struct vm_exit *exit, uint64_t esr, bool fetch)
     exit->memory.instruction_length = 4;
     exit->memory.instruction = 0;
     if (!fault_address(esr, far, &gpa))
-        exit->kind = EXIT_INTERRUPT; /* the guest changed its tables meanwhile: the instruction runs again */
+        exit->kind =
+            EXIT_INTERRUPT; /* the guest changed its tables meanwhile: the instruction runs again */
     exit->memory.gpa = GPA(gpa);
 }
 
@@ -319,8 +329,9 @@ static void el2_run(struct vcpu *v, struct vm_exit *exit)
         return;
     default:
         exit->kind = EXIT_FATAL;
-        exit->fatal.text = vector == EL2_FIQ ? "a fast interrupt (FIQ) came, which the firmware should have kept"
-                                             : "the hardware reported a system error (SError) while the guest ran";
+        exit->fatal.text =
+            vector == EL2_FIQ ? "a fast interrupt (FIQ) came, which the firmware should have kept"
+                              : "the hardware reported a system error (SError) while the guest ran";
         exit->fatal.code = kernel_reg_read(esr);
     }
 }

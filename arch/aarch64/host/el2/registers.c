@@ -1,36 +1,38 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The guest's registers that stay in the hardware while its vCPU is loaded: by group, to and from the canonical state. */
+/* The guest's registers that stay in the hardware while its vCPU is loaded: by group, to and from
+ * the canonical state. */
 #include "arch/aarch64/host/el2/el2.h"
 #include "kernel/timer.h"
 
-/* EL1 registers: with VHE they are reached by their _EL12 names, here by encoding (D8.9; op1 = 5). */
-#define EL1_REGISTERS(X)                                                                           \
-    X(sctlr, "S3_5_C1_C0_0", "sctlr_el1")                                                          \
-    X(cpacr, "S3_5_C1_C0_2", "cpacr_el1")                                                          \
-    X(ttbr0, "S3_5_C2_C0_0", "ttbr0_el1")                                                          \
-    X(ttbr1, "S3_5_C2_C0_1", "ttbr1_el1")                                                          \
-    X(tcr, "S3_5_C2_C0_2", "tcr_el1")                                                              \
-    X(afsr0, "S3_5_C5_C1_0", "afsr0_el1")                                                          \
-    X(afsr1, "S3_5_C5_C1_1", "afsr1_el1")                                                          \
-    X(esr, "S3_5_C5_C2_0", "esr_el1")                                                              \
-    X(far, "S3_5_C6_C0_0", "far_el1")                                                              \
-    X(mair, "S3_5_C10_C2_0", "mair_el1")                                                           \
-    X(amair, "S3_5_C10_C3_0", "amair_el1")                                                         \
-    X(vbar, "S3_5_C12_C0_0", "vbar_el1")                                                           \
-    X(contextidr, "S3_5_C13_C0_1", "contextidr_el1")                                               \
-    X(cntkctl, "S3_5_C14_C1_0", "cntkctl_el1")                                                     \
-    X(spsr, "S3_5_C4_C0_0", "spsr_el1")                                                            \
+/* EL1 registers: with VHE they are reached by their _EL12 names, here by encoding (D8.9; op1 = 5).
+ */
+#define EL1_REGISTERS(X)                             \
+    X(sctlr, "S3_5_C1_C0_0", "sctlr_el1")            \
+    X(cpacr, "S3_5_C1_C0_2", "cpacr_el1")            \
+    X(ttbr0, "S3_5_C2_C0_0", "ttbr0_el1")            \
+    X(ttbr1, "S3_5_C2_C0_1", "ttbr1_el1")            \
+    X(tcr, "S3_5_C2_C0_2", "tcr_el1")                \
+    X(afsr0, "S3_5_C5_C1_0", "afsr0_el1")            \
+    X(afsr1, "S3_5_C5_C1_1", "afsr1_el1")            \
+    X(esr, "S3_5_C5_C2_0", "esr_el1")                \
+    X(far, "S3_5_C6_C0_0", "far_el1")                \
+    X(mair, "S3_5_C10_C2_0", "mair_el1")             \
+    X(amair, "S3_5_C10_C3_0", "amair_el1")           \
+    X(vbar, "S3_5_C12_C0_0", "vbar_el1")             \
+    X(contextidr, "S3_5_C13_C0_1", "contextidr_el1") \
+    X(cntkctl, "S3_5_C14_C1_0", "cntkctl_el1")       \
+    X(spsr, "S3_5_C4_C0_0", "spsr_el1")              \
     X(elr, "S3_5_C4_C0_1", "elr_el1")
 
 /* Registers of one name. */
-#define PLAIN_REGISTERS(X)                                                                         \
-    X(par, par_el1)                                                                                \
-    X(mdscr, mdscr_el1)                                                                            \
-    X(csselr, csselr_el1)                                                                          \
-    X(sp_el0, sp_el0)                                                                              \
-    X(sp_el1, sp_el1)                                                                              \
-    X(tpidr_el0, tpidr_el0)                                                                        \
-    X(tpidrro_el0, tpidrro_el0)                                                                    \
+#define PLAIN_REGISTERS(X)      \
+    X(par, par_el1)             \
+    X(mdscr, mdscr_el1)         \
+    X(csselr, csselr_el1)       \
+    X(sp_el0, sp_el0)           \
+    X(sp_el1, sp_el1)           \
+    X(tpidr_el0, tpidr_el0)     \
+    X(tpidrro_el0, tpidrro_el0) \
     X(tpidr_el1, tpidr_el1)
 
 #define guest_read(vhe, nvhe)         MODE_READ(vhe, nvhe, nvhe)
@@ -38,8 +40,9 @@
 
 /* APIAKeyLo_EL1 and those that follow (D19.2.17 on) */
 #define PAUTH_KEYS(X)                                                                              \
-    X(0, S3_0_C2_C1_0) X(1, S3_0_C2_C1_1) X(2, S3_0_C2_C1_2) X(3, S3_0_C2_C1_3) X(4, S3_0_C2_C2_0) \
-    X(5, S3_0_C2_C2_1) X(6, S3_0_C2_C2_2) X(7, S3_0_C2_C2_3) X(8, S3_0_C2_C3_0) X(9, S3_0_C2_C3_1)
+    X(0, S3_0_C2_C1_0)                                                                             \
+    X(1, S3_0_C2_C1_1) X(2, S3_0_C2_C1_2) X(3, S3_0_C2_C1_3) X(4, S3_0_C2_C2_0) X(5, S3_0_C2_C2_1) \
+        X(6, S3_0_C2_C2_2) X(7, S3_0_C2_C2_3) X(8, S3_0_C2_C3_0) X(9, S3_0_C2_C3_1)
 
 /* By encoding: ICH_* (IHI 0069H, 12.4) */
 #define ICH_HCR  S3_4_C12_C11_0
@@ -175,11 +178,12 @@ void registers_save(struct arm_state *s, uint64_t groups)
 
 /* ---- List registers ---- */
 
-#define LIST_REGISTERS(X)                                                                          \
-    X(15, S3_4_C12_C13_7) X(14, S3_4_C12_C13_6) X(13, S3_4_C12_C13_5) X(12, S3_4_C12_C13_4)        \
-    X(11, S3_4_C12_C13_3) X(10, S3_4_C12_C13_2) X(9, S3_4_C12_C13_1) X(8, S3_4_C12_C13_0)          \
-    X(7, S3_4_C12_C12_7) X(6, S3_4_C12_C12_6) X(5, S3_4_C12_C12_5) X(4, S3_4_C12_C12_4)            \
-    X(3, S3_4_C12_C12_3) X(2, S3_4_C12_C12_2) X(1, S3_4_C12_C12_1) X(0, S3_4_C12_C12_0)
+#define LIST_REGISTERS(X)                                                                       \
+    X(15, S3_4_C12_C13_7)                                                                       \
+    X(14, S3_4_C12_C13_6) X(13, S3_4_C12_C13_5) X(12, S3_4_C12_C13_4) X(11, S3_4_C12_C13_3)     \
+        X(10, S3_4_C12_C13_2) X(9, S3_4_C12_C13_1) X(8, S3_4_C12_C13_0) X(7, S3_4_C12_C12_7)    \
+            X(6, S3_4_C12_C12_6) X(5, S3_4_C12_C12_5) X(4, S3_4_C12_C12_4) X(3, S3_4_C12_C12_3) \
+                X(2, S3_4_C12_C12_2) X(1, S3_4_C12_C12_1) X(0, S3_4_C12_C12_0)
 
 unsigned list_register_count(void)
 {
@@ -190,9 +194,9 @@ unsigned list_register_count(void)
 void list_registers_load(const struct arm_gic *g)
 {
     switch (g->lr_used) {
-#define X(i, name)                                                                                 \
-    case i + 1:                                                                                    \
-        sysreg_write(name, g->lr[i]);                                                              \
+#define X(i, name)                    \
+    case i + 1:                       \
+        sysreg_write(name, g->lr[i]); \
         __attribute__((fallthrough));
         LIST_REGISTERS(X)
 #undef X
@@ -205,10 +209,10 @@ void list_registers_load(const struct arm_gic *g)
 void list_registers_save(struct arm_gic *g)
 {
     switch (g->lr_used) {
-#define X(i, name)                                                                                 \
-    case i + 1:                                                                                    \
-        g->lr[i] = sysreg_read(name);                                                              \
-        sysreg_write(name, 0);                                                                     \
+#define X(i, name)                    \
+    case i + 1:                       \
+        g->lr[i] = sysreg_read(name); \
+        sysreg_write(name, 0);        \
         __attribute__((fallthrough));
         LIST_REGISTERS(X)
 #undef X
@@ -220,10 +224,10 @@ void list_registers_save(struct arm_gic *g)
 
 /* ---- ID registers ---- */
 
-#define ID_ROW(crm)                                                                                \
-    s->id[crm][0] = sysreg_read(S3_0_C0_C##crm##_0);                                               \
-    s->id[crm][1] = sysreg_read(S3_0_C0_C##crm##_1);                                               \
-    s->id[crm][2] = sysreg_read(S3_0_C0_C##crm##_2);                                               \
+#define ID_ROW(crm)                                  \
+    s->id[crm][0] = sysreg_read(S3_0_C0_C##crm##_0); \
+    s->id[crm][1] = sysreg_read(S3_0_C0_C##crm##_1); \
+    s->id[crm][2] = sysreg_read(S3_0_C0_C##crm##_2); \
     s->id[crm][3] = sysreg_read(S3_0_C0_C##crm##_3)
 
 void id_registers_read(struct arm_state *s)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Stage 2 translation (Arm ARM D8.2, D8.3): formats from the smallest input size that fits, VMIDs, TLB maintenance. */
+/* Stage 2 translation (Arm ARM D8.2, D8.3): formats from the smallest input size that fits, VMIDs,
+ * TLB maintenance. */
 #include "arch/aarch64/host/el2/el2.h"
 #include "kernel/lock.h"
 #include "mm/page_table.h"
@@ -37,9 +38,9 @@ static struct spinlock vmid_lock = SPINLOCK_INIT(&vmid_class);
 static uint64_t s2_leaf(hpa_t pa, unsigned level, unsigned attrs)
 {
     return pa.v | S2_VALID | (level == 0 ? S2_TABLE : 0) | S2_AF |
-           (attrs & PT_DEVICE ? S2_MEMATTR_DEV : S2_MEMATTR_WB | S2_SH_INNER) | (attrs & PT_READ ? S2_READ : 0) |
-           (attrs & PT_WRITE ? S2_WRITE : 0) | (attrs & PT_EXEC ? 0 : S2_XN) |
-           (attrs & PT_DIRTY_LOG ? S2_SOFT_LOG : 0);
+           (attrs & PT_DEVICE ? S2_MEMATTR_DEV : S2_MEMATTR_WB | S2_SH_INNER) |
+           (attrs & PT_READ ? S2_READ : 0) | (attrs & PT_WRITE ? S2_WRITE : 0) |
+           (attrs & PT_EXEC ? 0 : S2_XN) | (attrs & PT_DIRTY_LOG ? S2_SOFT_LOG : 0);
 }
 
 static uint64_t s2_table(hpa_t table)
@@ -66,11 +67,13 @@ static hpa_t s2_address(uint64_t pte, unsigned level)
 static unsigned s2_attrs(uint64_t pte, unsigned level)
 {
     (void)level;
-    return (pte & S2_READ ? PT_READ : 0u) | (pte & S2_WRITE ? PT_WRITE : 0u) | (pte & S2_XN ? 0u : PT_EXEC) |
-           ((pte & S2_MEMATTR) == S2_MEMATTR_DEV ? PT_DEVICE : 0u) | (pte & S2_SOFT_LOG ? PT_DIRTY_LOG : 0u);
+    return (pte & S2_READ ? PT_READ : 0u) | (pte & S2_WRITE ? PT_WRITE : 0u) |
+           (pte & S2_XN ? 0u : PT_EXEC) | ((pte & S2_MEMATTR) == S2_MEMATTR_DEV ? PT_DEVICE : 0u) |
+           (pte & S2_SOFT_LOG ? PT_DIRTY_LOG : 0u);
 }
 
-/* Operations on EL1&0 name the VM by VTTBR_EL2, and mean the guest's regime with TGE = 0 only (D8.14). */
+/* Operations on EL1&0 name the VM by VTTBR_EL2, and mean the guest's regime with TGE = 0 only
+ * (D8.14). */
 void stage2_flush_all(const struct el2_vm *e)
 {
     uint64_t flags = host_irq_save();
@@ -112,18 +115,16 @@ static void s2_publish(struct page_table *pt, uint64_t gpa, uint64_t size)
 }
 
 /* `order`: concatenated root tables, so that one level less does (D8.2.9). */
-#define S2_FORMAT(name_, levels_, bits_, order_)                                                   \
-    {                                                                                              \
-        .name = (name_), .levels = (levels_), .root_order = (order_), .address_bits = (bits_),     \
-        .max_leaf_1g = true, .break_before_make = true, .leaf = s2_leaf, .table = s2_table,        \
-        .present = s2_present, .is_leaf = s2_is_leaf, .address = s2_address, .attrs = s2_attrs,    \
-        .flush = s2_flush, .publish = s2_publish,                                                  \
+#define S2_FORMAT(name_, levels_, bits_, order_)                                                \
+    {                                                                                           \
+        .name = (name_), .levels = (levels_), .root_order = (order_), .address_bits = (bits_),  \
+        .max_leaf_1g = true, .break_before_make = true, .leaf = s2_leaf, .table = s2_table,     \
+        .present = s2_present, .is_leaf = s2_is_leaf, .address = s2_address, .attrs = s2_attrs, \
+        .flush = s2_flush, .publish = s2_publish,                                               \
     }
 static const struct pt_format formats[] = {
-    S2_FORMAT("stage 2, 36 bits", 3, 36, 0),
-    S2_FORMAT("stage 2, 39 bits", 3, 39, 0),
-    S2_FORMAT("stage 2, 42 bits", 3, 42, 3),
-    S2_FORMAT("stage 2, 44 bits", 4, 44, 0),
+    S2_FORMAT("stage 2, 36 bits", 3, 36, 0), S2_FORMAT("stage 2, 39 bits", 3, 39, 0),
+    S2_FORMAT("stage 2, 42 bits", 3, 42, 3), S2_FORMAT("stage 2, 44 bits", 4, 44, 0),
     S2_FORMAT("stage 2, 48 bits", 4, 48, 0),
 };
 
@@ -149,8 +150,9 @@ uint64_t stage2_vtcr(const struct pt_format *format)
     uint64_t range = MIN(id_field(sysreg_read(id_aa64mmfr0_el1), 0), 5u);
     uint64_t start = format->levels == 4 ? 2 : 1; /* SL0: level 0 or level 1 */
 
-    return VTCR_RES1 | (64u - format->address_bits) | start << VTCR_SL0_SHIFT | VTCR_IRGN0_WB | VTCR_ORGN0_WB |
-           VTCR_SH0_INNER | range << VTCR_PS_SHIFT | (vmid_bits == 16 ? VTCR_VS : 0);
+    return VTCR_RES1 | (64u - format->address_bits) | start << VTCR_SL0_SHIFT | VTCR_IRGN0_WB |
+           VTCR_ORGN0_WB | VTCR_SH0_INNER | range << VTCR_PS_SHIFT |
+           (vmid_bits == 16 ? VTCR_VS : 0);
 }
 
 /* VMID 0 is nobody's. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * G-stage page tables (21.5): Sv39x4 and Sv48x4 entries, VMIDs, and fences. hfence instructions by .insn: compilers may not know them.
+ * G-stage page tables (21.5): Sv39x4 and Sv48x4 entries, VMIDs, and fences. hfence instructions by
+ * .insn: compilers may not know them.
  */
 #include "arch/riscv64/host/host_internal.h"
 #include "arch/riscv64/host/sbi.h"
@@ -9,13 +10,13 @@
 #include "mm/page_table.h"
 
 /* Entries are like those of the first stage (12.3.1), and every leaf is a user page (21.5.1). */
-#define GPTE_V 0x01UL
-#define GPTE_R 0x02UL
-#define GPTE_W 0x04UL
-#define GPTE_X 0x08UL
-#define GPTE_U 0x10UL
-#define GPTE_A 0x40UL
-#define GPTE_D 0x80UL
+#define GPTE_V         0x01UL
+#define GPTE_R         0x02UL
+#define GPTE_W         0x04UL
+#define GPTE_X         0x08UL
+#define GPTE_U         0x10UL
+#define GPTE_A         0x40UL
+#define GPTE_D         0x80UL
 #define GPTE_SOFT_LOG  0x100UL
 #define GPTE_PPN_SHIFT 10
 #define GPTE_PPN_MASK  0xfffffffffffUL
@@ -32,9 +33,9 @@ static struct spinlock vmid_lock = SPINLOCK_INIT(&vmid_class);
 static uint64_t gpte_leaf(hpa_t pa, unsigned level, unsigned attrs)
 {
     (void)level;
-    return GPTE_V | GPTE_U | GPTE_A | (attrs & PT_READ ? GPTE_R : 0) | (attrs & PT_WRITE ? GPTE_W | GPTE_D : 0) |
-           (attrs & PT_EXEC ? GPTE_X : 0) | (attrs & PT_DIRTY_LOG ? GPTE_SOFT_LOG : 0) |
-           pa.v >> PAGE_SHIFT << GPTE_PPN_SHIFT;
+    return GPTE_V | GPTE_U | GPTE_A | (attrs & PT_READ ? GPTE_R : 0) |
+           (attrs & PT_WRITE ? GPTE_W | GPTE_D : 0) | (attrs & PT_EXEC ? GPTE_X : 0) |
+           (attrs & PT_DIRTY_LOG ? GPTE_SOFT_LOG : 0) | pa.v >> PAGE_SHIFT << GPTE_PPN_SHIFT;
 }
 
 static uint64_t gpte_table(hpa_t table)
@@ -62,8 +63,8 @@ static hpa_t gpte_address(uint64_t pte, unsigned level)
 static unsigned gpte_attrs(uint64_t pte, unsigned level)
 {
     (void)level;
-    return (pte & GPTE_R ? PT_READ : 0u) | (pte & GPTE_W ? PT_WRITE : 0u) | (pte & GPTE_X ? PT_EXEC : 0u) |
-           (pte & GPTE_SOFT_LOG ? PT_DIRTY_LOG : 0u);
+    return (pte & GPTE_R ? PT_READ : 0u) | (pte & GPTE_W ? PT_WRITE : 0u) |
+           (pte & GPTE_X ? PT_EXEC : 0u) | (pte & GPTE_SOFT_LOG ? PT_DIRTY_LOG : 0u);
 }
 
 /* Entries changed or went: every hart may hold them. The firmware waits for all. */
@@ -85,12 +86,12 @@ static void gpte_publish(struct page_table *pt, uint64_t gpa, uint64_t size)
     host_barrier_write();
 }
 
-#define GSTAGE_FORMAT(name_, levels_, bits_)                                                       \
-    {                                                                                              \
-        .name = (name_), .levels = (levels_), .root_order = 2, .address_bits = (bits_),            \
-        .max_leaf_1g = true, .leaf = gpte_leaf, .table = gpte_table, .present = gpte_present,      \
-        .is_leaf = gpte_is_leaf, .address = gpte_address, .attrs = gpte_attrs,                     \
-        .flush = gpte_flush, .publish = gpte_publish,                                              \
+#define GSTAGE_FORMAT(name_, levels_, bits_)                                                  \
+    {                                                                                         \
+        .name = (name_), .levels = (levels_), .root_order = 2, .address_bits = (bits_),       \
+        .max_leaf_1g = true, .leaf = gpte_leaf, .table = gpte_table, .present = gpte_present, \
+        .is_leaf = gpte_is_leaf, .address = gpte_address, .attrs = gpte_attrs,                \
+        .flush = gpte_flush, .publish = gpte_publish,                                         \
     }
 static const struct pt_format sv39x4 = GSTAGE_FORMAT("Sv39x4", 3, 41);
 static const struct pt_format sv48x4 = GSTAGE_FORMAT("Sv48x4", 4, 50);
@@ -105,7 +106,8 @@ void gstage_probe(void)
             modes |= BIT(mode);
     }
     csr_write(CSR_HGATP, ATP_MODE_SV39 << ATP_MODE_SHIFT | HGATP_VMID_MASK << HGATP_VMID_SHIFT);
-    vmid_bits = (unsigned)__builtin_popcountl(csr_read(CSR_HGATP) >> HGATP_VMID_SHIFT & HGATP_VMID_MASK);
+    vmid_bits =
+        (unsigned)__builtin_popcountl(csr_read(CSR_HGATP) >> HGATP_VMID_SHIFT & HGATP_VMID_MASK);
     csr_write(CSR_HGATP, old);
     host_irq_restore(flags);
 }
@@ -172,7 +174,8 @@ void gstage_vmid_put(unsigned vmid)
     spin_unlock(&vmid_lock);
 }
 
-/* hfence.gvma x0, vmid (21.3.2): VMID 0 stands for all here. Fencing the G-stage for a VMID drops what was derived through it. */
+/* hfence.gvma x0, vmid (21.3.2): VMID 0 stands for all here. Fencing the G-stage for a VMID drops
+ * what was derived through it. */
 void gstage_fence_vmid(unsigned vmid)
 {
     if (vmid)

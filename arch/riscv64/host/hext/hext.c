@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The engine of the hypervisor extension (RISC-V Privileged 1.13, chapter 21). A vCPU's supervisor registers live in the VS registers
- * from load to put, floating point too; general registers move at each entry and exit. Faults, timers (Sstc) and software and external
- * interrupts of a guest go straight to it (hedeleg, hideleg); what stays is G-stage faults, ecall, wfi and host interrupts.
+ * The engine of the hypervisor extension (RISC-V Privileged 1.13, chapter 21). A vCPU's supervisor
+ * registers live in the VS registers from load to put, floating point too; general registers move
+ * at each entry and exit. Faults, timers (Sstc) and software and external interrupts of a guest go
+ * straight to it (hedeleg, hideleg); what stays is G-stage faults, ecall, wfi and host interrupts.
  */
 #include "hext.h"
 
@@ -14,25 +15,26 @@
 #define HEXT_PREFERENCE 100
 
 /* Exceptions that the guest handles itself (21.2.2). */
-#define HEDELEG                                                                                    \
-    (BIT(CAUSE_FETCH_MISALIGNED) | BIT(CAUSE_FETCH_ACCESS) | BIT(CAUSE_ILLEGAL) |                  \
-     BIT(CAUSE_BREAKPOINT) | BIT(CAUSE_LOAD_MISALIGNED) | BIT(CAUSE_LOAD_ACCESS) |                 \
-     BIT(CAUSE_STORE_MISALIGNED) | BIT(CAUSE_STORE_ACCESS) | BIT(CAUSE_ECALL_U) |                  \
+#define HEDELEG                                                                    \
+    (BIT(CAUSE_FETCH_MISALIGNED) | BIT(CAUSE_FETCH_ACCESS) | BIT(CAUSE_ILLEGAL) |  \
+     BIT(CAUSE_BREAKPOINT) | BIT(CAUSE_LOAD_MISALIGNED) | BIT(CAUSE_LOAD_ACCESS) | \
+     BIT(CAUSE_STORE_MISALIGNED) | BIT(CAUSE_STORE_ACCESS) | BIT(CAUSE_ECALL_U) |  \
      BIT(CAUSE_FETCH_PAGE) | BIT(CAUSE_LOAD_PAGE) | BIT(CAUSE_STORE_PAGE))
-#define HIDELEG (BIT(IRQ_VS_SOFT) | BIT(IRQ_VS_TIMER) | BIT(IRQ_VS_EXT))
+#define HIDELEG        (BIT(IRQ_VS_SOFT) | BIT(IRQ_VS_TIMER) | BIT(IRQ_VS_EXT))
 #define HCOUNTEREN_ALL 7UL /* cycle, time, instret */
-#define HVIP_SHIFT 1 /* sip's bits are hvip's, one place lower */
-#define SIP_ALL (RISCV_SIP_SSIP | RISCV_SIP_STIP | RISCV_SIP_SEIP)
-#define NO_PC (~0UL)
+#define HVIP_SHIFT     1   /* sip's bits are hvip's, one place lower */
+#define SIP_ALL        (RISCV_SIP_SSIP | RISCV_SIP_STIP | RISCV_SIP_SEIP)
+#define NO_PC          (~0UL)
 
 /* htinst of an implicit access of the guest's page-table walk (21.6.3, table 21.6). */
 #define HTINST_PSEUDO_READ  0x3000UL
 #define HTINST_PSEUDO_WRITE 0x3020UL
 
-/* How the guest ISA string is made: base letters, then each extension that needs nothing of the hypervisor and the host has. */
+/* How the guest ISA string is made: base letters, then each extension that needs nothing of the
+ * hypervisor and the host has. */
 static const enum isa_feature passed_through[] = {
-    ISA_ZICBOM, ISA_ZICBOZ, ISA_ZICOND, ISA_ZIHINTPAUSE, ISA_ZFA, ISA_ZBA,
-    ISA_ZBB,    ISA_ZBC,    ISA_ZBS,    ISA_SSTC,        ISA_SVINVAL, ISA_SVNAPOT, ISA_SVPBMT,
+    ISA_ZICBOM, ISA_ZICBOZ, ISA_ZICOND, ISA_ZIHINTPAUSE, ISA_ZFA,     ISA_ZBA,    ISA_ZBB,
+    ISA_ZBC,    ISA_ZBS,    ISA_SSTC,   ISA_SVINVAL,     ISA_SVNAPOT, ISA_SVPBMT,
 };
 #define ISA_TEXT_SIZE 256
 
@@ -91,7 +93,8 @@ static enum err hext_probe(struct out *reason)
         return ERR_UNSUPPORTED;
     }
     hext.sstc = hext.features & BIT(ISA_SSTC);
-    /* Block sizes of cache operations are the host's: not known without the tables' entries, so they are not offered. */
+    /* Block sizes of cache operations are the host's: not known without the tables' entries, so
+     * they are not offered. */
     hext.features &= ~(BIT(ISA_ZICBOM) | BIT(ISA_ZICBOZ));
     hext.mmu = probe_vs_mode();
     build_isa_string();
@@ -120,8 +123,10 @@ static enum err hext_cpu_enable(void)
 
 static void hext_report(struct out *out)
 {
-    out_printf(out, "hext: H extension, second stage %s, %u VMID bits, guest timer by %s, guests' ISA %s\n",
-               gstage_names(), gstage_vmid_bits(), hext.sstc ? "Sstc" : "the hypervisor", hext.isa);
+    out_printf(
+        out,
+        "hext: H extension, second stage %s, %u VMID bits, guest timer by %s, guests' ISA %s\n",
+        gstage_names(), gstage_vmid_bits(), hext.sstc ? "Sstc" : "the hypervisor", hext.isa);
 }
 
 /* ---- VMs and vCPUs ---- */
@@ -187,7 +192,8 @@ static void write_csrs(const struct riscv_state *s)
     csr_write(CSR_VSCAUSE, s->scause);
     csr_write(CSR_VSTVAL, s->stval);
     csr_write(CSR_VSATP, s->satp);
-    csr_write(CSR_SENVCFG, s->senvcfg); /* these two have no VS form (21.2): the guest uses the hart's own */
+    csr_write(CSR_SENVCFG,
+              s->senvcfg); /* these two have no VS form (21.2): the guest uses the hart's own */
     csr_write(CSR_SCOUNTEREN, s->scounteren);
 }
 
@@ -239,7 +245,8 @@ static void hext_fetch(struct vcpu *v, uint64_t groups)
     }
 }
 
-/* The TLB knows VMIDs, not vCPUs: what another vCPU of the VM left here, or this one before it moved away, is stale. */
+/* The TLB knows VMIDs, not vCPUs: what another vCPU of the VM left here, or this one before it
+ * moved away, is stale. */
 static void hext_load(struct vcpu *v)
 {
     struct hext_vcpu *h = hext_vcpu(v);
@@ -310,7 +317,8 @@ static void prepare(struct vcpu *v, struct riscv_state *s, struct hext_vcpu *h)
 
 /* ---- Exits ---- */
 
-/* hlvx.hu: two bytes as the guest would fetch them. False when that faults. Masked: the trap vector is borrowed. */
+/* hlvx.hu: two bytes as the guest would fetch them. False when that faults. Masked: the trap vector
+ * is borrowed. */
 static bool fetch_half(uint64_t va, uint32_t *half)
 {
     uint64_t ok, value;
@@ -341,7 +349,8 @@ static uint32_t fetch_instruction(uint64_t pc)
     return high << 16 | low;
 }
 
-static void exit_memory(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause, struct hext_vcpu *h)
+static void exit_memory(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause,
+                        struct hext_vcpu *h)
 {
     uint64_t htinst = csr_read(CSR_HTINST), stval = csr_read(stval);
 
@@ -352,7 +361,9 @@ static void exit_memory(struct vm_exit *exit, const struct riscv_state *s, uint6
     exit->memory.operand_valid = false;
     exit->memory.instruction_length = 0;
     exit->memory.instruction = 0;
-    exit->memory.access = cause == CAUSE_FETCH_GUEST ? PT_EXEC : cause == CAUSE_LOAD_GUEST ? PT_READ : PT_WRITE;
+    exit->memory.access = cause == CAUSE_FETCH_GUEST  ? PT_EXEC
+                          : cause == CAUSE_LOAD_GUEST ? PT_READ
+                                                      : PT_WRITE;
     h->memory_pc = s->pc;
     h->memory_gpa = exit->memory.gpa.v;
     if (htinst == HTINST_PSEUDO_READ || htinst == HTINST_PSEUDO_WRITE) {
@@ -378,7 +389,8 @@ static void exit_memory(struct vm_exit *exit, const struct riscv_state *s, uint6
     exit->memory.instruction = fetch_instruction(s->pc);
 }
 
-static void exit_synchronous(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause, struct hext_vcpu *h)
+static void exit_synchronous(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause,
+                             struct hext_vcpu *h)
 {
     switch (cause) {
     case CAUSE_FETCH_GUEST:
@@ -413,10 +425,12 @@ static void hext_run(struct vcpu *v, struct vm_exit *exit)
     uint64_t cause;
 
     prepare(v, s, h);
-    csr_write(CSR_HSTATUS, HSTATUS_SPV | HSTATUS_VTW | HSTATUS_VSXL_64 | (s->prv ? HSTATUS_SPVP : 0));
+    csr_write(CSR_HSTATUS,
+              HSTATUS_SPV | HSTATUS_VTW | HSTATUS_VSXL_64 | (s->prv ? HSTATUS_SPVP : 0));
     csr_write(sstatus, SSTATUS_FS_DIRTY | SSTATUS_UXL_64 | (s->prv ? SSTATUS_SPP : 0));
     hext_enter(s);
-    csr_clear(CSR_HSTATUS, HSTATUS_SPV); /* or the next return from a trap of the hypervisor would enter a guest (21.2.1) */
+    csr_clear(CSR_HSTATUS, HSTATUS_SPV); /* or the next return from a trap of the hypervisor would
+                                            enter a guest (21.2.1) */
     cause = csr_read(scause);
     s->prv = csr_read(sstatus) & SSTATUS_SPP ? RISCV_PRV_S : RISCV_PRV_U;
     h->hvip = csr_read(CSR_HVIP);
