@@ -101,18 +101,20 @@ void lock_interrupt_leave(unsigned state)
     h->interrupts--;
 }
 
-static void debug_may_sleep(const char *what)
+void lock_check_sleep(const char *what)
 {
     struct held_locks *h = this_cpu_ptr(held_locks);
-    if (h->interrupts || h->count)
-        panic("%s %s%s", what, h->interrupts ? "in an interrupt" : "while holding spinlock ",
-              h->interrupts ? "" : h->lock[h->count - 1]->class->name);
+    if (h->interrupts)
+        panic("thread %s %s in an interrupt", thread_current()->name, what);
+    if (h->count)
+        panic("thread %s %s while it holds spinlock %s", thread_current()->name, what,
+              h->lock[h->count - 1]->class->name);
 }
 
 static void debug_mutex_before(struct mutex *m)
 {
     struct thread *t = thread_current();
-    debug_may_sleep("a mutex was taken");
+    lock_check_sleep("takes a mutex");
     if (m->owner == t)
         panic("mutex \"%s\" is taken twice by thread %s", m->class->name, t->name);
     check_mutexes(m->class);

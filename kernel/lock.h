@@ -88,7 +88,13 @@ bool mutex_trylock(struct mutex *m);
 #if DEBUG
 unsigned lock_interrupt_enter(void);
 void lock_interrupt_leave(unsigned state);
+/* Panics where a thread may not wait; `what` it does: "sleeps". */
+void lock_check_sleep(const char *what);
 #else
+static inline void lock_check_sleep(const char *what)
+{
+    (void)what;
+}
 static inline unsigned lock_interrupt_enter(void)
 {
     return 0;

@@ -156,6 +156,7 @@ void thread_reaper_start(void)
 bool thread_sleep_until(uint64_t deadline)
 {
     struct thread *t = thread_current();
+    lock_check_sleep("sleeps");
     if (this_cpu()->preempt_count)
         panic("thread %s sleeps with preemption off", t->name);
     WRITE_ONCE(t->timed_out, false);

@@ -171,12 +171,10 @@ static bool give_small(uint64_t pa, unsigned order)
     page_shared_lock();
     page_gig_split(gig, FRAME_NONE);
     page_shared_unlock();
-    uint64_t irq = host_irq_save();
     struct page_cpu *c = page_cpu_this();
     bool given = (*page_frame_word(pa) & FRAME_KIND) != FRAME_NONE || adopt_superframe(c, pa);
     if (given)
         page_put_direct(pa, order);
-    host_irq_restore(irq);
     return given;
 }
 
@@ -188,7 +186,9 @@ static void give_range(struct range r, void *unused)
 
         while (r.end - r.base < PAGE_SIZE << order)
             order--;
+        uint64_t irq = host_irq_save(); /* the loader's memory comes when interrupts are on */
         bool given = order >= PAGE_ORDER_2M ? give_large(r.base, order) : give_small(r.base, order);
+        host_irq_restore(irq);
         if (given)
             page_shared.total_pages += 1ULL << order;
         else
