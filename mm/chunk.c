@@ -64,10 +64,10 @@ void chunk_count(const struct chunk *c, uint64_t counts[CHUNK_ORDER + 1])
             counts[order] += (unsigned)__builtin_popcountll(word_blocks(~c->used[word], order));
     }
     while (words) {
-        int order = free_words_order(words);
-        int word = order == CHUNK_ORDER ? 0 : free_words_pick(words, (unsigned)order);
+        unsigned order = (unsigned)free_words_order(words);
+        int word = order == CHUNK_ORDER ? 0 : free_words_pick(words, order);
 
         counts[order]++;
-        words &= ~(unsigned)(low_bits(1u << (order - CHUNK_WORD_ORDER)) << word);
+        words &= ~(((1u << (1u << (order - CHUNK_WORD_ORDER))) - 1) << word);
     }
 }

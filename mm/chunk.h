@@ -1,14 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * A chunk is 512 equal units and a bit map of those in use; blocks of 2^order units are taken from it and put back by the buddy rule (a
- * block is aligned to its size; the smallest free block that fits is broken). The page allocator has two kinds: superframes of 512 pages
- * and gigabytes of 512 superframes. A set keeps chunks in lists by the largest block that they may have. Internal to mm/page.c.
+ * A chunk is 512 equal units and a bit map of those in use; blocks of 2^order units are taken from
+ * it and put back by the buddy rule (a block is aligned to its size; the smallest free block that
+ * fits is broken). The page allocator has two kinds: superframes of 512 pages and gigabytes of 512
+ * superframes. A set keeps chunks in lists by the largest block that they may have. Internal to
+ * mm/page.c.
  *
  * Invariants, for a word w of 64 units and an order j below 6:
- *  - if w holds a maximal free block of order j, then bit w of byte j of `candidates` is set (it may also be set without one);
+ *  - if w holds a maximal free block of order j, then bit w of byte j of `candidates` is set (it
+ * may also be set without one);
  *  - bit w of byte 6 is set exactly when all units of w are free;
  *  - `free` counts the zero bits of `used`.
- * So one count of trailing zeros finds the smallest block and its word, and buddies need neither lists nor the free memory itself.
+ * So one count of trailing zeros finds the smallest block and its word, and buddies need neither
+ * lists nor the free memory itself.
  */
 #ifndef MM_CHUNK_H
 #define MM_CHUNK_H
@@ -29,36 +33,47 @@ struct chunk {
     uint64_t candidates;
     struct chunk *next, *prev; /* in the list of its bucket; `next` also links spare records */
     uint64_t base;             /* physical address of unit 0 */
-    struct page_cpu *owner;    /* superframes: the CPU whose set holds it; constant while one of its pages is in use */
-    uint64_t *frames;          /* gigabytes: a word for each superframe, or NULL while nothing needs one */
+    struct page_cpu *owner;    /* superframes: the CPU whose set holds it; constant while one of its
+                                  pages is in use */
+    uint64_t *frames; /* gigabytes: a word for each superframe, or NULL while nothing needs one */
     uint16_t free;
-    int8_t bucket;      /* list of the set it is on, -1 when on none */
-    bool taken_whole;   /* gigabytes: allocated as one block */
+    int8_t bucket;    /* list of the set it is on, -1 when on none */
+    bool taken_whole; /* gigabytes: allocated as one block */
 #if DEBUG
-    uint8_t orders[CHUNK_UNITS]; /* superframes: order + 1 at the first page of each block that a caller has */
+    uint8_t orders[CHUNK_UNITS]; /* superframes: order + 1 at the first page of each block that a
+                                    caller has */
 #endif
 } CACHE_ALIGNED;
 
 /* `count` low bits, count 1..64. */
 static inline uint64_t low_bits(unsigned count)
 {
-    return ~0ULL >> (64 - count); /* NOLINT(clang-analyzer-core.*): it misjudges how many words a block has */
+    return ~0ULL >>
+           (64 -
+            count); /* NOLINT(clang-analyzer-core.*): it misjudges how many words a block has */
 }
 
 /* The bits of a block of `order` (at most 6) at unit 0. */
 static inline uint64_t block_bits(unsigned order)
 {
-    static const uint64_t bits[CHUNK_WORD_ORDER + 1] = {0x1, 0x3, 0xf, 0xff, 0xffff, 0xffffffff, ~0ULL};
+    static const uint64_t bits[CHUNK_WORD_ORDER + 1] = {0x1,    0x3,        0xf,  0xff,
+                                                        0xffff, 0xffffffff, ~0ULL};
 
     return bits[order];
 }
 
-/* First units of the maximal free blocks of exactly `order` (below 6) in a word whose free units are the ones of `free`. */
+/* First units of the maximal free blocks of exactly `order` (below 6) in a word whose free units
+ * are the ones of `free`. */
 static inline uint64_t word_blocks(uint64_t free, unsigned order)
 {
     static const uint64_t aligned[CHUNK_WORD_ORDER + 1] = {
-        ~0ULL, 0x5555555555555555, 0x1111111111111111, 0x0101010101010101,
-        0x0001000100010001, 0x0000000100000001, 1,
+        ~0ULL,
+        0x5555555555555555,
+        0x1111111111111111,
+        0x0101010101010101,
+        0x0001000100010001,
+        0x0000000100000001,
+        1,
     };
     unsigned size = 1;
 
@@ -81,7 +96,8 @@ static inline int free_words_order(unsigned words)
     return quads == 0x11 ? 9 : 8;
 }
 
-/* The first word of the smallest run of free words that holds a block of `order` (at most 8); -1 when there is none. */
+/* The first word of the smallest run of free words that holds a block of `order` (at most 8); -1
+ * when there is none. */
 static inline int free_words_pick(unsigned words, unsigned order)
 {
     unsigned pairs = words & (words >> 1) & 0x55;
@@ -95,7 +111,8 @@ static inline int free_words_pick(unsigned words, unsigned order)
     return quads ? __builtin_ctz(quads) : -1;
 }
 
-/* The largest order that may be free: exact from 6 on, below that possibly too high; -1 when nothing is free. */
+/* The largest order that may be free: exact from 6 on, below that possibly too high; -1 when
+ * nothing is free. */
 static inline int chunk_ceiling(const struct chunk *c)
 {
     unsigned words = c->candidates >> CHUNK_FREE_WORDS;
@@ -105,7 +122,8 @@ static inline int chunk_ceiling(const struct chunk *c)
     return c->candidates ? (63 - __builtin_clzll(c->candidates)) >> 3 : -1;
 }
 
-/* Takes `order` out of a free block of order `have` at `unit`; what is left becomes one block of each order between. */
+/* Takes `order` out of a free block of order `have` at `unit`; what is left becomes one block of
+ * each order between. */
 static inline unsigned word_take(struct chunk *c, unsigned unit, unsigned order, unsigned have)
 {
     unsigned word = unit / 64;
@@ -153,7 +171,8 @@ static inline int chunk_take_words(struct chunk *c, unsigned order)
     return word * 64;
 }
 
-/* Takes a block of 2^order units: its first unit, -1 when there is none (chunk_ceiling() is below `order` then). */
+/* Takes a block of 2^order units: its first unit, -1 when there is none (chunk_ceiling() is below
+ * `order` then). */
 static inline int chunk_take(struct chunk *c, unsigned order)
 {
     return order < CHUNK_WORD_ORDER ? chunk_take_small(c, order) : chunk_take_words(c, order);
@@ -195,11 +214,12 @@ static inline int chunk_put_words(struct chunk *c, unsigned unit, unsigned order
     return free_words_order(c->candidates >> CHUNK_FREE_WORDS);
 }
 
-/* Puts back (or gives for the first time) 2^order units from `unit`. Returns the order of the free block that they are part of now (or of a
- * larger one); -1 when some were free already. */
+/* Puts back (or gives for the first time) 2^order units from `unit`. Returns the order of the free
+ * block that they are part of now (or of a larger one); -1 when some were free already. */
 static inline int chunk_put(struct chunk *c, unsigned unit, unsigned order)
 {
-    int made = order < CHUNK_WORD_ORDER ? chunk_put_small(c, unit, order) : chunk_put_words(c, unit, order);
+    int made = order < CHUNK_WORD_ORDER ? chunk_put_small(c, unit, order)
+                                        : chunk_put_words(c, unit, order);
 
     if (likely(made >= 0))
         c->free += (uint16_t)(1u << order);
@@ -214,8 +234,9 @@ void chunk_init(struct chunk *c, uint64_t base);
 void chunk_count(const struct chunk *c, uint64_t counts[CHUNK_ORDER + 1]);
 
 struct chunk_set {
-    struct chunk *list[CHUNK_ORDER + 1]; /* by the largest order that they may have: chunk_ceiling() or more */
-    uint32_t filled;                     /* bit for each list that is not empty */
+    struct chunk *list[CHUNK_ORDER +
+                       1]; /* by the largest order that they may have: chunk_ceiling() or more */
+    uint32_t filled;       /* bit for each list that is not empty */
 };
 
 static inline void chunk_set_remove(struct chunk_set *set, struct chunk *c)
@@ -255,7 +276,8 @@ static inline void chunk_set_place(struct chunk_set *set, struct chunk *c)
     chunk_set_move(set, c, chunk_ceiling(c));
 }
 
-/* Takes a block from the chunk of the set that it breaks least; the first unit, and the chunk in `from`. -1 when there is none. */
+/* Takes a block from the chunk of the set that it breaks least; the first unit, and the chunk in
+ * `from`. -1 when there is none. */
 static inline int chunk_set_take(struct chunk_set *set, unsigned order, struct chunk **from)
 {
     uint32_t lists;
@@ -264,7 +286,8 @@ static inline int chunk_set_take(struct chunk_set *set, unsigned order, struct c
         struct chunk *c = set->list[order + (unsigned)__builtin_ctz(lists)];
         int unit = chunk_take(c, order);
 
-        /* It may stay in a list that is too high, until it disappoints; whole chunks are told apart. */
+        /* It may stay in a list that is too high, until it disappoints; whole chunks are told
+         * apart. */
         if (unlikely(unit < 0 || c->free == 0 || c->bucket == (int)CHUNK_ORDER))
             chunk_set_place(set, c);
         if (likely(unit >= 0)) {

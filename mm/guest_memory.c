@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Guest memory. A region has one word for each 2 MiB of guest-physical space that it touches: nothing yet, a block of 2 MiB, or a table of 4 KiB pages.
- * Words change once, from nothing to something, by compare and exchange: who loses frees what it brought.
+ * Guest memory. A region has one word for each 2 MiB of guest-physical space that it touches:
+ * nothing yet, a block of 2 MiB, or a table of 4 KiB pages. Words change once, from nothing to
+ * something, by compare and exchange: who loses frees what it brought.
  */
 #include <string.h>
 #include "kernel/panic.h"
@@ -38,7 +39,8 @@ struct guest_memory {
 /* A piece of RAM within one slot. */
 struct piece {
     struct slot *slot;
-    uint64_t size;   /* bytes from the address asked for to the end of the slot, the region or the request */
+    uint64_t size;   /* bytes from the address asked for to the end of the slot, the region or the
+                        request */
     uint64_t offset; /* in the slot */
     bool whole_slot; /* all of the slot is RAM of this region */
 };
@@ -124,7 +126,8 @@ static hpa_t word_address(uint64_t word)
     return HPA(word & ~PAGE_MASK);
 }
 
-/* Fills `word`, which was 0, with a new zeroed block | kind, unless somebody else is faster. Returns what it holds; 0: no memory. */
+/* Fills `word`, which was 0, with a new zeroed block | kind, unless somebody else is faster.
+ * Returns what it holds; 0: no memory. */
 static uint64_t word_fill(struct guest_memory *m, uint64_t *word, unsigned order, uint64_t kind)
 {
     hpa_t block = page_alloc(order, PAGE_ZERO);
@@ -132,7 +135,8 @@ static uint64_t word_fill(struct guest_memory *m, uint64_t *word, unsigned order
 
     if (!block.v)
         return 0;
-    if (__atomic_compare_exchange_n(word, &old, block.v | kind, false, __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE)) {
+    if (__atomic_compare_exchange_n(word, &old, block.v | kind, false, __ATOMIC_ACQ_REL,
+                                    __ATOMIC_ACQUIRE)) {
         __atomic_fetch_add(&m->resident, PAGE_SIZE << order, __ATOMIC_RELAXED);
         return block.v | kind;
     }
@@ -157,7 +161,8 @@ static uint64_t *table_word(uint64_t word, const struct piece *p)
 }
 
 /* The block at the piece's start, allocated if need be; false when there is no memory. */
-static bool piece_touch(struct guest_memory *m, const struct piece *p, hpa_t *block, uint64_t *block_size)
+static bool piece_touch(struct guest_memory *m, const struct piece *p, hpa_t *block,
+                        uint64_t *block_size)
 {
     uint64_t word = slot_touch(m, p);
 
@@ -173,7 +178,8 @@ static bool piece_touch(struct guest_memory *m, const struct piece *p, hpa_t *bl
     return word != 0;
 }
 
-/* A pointer to the piece and how much of it lies in one block; NULL where nothing was touched yet. */
+/* A pointer to the piece and how much of it lies in one block; NULL where nothing was touched yet.
+ */
 static const char *piece_peek(const struct piece *p, uint64_t *size)
 {
     uint64_t word = __atomic_load_n(&p->slot->word, __ATOMIC_ACQUIRE), offset = p->offset;
@@ -187,8 +193,10 @@ static const char *piece_peek(const struct piece *p, uint64_t *size)
     return word ? (const char *)phys_to_virt(word_address(word)) + offset : NULL;
 }
 
-/* The one way by which the hypervisor writes to a guest: a pointer to `gpa` and how many of `size` bytes lie behind it. */
-static enum err writable_span(struct guest_memory *m, uint64_t gpa, uint64_t size, char **span, uint64_t *length)
+/* The one way by which the hypervisor writes to a guest: a pointer to `gpa` and how many of `size`
+ * bytes lie behind it. */
+static enum err writable_span(struct guest_memory *m, uint64_t gpa, uint64_t size, char **span,
+                              uint64_t *length)
 {
     uint64_t block_size;
     struct piece p;

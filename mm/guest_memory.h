@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The memory of one guest: which guest-physical addresses are RAM and which host memory stands behind them. Host memory comes in blocks of 2 MiB
- * (4 KiB where a region's end is not aligned, or when no larger block is free), zeroed, at the first touch by guest or hypervisor.
+ * The memory of one guest: which guest-physical addresses are RAM and which host memory stands
+ * behind them. Host memory comes in blocks of 2 MiB (4 KiB where a region's end is not aligned, or
+ * when no larger block is free), zeroed, at the first touch by guest or hypervisor.
  *
- * Everybody else reaches it through the copy functions or a pinned span, never by a kept pointer. Any CPU, no locks: regions are fixed before the
- * first vCPU runs, blocks appear by atomic exchange and stay until the end.
+ * Everybody else reaches it through the copy functions or a pinned span, never by a kept pointer.
+ * Any CPU, no locks: regions are fixed before the first vCPU runs, blocks appear by atomic exchange
+ * and stay until the end.
  */
 #ifndef MM_GUEST_MEMORY_H
 #define MM_GUEST_MEMORY_H
@@ -19,22 +21,24 @@ enum err guest_memory_create(struct guest_memory **out) MUST_CHECK;
 /* Scrubs and frees everything; nothing is pinned, and no second stage maps it any more. */
 void guest_memory_destroy(struct guest_memory *m);
 
-/* Makes [gpa, gpa + size) RAM that reads as zero. Whole pages; while the machine is built, one thread. ERR_INVALID when not whole pages or out of
- * range, ERR_EXISTS on overlap, ERR_NO_MEMORY. */
+/* Makes [gpa, gpa + size) RAM that reads as zero. Whole pages; while the machine is built, one
+ * thread. ERR_INVALID when not whole pages or out of range, ERR_EXISTS on overlap, ERR_NO_MEMORY.
+ */
 enum err guest_memory_add_ram(struct guest_memory *m, gpa_t gpa, uint64_t size) MUST_CHECK;
 /* First address above all RAM. */
 uint64_t guest_memory_limit(const struct guest_memory *m);
 /* Bytes of host memory behind the guest. */
 uint64_t guest_memory_resident(const struct guest_memory *m);
 
-/* Copies between guest and hypervisor; the range may cross blocks and adjacent regions. ERR_RANGE, and nothing copied, when it is not all RAM.
- * Reading does not allocate; writing may fail with ERR_NO_MEMORY. A vCPU may see parts of it first. */
+/* Copies between guest and hypervisor; the range may cross blocks and adjacent regions. ERR_RANGE,
+ * and nothing copied, when it is not all RAM. Reading does not allocate; writing may fail with
+ * ERR_NO_MEMORY. A vCPU may see parts of it first. */
 enum err guest_copy_from(struct guest_memory *m, gpa_t gpa, void *to, size_t size) MUST_CHECK;
 enum err guest_copy_to(struct guest_memory *m, gpa_t gpa, const void *from, size_t size) MUST_CHECK;
 enum err guest_zero(struct guest_memory *m, gpa_t gpa, uint64_t size) MUST_CHECK;
 
-/* A host pointer to [gpa, gpa + size), valid until guest_unpin() with the same range. The range lies within one block: ERR_RANGE otherwise, or when it
- * is not RAM; ERR_NO_MEMORY. */
+/* A host pointer to [gpa, gpa + size), valid until guest_unpin() with the same range. The range
+ * lies within one block: ERR_RANGE otherwise, or when it is not RAM; ERR_NO_MEMORY. */
 enum err guest_pin(struct guest_memory *m, gpa_t gpa, uint64_t size, void **span) MUST_CHECK;
 void guest_unpin(struct guest_memory *m, gpa_t gpa, uint64_t size);
 
@@ -44,7 +48,9 @@ struct guest_block {
     hpa_t hpa;
     uint64_t size; /* 4 KiB or 2 MiB; gpa and hpa are aligned to it */
 };
-/* The block that holds `gpa`, allocated now if need be. ERR_RANGE when it is not RAM, ERR_NO_MEMORY. */
-enum err guest_memory_block(struct guest_memory *m, gpa_t gpa, struct guest_block *block) MUST_CHECK;
+/* The block that holds `gpa`, allocated now if need be. ERR_RANGE when it is not RAM,
+ * ERR_NO_MEMORY. */
+enum err guest_memory_block(struct guest_memory *m, gpa_t gpa,
+                            struct guest_block *block) MUST_CHECK;
 
 #endif

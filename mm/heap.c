@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The heap. Small objects come from slabs of 16 KiB, one size class each; every CPU keeps a stack of free objects per class and goes to the
- * class (and its lock) by batches. No small object starts on a page boundary and every large one does, which tells the two apart; large ones are
- * page blocks, remembered in a hash table.
+ * The heap. Small objects come from slabs of 16 KiB, one size class each; every CPU keeps a stack
+ * of free objects per class and goes to the class (and its lock) by batches. No small object starts
+ * on a page boundary and every large one does, which tells the two apart; large ones are page
+ * blocks, remembered in a hash table.
  *
- * Debug builds put a header before each object and a red zone behind it, and fill freed objects: damage is found when the object is freed
- * or handed out again, with the addresses of the code that allocated and freed it.
+ * Debug builds put a header before each object and a red zone behind it, and fill freed objects:
+ * damage is found when the object is freed or handed out again, with the addresses of the code that
+ * allocated and freed it.
  */
 #include <string.h>
 #include "kernel/cpu.h"
@@ -22,8 +24,8 @@
 #define GRANULE     16
 #define CLASS_COUNT 16
 /* A CPU keeps at most this much of one class, and at least 2 objects. */
-#define CACHE_BYTES 4096
-#define CACHE_MAX   32u
+#define CACHE_BYTES   4096
+#define CACHE_MAX     32u
 #define LARGE_BUCKETS 256
 
 /* All but the smallest are multiples of 64 that divide a slab well. */
@@ -37,8 +39,8 @@ struct slab {
     uint16_t used;  /* objects that callers or CPUs hold */
     uint16_t fresh; /* objects from this one on were never handed out */
     uint8_t class_index;
-    bool linked;    /* on the list of its class: has free objects or some that were never handed out */
-    void *free;     /* each one's first word links to the next */
+    bool linked; /* on the list of its class: has free objects or some that were never handed out */
+    void *free;  /* each one's first word links to the next */
     struct slab *next, *prev;
 };
 _Static_assert(sizeof(struct slab) <= SLAB_HEADER, "objects follow the header");
@@ -71,7 +73,8 @@ static uint8_t class_of_size[SMALL_MAX / GRANULE + 1];
 static PER_CPU(struct heap_cpu, heap_cpu);
 static struct spinlock large_lock = SPINLOCK_INIT(&heap_class_lock);
 static struct large *large_table[LARGE_BUCKETS];
-static uint64_t large_bytes, large_count, reserved_bytes; /* the first two under large_lock, the last atomic */
+static uint64_t large_bytes, large_count,
+    reserved_bytes; /* the first two under large_lock, the last atomic */
 
 /* ---- Slabs; under the lock of their class ---- */
 
@@ -131,7 +134,7 @@ static struct slab *slab_new(unsigned class)
     if (!pages.v)
         return NULL;
     struct slab *s = phys_to_virt(pages);
-    *s = (struct slab){.magic = SLAB_MAGIC, .class_index = (uint8_t)class};
+    *s = (struct slab){.magic = SLAB_MAGIC, .class_index = (uint8_t) class};
     slab_link(&classes[class], s);
     classes[class].empty++;
     __atomic_fetch_add(&reserved_bytes, SLAB_SIZE, __ATOMIC_RELAXED);
@@ -276,7 +279,8 @@ static bool filled(const unsigned char *p, size_t size, unsigned char with)
 static void guard_fail(const struct guard *g, const char *what)
 {
     panic("heap: %s: object at %p of %lu bytes, allocated at %p, freed at %p", what,
-          (const void *)((const char *)g + GUARD_BEFORE), (unsigned long)g->size, g->allocated_by, g->freed_by);
+          (const void *)((const char *)g + GUARD_BEFORE), (unsigned long)g->size, g->allocated_by,
+          g->freed_by);
 }
 
 /* From an object of a slab to what the caller gets. */
@@ -361,7 +365,8 @@ static void *large_alloc(size_t size, const void *caller)
             small_free(l, caller);
         return NULL;
     }
-    *l = (struct large){.start = phys_to_virt(pages), .size = size, .order = order, .caller = caller};
+    *l = (struct large){
+        .start = phys_to_virt(pages), .size = size, .order = order, .caller = caller};
     struct large **bucket = large_bucket(l->start);
     uint64_t irq = spin_lock_irq(&large_lock);
     l->next = *bucket;
@@ -441,9 +446,10 @@ void heap_stats_get(struct heap_stats *s)
     spin_unlock_irq(&large_lock, irq);
     for (unsigned id = 0; id < cpu_count(); id++) {
         const struct cpu *cpu = cpu_get(id);
-        for (unsigned class = 0; cpu && class < CLASS_COUNT; class++) {
+        for (unsigned class = 0; cpu && class < CLASS_COUNT; class ++) {
             const struct heap_cache *cache = &cpu_ptr(cpu, heap_cpu)->cache[class];
-            uint64_t objects = cache->allocated - cache->freed; /* may be "negative": freed on another CPU */
+            uint64_t objects =
+                cache->allocated - cache->freed; /* may be "negative": freed on another CPU */
             s->objects += objects;
             s->allocated += objects * class_size[class];
         }
@@ -458,7 +464,7 @@ void heap_init(void)
         spin_init(&classes[i].lock, &heap_class_lock);
     for (unsigned i = 0; i < ARRAY_SIZE(class_of_size); i++) {
         while (i * GRANULE > class_size[class])
-            class++;
-        class_of_size[i] = (uint8_t)class;
+            class ++;
+        class_of_size[i] = (uint8_t) class;
     }
 }

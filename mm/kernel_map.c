@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The kernel's address space. The direct map and the image are mapped once, at the start, by pieces that need no splitting later; only the vmap area
- * changes. Its tables are never freed, so that lookups need no lock.
+ * The kernel's address space. The direct map and the image are mapped once, at the start, by pieces
+ * that need no splitting later; only the vmap area changes. Its tables are never freed, so that
+ * lookups need no lock.
  */
 #include "boot/boot_info.h"
 #include "kernel/log.h"
@@ -11,7 +12,8 @@
 #include "mm/page.h"
 
 /* From the linker script. */
-extern char __kernel_start[], __text_start[], __text_end[], __rodata_start[], __rodata_end[], __bss_end[];
+extern char __kernel_start[], __text_start[], __text_end[], __rodata_start[], __rodata_end[],
+    __bss_end[];
 
 #define KERNEL_TEXT (PT_READ | PT_EXEC | PT_GLOBAL)
 #define KERNEL_RO   (PT_READ | PT_GLOBAL)
@@ -50,9 +52,10 @@ static void map_or_panic(uint64_t va, hpa_t pa, uint64_t size, unsigned attrs, c
         panic("cannot map %s at %#lx: %s", what, (unsigned long)va, err_text(e));
 }
 
-/* A segment of the image. `alias` maps the same memory in the direct map, never more than readable for code and constants. */
-static void map_segment(const struct boot_info *info, const char *start, const char *end, unsigned attrs,
-                        const char *what)
+/* A segment of the image. `alias` maps the same memory in the direct map, never more than readable
+ * for code and constants. */
+static void map_segment(const struct boot_info *info, const char *start, const char *end,
+                        unsigned attrs, const char *what)
 {
     uint64_t offset = (uint64_t)(start - __kernel_start);
     uint64_t size = ALIGN_UP((uint64_t)(end - start), PAGE_SIZE);
@@ -72,19 +75,21 @@ static void map_image(const struct boot_info *info)
     map_segment(info, __rodata_end, __bss_end, KERNEL_RW, "the kernel's data");
 }
 
-/* What the kernel reads and writes through the direct map. The image is mapped by map_image(); code of the firmware, reserved memory
- * and devices are not mapped: speculation must not reach them. */
+/* What the kernel reads and writes through the direct map. The image is mapped by map_image(); code
+ * of the firmware, reserved memory and devices are not mapped: speculation must not reach them. */
 static bool in_direct_map(uint32_t type)
 {
     return type == BOOT_MEM_USABLE || type == BOOT_MEM_LOADER || type == BOOT_MEM_FILE ||
-           type == BOOT_MEM_ACPI_RECLAIM || type == BOOT_MEM_ACPI_NVS || type == BOOT_MEM_RUNTIME_DATA;
+           type == BOOT_MEM_ACPI_RECLAIM || type == BOOT_MEM_ACPI_NVS ||
+           type == BOOT_MEM_RUNTIME_DATA;
 }
 
 /* Where the firmware's map overlaps, what is not mapped yet is mapped page by page. */
 static void map_overlapping(uint64_t base, hpa_t pa, uint64_t size)
 {
     for (uint64_t offset = 0; offset < size; offset += PAGE_SIZE) {
-        enum err e = page_table_map(&kernel_pt, base + offset, HPA(pa.v + offset), PAGE_SIZE, KERNEL_RW);
+        enum err e =
+            page_table_map(&kernel_pt, base + offset, HPA(pa.v + offset), PAGE_SIZE, KERNEL_RW);
         if (e && e != ERR_EXISTS)
             panic("cannot map memory at %#lx: %s", (unsigned long)(pa.v + offset), err_text(e));
     }
@@ -96,7 +101,8 @@ static void map_direct(const struct boot_info *info, uint64_t base, uint64_t end
     end = ALIGN_DOWN(MIN(end, info->direct_map_size), PAGE_SIZE);
     if (base >= end)
         return;
-    enum err e = page_table_map(&kernel_pt, info->direct_map_base + base, HPA(base), end - base, KERNEL_RW);
+    enum err e =
+        page_table_map(&kernel_pt, info->direct_map_base + base, HPA(base), end - base, KERNEL_RW);
     if (e == ERR_EXISTS)
         map_overlapping(info->direct_map_base + base, HPA(base), end - base);
     else if (e)
@@ -110,7 +116,8 @@ static void map_memory(const struct boot_info *info)
     uint64_t base = 0, end = 0;
 
     for (uint32_t i = 0; i < info->mem_count; i++) {
-        uint64_t last = mem[i].size > UINT64_MAX - mem[i].base ? UINT64_MAX : mem[i].base + mem[i].size;
+        uint64_t last =
+            mem[i].size > UINT64_MAX - mem[i].base ? UINT64_MAX : mem[i].base + mem[i].size;
 
         if (!in_direct_map(mem[i].type))
             continue;
@@ -174,7 +181,8 @@ static void area_return(uint64_t base)
     spare_areas = a;
 }
 
-/* Takes an area of `size` bytes and maps `length` bytes of `pa` at `offset` in it. Returns where, 0 on failure. */
+/* Takes an area of `size` bytes and maps `length` bytes of `pa` at `offset` in it. Returns where, 0
+ * on failure. */
 static uint64_t area_map(uint64_t size, uint64_t align, uint64_t offset, hpa_t pa, uint64_t length,
                          unsigned attrs)
 {
@@ -197,9 +205,11 @@ void *kernel_map_device(hpa_t pa, uint64_t size, unsigned attrs)
     if ((attrs & (PT_WRITE | PT_EXEC)) == (PT_WRITE | PT_EXEC))
         return NULL;
     uint64_t length = ALIGN_UP(offset + size, PAGE_SIZE);
-    /* Large devices (frame buffers) lie so that large leaves fit; the page after each area stays unmapped. */
+    /* Large devices (frame buffers) lie so that large leaves fit; the page after each area stays
+     * unmapped. */
     uint64_t align = length >= MIB(2) ? MIB(2) : PAGE_SIZE, shift = (pa.v - offset) & (align - 1);
-    uint64_t va = area_map(shift + length + PAGE_SIZE, align, shift, HPA(pa.v - offset), length, attrs);
+    uint64_t va =
+        area_map(shift + length + PAGE_SIZE, align, shift, HPA(pa.v - offset), length, attrs);
     return va ? (void *)(uintptr_t)(va + offset) : NULL;
 }
 
@@ -240,8 +250,8 @@ void *kernel_stack_alloc(void)
     hpa_t pages = page_alloc(STACK_PAGE_ORDER, PAGE_ZERO);
     if (!pages.v)
         return NULL;
-    uint64_t va = area_map(STACK_SLOT_SIZE, STACK_SLOT_SIZE, THREAD_STACK_SIZE, pages, THREAD_STACK_SIZE,
-                           PT_READ | PT_WRITE);
+    uint64_t va = area_map(STACK_SLOT_SIZE, STACK_SLOT_SIZE, THREAD_STACK_SIZE, pages,
+                           THREAD_STACK_SIZE, PT_READ | PT_WRITE);
     if (!va)
         page_free(pages, STACK_PAGE_ORDER);
     return (void *)(uintptr_t)va;
@@ -266,7 +276,8 @@ static void vmap_init(void)
 
     vmap_base = ALIGN_UP(layout->vmap_base, MIB(2));
     vmap_end = layout->vmap_base + MIN(layout->vmap_size, VMAP_SIZE_MAX);
-    /* The tables down to the first page are made now, so that copies of the root see all that comes. */
+    /* The tables down to the first page are made now, so that copies of the root see all that
+     * comes. */
     map_or_panic(vmap_base, HPA(kernel_pt.root.v), PAGE_SIZE, KERNEL_RO, "the vmap area");
     if (page_table_unmap(&kernel_pt, vmap_base, PAGE_SIZE))
         panic("cannot prepare the vmap area");

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The kernel's own address space: image by segment, direct map (no execute), page-wise mappings in the vmap area. No page is ever writable
- * and executable; page 0 and every guard page are unmapped.
+ * The kernel's own address space: image by segment, direct map (no execute), page-wise mappings in
+ * the vmap area. No page is ever writable and executable; page 0 and every guard page are unmapped.
  */
 #ifndef MM_KERNEL_MAP_H
 #define MM_KERNEL_MAP_H
@@ -16,12 +16,14 @@ void kernel_map_init(const struct boot_info *info);
 void kernel_map_cpu_init(void);
 hpa_t kernel_map_root(void);
 
-/* Maps device registers or firmware tables: any address and size; returns the virtual address of `pa` itself. NULL on failure.
- * attrs: PT_READ|PT_WRITE|PT_DEVICE for registers; firmware tables PT_READ. Undone by kernel_unmap_device() with the same size. */
+/* Maps device registers or firmware tables: any address and size; returns the virtual address of
+ * `pa` itself. NULL on failure. attrs: PT_READ|PT_WRITE|PT_DEVICE for registers; firmware tables
+ * PT_READ. Undone by kernel_unmap_device() with the same size. */
 void *kernel_map_device(hpa_t pa, uint64_t size, unsigned attrs) MUST_CHECK;
 void kernel_unmap_device(void *va, uint64_t size);
 
-/* A stack of THREAD_STACK_SIZE with its guard; returns its lowest address, NULL when there is no memory. Freed stacks are cached. */
+/* A stack of THREAD_STACK_SIZE with its guard; returns its lowest address, NULL when there is no
+ * memory. Freed stacks are cached. */
 void *kernel_stack_alloc(void) MUST_CHECK;
 void kernel_stack_free(void *stack);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The page allocator: taking and freeing blocks. How the data hangs together: mm/page_internal.h. */
+/* The page allocator: taking and freeing blocks. How the data hangs together: mm/page_internal.h.
+ */
 #include <string.h>
 #include "kernel/panic.h"
 #include "mm/page_internal.h"
@@ -142,7 +143,8 @@ static void frame_give(struct page_cpu *c, struct chunk *record, uint64_t base)
     c->whole_count++;
 }
 
-/* Puts the whole superframe `record` out of the set of `c` (for use as one block, or to give it back). */
+/* Puts the whole superframe `record` out of the set of `c` (for use as one block, or to give it
+ * back). */
 static uint64_t frame_detach(struct page_cpu *c, struct chunk *record)
 {
     chunk_set_remove(&c->set, record);
@@ -151,7 +153,8 @@ static uint64_t frame_detach(struct page_cpu *c, struct chunk *record)
     return record->base;
 }
 
-/* Out of chunk records: superframe `base` gives its first pages for more of them and is itself described by the first. */
+/* Out of chunk records: superframe `base` gives its first pages for more of them and is itself
+ * described by the first. */
 #define RECORD_POOL_ORDER 4
 static void record_pool_grow(struct page_cpu *c, uint64_t base)
 {
@@ -189,7 +192,8 @@ static NOINLINE bool cpu_refill(struct page_cpu *c)
     return got != 0;
 }
 
-/* Returns entirely free superframes of `c`, whose lock is held, until `keep` are left, and records that it does not need. */
+/* Returns entirely free superframes of `c`, whose lock is held, until `keep` are left, and records
+ * that it does not need. */
 static NOINLINE void cpu_flush(struct page_cpu *c, unsigned keep)
 {
     page_shared_lock();
@@ -278,7 +282,8 @@ static NOINLINE void cpu_drain(struct page_cpu *c)
     }
 }
 
-/* Hands a block to the CPU that owns its superframe. The block may be taken in as soon as it is on the list. */
+/* Hands a block to the CPU that owns its superframe. The block may be taken in as soon as it is on
+ * the list. */
 static NOINLINE void remote_put(struct page_cpu *owner, uint64_t pa, unsigned order)
 {
     uint64_t *link = phys_to_virt(HPA(pa));
@@ -341,7 +346,8 @@ static void magazines_flush(struct page_cpu *c)
         magazine_flush(c, order, c->magazine[order].count);
 }
 
-/* Half fills an empty magazine from the CPU's superframes; false when there is nothing to put in. */
+/* Half fills an empty magazine from the CPU's superframes; false when there is nothing to put in.
+ */
 static NOINLINE bool magazine_fill(struct page_cpu *c, unsigned order)
 {
     struct magazine *m = &c->magazine[order];
@@ -423,8 +429,8 @@ static NOINLINE bool large_put(uint64_t pa, unsigned order)
     if (order == PAGE_ORDER_1G) {
         valid = valid && gig->taken_whole;
     } else {
-        valid = valid && gig->frames &&
-                gig->frames[unit] == (order << FRAME_ORDER_SHIFT | FRAME_BLOCK);
+        valid =
+            valid && gig->frames && gig->frames[unit] == (order << FRAME_ORDER_SHIFT | FRAME_BLOCK);
         for (unsigned i = 0; valid && i < 1u << (order - PAGE_ORDER_2M); i++)
             gig->frames[unit + i] = FRAME_FREE;
     }
@@ -454,7 +460,8 @@ static void flush_all_magazines(void)
     }
 }
 
-/* Returns the free superframes of all CPUs to the shared part. No page_cpu lock held, interrupts masked. */
+/* Returns the free superframes of all CPUs to the shared part. No page_cpu lock held, interrupts
+ * masked. */
 static void reclaim_all(void)
 {
     flush_all_magazines();
@@ -516,7 +523,8 @@ static uint64_t set_take_below(struct page_cpu *c, unsigned order, uint64_t limi
             if (chunk->base >= limit)
                 continue;
             bool whole = chunk->bucket == CHUNK_ORDER;
-            int unit = chunk_take_below(chunk, order, MIN((limit - chunk->base) >> PAGE_SHIFT, CHUNK_UNITS));
+            int unit = chunk_take_below(chunk, order,
+                                        MIN((limit - chunk->base) >> PAGE_SHIFT, CHUNK_UNITS));
             if (unit < 0)
                 continue;
             chunk_set_place(&c->set, chunk);
@@ -628,7 +636,8 @@ hpa_t page_alloc(unsigned order, unsigned flags)
     return HPA(pa);
 }
 
-/* A whole superframe goes to the set of `c`, described by a spare record; false when it has none. */
+/* A whole superframe goes to the set of `c`, described by a spare record; false when it has none.
+ */
 static bool frame_free(struct page_cpu *c, uint64_t pa)
 {
     const uint64_t *frame = page_frame_word(pa);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The page allocator: buddy blocks of 4 KiB << order. Up to 2 MiB each CPU splits superframes of its own; larger blocks come from a shared table
- * of gigabytes. Metadata: 128 bytes a gigabyte, 8 bytes a superframe once its gigabyte is split, 128 bytes where a superframe is split.
+ * The page allocator: buddy blocks of 4 KiB << order. Up to 2 MiB each CPU splits superframes of
+ * its own; larger blocks come from a shared table of gigabytes. Metadata: 128 bytes a gigabyte, 8
+ * bytes a superframe once its gigabyte is split, 128 bytes where a superframe is split.
  */
 #ifndef MM_PAGE_H
 #define MM_PAGE_H
@@ -15,23 +16,25 @@
 struct boot_info;
 
 enum page_flags {
-    PAGE_ZERO = 1u << 0,    /* zeroed */
+    PAGE_ZERO = 1u << 0,     /* zeroed */
     PAGE_BELOW_4G = 1u << 1, /* for devices with 32-bit addresses */
     PAGE_BELOW_1M = 1u << 2, /* x86 start-up code */
 };
 
-/* Takes over the usable memory of `info`, without touching it; what the direct map does not reach is left out and logged. BOOT_MEM_LOADER
- * memory stays out until page_release_loader(), after which `info` and what it points to are gone. */
+/* Takes over the usable memory of `info`, without touching it; what the direct map does not reach
+ * is left out and logged. BOOT_MEM_LOADER memory stays out until page_release_loader(), after which
+ * `info` and what it points to are gone. */
 void page_init(const struct boot_info *info);
 void page_release_loader(void);
 
-/* Allocates 4 KiB << order bytes, aligned to their size. Returns HPA(0) when there is none (0 is never allocated). Any context
- * but NMI. The content is undefined without PAGE_ZERO. */
+/* Allocates 4 KiB << order bytes, aligned to their size. Returns HPA(0) when there is none (0 is
+ * never allocated). Any context but NMI. The content is undefined without PAGE_ZERO. */
 hpa_t page_alloc(unsigned order, unsigned flags) MUST_CHECK;
-/* Frees what page_alloc() gave, with the same order, on any CPU. The first word of blocks below 2 MiB may be overwritten. Debug builds find double
- * frees and wrong orders and panic. */
+/* Frees what page_alloc() gave, with the same order, on any CPU. The first word of blocks below 2
+ * MiB may be overwritten. Debug builds find double frees and wrong orders and panic. */
 void page_free(hpa_t page, unsigned order);
-/* Gives the allocator the whole pages of [base, base + size), for ranges of the boot map that it did not take: files, the loader's memory. */
+/* Gives the allocator the whole pages of [base, base + size), for ranges of the boot map that it
+ * did not take: files, the loader's memory. */
 void page_free_range(hpa_t base, uint64_t size);
 
 /* The direct map: physical 0 stands at page_direct_map_base. */
@@ -47,10 +50,11 @@ static inline hpa_t virt_to_phys(const void *va)
 }
 
 struct page_stats {
-    uint64_t total, free;      /* bytes given to the allocator; free ones, caches included */
-    uint64_t metadata;         /* bytes of bookkeeping; those taken after the start are missing in `free` too */
-    uint64_t left_out;         /* bytes of RAM that the direct map does not reach */
-    uint64_t largest_order;    /* of any free block */
+    uint64_t total, free; /* bytes given to the allocator; free ones, caches included */
+    uint64_t
+        metadata; /* bytes of bookkeeping; those taken after the start are missing in `free` too */
+    uint64_t left_out;          /* bytes of RAM that the direct map does not reach */
+    uint64_t largest_order;     /* of any free block */
     uint64_t shared_lock_count; /* acquisitions of a shared lock, for the benchmark */
     uint64_t free_blocks[PAGE_ORDER_MAX + 1];
 };

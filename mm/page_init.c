@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The page allocator's start: which memory of the boot map it gets, and where its metadata lies. The map comes from firmware: it may be out of
- * order, overlap, wrap around or lie beyond what the direct map reaches. Work done is by range and by gigabyte, never by page.
+ * The page allocator's start: which memory of the boot map it gets, and where its metadata lies.
+ * The map comes from firmware: it may be out of order, overlap, wrap around or lie beyond what the
+ * direct map reaches. Work done is by range and by gigabyte, never by page.
  */
 #include "boot/boot_info.h"
 #include "kernel/log.h"
 #include "kernel/panic.h"
 #include "mm/page_internal.h"
 
-#define MEM_COUNT_MAX  4096u   /* entries of the map that are read: firmware gives about a hundred */
-#define SPAN_MAX       TIB(16) /* RAM above this address is left out: each gigabyte below it has a record */
-#define RECORDS_MAX    4096u   /* chunk records reserved at the start: one for each superframe up to 8 GiB of memory */
-#define BATCH_MAX      8u      /* superframes that a CPU fetches at once, and keeps at most twice */
-#define BATCH_MIN      2u
-#define BATCH_SHARE    64u     /* a batch is at most this fraction of all superframes */
+#define MEM_COUNT_MAX 4096u /* entries of the map that are read: firmware gives about a hundred */
+#define SPAN_MAX \
+    TIB(16) /* RAM above this address is left out: each gigabyte below it has a record */
+#define RECORDS_MAX \
+    4096u /* chunk records reserved at the start: one for each superframe up to 8 GiB of memory */
+#define BATCH_MAX   8u /* superframes that a CPU fetches at once, and keeps at most twice */
+#define BATCH_MIN   2u
+#define BATCH_SHARE 64u /* a batch is at most this fraction of all superframes */
 
 struct range {
     uint64_t base, end;
@@ -28,14 +31,16 @@ struct boot_map {
     struct range own; /* the metadata */
 };
 
-/* Whole pages of entry `m`: inside it when it is `usable`, else covering it. Empty (base == end) when there are none. */
+/* Whole pages of entry `m`: inside it when it is `usable`, else covering it. Empty (base == end)
+ * when there are none. */
 static struct range entry_range(const struct boot_mem *m, bool usable)
 {
     uint64_t last = m->size > UINT64_MAX - m->base ? UINT64_MAX : m->base + m->size;
     struct range r = {m->base, last};
 
     if (usable) {
-        r.base = m->base > UINT64_MAX - PAGE_MASK ? UINT64_MAX & ~PAGE_MASK : ALIGN_UP(m->base, PAGE_SIZE);
+        r.base = m->base > UINT64_MAX - PAGE_MASK ? UINT64_MAX & ~PAGE_MASK
+                                                  : ALIGN_UP(m->base, PAGE_SIZE);
         r.end = ALIGN_DOWN(last, PAGE_SIZE);
     } else {
         r.base = ALIGN_DOWN(m->base, PAGE_SIZE);
@@ -84,8 +89,9 @@ static void clip(struct range cut, uint64_t *pos, uint64_t *end)
         *end = MIN(*end, cut.base);
 }
 
-/* The next piece of entry `i` from `pos` on that is not metadata and, in an untidy map, claimed neither by an entry of another type nor by an
- * earlier one of the same. Covered places move `pos` and may uncover new ones: so until nothing moves. */
+/* The next piece of entry `i` from `pos` on that is not metadata and, in an untidy map, claimed
+ * neither by an entry of another type nor by an earlier one of the same. Covered places move `pos`
+ * and may uncover new ones: so until nothing moves. */
 static struct range next_piece(const struct boot_map *map, uint32_t i, uint64_t pos, uint64_t end)
 {
     uint64_t start, stop;
@@ -102,7 +108,8 @@ static struct range next_piece(const struct boot_map *map, uint32_t i, uint64_t 
 }
 
 /* Calls `fn` for each piece of memory of `type`; no page comes twice. */
-static void for_each_piece(const struct boot_map *map, enum boot_mem_type type, range_fn *fn, void *arg)
+static void for_each_piece(const struct boot_map *map, enum boot_mem_type type, range_fn *fn,
+                           void *arg)
 {
     for (uint32_t i = 0; i < map->count; i++) {
         struct range r = usable_range(map, &map->mem[i]);
@@ -147,7 +154,8 @@ static bool give_large(uint64_t pa, unsigned order)
     return fresh;
 }
 
-/* A chunk for the superframe of `pa`, no page of which was given so far; NULL when there is no record. */
+/* A chunk for the superframe of `pa`, no page of which was given so far; NULL when there is no
+ * record. */
 static bool adopt_superframe(struct page_cpu *c, uint64_t pa)
 {
     uint64_t base = ALIGN_DOWN(pa, FRAME_SIZE);
@@ -163,7 +171,8 @@ static bool adopt_superframe(struct page_cpu *c, uint64_t pa)
     return record != NULL;
 }
 
-/* Pages of a superframe that is not given whole: they are freed like any others once the superframe has a chunk. */
+/* Pages of a superframe that is not given whole: they are freed like any others once the superframe
+ * has a chunk. */
 static bool give_small(uint64_t pa, unsigned order)
 {
     struct chunk *gig = &page_shared.gigs[pa >> GIG_SHIFT];
@@ -307,11 +316,13 @@ static void note_loader_piece(struct range r, void *unused)
 static void report(const struct boot_info *info, const struct boot_map *map)
 {
     if (info->mem_count > MEM_COUNT_MAX)
-        log_warn("memory map: %u entries, only the first %u are used", info->mem_count, MEM_COUNT_MAX);
+        log_warn("memory map: %u entries, only the first %u are used", info->mem_count,
+                 MEM_COUNT_MAX);
     if (!map->tidy)
         log_warn("memory map: out of order or overlapping; memory claimed twice is not used");
     if (page_shared.left_out)
-        log_warn("%lu MiB of memory above %lu GiB are not used: this CPU's page tables do not reach them",
+        log_warn("%lu MiB of memory above %lu GiB are not used: this CPU's page tables do not "
+                 "reach them",
                  (unsigned long)(page_shared.left_out >> 20), (unsigned long)(map->limit >> 30));
 }
 

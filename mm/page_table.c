@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * The radix walker for all page tables. Order of steps, whatever the format asks for in its hooks:
- *  - a new table is complete before the entry that leads to it is written, and `publish` follows new entries;
- *  - `flush` follows changed and cleared entries, and comes before a table that they led to is freed;
- *  - where the format wants break-before-make (Arm ARM DDI 0487, D8.16.1), a live entry whose output address, size or memory type changes is
- *    cleared and flushed first.
+ *  - a new table is complete before the entry that leads to it is written, and `publish` follows
+ * new entries;
+ *  - `flush` follows changed and cleared entries, and comes before a table that they led to is
+ * freed;
+ *  - where the format wants break-before-make (Arm ARM DDI 0487, D8.16.1), a live entry whose
+ * output address, size or memory type changes is cleared and flushed first.
  */
 #include <string.h>
 #include "mm/page.h"
@@ -54,13 +56,15 @@ static uint64_t *table_of(const struct page_table *pt, uint64_t pte, unsigned le
     return phys_to_virt(pt->format->address(pte, level));
 }
 
-/* [va, va + size) in whole pages, not empty, without wrapping around (the very end of the address space is reached). */
+/* [va, va + size) in whole pages, not empty, without wrapping around (the very end of the address
+ * space is reached). */
 static bool range_valid(uint64_t va, uint64_t size)
 {
     return size && IS_ALIGNED(va | size, PAGE_SIZE) && va + (size - 1) >= va;
 }
 
-/* For ranges that the format can translate: below 2^bits, or in the upper half of a signed format. */
+/* For ranges that the format can translate: below 2^bits, or in the upper half of a signed format.
+ */
 static bool range_reachable(const struct page_table *pt, uint64_t va, uint64_t size)
 {
     unsigned bits = pt->format->address_bits;
@@ -117,7 +121,8 @@ void page_table_destroy(struct page_table *pt)
 struct walk {
     struct page_table *pt;
     unsigned attrs;
-    uint64_t first, last; /* what to flush at the end: the range, or more where a larger leaf was split */
+    uint64_t first,
+        last; /* what to flush at the end: the range, or more where a larger leaf was split */
     bool flush;
     hpa_t free_list[FREE_LIST_MAX]; /* tables to free after the flush */
     unsigned free_count;
@@ -166,7 +171,8 @@ static enum err leaf_split(struct walk *w, uint64_t *slot, uint64_t va, unsigned
         return e;
     uint64_t *entries = phys_to_virt(table), base = ALIGN_DOWN(va, level_size(level));
     for (unsigned i = 0; i < ENTRIES; i++)
-        pt_write(w->pt, &entries[i], f->leaf(HPA(pa.v + i * level_size(level - 1)), level - 1, attrs),
+        pt_write(w->pt, &entries[i],
+                 f->leaf(HPA(pa.v + i * level_size(level - 1)), level - 1, attrs),
                  base + i * level_size(level - 1), level - 1);
     if (f->break_before_make) {
         pt_write(w->pt, slot, 0, va, level);
@@ -188,8 +194,8 @@ static bool table_empty(const struct page_table *pt, const uint64_t *entries)
 
 /* ---- Mapping ---- */
 
-static bool level_clear(const struct page_table *pt, const uint64_t *entries, unsigned level, uint64_t va,
-                        uint64_t last)
+static bool level_clear(const struct page_table *pt, const uint64_t *entries, unsigned level,
+                        uint64_t va, uint64_t last)
 {
     for (;;) {
         uint64_t pte = entries[entry_index(pt, va, level)], end = entry_last(va, level);
@@ -206,8 +212,8 @@ static bool level_clear(const struct page_table *pt, const uint64_t *entries, un
     }
 }
 
-static enum err map_level(struct page_table *pt, uint64_t *entries, unsigned level, uint64_t va, uint64_t last,
-                          hpa_t pa, unsigned attrs)
+static enum err map_level(struct page_table *pt, uint64_t *entries, unsigned level, uint64_t va,
+                          uint64_t last, hpa_t pa, unsigned attrs)
 {
     for (;;) {
         uint64_t *slot = &entries[entry_index(pt, va, level)], end = entry_last(va, level);
@@ -250,11 +256,13 @@ enum err page_table_map(struct page_table *pt, uint64_t va, hpa_t pa, uint64_t s
 
 /* ---- Unmapping and changing ---- */
 
-static enum err change_level(struct walk *w, uint64_t *entries, unsigned level, uint64_t va, uint64_t last,
-                             void (*leaf)(struct walk *w, uint64_t *slot, uint64_t va, unsigned level));
+static enum err
+change_level(struct walk *w, uint64_t *entries, unsigned level, uint64_t va, uint64_t last,
+             void (*leaf)(struct walk *w, uint64_t *slot, uint64_t va, unsigned level));
 
 /* What is below a table entry; the table itself goes when nothing is left in it. */
-static enum err change_table(struct walk *w, uint64_t *slot, unsigned level, uint64_t va, uint64_t last,
+static enum err change_table(struct walk *w, uint64_t *slot, unsigned level, uint64_t va,
+                             uint64_t last,
                              void (*leaf)(struct walk *, uint64_t *, uint64_t, unsigned))
 {
     struct page_table *pt = w->pt;
@@ -273,7 +281,8 @@ static enum err change_table(struct walk *w, uint64_t *slot, unsigned level, uin
 }
 
 /* Calls `leaf` for every leaf in [va, last], split where the range covers a part of it only. */
-static enum err change_level(struct walk *w, uint64_t *entries, unsigned level, uint64_t va, uint64_t last,
+static enum err change_level(struct walk *w, uint64_t *entries, unsigned level, uint64_t va,
+                             uint64_t last,
                              void (*leaf)(struct walk *, uint64_t *, uint64_t, unsigned))
 {
     const struct pt_format *f = w->pt->format;
@@ -329,7 +338,8 @@ enum err page_table_unmap(struct page_table *pt, uint64_t va, uint64_t size)
 
     if (!range_reachable(pt, va, size))
         return ERR_INVALID;
-    enum err e = change_level(&w, phys_to_virt(pt->root), top_level(pt), va, va + (size - 1), leaf_clear);
+    enum err e =
+        change_level(&w, phys_to_virt(pt->root), top_level(pt), va, va + (size - 1), leaf_clear);
     walk_flush(&w);
     return e;
 }
@@ -340,7 +350,8 @@ enum err page_table_protect(struct page_table *pt, uint64_t va, uint64_t size, u
 
     if (!range_reachable(pt, va, size))
         return ERR_INVALID;
-    enum err e = change_level(&w, phys_to_virt(pt->root), top_level(pt), va, va + (size - 1), leaf_protect);
+    enum err e =
+        change_level(&w, phys_to_virt(pt->root), top_level(pt), va, va + (size - 1), leaf_protect);
     walk_flush(&w);
     return e;
 }

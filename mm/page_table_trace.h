@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The one layer through which entries of page tables are written and TLBs told about it. On a machine it is the plain store and the format's
- * own operation. The hosted build also reports each step to a checker (tests/hosted/page_table_checker.c), which knows the rules
- * of the architectures that emulators do not model. Internal to mm/.
+ * The one layer through which entries of page tables are written and TLBs told about it. On a
+ * machine it is the plain store and the format's own operation. The hosted build also reports each
+ * step to a checker (tests/hosted/page_table_checker.c), which knows the rules of the architectures
+ * that emulators do not model. Internal to mm/.
  */
 #ifndef MM_PAGE_TABLE_TRACE_H
 #define MM_PAGE_TABLE_TRACE_H
@@ -10,7 +11,8 @@
 #include "mm/page_table.h"
 
 #ifdef HOST_PT_CHECKER
-void pt_check_write(struct page_table *pt, const uint64_t *slot, uint64_t value, uint64_t va, unsigned level);
+void pt_check_write(struct page_table *pt, const uint64_t *slot, uint64_t value, uint64_t va,
+                    unsigned level);
 void pt_check_flush(struct page_table *pt, uint64_t va, uint64_t size);
 void pt_check_publish(struct page_table *pt, uint64_t va, uint64_t size);
 void pt_check_table_new(struct page_table *pt, hpa_t table);
@@ -23,7 +25,8 @@ void pt_check_table_free(struct page_table *pt, hpa_t table);
 #define pt_check_table_free(pt, table)             ((void)0)
 #endif
 
-/* Writes the entry of `level` at `slot` that translates `va`; what it points to was written before. */
+/* Writes the entry of `level` at `slot` that translates `va`; what it points to was written before.
+ */
 static inline void pt_write(struct page_table *pt, uint64_t *slot, uint64_t value, uint64_t va,
                             unsigned level)
 {

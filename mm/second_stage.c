@@ -8,13 +8,14 @@
 LOCK_CLASS(second_stage_class, "second stage", RANK_SECOND_STAGE);
 
 struct second_stage {
-    struct spinlock lock; /* taken with interrupts as they are: a holder may wait for other CPUs to flush */
+    struct spinlock
+        lock; /* taken with interrupts as they are: a holder may wait for other CPUs to flush */
     struct page_table pt;
     struct guest_memory *memory;
 };
 
-enum err second_stage_create(struct second_stage **out, const struct pt_format *format, struct guest_memory *memory,
-                             void *owner)
+enum err second_stage_create(struct second_stage **out, const struct pt_format *format,
+                             struct guest_memory *memory, void *owner)
 {
     struct second_stage *s = heap_zalloc(sizeof(*s));
 
@@ -45,7 +46,8 @@ hpa_t second_stage_root(const struct second_stage *s)
 }
 
 /* Under the lock. */
-static enum err map_block(struct second_stage *s, const struct guest_block *b, gpa_t gpa, unsigned access)
+static enum err map_block(struct second_stage *s, const struct guest_block *b, gpa_t gpa,
+                          unsigned access)
 {
     struct pt_entry entry;
 

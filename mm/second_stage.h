@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * A guest's second stage (EPT, NPT, stage 2, G-stage): derived from its guest memory, block by block as the guest touches it. The engine
- * brings the format; its flush() finds the VM in page_table.owner.
+ * A guest's second stage (EPT, NPT, stage 2, G-stage): derived from its guest memory, block by
+ * block as the guest touches it. The engine brings the format; its flush() finds the VM in
+ * page_table.owner.
  */
 #ifndef MM_SECOND_STAGE_H
 #define MM_SECOND_STAGE_H
@@ -12,17 +13,18 @@
 struct second_stage;
 
 /* `memory` outlives it; `owner` goes to the format's hooks. */
-enum err second_stage_create(struct second_stage **out, const struct pt_format *format, struct guest_memory *memory,
-                             void *owner) MUST_CHECK;
+enum err second_stage_create(struct second_stage **out, const struct pt_format *format,
+                             struct guest_memory *memory, void *owner) MUST_CHECK;
 /* No CPU may use it any more. */
 void second_stage_destroy(struct second_stage *s);
 hpa_t second_stage_root(const struct second_stage *s);
 
-/* The guest's access (PT_READ, PT_WRITE or PT_EXEC) to `gpa` faulted: maps the largest leaf that fits. ERR_OK: try again; ERR_RANGE: this is
- * not RAM; ERR_NO_MEMORY. Thread context. */
+/* The guest's access (PT_READ, PT_WRITE or PT_EXEC) to `gpa` faulted: maps the largest leaf that
+ * fits. ERR_OK: try again; ERR_RANGE: this is not RAM; ERR_NO_MEMORY. Thread context. */
 enum err second_stage_fault(struct second_stage *s, gpa_t gpa, unsigned access) MUST_CHECK;
 
-/* Takes writing away from what is mapped in [gpa, gpa + size), whole pages: the next write faults, and writing is given back. */
+/* Takes writing away from what is mapped in [gpa, gpa + size), whole pages: the next write faults,
+ * and writing is given back. */
 enum err second_stage_write_protect(struct second_stage *s, gpa_t gpa, uint64_t size) MUST_CHECK;
 /* What is mapped in the range faults again. */
 enum err second_stage_unmap(struct second_stage *s, gpa_t gpa, uint64_t size) MUST_CHECK;

@@ -165,7 +165,8 @@ void host_context_init(struct host_context *ctx, void *stack_top, void (*entry)(
     ctx->context.uc_stack.ss_sp = (char *)stack_top - THREAD_STACK_SIZE;
     ctx->context.uc_stack.ss_size = THREAD_STACK_SIZE;
     ctx->context.uc_link = NULL;
-    makecontext(&ctx->context, (void (*)(void))context_start, 2, (unsigned)(self >> 32), (unsigned)self);
+    makecontext(&ctx->context, (void (*)(void))context_start, 2, (unsigned)(self >> 32),
+                (unsigned)self);
 }
 
 void host_context_switch(struct host_context *from, struct host_context *to)
@@ -188,7 +189,8 @@ void host_trap_frame_print(const struct host_trap_frame *frame, struct out *out)
     out_printf(out, "pc %#lx sp %#lx\n", (unsigned long)frame->pc, (unsigned long)frame->sp);
 }
 
-void host_trap_frame_where(const struct host_trap_frame *frame, uint64_t *pc, uint64_t *fp, uint64_t *sp)
+void host_trap_frame_where(const struct host_trap_frame *frame, uint64_t *pc, uint64_t *fp,
+                           uint64_t *sp)
 {
     *pc = frame->pc;
     *fp = frame->fp;
@@ -234,7 +236,8 @@ bool hosted_fork(void)
         abort();
     if (child_pid == 0) {
         console_fd = fds[1];
-        setenv("CMOCKA_TEST_ABORT", "1", 1); /* a failed assertion ends the child, and so does a fault */
+        setenv("CMOCKA_TEST_ABORT", "1",
+               1); /* a failed assertion ends the child, and so does a fault */
         signal(SIGSEGV, SIG_DFL);
         signal(SIGABRT, SIG_DFL);
     } else {
@@ -251,7 +254,8 @@ bool hosted_child_panicked(void)
     int status;
 
     while (used < sizeof(hosted_panic_text) - 1 &&
-           (got = read(child_pipe, hosted_panic_text + used, sizeof(hosted_panic_text) - 1 - used)) > 0)
+           (got = read(child_pipe, hosted_panic_text + used,
+                       sizeof(hosted_panic_text) - 1 - used)) > 0)
         used += (size_t)got;
     hosted_panic_text[used] = 0;
     close(child_pipe);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The machine that tests stand on: physical memory of any size (sparse, so a terabyte costs nothing), a boot map, CPUs, time, and panics that
- * a test can expect.
+ * The machine that tests stand on: physical memory of any size (sparse, so a terabyte costs
+ * nothing), a boot map, CPUs, time, and panics that a test can expect.
  */
 #ifndef TESTS_HOSTED_H
 #define TESTS_HOSTED_H
@@ -13,7 +13,8 @@
 #define HOSTED_MEMORY_MAX TIB(2)
 #define HOSTED_MEM_MAX    5000
 
-/* Physical memory of HOSTED_MEMORY_MAX bytes, reading as zero; all that earlier tests wrote is gone. Returns where address 0 stands. */
+/* Physical memory of HOSTED_MEMORY_MAX bytes, reading as zero; all that earlier tests wrote is
+ * gone. Returns where address 0 stands. */
 char *hosted_memory_reset(void);
 
 /* A boot_info without memory; what it points to lies outside of the simulated memory. */
@@ -29,26 +30,29 @@ struct cpu *hosted_cpu_add(void);
 /* The calling POSIX thread is `cpu` from now on. */
 void hosted_cpu_set(struct cpu *cpu);
 
-/* Runs `code` in a child process, as a panic cannot be undone; true when it panicked. What it said is in hosted_panic_text then. */
+/* Runs `code` in a child process, as a panic cannot be undone; true when it panicked. What it said
+ * is in hosted_panic_text then. */
 extern char hosted_panic_text[8192];
 extern int hosted_child_status; /* its exit status, or minus the signal that ended it */
 bool hosted_fork(void);
 bool hosted_child_panicked(void);
 NORETURN void hosted_child_exit(void);
-#define hosted_panics(code)                                                                        \
-    ({                                                                                             \
-        if (hosted_fork()) {                                                                       \
-            code;                                                                                  \
-            hosted_child_exit();                                                                   \
-        }                                                                                          \
-        hosted_child_panicked();                                                                   \
+#define hosted_panics(code)      \
+    ({                           \
+        if (hosted_fork()) {     \
+            code;                \
+            hosted_child_exit(); \
+        }                        \
+        hosted_child_panicked(); \
     })
-/* Runs `code` in a child process, on a machine of its own: fails the calling test when it panicked, or when an assertion of cmocka failed. */
-#define hosted_child_test(code)                                                                    \
-    do {                                                                                           \
-        (void)hosted_panics(code);                                                                 \
-        if (hosted_child_status)                                                                   \
-            fail_msg("the child ended with status %d: %s", hosted_child_status, hosted_panic_text); \
+/* Runs `code` in a child process, on a machine of its own: fails the calling test when it panicked,
+ * or when an assertion of cmocka failed. */
+#define hosted_child_test(code)                                                 \
+    do {                                                                        \
+        (void)hosted_panics(code);                                              \
+        if (hosted_child_status)                                                \
+            fail_msg("the child ended with status %d: %s", hosted_child_status, \
+                     hosted_panic_text);                                        \
     } while (0)
 
 /* A reproducible generator (xorshift64*). */
@@ -60,6 +64,7 @@ uint64_t hosted_random(uint64_t *state);
 unsigned hosted_pt_violations(void);
 extern char hosted_pt_rule[256];
 /* Formats for tests: simplified, but with each architecture's rules. */
-extern const struct pt_format hosted_format_x86, hosted_format_arm, hosted_format_riscv, hosted_format_gstage;
+extern const struct pt_format hosted_format_x86, hosted_format_arm, hosted_format_riscv,
+    hosted_format_gstage;
 
 #endif

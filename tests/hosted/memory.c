@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Physical memory as a sparse file, so that what the kernel maps in its vmap area can be mapped here too: stacks really have unmapped guards. And
- * the image's segments, which are only addresses here.
+ * Physical memory as a sparse file, so that what the kernel maps in its vmap area can be mapped
+ * here too: stacks really have unmapped guards. And the image's segments, which are only addresses
+ * here.
  */
 #include <fcntl.h>
 #include <stdlib.h>
@@ -35,15 +36,18 @@ static uint64_t memory_size = HOSTED_MEMORY_MAX;
 static struct host_layout layout;
 static struct boot_mem mem[HOSTED_MEM_MAX];
 
-/* At a gigabyte boundary, as loaders place the direct map, so that the largest leaves fit. NULL when there is no room. */
+/* At a gigabyte boundary, as loaders place the direct map, so that the largest leaves fit. NULL
+ * when there is no room. */
 static char *map_memory(void)
 {
-    char *room = mmap(NULL, memory_size + GIB(1), PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char *room = mmap(NULL, memory_size + GIB(1), PROT_NONE,
+                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (room == MAP_FAILED)
         return NULL;
     room = (char *)ALIGN_UP((uintptr_t)room, GIB(1));
-    room = mmap(room, memory_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED, memory_fd, 0);
+    room = mmap(room, memory_size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE | MAP_FIXED,
+                memory_fd, 0);
     return room == MAP_FAILED ? NULL : room;
 }
 
@@ -58,12 +62,14 @@ char *hosted_memory_reset(void)
             memory_size = GIB(16);
             memory = map_memory();
         }
-        char *vmap = mmap(NULL, VMAP_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        char *vmap =
+            mmap(NULL, VMAP_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
         if (!memory || vmap == MAP_FAILED)
             abort();
         layout = (struct host_layout){(uintptr_t)memory, memory_size, (uintptr_t)vmap, VMAP_SIZE};
     }
-    if (fallocate(memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, (off_t)HOSTED_MEMORY_MAX))
+    if (fallocate(memory_fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0,
+                  (off_t)HOSTED_MEMORY_MAX))
         abort();
     return memory;
 }
@@ -153,10 +159,11 @@ static void mirror_page(const struct page_table *pt, uint64_t va)
     void *at = (void *)(uintptr_t)va, *got;
 
     if (page_table_lookup(pt, va, &e) && e.pa.v < HOSTED_MEMORY_MAX)
-        got = mmap(at, PAGE_SIZE, PROT_READ | (e.attrs & PT_WRITE ? PROT_WRITE : 0), MAP_SHARED | MAP_FIXED,
-                   memory_fd, (off_t)e.pa.v);
+        got = mmap(at, PAGE_SIZE, PROT_READ | (e.attrs & PT_WRITE ? PROT_WRITE : 0),
+                   MAP_SHARED | MAP_FIXED, memory_fd, (off_t)e.pa.v);
     else
-        got = mmap(at, PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+        got = mmap(at, PAGE_SIZE, PROT_NONE,
+                   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
     if (got != at)
         abort();
 }

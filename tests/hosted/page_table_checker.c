@@ -1,16 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * What a strict machine would hold against the page-table code. It models TLBs and table walkers in the worst legal way: everything that was ever
- * valid since the last flush may be cached, a new entry is not seen before it is published, and a table is walked until the flush after
- * its unlinking. Rules, by the entry's format:
+ * What a strict machine would hold against the page-table code. It models TLBs and table walkers in
+ * the worst legal way: everything that was ever valid since the last flush may be cached, a new
+ * entry is not seen before it is published, and a table is walked until the flush after its
+ * unlinking. Rules, by the entry's format:
  *
- *  bbm      a valid entry is not changed to a valid one with another output address, size or memory type, without being cleared and
- *           flushed in between (Arm ARM DDI 0487, D8.16.1, "Using break-before-make when updating translation table entries")
- *  flush    an operation that changed or cleared a valid entry flushes before it ends (Arm ARM D8.16.2; SDM 3A 4.10.4.1; APM2 5.5.2;
+ *  bbm      a valid entry is not changed to a valid one with another output address, size or memory
+ * type, without being cleared and flushed in between (Arm ARM DDI 0487, D8.16.1, "Using
+ * break-before-make when updating translation table entries") flush    an operation that changed or
+ * cleared a valid entry flushes before it ends (Arm ARM D8.16.2; SDM 3A 4.10.4.1; APM2 5.5.2;
  *           RISC-V Privileged 4.2.1)
- *  publish  an entry that became valid is published before the operation ends (Arm ARM D8.2.6, dsb; RISC-V Privileged 4.2.1: implementations
- *           may cache invalid entries); formats of x86 need none (SDM 3A 4.10.2.3)
- *  free     a table is not freed while an entry that led to it may be cached (SDM 3A 4.10.4.2, APM2 5.5.2)
+ *  publish  an entry that became valid is published before the operation ends (Arm ARM D8.2.6, dsb;
+ * RISC-V Privileged 4.2.1: implementations may cache invalid entries); formats of x86 need none
+ * (SDM 3A 4.10.2.3) free     a table is not freed while an entry that led to it may be cached (SDM
+ * 3A 4.10.4.2, APM2 5.5.2)
  */
 #include <stdio.h>
 #include <string.h>
@@ -22,7 +25,8 @@
 char hosted_pt_rule[256];
 static unsigned violations;
 
-/* An entry whose old value may still be cached. `level_size` bytes from `va` are what it translated. */
+/* An entry whose old value may still be cached. `level_size` bytes from `va` are what it
+ * translated. */
 struct stale {
     const struct page_table *pt;
     const uint64_t *slot;
@@ -34,7 +38,8 @@ static unsigned stale_count, fresh_count;
 static void violation(const char *rule, uint64_t va)
 {
     if (violations++ == 0)
-        snprintf(hosted_pt_rule, sizeof(hosted_pt_rule), "%s (address %#lx)", rule, (unsigned long)va);
+        snprintf(hosted_pt_rule, sizeof(hosted_pt_rule), "%s (address %#lx)", rule,
+                 (unsigned long)va);
 }
 
 static uint64_t entry_size(unsigned level)
@@ -55,7 +60,8 @@ static bool overlaps(const struct stale *s, const struct page_table *pt, uint64_
     return s->pt == pt && (s->va - va < size || va - s->va < s->size);
 }
 
-static void drop(struct stale *list, unsigned *count, const struct page_table *pt, uint64_t va, uint64_t size)
+static void drop(struct stale *list, unsigned *count, const struct page_table *pt, uint64_t va,
+                 uint64_t size)
 {
     unsigned kept = 0;
 
@@ -85,15 +91,19 @@ static bool needs_break(const struct pt_format *f, uint64_t old, uint64_t value,
     return changed & (PT_DEVICE | PT_WRITE_COMBINE | PT_GLOBAL);
 }
 
-void pt_check_write(struct page_table *pt, const uint64_t *slot, uint64_t value, uint64_t va, unsigned level)
+void pt_check_write(struct page_table *pt, const uint64_t *slot, uint64_t value, uint64_t va,
+                    unsigned level)
 {
     const struct pt_format *f = pt->format;
     uint64_t old = *slot, size = entry_size(level), base = ALIGN_DOWN(va, size);
     const struct stale *before = find_stale(slot);
     struct stale entry = {pt, slot, old, base, size};
 
-    if (f->present(value) && before && f->break_before_make && needs_break(f, before->old, value, level))
-        violation("Arm ARM D8.16.1: a valid entry was replaced without break-before-make: no flush between", va);
+    if (f->present(value) && before && f->break_before_make &&
+        needs_break(f, before->old, value, level))
+        violation("Arm ARM D8.16.1: a valid entry was replaced without break-before-make: no flush "
+                  "between",
+                  va);
     if (f->present(old) && old != value) {
         if (f->present(value) && f->break_before_make && needs_break(f, old, value, level))
             violation("Arm ARM D8.16.1: a valid entry was replaced without break-before-make", va);
@@ -124,7 +134,8 @@ void pt_check_table_free(struct page_table *pt, hpa_t table)
     for (unsigned i = 0; i < stale_count; i++)
         if (stale[i].pt == pt && !pt->format->is_leaf(stale[i].old, 1) &&
             pt->format->address(stale[i].old, 1).v == table.v)
-            violation("SDM 3A 4.10.4.2: a table was freed while its entry may be cached", stale[i].va);
+            violation("SDM 3A 4.10.4.2: a table was freed while its entry may be cached",
+                      stale[i].va);
 }
 
 unsigned hosted_pt_violations(void)
@@ -132,10 +143,13 @@ unsigned hosted_pt_violations(void)
     unsigned count;
 
     for (unsigned i = 0; i < stale_count; i++)
-        violation("Arm ARM D8.16.2, SDM 3A 4.10.4.1, RISC-V Privileged 4.2.1: a changed entry was not flushed", stale[i].va);
+        violation("Arm ARM D8.16.2, SDM 3A 4.10.4.1, RISC-V Privileged 4.2.1: a changed entry was "
+                  "not flushed",
+                  stale[i].va);
     for (unsigned i = 0; i < fresh_count; i++)
         if (strcmp(fresh[i].pt->format->name, "x86"))
-            violation("Arm ARM D8.2.6, RISC-V Privileged 4.2.1: a new entry was not published", fresh[i].va);
+            violation("Arm ARM D8.2.6, RISC-V Privileged 4.2.1: a new entry was not published",
+                      fresh[i].va);
     stale_count = fresh_count = 0;
     count = violations;
     violations = 0;
@@ -189,12 +203,12 @@ static void flush(struct page_table *pt, uint64_t va, uint64_t size)
         hosted_mirror(pt, va, size);
 }
 
-#define FORMAT(name_, levels_, root_order_, bits_, bbm_)                                           \
-    {                                                                                              \
-        .name = name_, .levels = levels_, .root_order = root_order_, .address_bits = bits_,        \
-        .max_leaf_1g = true, .break_before_make = bbm_, .leaf = leaf, .table = table,              \
-        .present = present, .is_leaf = is_leaf, .address = address, .attrs = attrs_of,             \
-        .flush = flush, .publish = flush                                                           \
+#define FORMAT(name_, levels_, root_order_, bits_, bbm_)                                    \
+    {                                                                                       \
+        .name = name_, .levels = levels_, .root_order = root_order_, .address_bits = bits_, \
+        .max_leaf_1g = true, .break_before_make = bbm_, .leaf = leaf, .table = table,       \
+        .present = present, .is_leaf = is_leaf, .address = address, .attrs = attrs_of,      \
+        .flush = flush, .publish = flush                                                    \
     }
 const struct pt_format hosted_format_x86 = FORMAT("x86", 4, 0, 48, false);
 const struct pt_format hosted_format_arm = FORMAT("Arm", 4, 0, 48, true);

@@ -45,7 +45,8 @@ static unsigned char *model(uint64_t gpa, uint64_t size)
 static void random_operation(struct guest_memory *m, uint64_t *seed)
 {
     uint64_t r = hosted_random(seed), size = hosted_random(seed) % (r % 3 ? 64 : sizeof(buffer));
-    uint64_t gpa = (r >> 8) % 2 ? (r >> 16) % (LOW_END + MIB(1)) : HIGH_BASE + (r >> 16) % (HIGH_SIZE + PAGE_SIZE);
+    uint64_t gpa = (r >> 8) % 2 ? (r >> 16) % (LOW_END + MIB(1))
+                                : HIGH_BASE + (r >> 16) % (HIGH_SIZE + PAGE_SIZE);
     unsigned char *is = model(gpa, size);
     enum err want = is ? ERR_OK : ERR_RANGE;
 

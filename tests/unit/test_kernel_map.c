@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The kernel's address space: what is mapped how, devices, stacks with guards. The vmap area is really mapped in the test's process. */
+/* The kernel's address space: what is mapped how, devices, stacks with guards. The vmap area is
+ * really mapped in the test's process. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <string.h>
@@ -121,13 +122,15 @@ static void devices(void)
         assert_true(look((uintptr_t)registers[i], &e));
         assert_int_equal(e.pa.v, pa);
         assert_true(e.attrs & PT_DEVICE);
-        assert_false(kernel_map_readable((uintptr_t)registers[i], 4)); /* reading may have effects */
+        assert_false(
+            kernel_map_readable((uintptr_t)registers[i], 4)); /* reading may have effects */
     }
     for (unsigned i = 0; i < ARRAY_SIZE(registers); i += 2)
         kernel_unmap_device(registers[i], 0x1800);
     for (unsigned i = 0; i < ARRAY_SIZE(registers); i++)
         assert_int_equal(look((uintptr_t)registers[i], &e), i % 2);
-    void *screen = kernel_map_device(HPA(GIB(3) + MIB(1) + 16), MIB(8), PT_READ | PT_WRITE | PT_WRITE_COMBINE);
+    void *screen =
+        kernel_map_device(HPA(GIB(3) + MIB(1) + 16), MIB(8), PT_READ | PT_WRITE | PT_WRITE_COMBINE);
     assert_true(look((uintptr_t)screen + MIB(4), &e));
     assert_int_equal(e.pa.v, GIB(3) + MIB(5) + 16);
     assert_int_equal(e.size, MIB(2));

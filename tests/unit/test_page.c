@@ -63,14 +63,16 @@ static void check_totals(const struct page_stats *before)
 
     page_stats_get(&s);
     assert_int_equal(s.total, before->total);
-    assert_int_equal(s.free + (s.metadata - before->metadata) + model.used_pages * PAGE_SIZE, before->free);
+    assert_int_equal(s.free + (s.metadata - before->metadata) + model.used_pages * PAGE_SIZE,
+                     before->free);
     for (unsigned order = 0; order <= PAGE_ORDER_MAX; order++)
         by_blocks += s.free_blocks[order] * (PAGE_SIZE << order);
     assert_int_equal(by_blocks, s.free);
 }
 
 /* Random blocks of orders 0..`max` on `cpus` CPUs, with at most `live` blocks alive. */
-static void random_operations(uint64_t memory, unsigned max, unsigned cpus, unsigned live, unsigned count)
+static void random_operations(uint64_t memory, unsigned max, unsigned cpus, unsigned live,
+                              unsigned count)
 {
     struct cpu *cpu[8] = {cpu_boot()};
     uint64_t seed = 0x123456789abcdefULL + max;
@@ -272,14 +274,15 @@ static void odd_map(void)
     struct boot_info *info = hosted_boot_info();
 
     hosted_boot_mem(info, MIB(64), MIB(64), BOOT_MEM_USABLE);
-    hosted_boot_mem(info, MIB(1), MIB(31), BOOT_MEM_USABLE);                 /* out of order */
-    hosted_boot_mem(info, MIB(96), MIB(64), BOOT_MEM_USABLE);                /* overlaps the first */
-    hosted_boot_mem(info, MIB(70), MIB(2), BOOT_MEM_RESERVED);               /* inside the first */
-    hosted_boot_mem(info, MIB(300) + 100, PAGE_SIZE, BOOT_MEM_USABLE);       /* no whole page */
-    hosted_boot_mem(info, UINT64_MAX - MIB(1), MIB(8), BOOT_MEM_USABLE);     /* wraps around */
-    hosted_boot_mem(info, MIB(200), 0, BOOT_MEM_USABLE);                     /* empty */
+    hosted_boot_mem(info, MIB(1), MIB(31), BOOT_MEM_USABLE);             /* out of order */
+    hosted_boot_mem(info, MIB(96), MIB(64), BOOT_MEM_USABLE);            /* overlaps the first */
+    hosted_boot_mem(info, MIB(70), MIB(2), BOOT_MEM_RESERVED);           /* inside the first */
+    hosted_boot_mem(info, MIB(300) + 100, PAGE_SIZE, BOOT_MEM_USABLE);   /* no whole page */
+    hosted_boot_mem(info, UINT64_MAX - MIB(1), MIB(8), BOOT_MEM_USABLE); /* wraps around */
+    hosted_boot_mem(info, MIB(200), 0, BOOT_MEM_USABLE);                 /* empty */
     hosted_boot_mem(info, MIB(201), MIB(1) + 0x123, (enum boot_mem_type)99); /* unknown */
-    hosted_boot_mem(info, HOSTED_MEMORY_MAX - MIB(1), MIB(2), BOOT_MEM_USABLE); /* half of it in reach */
+    hosted_boot_mem(info, HOSTED_MEMORY_MAX - MIB(1), MIB(2),
+                    BOOT_MEM_USABLE); /* half of it in reach */
     assert_int_equal(usable_total(info), MIB(31) + MIB(96) - MIB(2) + MIB(1));
 }
 

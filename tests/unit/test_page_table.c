@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The page-table walker against a flat map of pages, with the checker of barrier rules watching every step. */
+/* The page-table walker against a flat map of pages, with the checker of barrier rules watching
+ * every step. */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The host contract on Linux, the inline part: a machine that a test drives (tests/hosted/hosted.h). A POSIX thread stands on one virtual CPU
- * at a time, so a test may step N CPUs from one thread, deterministically, or run N threads as N CPUs. Masking interrupts is a flag;
- * interrupts are delivered when the test steps a CPU and when they are unmasked. Time is a counter that the test advances.
+ * The host contract on Linux, the inline part: a machine that a test drives
+ * (tests/hosted/hosted.h). A POSIX thread stands on one virtual CPU at a time, so a test may step N
+ * CPUs from one thread, deterministically, or run N threads as N CPUs. Masking interrupts is a
+ * flag; interrupts are delivered when the test steps a CPU and when they are unmasked. Time is a
+ * counter that the test advances.
  */
 #ifndef HOST_ARCH_H
 #define HOST_ARCH_H
@@ -21,8 +23,8 @@ struct host_cpu {
     uint64_t timer_deadline; /* 0: none */
     uint32_t ipi_pending;    /* atomic, a bit for each enum host_ipi */
     uint64_t ipi_received;
-    ucontext_t resume;       /* where the CPU goes on when it is stepped */
-    bool waiting;            /* it is in host_wait() */
+    ucontext_t resume; /* where the CPU goes on when it is stepped */
+    bool waiting;      /* it is in host_wait() */
 };
 
 struct host_trap_frame {
@@ -109,30 +111,30 @@ static inline void host_barrier_write(void)
     __atomic_thread_fence(__ATOMIC_RELEASE);
 }
 
-#define HOSTED_MMIO(bits)                                                                          \
-    static inline uint##bits##_t mmio_read##bits(const volatile void *p)                           \
-    {                                                                                              \
-        return *(const volatile uint##bits##_t *)p;                                                \
-    }                                                                                              \
-    static inline void mmio_write##bits(volatile void *p, uint##bits##_t value)                    \
-    {                                                                                              \
-        *(volatile uint##bits##_t *)p = value;                                                     \
+#define HOSTED_MMIO(bits)                                                       \
+    static inline uint##bits##_t mmio_read##bits(const volatile void *p)        \
+    {                                                                           \
+        return *(const volatile uint##bits##_t *)p;                             \
+    }                                                                           \
+    static inline void mmio_write##bits(volatile void *p, uint##bits##_t value) \
+    {                                                                           \
+        *(volatile uint##bits##_t *)p = value;                                  \
     }
 HOSTED_MMIO(8)
 HOSTED_MMIO(16)
 HOSTED_MMIO(32)
 HOSTED_MMIO(64)
 
-#define HOSTED_PORT(bits)                                                                          \
-    static inline uint##bits##_t host_port_read##bits(uint16_t port)                               \
-    {                                                                                              \
-        (void)port;                                                                                \
-        return (uint##bits##_t)~0ULL;                                                              \
-    }                                                                                              \
-    static inline void host_port_write##bits(uint16_t port, uint##bits##_t value)                  \
-    {                                                                                              \
-        (void)port;                                                                                \
-        (void)value;                                                                               \
+#define HOSTED_PORT(bits)                                                         \
+    static inline uint##bits##_t host_port_read##bits(uint16_t port)              \
+    {                                                                             \
+        (void)port;                                                               \
+        return (uint##bits##_t) ~0ULL;                                            \
+    }                                                                             \
+    static inline void host_port_write##bits(uint16_t port, uint##bits##_t value) \
+    {                                                                             \
+        (void)port;                                                               \
+        (void)value;                                                              \
     }
 HOSTED_PORT(8)
 HOSTED_PORT(16)
