@@ -6,9 +6,10 @@
 #include "kernel/log.h"
 #include "mm/heap.h"
 
-#define WFI_INSTRUCTION  0x10500073u
-#define TIMER_LATE_LIMIT (365ULL * 24 * 3600 * NS_PER_SEC) /* farther timers are as good as none \
-                                                            */
+#define WFI_INSTRUCTION 0x10500073u
+#define TIMER_LATE_LIMIT                                                    \
+    (365ULL * 24 * 3600 * NS_PER_SEC) /* farther timers are as good as none \
+                                       */
 
 /* ---- Creation ---- */
 
