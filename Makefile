@@ -158,7 +158,7 @@ $(O)/loader.so: $(loader-objs) $(O)/link.flags
 	    $(DEPS)/lib/libgnuefi.a $(DEPS)/lib/libefi.a -o $@
 
 $(efi): $(O)/loader.so tools/pe.py
-	$(call say,PE,$@)$(OBJCOPY) $(efi-sections) $(efi-target-$(ARCH)) $< $@
+	$(call say,PE,$@)$(OBJCOPY) -S $(efi-sections) $(efi-target-$(ARCH)) $< $@
 	$(Q)$(PYTHON) tools/pe.py finish $@
 
 kernel: $(efi)

@@ -17,18 +17,25 @@
 
 #ifdef __ASSEMBLER__
 
+/* It would take assembly for C. */
+/* clang-format off */
 /* Puts down instruction `vhe`; `nvhe` and `el1` take its place in those modes. */
-.macro mode_insn vhe : req, nvhe : req,
-                                   el1 : req.Lmode\@ :
-    \vhe.pushsection table_mode_patches,
-                                   "a".balign 4.long.Lmode\@-.
+.macro mode_insn vhe:req, nvhe:req, el1:req
+.Lmode\@:
+    \vhe
+    .pushsection table_mode_patches, "a"
+    .balign 4
+    .long .Lmode\@ - .
     \nvhe
-    \el1.popsection.endm
+    \el1
+    .popsection
+.endm
 
-                                       /* reg = this CPU's struct cpu */
-                                       .macro this_cpu reg : req mode_insn "mrs \reg, tpidr_el2",
-                                   "mrs \reg, tpidr_el2",
-                                   "mrs \reg, tpidr_el1".endm
+/* reg = this CPU's struct cpu */
+.macro this_cpu reg:req
+    mode_insn "mrs \reg, tpidr_el2", "mrs \reg, tpidr_el2", "mrs \reg, tpidr_el1"
+.endm
+/* clang-format on */
 
 #else
 
