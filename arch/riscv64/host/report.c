@@ -6,6 +6,8 @@
 #include "mm/page_table.h"
 #include "sbi.h"
 
+#include <string.h>
+
 /* The widest hgatp mode and VMID that the hart keeps when they are written (21.2.10). Masked; no
  * guest is loaded. */
 static uint64_t hgatp_try(uint64_t value)
@@ -72,12 +74,17 @@ void host_cpu_report(struct out *out)
 void host_report(struct out *out)
 {
     const struct host_layout *l = host_layout();
+    const char *isa = cpus_isa_string();
     uint64_t features = cpu_boot()->host.features;
 
     out_printf(out, "firmware: ");
     sbi_describe(out);
-    out_printf(out, "\nISA: %s\n",
-               *cpus_isa_string() ? cpus_isa_string() : "not given by the firmware");
+    out_printf(out, "\nISA: ");
+    if (*isa)
+        out_write(out, isa, strlen(isa)); /* longer than what out_printf() formats at once */
+    else
+        out_printf(out, "not given by the firmware");
+    out_printf(out, "\n");
     out_printf(out, "page tables: %s, direct map of %lu GiB\n", host_pt_format()->name,
                l->direct_map_size >> 30);
     out_printf(out, "clock: %s, %lu kHz\n", host_clock_name(), host_counter_hz() / 1000);

@@ -153,16 +153,26 @@ void host_trap_frame_where(const struct host_trap_frame *frame, uint64_t *pc, ui
     *sp = frame->x[REG_SP];
 }
 
-/* The frame record lies right below the frame pointer: the caller's frame pointer, then the return
- * address (psABI). */
+/* The two words below a frame pointer, or NULL where no frame can be. */
+static const uint64_t *frame_record(uint64_t fp, uint64_t stack, uint64_t size)
+{
+    if (fp & 7 || fp < stack + 16 || fp > stack + size)
+        return NULL;
+    return (const uint64_t *)fp - 2;
+}
+
+/* The record holds the caller's frame pointer, then the return address (psABI). A function that
+ * calls nothing saves only the frame pointer, in the place of the address: such a frame is passed
+ * over. */
 bool host_frame_next(uint64_t *fp, uint64_t *pc, uint64_t stack, uint64_t size)
 {
-    const uint64_t *record;
+    const uint64_t *record = frame_record(*fp, stack, size);
 
-    if (*fp & 7 || *fp < stack + 16 || *fp > stack + size)
-        return false;
-    record = (const uint64_t *)*fp - 2;
-    if (record[0] <= *fp && record[0] != 0)
+    if (record && record[1] > *fp && record[1] <= stack + size) {
+        *fp = record[1];
+        record = frame_record(*fp, stack, size);
+    }
+    if (!record || (record[0] <= *fp && record[0] != 0))
         return false;
     *fp = record[0];
     *pc = record[1];
