@@ -87,15 +87,9 @@ static uint64_t read_entry(const uint8_t *entry, size_t width)
     return address;
 }
 
-/* Reads the RSDT or XSDT at `pa`, whose entries are `width` bytes wide. */
-static void read_root(hpa_t pa, const char *signature, size_t width)
+/* Maps the tables that the entries of `root`, `width` bytes each, lead to. */
+static void read_entries(const struct acpi_header *root, size_t width)
 {
-    const struct acpi_header *root = map_table(pa);
-    if (!root || memcmp(root->signature, signature, 4) != 0) {
-        log_warn("ACPI: no valid %s at 0x%llx: no ACPI table is used", signature,
-                 (unsigned long long)pa.v);
-        return;
-    }
     size_t entries = (root->length - sizeof(*root)) / width;
     if (entries > ACPI_TABLES_MAX) {
         log_warn("ACPI: %zu tables, only the first %d are read", entries, ACPI_TABLES_MAX);
@@ -108,6 +102,19 @@ static void read_root(hpa_t pa, const char *signature, size_t width)
         if (table)
             acpi.tables[acpi.count++] = table;
     }
+}
+
+/* Reads the RSDT or XSDT at `pa`. */
+static void read_root(hpa_t pa, const char *signature, size_t width)
+{
+    const struct acpi_header *root = map_table(pa);
+    if (root && memcmp(root->signature, signature, 4) == 0)
+        read_entries(root, width);
+    else
+        log_warn("ACPI: no valid %s at 0x%llx: no ACPI table is used", signature,
+                 (unsigned long long)pa.v);
+    if (root)
+        kernel_unmap_device((void *)(uintptr_t)root, root->length);
 }
 
 static bool rsdp_valid(const struct acpi_rsdp *rsdp)
