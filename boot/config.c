@@ -52,10 +52,8 @@ struct text {
     const char *at, *end;
 };
 
-/*
- * inih's reader, as fgets: one line into `line`, NULL at the end. What does not fit is dropped with
- * the rest of its line, so that it is not taken for a line of its own.
- */
+/* inih's reader, as fgets: at most a line into `line`, NULL at the end. inih itself drops the rest
+ * of an overlong one. */
 static char *read_line(char *line, int room, void *stream)
 {
     struct text *text = stream;
@@ -63,11 +61,9 @@ static char *read_line(char *line, int room, void *stream)
 
     if (text->at == text->end)
         return NULL;
-    while (text->at < text->end) {
-        char c = *text->at++;
-        if (used + 1 < room)
-            line[used++] = c;
-        if (c == '\n')
+    while (text->at < text->end && used + 1 < room) {
+        line[used++] = *text->at++;
+        if (line[used - 1] == '\n')
             break;
     }
     line[used] = '\0';

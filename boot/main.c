@@ -83,23 +83,30 @@ static const char *make_boot_info(uint64_t entry_counter)
     return NULL;
 }
 
+static const char *refuse_kernel(const char *wrong)
+{
+    Print(L"The kernel in this loader is damaged: %a.\r\n", wrong);
+    return "copy the loader to the boot disk again";
+}
+
 static const char *load_kernel(void)
 {
-    const char *wrong =
-        kernel_elf_parse(kernel_image_start, (size_t)(kernel_image_end - kernel_image_start),
-                         &arch_elf_target, &kernel);
+    size_t size = (size_t)(kernel_image_end - kernel_image_start);
+    const char *wrong = kernel_elf_parse(kernel_image_start, size, &arch_elf_target, &kernel);
 
     if (wrong)
-        return wrong;
+        return refuse_kernel(wrong);
     char *image = memory_take(kernel.size, KERNEL_ALIGN, BOOT_MEM_KERNEL, false);
     if (!image)
         return "there is not enough memory for the kernel";
     wrong =
         kernel_elf_load(&kernel, kernel_image_start, &arch_elf_target, image, layout.kernel_virt);
+    if (wrong)
+        return refuse_kernel(wrong);
     arch_publish(image, kernel.size);
     loader.info->kernel_phys = (uintptr_t)image;
     loader.info->kernel_size = kernel.size;
-    return wrong;
+    return NULL;
 }
 
 /* Room for the final memory map; filled now with the present one, which has the same RAM. */
