@@ -114,7 +114,8 @@ void arm_inject_undefined(struct vcpu *v);
 /* A synchronous external abort for a data access (or fetch) at `far`. */
 void arm_inject_abort(struct vcpu *v, uint64_t far, bool fetch);
 
-/* walk.c: the guest-physical address of `va` by the guest's own tables. On the vCPU's own thread; false when it is not mapped. */
+/* walk.c: the guest-physical address of `va` by the guest's own tables. On the vCPU's own thread;
+ * false when it is not mapped. */
 bool arm_translate(struct vcpu *v, uint64_t va, uint64_t *gpa);
 
 /* sysreg.c */

@@ -49,7 +49,8 @@ static bool decode_pair(uint32_t insn, struct operand *o)
     return true;
 }
 
-/* LDR, STR and their like with post-index or pre-index: size, 111, V = 0, 00, opc, 0, imm9, form, Rn, Rt */
+/* LDR, STR and their like with post-index or pre-index: size, 111, V = 0, 00, opc, 0, imm9, form,
+ * Rn, Rt */
 static bool decode_single(uint32_t insn, struct operand *o)
 {
     unsigned opc = insn >> 22 & 3;
@@ -86,7 +87,8 @@ static void write_back(struct vcpu *v, const struct operand *o)
         s->sys.sp_el0 += (uint64_t)o->step;
 }
 
-/* The fault names the first byte of a pair when both lie on one page, which devices' registers do. */
+/* The fault names the first byte of a pair when both lie on one page, which devices' registers do.
+ */
 static bool by_instruction(struct vcpu *v, const struct vm_exit *exit)
 {
     struct bus *bus = &v->vm->mmio;
@@ -94,7 +96,8 @@ static bool by_instruction(struct vcpu *v, const struct vm_exit *exit)
     uint64_t gpa;
     uint32_t insn;
 
-    if (exit->memory.access == PT_EXEC || !exit->memory.gva_valid || !arm_translate(v, arm_state(v)->pc, &gpa) ||
+    if (exit->memory.access == PT_EXEC || !exit->memory.gva_valid ||
+        !arm_translate(v, arm_state(v)->pc, &gpa) ||
         guest_copy_from(v->vm->memory, GPA(gpa), &insn, sizeof(insn)) != ERR_OK)
         return false;
     if (!decode_pair(insn, &o) && !decode_single(insn, &o))

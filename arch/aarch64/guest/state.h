@@ -49,8 +49,9 @@ struct arm_gic {
     uint64_t lr[ARM_LR_MAX]; /* the first lr_used ones */
     uint32_t lr_used;
     uint32_t lr_count; /* that the engine has */
-    bool timer_active; /* the guest is handling the virtual timer's interrupt, which is tied to the
-                          hardware's */
+    uint32_t lr_new;   /* those that went in as pending */
+    bool timer_held;   /* the virtual timer's interrupt is pending or active in the guest: the
+                          hardware's, tied to it, is active */
     bool timer_drop; /* the virtual timer's line went down before the guest took its interrupt: end
                         the hardware's */
     void (*timer_fired)(struct vcpu *v); /* the machine's: the virtual timer's interrupt came */

@@ -218,14 +218,16 @@ static void fill(struct vcpu *v)
     all = collect_bank(g, &a->bank, 0, v->id, list, &count, room);
     for (unsigned i = 1; shared && i < VGIC_BANKS; i++)
         all &= collect_bank(g, &g->banks[i], i, v->id, list, &count, room);
-    for (unsigned i = 0; i < count; i++)
+    s->lr_new = 0;
+    for (unsigned i = 0; i < count; i++) {
         s->lr[i] = make_lr(v, list[i].irq);
+        s->lr_new |= s->lr[i] & ARM_LR_PENDING ? 1u << i : 0;
+    }
     if (shared)
         spin_unlock(&g->lock);
     spin_unlock(&a->lock);
     s->lr_used = count;
     s->hcr = ARM_ICH_EN | (all ? 0 : ARM_ICH_UIE);
-    v->stats.injected += count;
 }
 
 /* Masked. The virtual timer's line may have gone down by a register write that nobody saw. */
@@ -240,9 +242,9 @@ static void timer_line_check(struct vcpu *v)
         (ARM_TIMER_ENABLE | ARM_TIMER_STATUS))
         return;
     vgic_set_private(v, PPI_VIRTUAL_TIMER, false);
+    arm_state(v)->gic.timer_held = arm_vcpu(v)->bank.active >> PPI_VIRTUAL_TIMER & 1;
     /* When the guest is handling it, its own end of interrupt comes. */
-    if (!(arm_vcpu(v)->bank.active >> PPI_VIRTUAL_TIMER & 1))
-        arm_state(v)->gic.timer_drop = true;
+    arm_state(v)->gic.timer_drop = !arm_state(v)->gic.timer_held;
 }
 
 void vgic_before_run(struct vcpu *v)
@@ -265,7 +267,7 @@ static void fold(struct vcpu *v, uint64_t lr)
 
     b->active = lr & ARM_LR_ACTIVE ? b->active | bit : b->active & ~bit;
     if (irq == PPI_VIRTUAL_TIMER) {
-        arm_state(v)->gic.timer_active = lr & ARM_LR_ACTIVE;
+        arm_state(v)->gic.timer_held = lr & (ARM_LR_ACTIVE | ARM_LR_PENDING);
         /* Done: the hardware raises it again if the timer still asks. */
         if (!(lr & (ARM_LR_ACTIVE | ARM_LR_PENDING)))
             b->level &= ~bit;
@@ -289,6 +291,8 @@ void vgic_after_run(struct vcpu *v)
         if (shared)
             spin_lock_nested(&g->lock);
         fold(v, s->lr[i]);
+        if (s->lr_new >> i & 1 && !(s->lr[i] & ARM_LR_PENDING))
+            v->stats.injected++; /* the guest took it */
         if (shared)
             spin_unlock(&g->lock);
     }
@@ -324,6 +328,7 @@ bool vgic_has_work(struct vcpu *v)
 
 static void timer_fired(struct vcpu *v)
 {
+    arm_state(v)->gic.timer_held = true;
     vgic_set_private(v, PPI_VIRTUAL_TIMER, true);
 }
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The guest's stage 1 translation (Arm ARM D8.2, D8.3), for instructions that the hypervisor reads itself. */
+/* The guest's stage 1 translation (Arm ARM D8.2, D8.3), for instructions that the hypervisor reads
+ * itself. */
 #include "arch/aarch64/guest/machine.h"
 
 #define GUEST_SCTLR_M  BIT(0)
@@ -19,12 +20,14 @@ static unsigned granule_shift(uint64_t tcr, bool upper)
 /* One table entry; false when it is not valid or not in RAM. */
 static bool read_entry(struct vcpu *v, uint64_t table, uint64_t index, uint64_t *entry)
 {
-    return guest_copy_from(v->vm->memory, GPA(table + index * 8), entry, sizeof(*entry)) == ERR_OK &&
+    return guest_copy_from(v->vm->memory, GPA(table + index * 8), entry, sizeof(*entry)) ==
+               ERR_OK &&
            *entry & DESC_VALID;
 }
 
 /* Down from `level` tables above the page: a leaf ends the walk early. */
-static bool walk(struct vcpu *v, uint64_t va, uint64_t table, unsigned bits, unsigned granule, uint64_t *gpa)
+static bool walk(struct vcpu *v, uint64_t va, uint64_t table, unsigned bits, unsigned granule,
+                 uint64_t *gpa)
 {
     unsigned stride = granule - 3;
     uint64_t entry = 0;

@@ -333,17 +333,13 @@ void gic_guest_timer_end(void)
     mmio_write32(sgi + GICD_ICACTIVER, 1u << arm_timer_virtual_irq());
 }
 
-void gic_guest_timer(void *vcpu, void (*fired)(void *vcpu), bool active)
+void gic_guest_timer(void *vcpu, void (*fired)(void *vcpu), bool held)
 {
     struct host_cpu *h = &this_cpu()->host;
-    unsigned irq = arm_timer_virtual_irq();
     char *sgi = (char *)h->redistributor + GICR_SGI_BASE;
 
-    /* Active here and nobody to end it; or to be ended by this guest. */
-    if (!vcpu)
-        gic_guest_timer_end();
-    else if (active)
-        mmio_write32(sgi + GICD_ISACTIVER, 1u << irq);
+    if (held)
+        mmio_write32(sgi + (vcpu ? GICD_ISACTIVER : GICD_ICACTIVER), 1u << arm_timer_virtual_irq());
     h->timer_vcpu = vcpu;
     h->timer_fired = fired;
 }

@@ -49,9 +49,9 @@ void gic_handle(void);
 unsigned gic_maintenance_irq(void);
 void gic_report(struct out *out);
 /* From now on fired(vcpu) is called when the virtual timer's interrupt comes on this CPU; it stays
- * active until the guest's end of interrupt. `active`: the guest is handling one already. NULL:
- * nobody's. Masked. */
-void gic_guest_timer(void *vcpu, void (*fired)(void *vcpu), bool active);
+ * active until the guest's end of interrupt. `held`: this guest has one that it has not ended yet.
+ * NULL: nobody's from now on. Masked. */
+void gic_guest_timer(void *vcpu, void (*fired)(void *vcpu), bool held);
 /* Ends the virtual timer's interrupt on this CPU in the guest's stead. */
 void gic_guest_timer_end(void);
 /* Private interrupt `irq` of this CPU: unmask, level triggered. */

@@ -76,6 +76,8 @@ static enum err el2_cpu_enable(void)
         sysreg_write(S3_4_C3_C1_4, 0); /* HDFGRTR_EL2 */
         sysreg_write(S3_4_C3_C1_5, 0); /* HDFGWTR_EL2 */
     }
+    gic_ppi_enable(arm_timer_virtual_irq());
+    gic_ppi_enable(gic_maintenance_irq());
     sysreg_write(hstr_el2, 0);
     isb();
     return ERR_OK;
@@ -180,9 +182,7 @@ static void el2_load(struct vcpu *v)
     isb();
     this_cpu()->host.fpu_owner = v;
     this_cpu()->host.fpu_save = fpu_give_back;
-    gic_ppi_enable(arm_timer_virtual_irq());
-    gic_ppi_enable(gic_maintenance_irq());
-    gic_guest_timer(v, timer_fired, s->gic.timer_active);
+    gic_guest_timer(v, timer_fired, s->gic.timer_held);
 }
 
 static void el2_put(struct vcpu *v)
@@ -194,7 +194,7 @@ static void el2_put(struct vcpu *v)
     MODE_WRITE("S3_5_C14_C3_1", "cntv_ctl_el0", "cntv_ctl_el0",
                0); /* CNTV_CTL: no more interrupts from here */
     isb();
-    gic_guest_timer(NULL, NULL, false);
+    gic_guest_timer(NULL, NULL, s->gic.timer_held);
     h->fpu_save = NULL;
     h->fpu_owner = NULL;
     sysreg_write(vttbr_el2, 0);
