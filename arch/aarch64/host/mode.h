@@ -3,10 +3,11 @@
  * The one layer through which the kernel reaches system registers whose name depends on where it
  * runs:
  *
- *   MODE_VHE   EL2 with HCR_EL2.E2H = 1: the _EL1 names reach the EL2 registers, the guest's are
- * _EL12 (Arm ARM D8.9) MODE_NVHE  EL2 with E2H = 0: the kernel's registers are _EL2, the guest's
- * _EL1 MODE_EL1   EL1, the firmware keeps EL2 or the CPU has none: the kernel's registers are _EL1,
- * no guests
+ * - MODE_VHE: EL2 with HCR_EL2.E2H = 1. The _EL1 names reach the EL2 registers, the guest's are
+ *   _EL12 (Arm ARM D8.9).
+ * - MODE_NVHE: EL2 with E2H = 0. The kernel's registers are _EL2, the guest's _EL1.
+ * - MODE_EL1: EL1; the firmware keeps EL2 or the CPU has none. The kernel's registers are _EL1, and
+ *   there are no guests.
  *
  * Each use is one instruction. It is assembled for VHE, and the section table_mode_patches lists
  * what replaces it in the two other modes; mode_init() rewrites the kernel once, before anything
