@@ -53,11 +53,14 @@ uint64_t clock_from_counter(uint64_t counter)
 
 uint64_t clock_to_counter(uint64_t ns)
 {
-    /* Rounded up: a timer armed for the result must not find the clock below `ns`. */
-    unsigned __int128 delta = ((unsigned __int128)ns * clock.to_counter >> COUNTER_SHIFT) + 2;
-    if (delta > UINT64_MAX - clock.start)
+    unsigned __int128 delta = (unsigned __int128)ns * clock.to_counter >> COUNTER_SHIFT;
+    if (delta >= UINT64_MAX - clock.start)
         return UINT64_MAX;
-    return clock.start + (uint64_t)delta;
+    uint64_t counter = clock.start + (uint64_t)delta, back = clock_from_counter(counter);
+    /* Rounded up: a timer armed for the result must not find the clock below `ns`. */
+    if (back < ns)
+        counter += (uint64_t)((unsigned __int128)(ns - back) * clock.to_counter >> COUNTER_SHIFT) + 1;
+    return counter;
 }
 
 uint64_t clock_ns(void)

@@ -13,13 +13,13 @@ FAULTS = [
     ("write-code", r"writ", "fault_write_code"),
     ("execute-data", r"exec|fetch", None),
     ("double-free", r"free.*twice|twice.*free|double free|freed already|already free", None),
-    ("page-double-free", r"free.*twice|twice.*free|double free|already free|is free", None),
+    ("page-double-free", r"free.*twice|twice.*free|double free|already free|not the start of a block in use", None),
     ("heap-overrun", r"behind|past|over|end|red zone", None),
     ("lock-order", r'lock order: "outer test lock" .* "inner test lock"', None),
     ("lock-twice", r'lock "outer test lock" is taken twice', None),
     ("sleep-locked", r"sleep.* outer test lock", None),
     ("assertion", r"assertion failed: thread_current\(\) == NULL, kernel/fault.c", None),
-    ("undefined", r"undefined|illegal|invalid opcode|unknown instruction", "fault_undefined"),
+    ("undefined", r"undefined|illegal|invalid instruction|breakpoint instruction", "fault_undefined"),
 ]
 
 
