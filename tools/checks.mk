@@ -20,6 +20,7 @@ hosted-libs  := $(patsubst %,build/deps/hosted/lib/lib%.a,fdt Zydis ini) -lcmock
 hosted-srcs  := $(sort $(hosted-srcs) $(wildcard tests/hosted/*.c tests/hosted/host/*.c))
 hosted-objs  := $(hosted-srcs:%.c=$(H)/%.o)
 unit-tests   := $(patsubst %.c,$(H)/%,$(sort $(wildcard tests/unit/*.c)))
+# A fuzzer's result is often stored only so that the read happens.
 fuzz-cflags  := $(subst address$(comma)undefined,fuzzer-no-link$(comma)address$(comma)undefined,$(hosted-cflags))
 fuzz-objs    := $(hosted-srcs:%.c=build/fuzz/%.o)
 fuzz-tests   := $(patsubst %.c,build/fuzz/%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
@@ -34,7 +35,7 @@ $(H)/%.o: %.c $(H)/compile.flags | $(hosted-deps)
 
 build/fuzz/%.o: %.c build/fuzz/compile.flags | $(hosted-deps)
 	@mkdir -p $(@D)
-	$(call say,CC,$< (fuzz))clang $(fuzz-cflags) -MMD -MP -c $< -o $@
+	$(call say,CC,$< (fuzz))clang $(fuzz-cflags) -Wno-unused-but-set-variable -MMD -MP -c $< -o $@
 
 $(H)/libennead.a: $(hosted-objs)
 	$(Q)rm -f $@ && ar rcsD $@ $^
