@@ -107,6 +107,7 @@ lint: compile-commands ## check the sources: clang-tidy, clang-format, the scrip
 	    clang-format --dry-run -Werror $(own-c-files) 2>&1 | grep 'error:' | cut -d: -f1 | sort | uniq -c | \
 	        sed 's/^/clang-format (run make format): /' | { ! grep .; }; fi
 	$(Q)$(PYTHON) -m compileall -q tools tests >/dev/null
+	$(Q)$(PYTHON) tools/config-reference.py --check
 	$(Q)for script in tools/*.sh; do sh -n $$script || exit 1; done
 	$(Q)run-clang-tidy -quiet -p build -j $(shell nproc) '^(?!.*/(build/gen|tests)/)' >build/lint.log 2>&1 || \
 	    { grep -E -A6 '(warning|error):' build/lint.log | head -n 200; exit 1; }
