@@ -9,6 +9,7 @@
 #ifndef HOST_ARCH_H
 #define HOST_ARCH_H
 
+#include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <ucontext.h>
@@ -86,7 +87,7 @@ static inline void host_irq_restore(uint64_t flags)
 
 static inline void host_cpu_relax(void)
 {
-    __builtin_ia32_pause();
+    sched_yield(); /* the CPU that is waited for may have no core now */
 }
 
 void host_wait(void);
