@@ -162,7 +162,8 @@ void scheduler_place_new(struct thread *t)
 {
     struct cpu *cpu = t->affinity >= 0 ? cpu_get((unsigned)t->affinity) : least_loaded();
     t->cpu = cpu;
-    t->vruntime = cpu->run_queue->least_vruntime;
+    /* A slice behind: a crowd of new threads must not delay those that wake. */
+    t->vruntime = cpu->run_queue->least_vruntime + weighted(SLICE_NS, t->weight);
 }
 
 /* Puts `t` into the queue of `cpu`, whose lock is held, and asks for a switch when `t` should run
