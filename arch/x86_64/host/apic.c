@@ -40,11 +40,13 @@
 #define ICR_ASSERT       BIT(14)
 #define TIMER_DIVIDE_1   0xbu
 #define XAPIC_ID_SHIFT   24
+#define RATIO_SHIFT      32
 #define ALL_CPUS         0xff
 
 static uint8_t *registers; /* NULL: x2APIC mode */
 static bool x2apic;
 static uint64_t timer_hz;
+static uint64_t timer_ratio; /* ticks of the timer for one of the TSC, << RATIO_SHIFT */
 
 static uint32_t apic_read(unsigned offset)
 {
@@ -222,6 +224,7 @@ uint32_t apic_timer_counted(void)
 void apic_timer_set_hz(uint64_t hz)
 {
     timer_hz = hz;
+    timer_ratio = (uint64_t)(((unsigned __int128)hz << RATIO_SHIFT) / host_counter_hz());
     apic_write(APIC_TIMER_INITIAL, 0);
     apic_write(APIC_LVT_TIMER, hz ? VECTOR_TIMER : LVT_TSC_DEADLINE | VECTOR_TIMER);
     host_barrier_full(); /* between the memory-mapped mode switch and the first deadline (SDM
@@ -231,7 +234,7 @@ void apic_timer_set_hz(uint64_t hz)
 /* Counter ticks of the APIC for `ticks` of the TSC, at least one, rounded up, at most what fits. */
 static uint32_t timer_ticks(uint64_t ticks)
 {
-    unsigned __int128 scaled = (unsigned __int128)ticks * timer_hz / host_counter_hz() + 1;
+    unsigned __int128 scaled = ((unsigned __int128)ticks * timer_ratio >> RATIO_SHIFT) + 1;
 
     return scaled > UINT32_MAX ? UINT32_MAX : (uint32_t)scaled;
 }
