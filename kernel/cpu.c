@@ -14,7 +14,7 @@
 #include "mm/kernel_map.h"
 #include "mm/page.h"
 
-#define START_TIMEOUT_NS (10 * NS_PER_SEC) /* since the last CPU that came up */
+#define START_TIMEOUT_NS (30 * NS_PER_SEC) /* since the last CPU that came up */
 
 extern char __percpu_start[], __percpu_end[];
 

@@ -37,21 +37,6 @@ void vm_for_each(void (*fn)(struct vm *vm, void *arg), void *arg)
         fn(vm, arg);
 }
 
-bool vm_file(const char *path, const void **data, size_t *size)
-{
-    const struct boot_info *info = boot_info_get();
-    const struct boot_file *files = phys_to_virt(HPA(info->files));
-
-    for (uint32_t i = 0; i < info->file_count; i++) {
-        if (strncmp(files[i].path, path, sizeof(files[i].path)) != 0 || files[i].status != 0)
-            continue;
-        *data = phys_to_virt(HPA(files[i].base));
-        *size = files[i].size;
-        return true;
-    }
-    return false;
-}
-
 static void vm_set_state(struct vm *vm, enum vm_state state)
 {
     __atomic_store_n(&vm->state, state, __ATOMIC_SEQ_CST);
@@ -68,6 +53,23 @@ void vm_fail(struct vm *vm, const char *fmt, ...)
     vsnprintf(vm->reason, sizeof(vm->reason), fmt, args);
     va_end(args);
     log_guest(vm, LOG_WARN, "stopped: %s", vm->reason);
+}
+
+bool vm_file(struct vm *vm, const char *what, const char *path, const void **data, size_t *size)
+{
+    const struct boot_info *info = boot_info_get();
+    const struct boot_file *files = phys_to_virt(HPA(info->files));
+
+    for (uint32_t i = 0; i < info->file_count; i++) {
+        if (strncmp(files[i].path, path, sizeof(files[i].path)) != 0 || files[i].status != 0)
+            continue;
+        *data = phys_to_virt(HPA(files[i].base));
+        *size = files[i].size;
+        return true;
+    }
+    vm_fail(vm, "its %s %s was not found on the boot disk: check the path in ennead.ini", what,
+            path);
+    return false;
 }
 
 /* ---- Building and taking apart; both under vm->lock or on a VM that nobody runs ---- */

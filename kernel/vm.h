@@ -75,7 +75,8 @@ void vm_reset(struct vm *vm);
 /* Notes why the guest cannot go on (the first reason stays); the caller returns ACTION_FAIL. */
 void vm_fail(struct vm *vm, const char *fmt, ...) PRINTF_LIKE(2, 3);
 
-/* A file that the loader read: true and where it lies (direct map), false when there is none. */
-bool vm_file(const char *path, const void **data, size_t *size);
+/* A file that the loader read, and where it lies (direct map). False when there is none: vm_fail()
+ * said so, calling it `what` ("kernel"). */
+bool vm_file(struct vm *vm, const char *what, const char *path, const void **data, size_t *size);
 
 #endif

@@ -65,6 +65,6 @@ def test_bad_guests_are_refused_with_the_reason(boot, arch):
     machine.prompt()
     assert "was not found" in machine.run("vm start missing")
     assert "was not started" in machine.run("vm start notkernel")
-    assert "line 10" in machine.run("vm start small")
+    assert "line 11" in machine.run("vm start small")
     assert "no kernel" in machine.run("vm start empty")
     assert "There is no guest 'other'" in machine.run("vm start other")

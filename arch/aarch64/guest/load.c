@@ -28,15 +28,15 @@ struct layout {
 static enum err check_image(struct vm *vm, const struct image_header *h, size_t size)
 {
     if (size < sizeof(*h) || h->magic != IMAGE_MAGIC) {
-        log_guest(vm, LOG_WARN, "%s: %s", vm->config->kernel,
-                  size > 2 && *(const uint16_t *)(const void *)h == GZIP_MAGIC
-                      ? "this kernel is compressed: unpack it with gunzip"
-                      : "not a Linux arm64 Image (the file of that name in arch/arm64/boot, or "
-                        "Debian's vmlinuz)");
+        vm_fail(vm, "%s: %s", vm->config->kernel,
+                size > 2 && *(const uint16_t *)(const void *)h == GZIP_MAGIC
+                    ? "this kernel is compressed: unpack it with gunzip"
+                    : "not a Linux arm64 Image (the file of that name in arch/arm64/boot, or "
+                      "Debian's vmlinuz)");
         return ERR_CORRUPT;
     }
     if (h->flags & IMAGE_BIG_ENDIAN) {
-        log_guest(vm, LOG_WARN, "%s: big-endian kernels are not supported", vm->config->kernel);
+        vm_fail(vm, "%s: big-endian kernels are not supported", vm->config->kernel);
         return ERR_UNSUPPORTED;
     }
     return ERR_OK;
@@ -58,8 +58,8 @@ static enum err choose_layout(struct vm *vm, const struct image_header *h, size_
         return ERR_OK;
 
 too_small:
-    log_guest(vm, LOG_WARN, "kernel and initrd need %llu MiB: give the VM more memory",
-              (unsigned long long)((image + initrd_size + h->text_offset) / MIB(1) + 8));
+    vm_fail(vm, "kernel and initrd need %llu MiB: give the VM more memory",
+            (unsigned long long)((image + initrd_size + h->text_offset) / MIB(1) + 8));
     return ERR_NO_MEMORY;
 }
 
@@ -77,15 +77,6 @@ static enum err put_fdt(struct vm *vm, const struct layout *l, size_t initrd_siz
     return err;
 }
 
-static bool find_file(struct vm *vm, const char *path, const char *what, const void **data,
-                      size_t *size)
-{
-    if (vm_file(path, data, size))
-        return true;
-    log_guest(vm, LOG_WARN, "%s '%s' is not on the boot medium", what, path);
-    return false;
-}
-
 enum err arm_load(struct vm *vm)
 {
     const void *kernel, *initrd = NULL;
@@ -93,14 +84,9 @@ enum err arm_load(struct vm *vm)
     struct layout l;
     enum err err;
 
-    if (!vm->config->kernel || !vm->config->kernel[0]) {
-        log_guest(vm, LOG_WARN, "no kernel: add 'kernel = PATH' to its section");
+    if (!vm_file(vm, "kernel", vm->config->kernel, &kernel, &kernel_size))
         return ERR_NOT_FOUND;
-    }
-    if (!find_file(vm, vm->config->kernel, "kernel", &kernel, &kernel_size))
-        return ERR_NOT_FOUND;
-    if (vm->config->initrd && vm->config->initrd[0] &&
-        !find_file(vm, vm->config->initrd, "initrd", &initrd, &initrd_size))
+    if (vm->config->initrd && !vm_file(vm, "initrd", vm->config->initrd, &initrd, &initrd_size))
         return ERR_NOT_FOUND;
     err = check_image(vm, kernel, kernel_size);
     if (err == ERR_OK)

@@ -65,12 +65,8 @@ static enum err load_kernel(struct vm *vm, uint64_t *start, uint64_t *end)
     size_t size;
     enum err e;
 
-    if (!vm->config->kernel) {
-        vm_fail(vm, "no kernel is configured: add a line 'kernel = PATH'");
+    if (!vm_file(vm, "kernel", vm->config->kernel, &data, &size))
         return ERR_NOT_FOUND;
-    }
-    if (!vm_file(vm->config->kernel, &data, &size))
-        return refuse(vm, "was not found on the boot medium", vm->config->kernel);
     e = check_kernel(vm, data, size, start, end);
     if (e == ERR_OK)
         e = guest_copy_to(vm->memory, GPA(*start), data, size);
@@ -86,8 +82,8 @@ static enum err load_initrd(struct vm *vm, uint64_t kernel_end, uint64_t top,
 
     if (!vm->config->initrd)
         return ERR_OK;
-    if (!vm_file(vm->config->initrd, &data, &size))
-        return refuse(vm, "was not found on the boot medium", vm->config->initrd);
+    if (!vm_file(vm, "initrd", vm->config->initrd, &data, &size))
+        return ERR_NOT_FOUND;
     if (top < kernel_end || size > top - kernel_end ||
         ALIGN_DOWN(top - size, PAGE_SIZE) < kernel_end)
         return refuse(vm, "does not fit into the guest's memory behind the kernel: give it more",

@@ -135,10 +135,8 @@ static enum err load_initrd(struct vm *vm, const struct image *image, uint8_t *p
 
     if (!vm->config->initrd)
         return ERR_OK;
-    if (!vm_file(vm->config->initrd, &data, &size)) {
-        vm_fail(vm, "initrd %s was not loaded from the boot disk", vm->config->initrd);
+    if (!vm_file(vm, "initrd", vm->config->initrd, &data, &size))
         return ERR_NOT_FOUND;
-    }
     if (size > limit || limit - size < image->load_at + image->init_size) {
         vm_fail(vm, "initrd %s does not fit: raise memory in [vm %s]", vm->config->initrd,
                 vm->name);
@@ -256,11 +254,8 @@ enum err x86_load(struct vm *vm)
     const void *data;
     enum err e;
 
-    if (!vm_file(vm->config->kernel, &data, &image.size)) {
-        vm_fail(vm, "kernel %s was not loaded from the boot disk: is the path right?",
-                vm->config->kernel);
+    if (!vm_file(vm, "kernel", vm->config->kernel, &data, &image.size))
         return ERR_NOT_FOUND;
-    }
     image.bytes = data;
     e = parse_image(vm, &image);
     if (e == ERR_OK)
