@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* What picolibc has and the build machine's C library may lack; included before every hosted source. */
+/* What picolibc has and the build machine's C library may lack; included before every hosted
+ * source. */
 #ifndef HOSTED_LIBC_EXTRA_H
 #define HOSTED_LIBC_EXTRA_H
 
