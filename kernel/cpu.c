@@ -294,8 +294,8 @@ void cpu_start_all(void)
     for (unsigned id = 1; id < count; id++)
         if (!cpu_get(id))
             log_warn("CPU %u (hardware id %#llx) did not come up: it is not used", id,
-                     (unsigned long long)cpus[id]
-                         ->hw_id); /* NOLINT(clang-analyzer-core.*): set below count */
+                     /* Set below count: NOLINTNEXTLINE(clang-analyzer-core.*) */
+                     (unsigned long long)cpus[id]->hw_id);
     log_info("%u CPU%s", cpu_online_count(), cpu_online_count() == 1 ? "" : "s");
 }
 

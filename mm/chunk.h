@@ -48,9 +48,8 @@ struct chunk {
 /* `count` low bits, count 1..64. */
 static inline uint64_t low_bits(unsigned count)
 {
-    return ~0ULL >>
-           (64 -
-            count); /* NOLINT(clang-analyzer-core.*): it misjudges how many words a block has */
+    /* The analyzer misjudges how many words a block has: NOLINTNEXTLINE(clang-analyzer-core.*) */
+    return ~0ULL >> (64 - count);
 }
 
 /* The bits of a block of `order` (at most 6) at unit 0. */

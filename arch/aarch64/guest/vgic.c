@@ -125,8 +125,8 @@ static bool candidate_add(struct candidate *list, unsigned *count, unsigned room
     bool fits = at < room;
 
     if (!fits) {
-        if (list[room - 1].priority <=
-            c.priority) /* NOLINT(clang-analyzer-core.*): all `room` are filled here */
+        /* All `room` entries are filled here: NOLINTNEXTLINE(clang-analyzer-core.*) */
+        if (list[room - 1].priority <= c.priority)
             return false;
         at = room - 1;
     } else {
