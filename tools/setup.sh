@@ -160,7 +160,7 @@ fi
 # Firmware of the emulated hosts, the same on both releases; Bochs 2.7 starts only the 2 MB build of
 # OVMF that Debian 12 has.
 firmware=$build/deps/firmware
-if [ ! -e "$firmware/complete" ]; then
+if [ ! -e "$firmware/complete.2" ]; then
     say "fetching the UEFI firmware of the emulated hosts"
     rm -rf "$firmware"
     "$top/tools/debian.sh" unpack trixie "$firmware/packages" \
@@ -169,11 +169,13 @@ if [ ! -e "$firmware/complete" ]; then
     (
         cd "$firmware"
         mv packages/usr/share/OVMF packages/usr/share/AAVMF packages/usr/share/qemu-efi-riscv64 .
-        mkdir bochs
+        # The key pair that the snakeoil variables trust, for the test of signed images.
+        mkdir bochs snakeoil
+        cp packages/usr/share/ovmf/PkKek-1-snakeoil.key packages/usr/share/ovmf/PkKek-1-snakeoil.pem snakeoil
         cp -L bookworm/usr/share/ovmf/OVMF.fd bochs/OVMF.fd
         rm -rf packages bookworm
     )
-    touch "$firmware/complete"
+    touch "$firmware/complete.2"
 fi
 
 say "complete"

@@ -22,9 +22,9 @@ ARCHES = sorted(EFI)
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]")
 
 
-def make_image(path, arch, config, files=(), debug=False):
-    """An image of `arch` with the text `config` as ennead.ini and `files` (ESP path, file)."""
-    build = TOP / "build" / arch / ("debug" if debug else "")
+def make_image(path, arch, config, files=(), build=""):
+    """An image of `arch` with the text `config` as ennead.ini and `files` (ESP path, file); `build`: debug, signed."""
+    build = TOP / "build" / arch / build
     ini = path.with_suffix(".ini")
     ini.write_text(config, encoding="utf-8")
     command = [sys.executable, TOP / "tools/image.py", path, f"EFI/BOOT/{EFI[arch]}={build / EFI[arch]}",
@@ -90,9 +90,9 @@ def boot(tmp_path, request):
     logs = TOP / "build/tests"
     logs.mkdir(parents=True, exist_ok=True)
 
-    def start(arch, config="[ennead]\nconfig = 1\n", files=(), debug=False, timeout=120, **host):
+    def start(arch, config="[ennead]\nconfig = 1\n", files=(), build="", timeout=120, **host):
         name = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)
-        image = make_image(tmp_path / f"{len(machines)}.img", arch, config, files, debug)
+        image = make_image(tmp_path / f"{len(machines)}.img", arch, config, files, build)
         machine = Machine(logs / f"{name}-{len(machines)}.log", timeout, arch=arch, image=str(image), **host)
         machines.append(machine)
         return machine

@@ -26,7 +26,7 @@ FAULTS = [
 @pytest.mark.parametrize("arch", ARCHES)
 @pytest.mark.parametrize("kind,cause,function", FAULTS, ids=[f[0] for f in FAULTS])
 def test_fault_is_reported(boot, arch, kind, cause, function):
-    machine = boot(arch, debug=True, cpus=2)
+    machine = boot(arch, build="debug", cpus=2)
     machine.prompt()
     machine.child.send(f"fault {kind}\r")
     machine.expect("PANIC: ", 30)
