@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Locks. Spinlocks are FIFO-fair and mask preemption; the _irq forms mask interrupts too (for data that interrupt handlers touch).
- * A mutex sleeps; it may not be taken in interrupt context or under a spinlock.
+ * Locks. Spinlocks are FIFO-fair and mask preemption; the _irq forms mask interrupts too (for data
+ * that interrupt handlers touch). A mutex sleeps; it may not be taken in interrupt context or under
+ * a spinlock.
  *
- * Order: every lock has a class with a rank; a CPU (spinlock) or thread (mutex) may only take a lock of a higher rank than all those it
- * holds (equal ranks only through spin_lock_nested()). DEBUG=1 builds check owner and order and panic on a violation, with both names.
- * Ranks, outermost first, are the enum below: add a class where it belongs.
+ * Order: every lock has a class with a rank; a CPU (spinlock) or thread (mutex) may only take a
+ * lock of a higher rank than all those it holds (equal ranks only through spin_lock_nested()).
+ * DEBUG=1 builds check owner and order and panic on a violation, with both names. Ranks, outermost
+ * first, are the enum below: add a class where it belongs.
  */
 #ifndef KERNEL_LOCK_H
 #define KERNEL_LOCK_H
@@ -13,27 +15,27 @@
 #include "kernel/host.h"
 
 enum lock_rank {
-    RANK_VM_LIST,      /* the table of VMs (mutex) */
-    RANK_VM,           /* a VM's life cycle and memory map (mutex) */
-    RANK_DEVICE,       /* a guest device */
-    RANK_QUEUE,        /* a virtqueue */
-    RANK_GUEST_PIN,    /* levels of a guest's interrupt pins */
-    RANK_IRQCHIP,      /* a guest's interrupt controller */
+    RANK_VM_LIST,       /* the table of VMs (mutex) */
+    RANK_VM,            /* a VM's life cycle and memory map (mutex) */
+    RANK_DEVICE,        /* a guest device */
+    RANK_QUEUE,         /* a virtqueue */
+    RANK_GUEST_PIN,     /* levels of a guest's interrupt pins */
+    RANK_IRQCHIP,       /* a guest's interrupt controller */
     RANK_GUEST_CONSOLE, /* a guest console's rings */
-    RANK_THREAD_LIST,  /* the list of all threads (mutex) */
-    RANK_CONSOLE_LIST, /* consoles and monitor sessions */
-    RANK_KERNEL_MAP,   /* the kernel's page tables */
-    RANK_SECOND_STAGE, /* a VM's second-stage tables */
+    RANK_THREAD_LIST,   /* the list of all threads (mutex) */
+    RANK_CONSOLE_LIST,  /* consoles and monitor sessions */
+    RANK_KERNEL_MAP,    /* the kernel's page tables */
+    RANK_SECOND_STAGE,  /* a VM's second-stage tables */
     RANK_HEAP,
     RANK_PAGE_CACHE, /* a CPU's own part of the page allocator */
-    RANK_PAGES,     /* the page allocator's shared part */
-    RANK_TIMER,     /* a CPU's timer queue */
-    RANK_WAIT,      /* a wait queue */
-    RANK_RUN_QUEUE, /* a CPU's run queue */
-    RANK_IRQ,       /* host interrupt tables */
-    RANK_IRQ_CHIP,  /* registers of the host interrupt controller */
-    RANK_LOG,       /* the log ring */
-    RANK_CONSOLE,   /* a console device's registers */
+    RANK_PAGES,      /* the page allocator's shared part */
+    RANK_TIMER,      /* a CPU's timer queue */
+    RANK_WAIT,       /* a wait queue */
+    RANK_RUN_QUEUE,  /* a CPU's run queue */
+    RANK_IRQ,        /* host interrupt tables */
+    RANK_IRQ_CHIP,   /* registers of the host interrupt controller */
+    RANK_LOG,        /* the log ring */
+    RANK_CONSOLE,    /* a console device's registers */
 };
 
 struct lock_class {
@@ -47,12 +49,17 @@ struct spinlock {
 #if DEBUG
     struct cpu *holder;
     const void *holder_pc;
-    bool in_interrupt, interruptible; /* was taken in an interrupt; with interrupts on: both is a deadlock */
+    bool in_interrupt,
+        interruptible; /* was taken in an interrupt; with interrupts on: both is a deadlock */
 #endif
 };
 
-#define SPINLOCK_INIT(class_) {.class = (class_)}
-#define LOCK_CLASS(id, text, rank_) static const struct lock_class id = {.name = (text), .rank = (rank_)}
+#define SPINLOCK_INIT(class_) \
+    {                         \
+        .class = (class_)     \
+    }
+#define LOCK_CLASS(id, text, rank_) \
+    static const struct lock_class id = {.name = (text), .rank = (rank_)}
 
 void spin_init(struct spinlock *l, const struct lock_class *class);
 void spin_lock(struct spinlock *l);
@@ -84,7 +91,8 @@ void mutex_lock(struct mutex *m);
 void mutex_unlock(struct mutex *m);
 bool mutex_trylock(struct mutex *m);
 
-/* Around the body of an interrupt, for the checks of lock order (what the interrupted code holds does not count). */
+/* Around the body of an interrupt, for the checks of lock order (what the interrupted code holds
+ * does not count). */
 #if DEBUG
 unsigned lock_interrupt_enter(void);
 void lock_interrupt_leave(unsigned state);

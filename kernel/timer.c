@@ -59,7 +59,8 @@ uint64_t clock_to_counter(uint64_t ns)
     uint64_t counter = clock.start + (uint64_t)delta, back = clock_from_counter(counter);
     /* Rounded up: a timer armed for the result must not find the clock below `ns`. */
     if (back < ns)
-        counter += (uint64_t)((unsigned __int128)(ns - back) * clock.to_counter >> COUNTER_SHIFT) + 1;
+        counter +=
+            (uint64_t)((unsigned __int128)(ns - back) * clock.to_counter >> COUNTER_SHIFT) + 1;
     return counter;
 }
 

@@ -8,7 +8,8 @@
 #include <stdint.h>
 #include "kernel/err.h"
 
-/* Addresses that the compiler keeps apart: guest-virtual, guest-physical, host-physical. Host-virtual ones are pointers. */
+/* Addresses that the compiler keeps apart: guest-virtual, guest-physical, host-physical.
+ * Host-virtual ones are pointers. */
 typedef struct {
     uint64_t v;
 } gva_t;
@@ -39,15 +40,25 @@ typedef struct {
 #define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
 #define BIT(n)        (1ULL << (n))
 /* Bits hi..lo, inclusive, as in the manuals. */
-#define BITS(hi, lo) ((~0ULL >> (63 - (hi))) & (~0ULL << (lo)))
-#define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a) - 1))
-#define ALIGN_UP(x, a)   ALIGN_DOWN((x) + (__typeof__(x))(a) - 1, a)
-#define IS_ALIGNED(x, a) (((x) & ((__typeof__(x))(a) - 1)) == 0)
-#define MIN(a, b)        ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ < b_ ? a_ : b_; })
-#define MAX(a, b)        ({ __typeof__(a) a_ = (a); __typeof__(b) b_ = (b); a_ > b_ ? a_ : b_; })
-#define DIV_ROUND_UP(n, d) (((n) + (d) - 1) / (d))
+#define BITS(hi, lo)     ((~0ULL >> (63 - (hi))) & (~0ULL << (lo)))
+#define ALIGN_DOWN(x, a) ((x) & ~((__typeof__(x))(a)-1))
+#define ALIGN_UP(x, a)   ALIGN_DOWN((x) + (__typeof__(x))(a)-1, a)
+#define IS_ALIGNED(x, a) (((x) & ((__typeof__(x))(a)-1)) == 0)
+#define MIN(a, b)               \
+    ({                          \
+        __typeof__(a) a_ = (a); \
+        __typeof__(b) b_ = (b); \
+        a_ < b_ ? a_ : b_;      \
+    })
+#define MAX(a, b)               \
+    ({                          \
+        __typeof__(a) a_ = (a); \
+        __typeof__(b) b_ = (b); \
+        a_ > b_ ? a_ : b_;      \
+    })
+#define DIV_ROUND_UP(n, d) (((n) + (d)-1) / (d))
 
-#define container_of(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define container_of(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 #define likely(x)   __builtin_expect(!!(x), 1)
 #define unlikely(x) __builtin_expect(!!(x), 0)

@@ -42,8 +42,12 @@ def memory_backend(arch, mib):
 def check_report(machine, arch, cpus, mib, fdt, storage):
     answers = {command: machine.run(command) for command in COMMANDS}
     host = answers["host"]
-    assert f"{cpus} online" in host
-    assert len(re.findall(r"^cpu \d+: .* online", answers["cpus"], re.M)) == cpus
+    # Debian's OpenSBI runs out of its own memory near 60 harts: those that it cannot start must be named.
+    lost = len(re.findall(r"CPU \d+ \(.*\) did not come up", answers["log"])) if arch == "riscv64" and cpus > 32 else 0
+    online = cpus - lost
+    assert lost < 8
+    assert f"{online} online" in host
+    assert len(re.findall(r"^cpu \d+: .* online", answers["cpus"], re.M)) == online
     usable = int(re.search(r"(\d+) MiB, of which", host)[1])
     assert 0.80 * mib <= usable <= mib
     assert ("device tree: none" in host) != fdt
@@ -54,7 +58,7 @@ def check_report(machine, arch, cpus, mib, fdt, storage):
     used = int(re.search(r"hypervisor memory: (\d+) bytes", answers["mem"])[1])
     assert used <= (8 if cpus <= 4 and mib < TIB else 48) * 1024 * 1024
     assert "PANIC" not in answers["log"] and "error:" not in answers["log"]
-    assert "monitor" in answers["threads"] and f"idle/{cpus - 1}" in answers["threads"]
+    assert "monitor" in answers["threads"] and len(re.findall(r"idle/\d+", answers["threads"])) >= online
     for command in ("vm list", "poweroff"):
         assert command in answers["help"]
 
@@ -64,7 +68,7 @@ def check_report(machine, arch, cpus, mib, fdt, storage):
 def test_boot_to_monitor(boot, arch, cpus, mib, fdt, cpu, storage, options):
     host = memory_backend(arch, mib)
     host["machine_options"] = ",".join(filter(None, [host.get("machine_options"), options]))
-    machine = boot(arch, cpus=cpus, cpu=cpu, storage=storage, acpi=not fdt, timeout=60 + 4 * cpus, **host)
+    machine = boot(arch, cpus=cpus, cpu=cpu, storage=storage, acpi=not fdt, timeout=120 + 4 * cpus, **host)
     machine.prompt(timeout=240)
     check_report(machine, arch, cpus, mib, fdt, storage)
     machine.child.send("poweroff\r")

@@ -82,10 +82,10 @@ static void test_locks_in_order_of_rank(void **state)
     hosted_child_test(ordered());
 }
 
-#define assert_panic_says(code, text)                                                              \
-    do {                                                                                           \
-        assert_true(hosted_panics(start(); code));                                                 \
-        assert_non_null(strstr(hosted_panic_text, text));                                          \
+#define assert_panic_says(code, text)                     \
+    do {                                                  \
+        assert_true(hosted_panics(start(); code));        \
+        assert_non_null(strstr(hosted_panic_text, text)); \
     } while (0)
 
 static void test_checks_name_the_locks(void **state)
@@ -93,13 +93,18 @@ static void test_checks_name_the_locks(void **state)
     (void)state;
     assert_panic_says((spin_lock(&high), spin_lock(&low)),
                       "\"low lock\" (rank 1) taken while \"high lock\"");
-    assert_panic_says((spin_lock(&low), spin_lock(&low_too)), "\"low lock\" (rank 1) taken while \"low lock\"");
+    assert_panic_says((spin_lock(&low), spin_lock(&low_too)),
+                      "\"low lock\" (rank 1) taken while \"low lock\"");
     assert_panic_says((spin_lock(&low), spin_lock(&low)), "lock \"low lock\" is taken twice");
-    assert_panic_says(spin_unlock(&low), "lock \"low lock\" is released by a CPU that does not hold it");
-    assert_panic_says((mutex_lock(&low_mutex), mutex_lock(&low_mutex)), "mutex \"low lock\" is taken twice");
+    assert_panic_says(spin_unlock(&low),
+                      "lock \"low lock\" is released by a CPU that does not hold it");
+    assert_panic_says((mutex_lock(&low_mutex), mutex_lock(&low_mutex)),
+                      "mutex \"low lock\" is taken twice");
     assert_panic_says((mutex_lock(&low_mutex), spin_lock(&low)), "taken while \"low lock\"");
-    assert_panic_says((spin_lock(&low), mutex_lock(&low_mutex)), "takes a mutex while it holds spinlock low lock");
-    assert_panic_says((spin_lock(&low), thread_sleep_ns(1)), "sleeps while it holds spinlock low lock");
+    assert_panic_says((spin_lock(&low), mutex_lock(&low_mutex)),
+                      "takes a mutex while it holds spinlock low lock");
+    assert_panic_says((spin_lock(&low), thread_sleep_ns(1)),
+                      "sleeps while it holds spinlock low lock");
 }
 
 static void in_interrupts_and_without_masking(void)

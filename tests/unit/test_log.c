@@ -45,11 +45,13 @@ static void lines(void)
     log_info("one");
     log_warn("two\n");
     log_debug("three");
-    assert_string_equal(dump(3, LOG_DEBUG),
-                        "[   12.345678] one\n[   12.345678] warning: two\n[   12.345678] debug: three\n");
+    assert_string_equal(
+        dump(3, LOG_DEBUG),
+        "[   12.345678] one\n[   12.345678] warning: two\n[   12.345678] debug: three\n");
     assert_string_equal(dump(2, LOG_INFO), "[   12.345678] one\n[   12.345678] warning: two\n");
     log_error("tab\there, \033[31mred\033[m, bell\a, line\nbreak");
-    assert_string_equal(dump(1, LOG_DEBUG), "[   12.345678] error: tab here, ?[31mred?[m, bell?, line break\n");
+    assert_string_equal(dump(1, LOG_DEBUG),
+                        "[   12.345678] error: tab here, ?[31mred?[m, bell?, line break\n");
     log_info("%s", "");
     assert_string_equal(dump(1, LOG_DEBUG), "[   12.345678] \n");
 }
@@ -84,10 +86,11 @@ static void wrap(void)
 {
     start();
     for (unsigned i = 0; i < 5000; i++)
-        log_info("line %u %.*s", i, (int)(i % 300), "........................................................................"
-                                                     "........................................................................"
-                                                     "........................................................................"
-                                                     "........................................................................");
+        log_info("line %u %.*s", i, (int)(i % 300),
+                 "........................................................................"
+                 "........................................................................"
+                 "........................................................................"
+                 "........................................................................");
     const char *shown = dump(0, LOG_DEBUG);
     unsigned n = count_lines(shown), first;
     assert_in_range(n, 512 / 4, 512);
@@ -165,8 +168,10 @@ static void test_a_sink_makes_lines(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_lines_levels_and_characters), cmocka_unit_test(test_long_lines_are_whole),
-        cmocka_unit_test(test_old_lines_make_room),         cmocka_unit_test(test_writers_in_parallel),
+        cmocka_unit_test(test_lines_levels_and_characters),
+        cmocka_unit_test(test_long_lines_are_whole),
+        cmocka_unit_test(test_old_lines_make_room),
+        cmocka_unit_test(test_writers_in_parallel),
         cmocka_unit_test(test_a_sink_makes_lines),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

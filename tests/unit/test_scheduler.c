@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The scheduler on one simulated CPU: shares by weight, wake-ups, sleeps, mutexes, ends of threads. Time passes where a test says so. */
+/* The scheduler on one simulated CPU: shares by weight, wake-ups, sleeps, mutexes, ends of threads.
+ * Time passes where a test says so. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -98,7 +99,8 @@ static void latency(void)
     for (unsigned i = 0; i < 8; i++)
         spawn("busy", busy, NULL, THREAD_WEIGHT);
     uint64_t worst = 0;
-    thread_sleep_ns(NS_PER_SEC); /* new threads, the test's own included, have had their first turn */
+    thread_sleep_ns(
+        NS_PER_SEC); /* new threads, the test's own included, have had their first turn */
     for (unsigned i = 0; i < 200; i++) {
         uint64_t deadline = clock_ns() + 20 * NS_PER_MS;
         assert_false(thread_sleep_until(deadline));

@@ -101,7 +101,8 @@ static void test_timer_may_set_itself_again(void **state)
 
 static void conversions(void)
 {
-    static const uint64_t rates[] = {1000000, 10000000, 24000000, 62500000, 1000000000, 2399999871, 4999000000};
+    static const uint64_t rates[] = {1000000,    10000000,   24000000,  62500000,
+                                     1000000000, 2399999871, 4999000000};
     uint64_t seed = 7;
     for (unsigned r = 0; r < ARRAY_SIZE(rates); r++) {
         clock_init(12345, rates[r]);
@@ -111,7 +112,8 @@ static void conversions(void)
             unsigned __int128 exact = (unsigned __int128)ns * rates[r] / NS_PER_SEC + 12345;
             if (counter == UINT64_MAX)
                 continue;
-            /* Never early; late by a nanosecond or a few ticks, and by a part in a billion at most. */
+            /* Never early; late by a nanosecond or a few ticks, and by a part in a billion at most.
+             */
             assert_true(clock_from_counter(counter) >= ns);
             assert_true(counter >= exact && counter - exact <= 16 + exact / 1000000000);
         }

@@ -39,13 +39,13 @@
 #define guest_write(vhe, nvhe, value) MODE_WRITE(vhe, nvhe, nvhe, value)
 
 /* APIAKeyLo_EL1 and those that follow (D19.2.17 on) */
-#define PAUTH_KEYS(X)                                                                              \
-    X(0, S3_0_C2_C1_0)                                                                             \
-    X(1, S3_0_C2_C1_1)                                                                             \
-    X(2, S3_0_C2_C1_2)                                                                             \
-    X(3, S3_0_C2_C1_3)                                                                             \
-    X(4, S3_0_C2_C2_0) X(5, S3_0_C2_C2_1) X(6, S3_0_C2_C2_2) X(7, S3_0_C2_C2_3) X(8, S3_0_C2_C3_0) \
-        X(9, S3_0_C2_C3_1)
+#define PAUTH_KEYS(X)  \
+    X(0, S3_0_C2_C1_0) \
+    X(1, S3_0_C2_C1_1) \
+    X(2, S3_0_C2_C1_2) \
+    X(3, S3_0_C2_C1_3) \
+    X(4, S3_0_C2_C2_0) \
+    X(5, S3_0_C2_C2_1) X(6, S3_0_C2_C2_2) X(7, S3_0_C2_C2_3) X(8, S3_0_C2_C3_0) X(9, S3_0_C2_C3_1)
 
 /* By encoding: ICH_* (IHI 0069H, 12.4) */
 #define ICH_HCR  S3_4_C12_C11_0
@@ -186,9 +186,11 @@ void registers_save(struct arm_state *s, uint64_t groups)
     X(14, S3_4_C12_C13_6)                                                                   \
     X(13, S3_4_C12_C13_5)                                                                   \
     X(12, S3_4_C12_C13_4)                                                                   \
-    X(11, S3_4_C12_C13_3) X(10, S3_4_C12_C13_2) X(9, S3_4_C12_C13_1) X(8, S3_4_C12_C13_0)   \
-        X(7, S3_4_C12_C12_7) X(6, S3_4_C12_C12_6) X(5, S3_4_C12_C12_5) X(4, S3_4_C12_C12_4) \
-            X(3, S3_4_C12_C12_3) X(2, S3_4_C12_C12_2) X(1, S3_4_C12_C12_1) X(0, S3_4_C12_C12_0)
+    X(11, S3_4_C12_C13_3)                                                                   \
+    X(10, S3_4_C12_C13_2)                                                                   \
+    X(9, S3_4_C12_C13_1) X(8, S3_4_C12_C13_0) X(7, S3_4_C12_C12_7) X(6, S3_4_C12_C12_6)     \
+        X(5, S3_4_C12_C12_5) X(4, S3_4_C12_C12_4) X(3, S3_4_C12_C12_3) X(2, S3_4_C12_C12_2) \
+            X(1, S3_4_C12_C12_1) X(0, S3_4_C12_C12_0)
 
 unsigned list_register_count(void)
 {
