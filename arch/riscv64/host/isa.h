@@ -7,19 +7,17 @@
 #include "kernel/types.h"
 
 /* X(bit name, name in the string) */
-#define ISA_LIST(X)                                                                               \
-    X(F, "f")                                                                                     \
-    X(D, "d")                                                                                     \
-    X(C, "c")                                                                                     \
-    X(V, "v")                                                                                     \
-    X(H, "h") X(ZBA, "zba") X(ZBB, "zbb") X(ZBC, "zbc") X(ZBS, "zbs") X(ZICBOM, "zicbom")         \
-        X(ZICBOP, "zicbop") X(ZICBOZ, "zicboz") X(ZIHINTPAUSE, "zihintpause") X(ZAWRS, "zawrs")   \
-            X(ZICOND, "zicond") X(ZACAS, "zacas") X(ZFA, "zfa") X(ZFH, "zfh") X(ZFHMIN, "zfhmin") \
-                X(ZKT, "zkt") X(ZVFH, "zvfh") X(ZVBB, "zvbb") X(SSTC, "sstc") X(SVPBMT, "svpbmt") \
-                    X(SVINVAL, "svinval") X(SVNAPOT, "svnapot") X(SVADU, "svadu")                 \
-                        X(SVADE, "svade") X(SVVPTC, "svvptc") X(SMSTATEEN, "smstateen")           \
-                            X(SSSTATEEN, "ssstateen") X(SMAIA, "smaia") X(SSAIA, "ssaia")         \
-                                X(SSCOFPMF, "sscofpmf")
+/* clang-format off */
+#define ISA_LIST(X) \
+    X(F, "f") X(D, "d") X(C, "c") X(V, "v") X(H, "h") X(ZBA, "zba") X(ZBB, "zbb") \
+    X(ZBC, "zbc") X(ZBS, "zbs") X(ZICBOM, "zicbom") X(ZICBOP, "zicbop") X(ZICBOZ, "zicboz") \
+    X(ZIHINTPAUSE, "zihintpause") X(ZAWRS, "zawrs") X(ZICOND, "zicond") X(ZACAS, "zacas") \
+    X(ZFA, "zfa") X(ZFH, "zfh") X(ZFHMIN, "zfhmin") X(ZKT, "zkt") X(ZVFH, "zvfh") \
+    X(ZVBB, "zvbb") X(SSTC, "sstc") X(SVPBMT, "svpbmt") X(SVINVAL, "svinval") \
+    X(SVNAPOT, "svnapot") X(SVADU, "svadu") X(SVADE, "svade") X(SVVPTC, "svvptc") \
+    X(SMSTATEEN, "smstateen") X(SSSTATEEN, "ssstateen") X(SMAIA, "smaia") X(SSAIA, "ssaia") \
+    X(SSCOFPMF, "sscofpmf")
+/* clang-format on */
 
 enum isa_feature {
 #define ISA_ENUM(name, text) ISA_##name,
