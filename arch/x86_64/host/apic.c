@@ -224,7 +224,8 @@ uint32_t apic_timer_counted(void)
 void apic_timer_set_hz(uint64_t hz)
 {
     timer_hz = hz;
-    timer_ratio = (uint64_t)(((unsigned __int128)hz << RATIO_SHIFT) / host_counter_hz());
+    if (hz) /* with TSC deadlines there is no count to convert, and no frequency known yet */
+        timer_ratio = (uint64_t)(((unsigned __int128)hz << RATIO_SHIFT) / host_counter_hz());
     apic_write(APIC_TIMER_INITIAL, 0);
     apic_write(APIC_LVT_TIMER, hz ? VECTOR_TIMER : LVT_TSC_DEADLINE | VECTOR_TIMER);
     host_barrier_full(); /* between the memory-mapped mode switch and the first deadline (SDM

@@ -159,6 +159,8 @@ static void measure(const struct reference *r, uint64_t *tsc, uint64_t *apic)
         ;
     end = sample_take(r);
     elapsed = (end.reference - start.reference) & r->mask;
+    if (!elapsed)
+        return; /* the reference stands still: not measured */
     *tsc = (uint64_t)((unsigned __int128)(end.tsc - start.tsc) * r->hz / elapsed);
     *apic = (uint64_t)((unsigned __int128)(end.apic - start.apic) * r->hz / elapsed);
 }
