@@ -10,6 +10,9 @@ mkdir -p /dev/pts
 mount -t devpts devpts /dev/pts
 dmesg -n 4
 export PATH=/bin:/sbin HOME=/root TERM=vt100 PS1='guest# '
+# There is no init that a plain poweroff or reboot could ask: the shell does it at once.
+printf '%s\n' "alias poweroff='poweroff -f'" "alias reboot='reboot -f'" >/.shrc
+export ENV=/.shrc
 hostname guest
 echo "Ennead guest ready: $(uname -srm)"
 while :; do

@@ -43,7 +43,7 @@ def test_boot_under_bochs(tmp_path, model):
     bochs = subprocess.Popen(["bochs", "-q", "-f", settings, "-rc", tmp_path / "go"], cwd=tmp_path,
                              stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        serial = pexpect.fdpexpect.fdspawn(ours, encoding="utf-8", codec_errors="replace", timeout=300)
+        serial = pexpect.fdpexpect.fdspawn(ours, encoding="utf-8", codec_errors="replace", timeout=200)
         serial.expect_exact(PROMPT)
         serial.send("host\r")
         serial.expect("ACPI: none")
