@@ -112,7 +112,8 @@ static void report_all(struct out *out)
 {
     struct indented in = {.out = {indented_write}, .to = out};
     report_firmware(out);
-    out_printf(out, "Processors\n  %u online; the one that runs this command:\n", cpu_online_count());
+    out_printf(out, "Processors\n  %u online; the one that runs this command:\n",
+               cpu_online_count());
     host_cpu_report(&in.out);
     report_memory(out);
     out_printf(out, "Machine\n");
