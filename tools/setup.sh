@@ -56,12 +56,9 @@ libcmocka-dev           unit tests
 valgrind                counts the instructions of the page allocator's benchmark
 python3-pytest          boot tests
 python3-pexpect         boot tests drive a serial console
-python3-pil             boot tests read screenshots
 mtools                  FAT file systems without root
 dosfstools              checks the boot image
 gdisk                   checks the boot image
-meson                   configures picolibc
-ninja-build             configures picolibc
 device-tree-compiler    device trees in tests
 sbsigntool              signing for Secure Boot
 openssl                 keys for signing in tests
