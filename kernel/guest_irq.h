@@ -17,6 +17,10 @@ struct irqchip_ops {
     unsigned pins;
     /* The level of `pin` changed. Any context; takes its own lock (RANK_IRQCHIP). */
     void (*set_pin)(struct vm *vm, unsigned pin, bool level);
+    /* A message-signalled interrupt: a device's write of `data` to guest-physical `address`. Any
+     * context; addresses and data that mean nothing here are dropped. NULL: the machine has no MSI.
+     */
+    void (*msi)(struct vm *vm, uint64_t address, uint32_t data);
 };
 
 /* One source of a pin: embedded in a device. */

@@ -13,6 +13,7 @@
 struct engine;
 struct guest_console;
 struct guest_isa;
+struct pci_host;
 struct vcpu;
 
 enum vm_state {
@@ -44,7 +45,8 @@ struct vm {
     const struct irqchip_ops *irqchip;
     uint16_t *pin_sources; /* per pin: how many sources are high */
     struct spinlock pin_lock;
-    void *machine; /* the ISA's own */
+    struct pci_host *pci; /* kernel/devices/pci.h; NULL: the machine has no PCI */
+    void *machine;        /* the ISA's own */
     void *engine_data;
     struct guest_console *console; /* lives as long as the VM object */
     unsigned vcpu_count;
