@@ -19,6 +19,10 @@ enum lock_rank {
     RANK_VM,            /* a VM's life cycle and memory map (mutex) */
     RANK_DEVICE,        /* a guest device */
     RANK_QUEUE,         /* a virtqueue */
+    RANK_SWITCH,        /* ports of a virtual switch */
+    RANK_QUEUE_RX,      /* a receive queue of a network device, filled by the one that sends */
+    RANK_PCI,           /* configuration space of a guest's PCI function */
+    RANK_PCI_MAP,       /* what a guest's PCI host bridge decodes */
     RANK_GUEST_PIN,     /* levels of a guest's interrupt pins */
     RANK_IRQCHIP,       /* a guest's interrupt controller */
     RANK_GUEST_CONSOLE, /* a guest console's rings */

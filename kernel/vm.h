@@ -15,6 +15,7 @@ struct guest_console;
 struct guest_isa;
 struct pci_host;
 struct vcpu;
+struct virtio_device;
 
 enum vm_state {
     VM_STOPPED, /* nothing is allocated but this object and its console's ring */
@@ -45,8 +46,15 @@ struct vm {
     const struct irqchip_ops *irqchip;
     uint16_t *pin_sources; /* per pin: how many sources are high */
     struct spinlock pin_lock;
-    struct pci_host *pci; /* kernel/devices/pci.h; NULL: the machine has no PCI */
-    void *machine;        /* the ISA's own */
+    struct pci_host *pci;         /* kernel/devices/pci.h; NULL: the machine has no PCI */
+    struct virtio_device *virtio; /* list, in the order of creation: virtio/device.h */
+    struct {
+        uint64_t base,
+            stride; /* guest-physical address of the first slot; bytes from one to the next */
+        unsigned pin, count; /* of the first slot; slots, set by the machine */
+        unsigned used;
+    } virtio_mmio;
+    void *machine; /* the ISA's own */
     void *engine_data;
     struct guest_console *console; /* lives as long as the VM object */
     unsigned vcpu_count;
