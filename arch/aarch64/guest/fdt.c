@@ -2,12 +2,14 @@
 /* The machine's device tree, written with libfdt. Bindings: Devicetree Specification 0.4 and
  * Linux's Documentation/devicetree/bindings. */
 #include <libfdt.h>
+#include <string.h>
 
 #include "arch/aarch64/guest/machine.h"
 #include "kernel/log.h"
 
 #define PHANDLE_GIC   1
 #define PHANDLE_CLOCK 2
+#define PHANDLE_V2M   3
 #define UART_CLOCK_HZ 24000000
 
 /* Interrupt specifiers of the GIC: type, number, trigger */
@@ -63,11 +65,12 @@ static void bytes(struct writer *w, const char *name, const char *value, size_t 
 
 static void cells(struct writer *w, const char *name, const uint32_t *values, unsigned count)
 {
-    uint32_t big[16];
+    void *place;
+    int error = fdt_property_placeholder(w->fdt, name, (int)(count * 4), &place);
 
-    for (unsigned i = 0; i < count; i++)
-        big[i] = cpu_to_fdt32(values[i]);
-    note(w, fdt_property(w->fdt, name, big, (int)(count * 4)));
+    note(w, error);
+    for (unsigned i = 0; i < count && !error; i++)
+        fdt32_st((uint32_t *)place + i, values[i]);
 }
 
 #define CELLS(w, name, ...) \
@@ -129,6 +132,61 @@ static void write_gic(struct writer *w, struct vm *vm)
     CELLS(w, "reg", CELLS64(MACHINE_GICD_BASE), CELLS64(MACHINE_GICD_SIZE),
           CELLS64(MACHINE_GICR_BASE), CELLS64(MACHINE_GICR_SIZE * vm->vcpu_count));
     CELLS(w, "phandle", PHANDLE_GIC);
+    CELLS(w, "#address-cells", 2);
+    CELLS(w, "#size-cells", 2);
+    flag(w, "ranges");
+    begin(w, "v2m", MACHINE_V2M_BASE);
+    text(w, "compatible", "arm,gic-v2m-frame");
+    flag(w, "msi-controller");
+    CELLS(w, "reg", CELLS64(MACHINE_V2M_BASE), CELLS64(MACHINE_V2M_SIZE));
+    CELLS(w, "phandle", PHANDLE_V2M);
+    end(w);
+    end(w);
+}
+
+/* PCI Bus Binding to Open Firmware, 2.1: phys.hi of a range and of a device number. */
+#define PCI_RANGE_MEMORY32 0x02000000u
+#define PCI_RANGE_MEMORY64 0x03000000u
+#define PCI_DEVICE(n)      ((n) << 11)
+#define INTX_COUNT         4u
+
+/* One row of the interrupt map: child address and pin, parent, its address (none), specifier. */
+#define MAP_ROW 10
+
+static void write_interrupt_map(struct writer *w)
+{
+    uint32_t map[INTX_COUNT * INTX_COUNT * MAP_ROW], *row = map;
+
+    for (uint32_t slot = 0; slot < INTX_COUNT; slot++) {
+        for (uint32_t pin = 0; pin < INTX_COUNT; pin++, row += MAP_ROW) {
+            const uint32_t cell[MAP_ROW] = {
+                PCI_DEVICE(slot), 0, 0, pin + 1, PHANDLE_GIC, 0, 0, GIC_SPI,
+                MACHINE_INTX_PIN + (slot + pin) % INTX_COUNT, GIC_LEVEL};
+
+            memcpy(row, cell, sizeof(cell));
+        }
+    }
+    cells(w, "interrupt-map", map, ARRAY_SIZE(map));
+    CELLS(w, "interrupt-map-mask", PCI_DEVICE(INTX_COUNT - 1), 0, 0, 7);
+}
+
+static void write_pci(struct writer *w)
+{
+    begin(w, "pcie", MACHINE_MMIO32_BASE);
+    text(w, "compatible", "pci-host-ecam-generic");
+    text(w, "device_type", "pci");
+    CELLS(w, "#address-cells", 3);
+    CELLS(w, "#size-cells", 2);
+    CELLS(w, "#interrupt-cells", 1);
+    CELLS(w, "linux,pci-domain", 0);
+    CELLS(w, "bus-range", 0, MACHINE_PCI_BUSES - 1);
+    flag(w, "dma-coherent");
+    CELLS(w, "reg", CELLS64(MACHINE_ECAM_BASE), CELLS64(MIB(MACHINE_PCI_BUSES)));
+    CELLS(w, "ranges", PCI_RANGE_MEMORY32, CELLS64(MACHINE_MMIO32_BASE),
+          CELLS64(MACHINE_MMIO32_BASE), CELLS64(MACHINE_MMIO32_SIZE), PCI_RANGE_MEMORY64,
+          CELLS64(MACHINE_MMIO64_BASE), CELLS64(MACHINE_MMIO64_BASE), CELLS64(MACHINE_MMIO64_SIZE));
+    CELLS(w, "msi-map", 0, PHANDLE_V2M, 0, 0x10000);
+    write_interrupt_map(w);
     end(w);
 }
 
@@ -176,6 +234,8 @@ enum err arm_fdt_build(struct vm *vm, void *buffer, size_t size, uint64_t initrd
     write_firmware_and_timer(&w);
     write_gic(&w, vm);
     write_uart(&w);
+    if (vm->pci)
+        write_pci(&w);
     end(&w);
     note(&w, fdt_finish(buffer));
     return w.error ? ERR_RANGE : ERR_OK;

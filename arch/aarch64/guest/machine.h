@@ -14,7 +14,24 @@
 #define MACHINE_GICR_SIZE 0x20000UL /* a vCPU */
 #define MACHINE_UART_BASE 0x09000000UL
 #define MACHINE_UART_PIN  1
+#define MACHINE_V2M_BASE  0x08020000UL
+#define MACHINE_V2M_SIZE  0x1000UL
+#define MACHINE_RTC_BASE  0x09010000UL
+#define MACHINE_RTC_PIN   2
 #define MACHINE_RAM_BASE  0x40000000UL
+
+/* PCI: the windows of QEMU's machine with high memory. */
+#define MACHINE_ECAM_BASE   0x4010000000UL
+#define MACHINE_PCI_BUSES   256
+#define MACHINE_MMIO32_BASE 0x10000000UL
+#define MACHINE_MMIO32_SIZE 0x2eff0000UL
+#define MACHINE_MMIO64_BASE 0x8000000000UL
+#define MACHINE_MMIO64_SIZE 0x8000000000UL
+#define MACHINE_INTX_PIN    3 /* the first of four */
+
+/* Pins that the GICv2m frame raises. */
+#define V2M_FIRST_PIN 48u
+#define V2M_PINS      128u
 
 #define PPI_VIRTUAL_TIMER  27u
 #define PPI_PHYSICAL_TIMER 30u
@@ -30,7 +47,7 @@ struct vgic_bank {
 };
 
 struct vgic {
-    struct device distributor, redistributors;
+    struct device distributor, redistributors, v2m;
     struct spinlock lock; /* the shared interrupts; taken after a vCPU's own lock */
     uint32_t ctlr;
     struct vgic_bank banks[VGIC_BANKS]; /* [0] is unused */
@@ -103,11 +120,17 @@ void vgic_set_private(struct vcpu *v, unsigned irq, bool level);
 void vgic_send_sgi(struct vcpu *v, uint64_t value);
 /* v's list registers are out of date; it will look. */
 void vgic_news(struct vcpu *v);
+/* A rising edge of shared interrupt `irq` and back. Any context. */
+void vgic_pulse(struct vm *vm, unsigned irq);
 /* With the lock: something of the shared `bank` changed: tells whom it concerns. */
 void vgic_bank_changed(struct vm *vm, unsigned bank);
 
 /* vgic_mmio.c */
 extern const struct device_ops vgic_distributor_ops, vgic_redistributor_ops;
+
+/* gicv2m.c: message-signalled interrupts. */
+enum err gicv2m_create(struct vm *vm) MUST_CHECK;
+void gicv2m_msi(struct vm *vm, uint64_t address, uint32_t data);
 
 /* exception.c: takes an exception to EL1. */
 void arm_inject_undefined(struct vcpu *v);

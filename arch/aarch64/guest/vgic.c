@@ -70,6 +70,18 @@ static void vgic_set_pin(struct vm *vm, unsigned pin, bool level)
     spin_unlock_irq(&g->lock, flags);
 }
 
+void vgic_pulse(struct vm *vm, unsigned irq)
+{
+    struct vgic *g = arm_machine(vm)->vgic;
+    struct vgic_bank *b = &g->banks[irq / 32];
+    uint64_t flags = spin_lock_irq(&g->lock);
+    bool news = bank_set_level(b, 1u << irq % 32, true);
+
+    if (bank_set_level(b, 1u << irq % 32, false) || news)
+        irq_changed(vm, irq);
+    spin_unlock_irq(&g->lock, flags);
+}
+
 void vgic_set_private(struct vcpu *v, unsigned irq, bool level)
 {
     struct arm_vcpu *a = arm_vcpu(v);
@@ -363,11 +375,13 @@ enum err vgic_create(struct vm *vm)
     region.base = MACHINE_GICR_BASE;
     region.size = MACHINE_GICR_SIZE * vm->config->cpus;
     region.device = &g->redistributors;
-    return bus_add(&vm->mmio, &region);
+    err = bus_add(&vm->mmio, &region);
+    return err == ERR_OK ? gicv2m_create(vm) : err;
 }
 
 const struct irqchip_ops vgic_ops = {
     .name = "GICv3",
     .pins = VGIC_PINS,
     .set_pin = vgic_set_pin,
+    .msi = gicv2m_msi,
 };
