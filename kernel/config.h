@@ -22,6 +22,7 @@ struct config_vm {
     const char *kernel, *initrd; /* paths on the ESP, or NULL */
     const char *cmdline;         /* never NULL */
     bool autostart;
+    bool debug_exit; /* of x86_64 guests */
 };
 
 struct config {

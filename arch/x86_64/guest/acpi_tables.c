@@ -8,7 +8,7 @@
 #include "drivers/acpi_tables.h"
 #include "mm/heap.h"
 
-#define TABLES_SIZE 8192 /* enough for 64 CPUs: checked */
+#define TABLES_SIZE X86_ACPI_SIZE /* checked */
 
 #define FADT_LENGTH          276 /* revision 6 */
 #define FADT_DSDT            40  /* offsets of the fields that are set (table 5.9) */

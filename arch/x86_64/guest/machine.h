@@ -16,7 +16,7 @@
 #define X86_LOW_RAM_LIMIT 0x80000000ULL /* RAM below 4 GiB ends here at most */
 #define X86_HIGH_RAM      0x100000000ULL
 #define X86_ACPI_TABLES   0xe0000ULL /* read-only by convention: reserved in the memory map */
-#define X86_ACPI_SIZE     0x20000ULL
+#define X86_ACPI_SIZE     0x4000ULL  /* room for them */
 
 #define PORT_PIC_MASTER  0x20
 #define PORT_PIC_SLAVE   0xa0
@@ -55,6 +55,7 @@ static inline struct x86_machine *x86_machine(struct vm *vm)
 enum err ioapic_create(struct vm *vm);
 void ioapic_eoi(struct vm *vm, uint8_t vector);
 enum err x86_chipset_create(struct vm *vm);
+enum err x86_debug_exit_create(struct vm *vm);
 
 /* Writes RSDP and tables at X86_ACPI_TABLES; returns the RSDP's address. */
 enum err x86_acpi_write(struct vm *vm, gpa_t *rsdp);
