@@ -29,7 +29,7 @@
 #include <stdint.h>
 
 #define BOOT_INFO_MAGIC    0x746f6f626e6e45ULL /* "Ennboot" */
-#define BOOT_INFO_VERSION  1
+#define BOOT_INFO_VERSION  2
 #define BOOT_STACK_SIZE    (64 * 1024)
 #define BOOT_RNG_SEED_SIZE 64
 #define BOOT_TEXT_SIZE     128
@@ -127,6 +127,8 @@ struct boot_info {
     uint64_t boot_cpu;        /* x86_64: unused; aarch64: MPIDR_EL1 affinity; riscv64: hart id */
     uint64_t entry_counter;   /* TSC, CNTPCT_EL0 or time at the loader's first line */
     uint64_t exit_counter;    /* the same right after ExitBootServices succeeded */
+    uint64_t wall_seconds;    /* since 1970 began (UTC) when the counter stood at entry_counter; 0:
+                                 the firmware has no clock */
     uint64_t trampoline_page; /* identity mapped page of the loader that the kernel drops */
 
     char firmware_vendor[BOOT_TEXT_SIZE];

@@ -117,6 +117,37 @@ static bool strict_nx(void)
            (attributes & ATTRIBUTE_XP);
 }
 
+/* Days from 1970-01-01 to the first of March of `year`, the year being counted from March. */
+static uint64_t days_to_march(uint64_t year)
+{
+    return 365 * year + year / 4 - year / 100 + year / 400 - 719468;
+}
+
+/* Seconds since 1970 of a time as EFI gives it (UEFI 2.10, 8.3.1); 0: not a time. */
+static uint64_t unix_seconds(const EFI_TIME *t)
+{
+    static const uint16_t days_from_march[] = {306, 337, 0,   31,  61,  92,
+                                               122, 153, 184, 214, 245, 275};
+
+    if (t->Year < 1970 || t->Year > 9999 || t->Month < 1 || t->Month > 12 || t->Day < 1 ||
+        t->Day > 31 || t->Hour > 23 || t->Minute > 59 || t->Second > 59)
+        return 0;
+    uint64_t days = days_to_march(t->Year - (t->Month < 3)) + days_from_march[t->Month - 1];
+    int64_t seconds =
+        (int64_t)(((days + t->Day - 1) * 24 + t->Hour) * 60 + t->Minute) * 60 + t->Second;
+    if (t->TimeZone >= -1440 && t->TimeZone <= 1440)
+        seconds += (int64_t)t->TimeZone * 60; /* local time = UTC - TimeZone */
+    return seconds > 0 ? (uint64_t)seconds : 0;
+}
+
+static void read_clock(void)
+{
+    EFI_TIME time;
+
+    if (!EFI_ERROR(RT->GetTime(&time, NULL)))
+        loader.info->wall_seconds = unix_seconds(&time);
+}
+
 static void describe_boot_device(void)
 {
     EFI_DEVICE_PATH_TO_TEXT_PROTOCOL *to_text = locate(&path_to_text_guid);
@@ -145,6 +176,7 @@ void firmware_describe(void)
         info->flags |= BOOT_SECURE_BOOT;
     if (strict_nx())
         info->flags |= BOOT_STRICT_NX;
+    read_clock();
     read_seed();
     describe_boot_device();
 }

@@ -13,6 +13,7 @@
 #define KERNEL_BUS_H
 
 #include "kernel/lock.h"
+#include "kernel/state.h"
 
 struct device;
 struct vcpu;
@@ -28,6 +29,11 @@ struct device_ops {
     void (*reset)(struct device *d);   /* to power-on state; NULL: nothing to do */
     void (*destroy)(struct device *d); /* frees what embeds `d` */
     bool lockless;                     /* the device does its own locking */
+    /* Saved state of the structure that embeds the device `state_offset` bytes from its start. */
+    const struct state_table *state;
+    size_t state_offset;
+    /* Its further objects: queues, vectors. NULL: none. */
+    void (*state_each)(struct device *d, state_visit visit, void *arg);
 };
 
 /* Embedded in each device's own structure. */

@@ -8,6 +8,7 @@
 #define KERNEL_GUEST_ISA_H
 
 #include "kernel/engine.h"
+#include "kernel/state.h"
 
 /* What the vCPU does after an exit was handled. */
 enum exit_action {
@@ -54,6 +55,10 @@ struct guest_isa {
     enum exit_action (*mmio)(struct vcpu *vcpu, const struct vm_exit *exit);
     /* EXIT_PORT, EXIT_HYPERCALL, EXIT_REGISTER, EXIT_ISA, EXIT_IDLE. */
     enum exit_action (*handle_exit)(struct vcpu *vcpu, const struct vm_exit *exit);
+
+    /* Saved state of what is no device: machine, interrupt controller, canonical state and isa_data
+     * of each vCPU. Called while the VM is paused: everything is canonical. */
+    void (*state_each)(struct vm *vm, state_visit visit, void *arg);
 
     uint64_t (*pc)(struct vcpu *vcpu);
     /* Registers for people. */

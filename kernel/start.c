@@ -53,6 +53,8 @@ static void start_clock(void)
     if (clock_runs || host_counter_hz() == 0)
         return;
     clock_init(boot.exit_counter, host_counter_hz());
+    if (boot.wall_seconds)
+        clock_wall_init(boot.wall_seconds * NS_PER_SEC, boot.entry_counter);
     clock_runs = true;
 }
 

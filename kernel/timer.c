@@ -31,6 +31,7 @@ static struct timer_queue boot_queue = {
 
 static struct {
     uint64_t start, to_ns, to_counter;
+    uint64_t wall; /* ns since 1970 at `start` */
 } clock;
 
 void clock_init(uint64_t exit_counter, uint64_t hz)
@@ -67,6 +68,18 @@ uint64_t clock_to_counter(uint64_t ns)
 uint64_t clock_ns(void)
 {
     return clock_from_counter(host_counter());
+}
+
+void clock_wall_init(uint64_t wall_ns, uint64_t counter)
+{
+    uint64_t ago = (unsigned __int128)(clock.start - counter) * clock.to_ns >> NS_SHIFT;
+
+    clock.wall = wall_ns + ago;
+}
+
+uint64_t clock_wall_ns(void)
+{
+    return clock.wall + clock_ns();
 }
 
 void timer_cpu_init(struct cpu *cpu)

@@ -16,6 +16,11 @@ uint64_t clock_ns(void);
 uint64_t clock_to_counter(uint64_t ns);
 uint64_t clock_from_counter(uint64_t counter);
 void clock_init(uint64_t exit_counter, uint64_t hz);
+/* Nanoseconds since 1970 began (UTC), by the firmware's clock at the start; 0 at the exit of boot
+ * services when the firmware had none. */
+uint64_t clock_wall_ns(void);
+/* `wall_ns` was the time when the counter stood at `counter`. After clock_init(). */
+void clock_wall_init(uint64_t wall_ns, uint64_t counter);
 
 struct timer {
     uint64_t deadline;             /* clock_ns() */

@@ -139,6 +139,7 @@ static enum err vm_build_memory(struct vm *vm, struct out *reason)
     const struct pt_format *format;
     enum err e = guest_memory_create(&vm->memory);
 
+    guest_clock_init(&vm->clock, host_counter_hz());
     if (e == ERR_OK)
         e = vm->isa->machine_create(vm);
     if (e != ERR_OK) {

@@ -6,6 +6,7 @@
 
 #include "kernel/bus.h"
 #include "kernel/config.h"
+#include "kernel/guest_clock.h"
 #include "kernel/guest_irq.h"
 #include "mm/guest_memory.h"
 #include "mm/second_stage.h"
@@ -36,6 +37,7 @@ struct vm {
     const struct config_vm *config;
     const struct guest_isa *isa;
     const struct engine *engine;
+    struct guest_clock clock;
     struct mutex lock;         /* life cycle */
     struct wait_queue changed; /* state changes */
 

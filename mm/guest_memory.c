@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * Guest memory. A region has one word for each 2 MiB of guest-physical space that it touches:
- * nothing yet, a block of 2 MiB, or a table of 4 KiB pages. Words change once, from nothing to
- * something, by compare and exchange: who loses frees what it brought.
+ * nothing yet, a block of 2 MiB, or a table of 4 KiB pages. Words change from nothing to something
+ * by compare and exchange: who loses frees what it brought. They change back only while the slot's
+ * pin count says that nobody uses it (PINS_CLOSED); users wait for these few steps.
  */
 #include <string.h>
 #include "kernel/panic.h"
@@ -21,8 +22,9 @@
 
 struct slot {
     uint64_t word; /* atomic */
-    uint32_t pins; /* atomic: spans of it in use */
+    uint32_t pins; /* atomic: users of its memory, or PINS_CLOSED */
 };
+#define PINS_CLOSED UINT32_MAX
 
 struct region {
     uint64_t base, end; /* guest-physical */
@@ -119,6 +121,32 @@ static bool all_ram(struct guest_memory *m, uint64_t gpa, uint64_t size)
     return true;
 }
 
+/* ---- Users ---- */
+
+/* From here until slot_unpin() the slot's memory stays. Closed slots open soon: whoever closed it
+ * runs masked. */
+static void slot_pin(struct slot *s)
+{
+    uint32_t pins = __atomic_load_n(&s->pins, __ATOMIC_RELAXED);
+
+    for (;;) {
+        if (unlikely(pins == PINS_CLOSED)) {
+            host_cpu_relax();
+            pins = __atomic_load_n(&s->pins, __ATOMIC_RELAXED);
+        } else if (likely(__atomic_compare_exchange_n(&s->pins, &pins, pins + 1, true,
+                                                      __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))) {
+            return;
+        }
+    }
+}
+
+static void slot_unpin(struct slot *s)
+{
+    uint32_t before = __atomic_fetch_sub(&s->pins, 1, __ATOMIC_RELEASE);
+
+    ASSERT(before != 0 && before != PINS_CLOSED);
+}
+
 /* ---- Host memory behind them ---- */
 
 static hpa_t word_address(uint64_t word)
@@ -137,7 +165,8 @@ static uint64_t word_fill(struct guest_memory *m, uint64_t *word, unsigned order
         return 0;
     if (__atomic_compare_exchange_n(word, &old, block.v | kind, false, __ATOMIC_ACQ_REL,
                                     __ATOMIC_ACQUIRE)) {
-        __atomic_fetch_add(&m->resident, PAGE_SIZE << order, __ATOMIC_RELAXED);
+        if (kind != SLOT_TABLE)
+            __atomic_fetch_add(&m->resident, PAGE_SIZE << order, __ATOMIC_RELAXED);
         return block.v | kind;
     }
     page_free(block, order);
@@ -194,9 +223,9 @@ static const char *piece_peek(const struct piece *p, uint64_t *size)
 }
 
 /* The one way by which the hypervisor writes to a guest: a pointer to `gpa` and how many of `size`
- * bytes lie behind it. */
+ * bytes lie behind it, in a slot that is pinned for the caller. */
 static enum err writable_span(struct guest_memory *m, uint64_t gpa, uint64_t size, char **span,
-                              uint64_t *length)
+                              uint64_t *length, struct slot **slot)
 {
     uint64_t block_size;
     struct piece p;
@@ -204,8 +233,12 @@ static enum err writable_span(struct guest_memory *m, uint64_t gpa, uint64_t siz
 
     if (!piece_find(m, gpa, size, &p))
         return ERR_RANGE;
-    if (!piece_touch(m, &p, &block, &block_size))
+    slot_pin(p.slot);
+    if (!piece_touch(m, &p, &block, &block_size)) {
+        slot_unpin(p.slot);
         return ERR_NO_MEMORY;
+    }
+    *slot = p.slot;
     uint64_t offset = p.offset & (block_size - 1);
     *span = (char *)phys_to_virt(block) + offset;
     *length = MIN(p.size, block_size - offset);
@@ -222,12 +255,15 @@ enum err guest_copy_from(struct guest_memory *m, gpa_t gpa, void *to, size_t siz
         return ERR_RANGE;
     for (char *at = to; size && piece_find(m, gpa.v, size, &p);) {
         uint64_t length;
+
+        slot_pin(p.slot);
         const char *from = piece_peek(&p, &length);
 
         if (from)
             memcpy(at, from, length);
         else
             memset(at, 0, length);
+        slot_unpin(p.slot);
         at += length;
         gpa.v += length;
         size -= length;
@@ -241,9 +277,10 @@ static enum err fill(struct guest_memory *m, gpa_t gpa, const char *from, uint64
     if (!all_ram(m, gpa.v, size))
         return ERR_RANGE;
     while (size) {
+        struct slot *slot;
         uint64_t length;
         char *span;
-        enum err e = writable_span(m, gpa.v, size, &span, &length);
+        enum err e = writable_span(m, gpa.v, size, &span, &length, &slot);
 
         if (e)
             return e;
@@ -251,6 +288,7 @@ static enum err fill(struct guest_memory *m, gpa_t gpa, const char *from, uint64
             memcpy(span, from, length);
         else
             memset(span, 0, length);
+        slot_unpin(slot);
         from += from ? length : 0;
         gpa.v += length;
         size -= length;
@@ -285,17 +323,18 @@ enum err guest_memory_block(struct guest_memory *m, gpa_t gpa, struct guest_bloc
 enum err guest_pin(struct guest_memory *m, gpa_t gpa, uint64_t size, void **span)
 {
     uint64_t length;
-    struct piece p;
+    struct slot *slot;
     char *start;
 
-    if (!size || !piece_find(m, gpa.v, size, &p))
+    if (!size)
         return ERR_RANGE;
-    enum err e = writable_span(m, gpa.v, size, &start, &length);
+    enum err e = writable_span(m, gpa.v, size, &start, &length, &slot);
     if (e)
         return e;
-    if (length != size)
+    if (length != size) {
+        slot_unpin(slot);
         return ERR_RANGE;
-    __atomic_fetch_add(&p.slot->pins, 1, __ATOMIC_ACQUIRE);
+    }
     *span = start;
     return ERR_OK;
 }
@@ -305,41 +344,141 @@ void guest_unpin(struct guest_memory *m, gpa_t gpa, uint64_t size)
     struct piece p;
 
     ASSERT(piece_find(m, gpa.v, size, &p));
-    uint32_t before = __atomic_fetch_sub(&p.slot->pins, 1, __ATOMIC_RELEASE);
-    ASSERT(before != 0);
+    slot_unpin(p.slot);
 }
 
-/* ---- The end ---- */
+/* ---- Giving memory back ---- */
 
-static void scrub_and_free(hpa_t block, unsigned order)
+/* False when somebody uses the slot. Masked: users wait until slot_open(). */
+static bool slot_close(struct slot *s)
+{
+    uint32_t none = 0;
+
+    return __atomic_compare_exchange_n(&s->pins, &none, PINS_CLOSED, false, __ATOMIC_ACQUIRE,
+                                       __ATOMIC_RELAXED);
+}
+
+static void slot_open(struct slot *s)
+{
+    __atomic_store_n(&s->pins, 0, __ATOMIC_RELEASE);
+}
+
+/* A closed slot's block becomes a table of its pages. */
+static bool slot_divide(struct slot *s, hpa_t table)
+{
+    hpa_t block = word_address(s->word);
+    uint64_t *pages = phys_to_virt(table);
+
+    if (page_split(block, PAGE_ORDER_2M) != ERR_OK)
+        return false;
+    for (unsigned i = 0; i < SLOT_PAGES; i++)
+        pages[i] = block.v + i * PAGE_SIZE;
+    __atomic_store_n(&s->word, table.v | SLOT_TABLE, __ATOMIC_RELEASE);
+    return true;
+}
+
+/* Takes the page at the piece's start out of a closed slot. `*table` is a spare page, 0 once it is
+ * used. */
+static hpa_t page_take(const struct piece *p, hpa_t *table)
+{
+    struct slot *s = p->slot;
+
+    if (s->word & SLOT_BLOCK) {
+        if (!table->v || !slot_divide(s, *table))
+            return HPA(0);
+        *table = HPA(0);
+    }
+    if (!(s->word & SLOT_TABLE))
+        return HPA(0);
+    return HPA(__atomic_exchange_n(table_word(s->word, p), 0, __ATOMIC_ACQ_REL));
+}
+
+/* Takes everything out of a closed slot: its word. */
+static uint64_t slot_take(struct slot *s)
+{
+    return __atomic_exchange_n(&s->word, 0, __ATOMIC_ACQ_REL);
+}
+
+static uint64_t scrub_and_free(hpa_t block, unsigned order)
 {
     memset(phys_to_virt(block), 0, PAGE_SIZE << order);
     page_free(block, order);
+    return PAGE_SIZE << order;
 }
 
-static void slot_free(struct slot *s)
+/* Frees what a slot's word leads to; returns the bytes of guest memory. */
+static uint64_t word_free(uint64_t word)
 {
-    hpa_t block = word_address(s->word);
+    hpa_t block = word_address(word);
+    uint64_t bytes = 0;
 
-    ASSERT(s->pins == 0);
-    if (s->word & SLOT_TABLE) {
+    if (word & SLOT_TABLE) {
         const uint64_t *pages = phys_to_virt(block);
         for (unsigned i = 0; i < SLOT_PAGES; i++)
             if (pages[i])
-                scrub_and_free(HPA(pages[i]), 0);
+                bytes += scrub_and_free(HPA(pages[i]), 0);
         page_free(block, 0);
-    } else if (s->word) {
-        scrub_and_free(block, PAGE_ORDER_2M);
+    } else if (word) {
+        bytes = scrub_and_free(block, PAGE_ORDER_2M);
     }
+    return bytes;
 }
+
+static uint64_t drop_slot(const struct piece *p)
+{
+    uint64_t irq = host_irq_save(), word = 0;
+
+    if (slot_close(p->slot)) {
+        word = slot_take(p->slot);
+        slot_open(p->slot);
+    }
+    host_irq_restore(irq);
+    return word_free(word);
+}
+
+static uint64_t drop_page(const struct piece *p)
+{
+    bool whole = __atomic_load_n(&p->slot->word, __ATOMIC_RELAXED) & SLOT_BLOCK;
+    hpa_t table = whole ? page_alloc(0, PAGE_ZERO) : HPA(0), page = HPA(0);
+    uint64_t irq = host_irq_save();
+
+    if (slot_close(p->slot)) {
+        page = page_take(p, &table);
+        slot_open(p->slot);
+    }
+    host_irq_restore(irq);
+    if (table.v)
+        page_free(table, 0);
+    return page.v ? scrub_and_free(page, 0) : 0;
+}
+
+uint64_t guest_memory_drop(struct guest_memory *m, gpa_t gpa, uint64_t size)
+{
+    uint64_t bytes = 0;
+    struct piece p;
+
+    ASSERT(size == PAGE_SIZE || size == SLOT_SIZE);
+    if (!piece_find(m, gpa.v, size, &p) || !__atomic_load_n(&p.slot->word, __ATOMIC_RELAXED))
+        return 0;
+    if (size == SLOT_SIZE && p.whole_slot)
+        bytes = drop_slot(&p);
+    else if (size == PAGE_SIZE)
+        bytes = drop_page(&p);
+    __atomic_fetch_sub(&m->resident, bytes, __ATOMIC_RELAXED);
+    return bytes;
+}
+
+/* ---- The end ---- */
 
 void guest_memory_destroy(struct guest_memory *m)
 {
     if (!m)
         return;
     for (unsigned i = 0; i < m->count; i++) {
-        for (uint64_t slot = 0; slot < slot_count(&m->region[i]); slot++)
-            slot_free(&m->region[i].slots[slot]);
+        for (uint64_t slot = 0; slot < slot_count(&m->region[i]); slot++) {
+            ASSERT(m->region[i].slots[slot].pins == 0);
+            (void)word_free(m->region[i].slots[slot].word);
+        }
         heap_free(m->region[i].slots);
     }
     heap_free(m);

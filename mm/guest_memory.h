@@ -6,7 +6,8 @@
  *
  * Everybody else reaches it through the copy functions or a pinned span, never by a kept pointer.
  * Any CPU, no locks: regions are fixed before the first vCPU runs, blocks appear by atomic exchange
- * and stay until the end.
+ * and stay until the end or until guest_memory_release() (mm/second_stage.h) finds nothing pinned
+ * in their 2 MiB; copies pin what they touch.
  */
 #ifndef MM_GUEST_MEMORY_H
 #define MM_GUEST_MEMORY_H
@@ -48,9 +49,14 @@ struct guest_block {
     hpa_t hpa;
     uint64_t size; /* 4 KiB or 2 MiB; gpa and hpa are aligned to it */
 };
-/* The block that holds `gpa`, allocated now if need be. ERR_RANGE when it is not RAM,
- * ERR_NO_MEMORY. */
+/* The block that holds `gpa`, allocated now if need be; it stays while a pin holds it. ERR_RANGE
+ * when it is not RAM, ERR_NO_MEMORY. */
 enum err guest_memory_block(struct guest_memory *m, gpa_t gpa,
                             struct guest_block *block) MUST_CHECK;
+
+/* For second_stage.c: takes the block's host memory away, if it has some and nothing is pinned
+ * there; it was unmapped, with its TLB entries, and the caller keeps it so until this returns. The
+ * piece is an aligned page or an aligned 2 MiB. Returns the bytes freed. */
+uint64_t guest_memory_drop(struct guest_memory *m, gpa_t gpa, uint64_t size);
 
 #endif

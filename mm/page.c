@@ -704,6 +704,58 @@ void page_free(hpa_t page, unsigned order)
     host_irq_restore(irq);
 }
 
+/* ---- Splitting blocks in use ---- */
+
+/* The pages belong to `c` from now on. */
+static bool frame_split(struct page_cpu *c, uint64_t pa)
+{
+    const uint64_t *frame = page_frame_word(pa);
+
+    if (unlikely(!frame || *frame != (CHUNK_ORDER << FRAME_ORDER_SHIFT | FRAME_BLOCK)))
+        panic("page_split(%#lx): not a block of 2 MiB in use", (unsigned long)pa);
+    if (!c->spare)
+        spare_refill(c);
+    struct chunk *record = spare_pop(c);
+    if (!record)
+        return false;
+    page_frame_adopt(c, record, pa);
+    for (unsigned i = 0; i < CHUNK_UNITS; i++)
+        debug_hand_out(pa + ((uint64_t)i << PAGE_SHIFT), 0);
+    return true;
+}
+
+static void gig_split_in_use(uint64_t pa)
+{
+    struct chunk *gig = &page_shared.gigs[pa >> GIG_SHIFT];
+
+    page_shared_lock();
+    if (unlikely(pa >> GIG_SHIFT >= page_shared.gig_count || !gig->taken_whole))
+        panic("page_split(%#lx): not a block of 1 GiB in use", (unsigned long)pa);
+    gig->taken_whole = false;
+    page_gig_split(gig, FRAME_FREE);
+    for (unsigned i = 0; i < CHUNK_UNITS; i++)
+        gig->frames[i] = CHUNK_ORDER << FRAME_ORDER_SHIFT | FRAME_BLOCK;
+    page_shared_unlock();
+}
+
+enum err page_split(hpa_t block, unsigned order)
+{
+    bool done = true;
+
+    ASSERT(order == PAGE_ORDER_2M || order == PAGE_ORDER_1G);
+    uint64_t irq = host_irq_save();
+    if (order == PAGE_ORDER_1G) {
+        gig_split_in_use(block.v);
+    } else {
+        struct page_cpu *c = page_cpu_this();
+        spin_lock(&c->lock);
+        done = frame_split(c, block.v);
+        spin_unlock(&c->lock);
+    }
+    host_irq_restore(irq);
+    return done ? ERR_OK : ERR_NO_MEMORY;
+}
+
 /* ---- Statistics ---- */
 
 static void count_set(const struct chunk_set *set, uint64_t *counts)

@@ -33,6 +33,10 @@ hpa_t page_alloc(unsigned order, unsigned flags) MUST_CHECK;
 /* Frees what page_alloc() gave, with the same order, on any CPU. The first word of blocks below 2
  * MiB may be overwritten. Debug builds find double frees and wrong orders and panic. */
 void page_free(hpa_t page, unsigned order);
+/* Makes a block in use of 2 MiB 512 pages in use, or one of 1 GiB 512 blocks of 2 MiB, each to be
+ * freed by itself. ERR_NO_MEMORY: no room for the bookkeeping, nothing changed. Any context but
+ * NMI. */
+enum err page_split(hpa_t block, unsigned order) MUST_CHECK;
 /* Gives the allocator the whole pages of [base, base + size), for ranges of the boot map that it
  * did not take: files, the loader's memory. */
 void page_free_range(hpa_t base, uint64_t size);

@@ -60,14 +60,20 @@ static enum err map_block(struct second_stage *s, const struct guest_block *b, g
 
 enum err second_stage_fault(struct second_stage *s, gpa_t gpa, unsigned access)
 {
+    gpa_t page = GPA(ALIGN_DOWN(gpa.v, PAGE_SIZE));
     struct guest_block block;
-    enum err e = guest_memory_block(s->memory, gpa, &block);
+    void *span;
+    enum err e = guest_pin(s->memory, page, PAGE_SIZE, &span);
 
     if (e)
         return e;
-    spin_lock(&s->lock);
-    e = map_block(s, &block, gpa, access);
-    spin_unlock(&s->lock);
+    e = guest_memory_block(s->memory, page, &block);
+    if (!e) {
+        spin_lock(&s->lock);
+        e = map_block(s, &block, gpa, access);
+        spin_unlock(&s->lock);
+    }
+    guest_unpin(s->memory, page, PAGE_SIZE);
     return e;
 }
 
@@ -85,4 +91,39 @@ enum err second_stage_unmap(struct second_stage *s, gpa_t gpa, uint64_t size)
     enum err e = page_table_unmap(&s->pt, gpa.v, size);
     spin_unlock(&s->lock);
     return e;
+}
+
+/* ---- Giving memory back ---- */
+
+#define BLOCK_SIZE MIB(2)
+
+/* One page or one aligned block. The lock keeps it unmapped between the two steps. */
+static uint64_t release_piece(struct second_stage *s, struct guest_memory *m, uint64_t gpa,
+                              uint64_t size)
+{
+    uint64_t freed = 0;
+
+    spin_lock(&s->lock);
+    if (page_table_unmap(&s->pt, gpa, size) == ERR_OK)
+        freed = guest_memory_drop(m, GPA(gpa), size);
+    spin_unlock(&s->lock);
+    return freed;
+}
+
+uint64_t guest_memory_release(struct guest_memory *m, struct second_stage *s, gpa_t gpa,
+                              uint64_t size)
+{
+    uint64_t limit = guest_memory_limit(m), freed = 0;
+
+    if (gpa.v >= limit)
+        return 0;
+    uint64_t at = ALIGN_UP(gpa.v, PAGE_SIZE);
+    uint64_t end = ALIGN_DOWN(gpa.v + MIN(size, limit - gpa.v), PAGE_SIZE);
+    while (at < end) {
+        uint64_t piece =
+            IS_ALIGNED(at, BLOCK_SIZE) && end - at >= BLOCK_SIZE ? BLOCK_SIZE : PAGE_SIZE;
+        freed += release_piece(s, m, at, piece);
+        at += piece;
+    }
+    return freed;
 }

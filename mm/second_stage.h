@@ -29,4 +29,10 @@ enum err second_stage_write_protect(struct second_stage *s, gpa_t gpa, uint64_t 
 /* What is mapped in the range faults again. */
 enum err second_stage_unmap(struct second_stage *s, gpa_t gpa, uint64_t size) MUST_CHECK;
 
+/* Gives the host memory behind the whole pages of [gpa, gpa + size) back: what the guest touches
+ * there later reads as zero. Whole 2 MiB are quickest. What is not RAM, has none, or lies in the
+ * same 2 MiB as a pinned span stays as it is. Returns the bytes given back. Thread context. */
+uint64_t guest_memory_release(struct guest_memory *m, struct second_stage *s, gpa_t gpa,
+                              uint64_t size);
+
 #endif

@@ -189,7 +189,7 @@ static void falls_back_to_pages(void)
     assert_int_equal(guest_memory_create(&m), ERR_OK);
     assert_int_equal(guest_memory_add_ram(m, GPA(0), MIB(64)), ERR_OK);
     assert_int_equal(guest_zero(m, GPA(MIB(3)), PAGE_SIZE), ERR_OK);
-    assert_int_equal(guest_memory_resident(m), 2 * PAGE_SIZE);
+    assert_int_equal(guest_memory_resident(m), PAGE_SIZE);
     assert_int_equal(guest_zero(m, GPA(0), MIB(64)), ERR_NO_MEMORY);
     guest_memory_destroy(m);
 }
@@ -247,6 +247,95 @@ static void test_second_stage(void **state)
     hosted_child_test(faults());
 }
 
+/* ---- Giving memory back ---- */
+
+static void fill(struct guest_memory *m, uint64_t gpa, uint64_t size, unsigned char with)
+{
+    memset(buffer, with, PAGE_SIZE);
+    for (uint64_t at = 0; at < size; at += PAGE_SIZE)
+        assert_int_equal(guest_copy_to(m, GPA(gpa + at), buffer, PAGE_SIZE), ERR_OK);
+}
+
+static void check_filled(struct guest_memory *m, uint64_t gpa, uint64_t size, unsigned char with)
+{
+    static unsigned char page[PAGE_SIZE];
+
+    memset(page, with, PAGE_SIZE);
+    for (uint64_t at = 0; at < size; at += PAGE_SIZE) {
+        assert_int_equal(guest_copy_from(m, GPA(gpa + at), buffer, PAGE_SIZE), ERR_OK);
+        assert_memory_equal(buffer, page, PAGE_SIZE);
+    }
+}
+
+static bool mapped(struct second_stage *s, uint64_t gpa)
+{
+    struct page_table view = {.format = &hosted_format_arm, .root = second_stage_root(s)};
+    struct pt_entry e;
+
+    return page_table_lookup(&view, gpa, &e);
+}
+
+static void releases(void)
+{
+    struct page_stats before, after;
+    struct second_stage *s;
+    void *span;
+    int vm;
+
+    hosted_start_size(MIB(128));
+    page_stats_get(&before);
+    struct guest_memory *m;
+    assert_int_equal(guest_memory_create(&m), ERR_OK);
+    assert_int_equal(guest_memory_add_ram(m, GPA(0), MIB(16)), ERR_OK);
+    assert_int_equal(second_stage_create(&s, &hosted_format_arm, m, &vm), ERR_OK);
+    fill(m, 0, MIB(16), 0x5a);
+    for (uint64_t gpa = 0; gpa < MIB(16); gpa += MIB(2))
+        assert_int_equal(second_stage_fault(s, GPA(gpa), PT_WRITE), ERR_OK);
+
+    /* Whole blocks, with pages at both ends. */
+    assert_int_equal(
+        guest_memory_release(m, s, GPA(MIB(2) - 2 * PAGE_SIZE), MIB(4) + 3 * PAGE_SIZE),
+        MIB(4) + 3 * PAGE_SIZE);
+    assert_int_equal(guest_memory_resident(m), MIB(12) - 3 * PAGE_SIZE);
+    check_filled(m, 0, MIB(2) - 2 * PAGE_SIZE, 0x5a);
+    check_filled(m, MIB(2) - 2 * PAGE_SIZE, MIB(4) + 3 * PAGE_SIZE, 0);
+    check_filled(m, MIB(6) + PAGE_SIZE, MIB(10) - PAGE_SIZE, 0x5a);
+    assert_true(mapped(s, 0));
+    assert_false(mapped(s, MIB(2) - PAGE_SIZE));
+    assert_false(mapped(s, MIB(4)));
+    assert_false(mapped(s, MIB(6)));
+    assert_true(mapped(s, MIB(6) + PAGE_SIZE));
+
+    /* Twice is once; parts of pages, and what is no RAM, are nothing. */
+    assert_int_equal(guest_memory_release(m, s, GPA(MIB(2)), MIB(4)), 0);
+    assert_int_equal(guest_memory_release(m, s, GPA(MIB(8) + 1), PAGE_SIZE), 0);
+    assert_int_equal(guest_memory_release(m, s, GPA(MIB(14)), MIB(64)), MIB(2));
+    assert_int_equal(guest_memory_release(m, s, GPA(GIB(1)), GIB(64)), 0);
+
+    /* What somebody uses stays. */
+    assert_int_equal(guest_pin(m, GPA(MIB(8)), 64, &span), ERR_OK);
+    assert_int_equal(guest_memory_release(m, s, GPA(MIB(8)), MIB(2)), 0);
+    memset(span, 1, 64);
+    guest_unpin(m, GPA(MIB(8)), 64);
+    assert_int_equal(guest_memory_release(m, s, GPA(MIB(8)), MIB(2)), MIB(2));
+
+    /* And comes back on the next touch. */
+    assert_int_equal(second_stage_fault(s, GPA(MIB(8)), PT_WRITE), ERR_OK);
+    assert_true(mapped(s, MIB(8)));
+    if (hosted_pt_violations())
+        fail_msg("%s", hosted_pt_rule);
+    second_stage_destroy(s);
+    guest_memory_destroy(m);
+    page_stats_get(&after);
+    assert_true(before.free - after.free < KIB(128));
+}
+
+static void test_release(void **state)
+{
+    (void)state;
+    hosted_child_test(releases());
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -256,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_scrubbed),
         cmocka_unit_test(test_falls_back_to_pages),
         cmocka_unit_test(test_second_stage),
+        cmocka_unit_test(test_release),
     };
     return cmocka_run_group_tests_name("guest memory", tests, NULL, NULL);
 }

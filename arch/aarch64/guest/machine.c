@@ -16,7 +16,6 @@ static enum err machine_create(struct vm *vm)
     if (!m)
         return ERR_NO_MEMORY;
     vm->machine = m;
-    m->counter_zero_ns = clock_ns();
     err = guest_memory_add_ram(vm->memory, GPA(MACHINE_RAM_BASE), vm->config->memory);
     if (err == ERR_OK)
         err = vgic_create(vm);
@@ -43,7 +42,6 @@ void arm_reset(struct vcpu *v, uint64_t pc, uint64_t x0)
     s->fp = (struct arm_fp){.fpcr = 0};
     s->timer.cntv_ctl = 0;
     s->timer.cntv_cval = 0;
-    s->timer.counter_zero_ns = arm_machine(v->vm)->counter_zero_ns;
     s->gic.vmcr = ARM_VMCR_RESET;
     for (unsigned i = 0; i < 4; i++)
         s->gic.ap0r[i] = s->gic.ap1r[i] = 0;
@@ -60,7 +58,6 @@ static enum err arm_vcpu_create(struct vcpu *v)
     if (!v->isa_data)
         return ERR_NO_MEMORY;
     s->mpidr = BIT(31) | arm_affinity(v->id); /* bit 31 is RES1 */
-    s->timer.counter_zero_ns = arm_machine(v->vm)->counter_zero_ns;
     vgic_vcpu_init(v);
     return ERR_OK;
 }
@@ -91,12 +88,6 @@ static void arm_startup(struct vcpu *v)
     __atomic_store_n(&v->running, true, __ATOMIC_RELEASE);
 }
 
-/* Guest ticks to clock_ns(). Split so that no product overflows. */
-static uint64_t ticks_to_ns(uint64_t ticks, uint64_t hz)
-{
-    return ticks / hz * NS_PER_SEC + ticks % hz * NS_PER_SEC / hz;
-}
-
 static uint64_t arm_idle_deadline(struct vcpu *v)
 {
     struct arm_state *s = v->state;
@@ -104,9 +95,7 @@ static uint64_t arm_idle_deadline(struct vcpu *v)
     vcpu_need(v, ARM_TIMER);
     if ((s->timer.cntv_ctl & (ARM_TIMER_ENABLE | ARM_TIMER_IMASK)) != ARM_TIMER_ENABLE)
         return UINT64_MAX;
-    if (s->timer.cntv_cval / s->timer.counter_hz > UINT64_MAX / 2 / NS_PER_SEC)
-        return UINT64_MAX;
-    return s->timer.counter_zero_ns + ticks_to_ns(s->timer.cntv_cval, s->timer.counter_hz) + 1;
+    return guest_clock_counter_deadline(&v->vm->clock, s->timer.cntv_cval);
 }
 
 static enum exit_action arm_handle_exit(struct vcpu *v, const struct vm_exit *exit)

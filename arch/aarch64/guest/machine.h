@@ -66,7 +66,6 @@ struct arm_vcpu {
 
 struct arm_machine {
     struct vgic *vgic;
-    uint64_t counter_zero_ns;
 };
 
 static inline struct arm_state *arm_state(struct vcpu *v)

@@ -35,8 +35,6 @@ struct arm_fp {
 
 struct arm_timer {
     uint64_t cntv_ctl, cntv_cval;
-    uint64_t counter_zero_ns; /* clock_ns() at which the guest's counter was 0 */
-    uint64_t counter_hz;
 };
 
 #define ARM_LR_MAX 16

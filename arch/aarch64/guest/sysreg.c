@@ -5,7 +5,6 @@
  * as zero, the rest is undefined.
  */
 #include "arch/aarch64/guest/machine.h"
-#include "kernel/timer.h"
 
 /* Syndrome of a trapped MSR or MRS (D19.2.37): encoding without Rt and direction. */
 #define SYSREG(op0, op1, crn, crm, op2) \
@@ -104,14 +103,6 @@ static uint64_t id_read(struct vcpu *v, unsigned crm, unsigned op2)
     return 0;
 }
 
-static uint64_t guest_counter(struct vcpu *v)
-{
-    const struct arm_timer *t = &arm_state(v)->timer;
-    uint64_t ns = clock_ns() - t->counter_zero_ns;
-
-    return ns / NS_PER_SEC * t->counter_hz + ns % NS_PER_SEC * t->counter_hz / NS_PER_SEC;
-}
-
 /* False: no such register. */
 static bool read_register(struct vcpu *v, uint64_t reg, uint64_t *value)
 {
@@ -122,7 +113,7 @@ static bool read_register(struct vcpu *v, uint64_t reg, uint64_t *value)
     }
     switch (reg) {
     case CNTPCT_EL0:
-        *value = guest_counter(v);
+        *value = guest_clock_counter(&v->vm->clock);
         return true;
     case OSLSR_EL1:
         *value = OSLSR_VALUE;

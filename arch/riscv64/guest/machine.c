@@ -7,9 +7,6 @@
 #include "mm/heap.h"
 
 #define WFI_INSTRUCTION 0x10500073u
-#define TIMER_LATE_LIMIT                                                    \
-    (365ULL * 24 * 3600 * NS_PER_SEC) /* farther timers are as good as none \
-                                       */
 
 /* ---- Creation ---- */
 
@@ -36,7 +33,7 @@ static void machine_destroy(struct vm *vm)
 }
 
 /* The software timer fired: the vCPU looks at stimecmp before it runs on. */
-static void timer_fired(struct timer *t)
+static void timer_fired(struct guest_timer *t)
 {
     struct riscv_hart *hart = container_of(t, struct riscv_hart, timer);
 
@@ -53,7 +50,7 @@ static enum err vcpu_setup(struct vcpu *v)
     hart->vcpu = v;
     hart->hart_state = RISCV_HART_STOPPED;
     hart->timer_set = UINT64_MAX;
-    timer_setup(&hart->timer, timer_fired);
+    guest_timer_init(&hart->timer, &v->vm->clock, timer_fired);
     v->isa_data = hart;
     s->prv = RISCV_PRV_S;
     s->sstatus = RISCV_SSTATUS_UXL_64;
@@ -63,24 +60,12 @@ static enum err vcpu_setup(struct vcpu *v)
 
 static void vcpu_teardown(struct vcpu *v)
 {
-    timer_cancel(&riscv_hart(v)->timer);
+    guest_timer_destroy(&riscv_hart(v)->timer);
     heap_free(v->isa_data);
     v->isa_data = NULL;
 }
 
 /* ---- Interrupts ---- */
-
-/* Clock value at which the guest's time reaches `ticks`. */
-static uint64_t deadline_of(const struct vm *vm, uint64_t ticks)
-{
-    uint64_t now = riscv_time(vm);
-    unsigned __int128 ns;
-
-    if (ticks <= now)
-        return 0;
-    ns = (unsigned __int128)(ticks - now) * NS_PER_SEC / riscv_machine(vm)->timebase_hz;
-    return ns > TIMER_LATE_LIMIT ? UINT64_MAX : clock_ns() + (uint64_t)ns + 1;
-}
 
 static bool timer_due(const struct vcpu *v)
 {
@@ -100,11 +85,8 @@ static void update_timer(struct vcpu *v)
     }
     s->sip &= ~RISCV_SIP_STIP;
     if (hart->timer_set != s->stimecmp) {
-        uint64_t deadline = deadline_of(v->vm, s->stimecmp);
-
         hart->timer_set = s->stimecmp;
-        if (deadline != UINT64_MAX)
-            timer_set(&hart->timer, deadline);
+        guest_timer_set(&hart->timer, guest_clock_from_counter(&v->vm->clock, s->stimecmp));
     }
 }
 
@@ -138,7 +120,7 @@ static bool has_work(struct vcpu *v)
 
 static uint64_t idle_deadline(struct vcpu *v)
 {
-    return deadline_of(v->vm, riscv_state(v)->stimecmp);
+    return guest_clock_counter_deadline(&v->vm->clock, riscv_state(v)->stimecmp);
 }
 
 static enum exit_action go_idle(struct vcpu *v)

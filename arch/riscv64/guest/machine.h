@@ -8,7 +8,7 @@
 
 #include "arch/riscv64/guest/state.h"
 #include "kernel/log.h"
-#include "kernel/timer.h"
+#include "kernel/guest_clock.h"
 
 #define RISCV_PLIC_BASE 0x0c000000UL
 #define RISCV_PLIC_SIZE 0x00600000UL
@@ -27,8 +27,7 @@ struct riscv_machine {
     const char *mmu;                 /* "riscv,sv48" */
     uint32_t cbom_block, cboz_block; /* bytes; 0: no such extension */
     uint64_t timebase_hz;
-    uint64_t time_offset; /* guest's time = host_counter() + this (frequencies are the same) */
-    bool hardware_timer;  /* stimecmp raises STIP without help */
+    bool hardware_timer; /* stimecmp raises STIP without help */
 };
 
 enum riscv_hart_state {
@@ -39,7 +38,7 @@ enum riscv_hart_state {
 
 /* vcpu->isa_data */
 struct riscv_hart {
-    struct timer timer; /* raises STIP where the engine has no timer of its own */
+    struct guest_timer timer; /* raises STIP where the engine has no timer of its own */
     struct vcpu *vcpu;
     uint64_t timer_set;  /* the stimecmp that `timer` is set for */
     uint32_t ipi;        /* atomic: SSIP was asked for */
@@ -64,7 +63,7 @@ static inline struct riscv_state *riscv_state(const struct vcpu *v)
 /* The guest's time CSR now. */
 static inline uint64_t riscv_time(const struct vm *vm)
 {
-    return host_counter() + riscv_machine(vm)->time_offset;
+    return guest_clock_counter(&vm->clock);
 }
 
 /* plic.c */

@@ -6,7 +6,6 @@
  */
 #include "arch/x86_64/guest/machine.h"
 
-#include "kernel/timer.h"
 #include "mm/heap.h"
 
 #define PM_TIMER_HZ       3579545ULL /* ACPI 6.5, 4.8.3.3 */
@@ -38,9 +37,9 @@ struct chipset {
     } pic[2];
 };
 
-static uint64_t pm_timer_read(void)
+static uint64_t pm_timer_read(const struct vm *vm)
 {
-    uint64_t ns = clock_ns();
+    uint64_t ns = guest_clock_ns(&vm->clock);
 
     return (ns / NS_PER_SEC * PM_TIMER_HZ + ns % NS_PER_SEC * PM_TIMER_HZ / NS_PER_SEC) &
            PM_TIMER_BITS;
@@ -58,7 +57,7 @@ static uint64_t chipset_read(struct device *d, struct vcpu *vcpu, unsigned regio
     case REGION_PM1_CONTROL:
         return c->pm1_control | PM1_SCI_ENABLE;
     case REGION_PM_TIMER:
-        return pm_timer_read() >> (8 * offset);
+        return pm_timer_read(d->vm) >> (8 * offset);
     case REGION_PIC_MASTER:
     case REGION_PIC_SLAVE:
         return offset == 1 ? c->pic[region - REGION_PIC_MASTER].mask : 0;

@@ -225,19 +225,19 @@ static uint64_t timer_tick_ns(const struct lapic *l)
     return code == 7 ? 1 : 2ULL << code; /* the bus runs at one tick a nanosecond */
 }
 
-static void timer_fire(struct timer *t)
+static void timer_fire(struct guest_timer *t)
 {
     struct lapic *l = container_of(t, struct lapic, timer);
     uint32_t lvt = READ_ONCE(l->lvt[0]);
 
     if (LVT_TIMER_MODE(lvt) == TIMER_PERIODIC && l->initial_count) {
         uint64_t period = l->initial_count * timer_tick_ns(l);
-        uint64_t now = clock_ns();
+        uint64_t now = guest_clock_ns(t->clock);
 
         l->timer_deadline += period;
         if (l->timer_deadline <= now)
             l->timer_deadline = now + period;
-        timer_set(t, l->timer_deadline);
+        guest_timer_set(t, l->timer_deadline);
     } else {
         l->timer_deadline = 0;
         l->tsc_deadline = 0;
@@ -248,7 +248,7 @@ static void timer_fire(struct timer *t)
 
 static void timer_stop(struct lapic *l)
 {
-    timer_cancel(&l->timer);
+    guest_timer_set(&l->timer, UINT64_MAX);
     l->timer_deadline = l->tsc_deadline = 0;
 }
 
@@ -258,8 +258,8 @@ static void timer_start_count(struct lapic *l, uint32_t count)
     l->initial_count = count;
     if (!count || LVT_TIMER_MODE(l->lvt[0]) == TIMER_TSC_DEADLINE)
         return;
-    l->timer_deadline = clock_ns() + count * timer_tick_ns(l);
-    timer_set(&l->timer, l->timer_deadline);
+    l->timer_deadline = guest_clock_ns(l->timer.clock) + count * timer_tick_ns(l);
+    guest_timer_set(&l->timer, l->timer_deadline);
 }
 
 static void timer_start_deadline(struct lapic *l, uint64_t tsc)
@@ -270,14 +270,15 @@ static void timer_start_deadline(struct lapic *l, uint64_t tsc)
     if (!tsc)
         return;
     l->tsc_deadline = tsc;
-    l->timer_deadline = clock_from_counter(tsc - x86_state(l->vcpu)->tsc_offset);
-    timer_set(&l->timer, l->timer_deadline);
+    l->timer_deadline =
+        guest_clock_from_counter(l->timer.clock, tsc - x86_state(l->vcpu)->tsc_offset);
+    guest_timer_set(&l->timer, l->timer_deadline);
 }
 
 static uint32_t timer_current(const struct lapic *l)
 {
     uint64_t deadline = READ_ONCE(l->timer_deadline);
-    uint64_t now = clock_ns();
+    uint64_t now = guest_clock_ns(l->timer.clock);
 
     if (LVT_TIMER_MODE(l->lvt[0]) == TIMER_TSC_DEADLINE || deadline <= now)
         return 0;
@@ -522,7 +523,7 @@ enum err lapic_create(struct vcpu *v)
     l->vcpu = v;
     l->base = LAPIC_BASE | LAPIC_BASE_ENABLE | (v->id == 0 ? LAPIC_BASE_BSP : 0);
     l->sipi_vector = -1;
-    timer_setup(&l->timer, timer_fire);
+    guest_timer_init(&l->timer, &v->vm->clock, timer_fire);
     lapic_reset(l);
     v->isa_data = l;
     return ERR_OK;
@@ -532,7 +533,7 @@ void lapic_destroy(struct vcpu *v)
 {
     struct lapic *l = v->isa_data;
 
-    timer_cancel(&l->timer);
+    guest_timer_destroy(&l->timer);
     heap_free(l);
     v->isa_data = NULL;
 }

@@ -4,7 +4,7 @@
 #define ARCH_X86_64_GUEST_LAPIC_H
 
 #include "kernel/bus.h"
-#include "kernel/timer.h"
+#include "kernel/guest_clock.h"
 
 #define LAPIC_BASE        0xfee00000ULL
 #define LAPIC_BUS_HZ      1000000000ULL /* what the divider divides: told by CPUID 40000010h */
@@ -32,8 +32,8 @@ struct lapic {
     uint32_t nmi_pending;            /* atomic, 0 or 1 */
     uint32_t init_pending;           /* atomic, 0 or 1 */
     int sipi_vector;                 /* atomic; -1: none */
-    struct timer timer;
-    uint64_t timer_deadline; /* clock_ns(), 0: not armed */
+    struct guest_timer timer;
+    uint64_t timer_deadline; /* guest_clock_ns(), 0: not armed */
     uint64_t tsc_deadline;   /* guest TSC, 0: not armed */
 };
 

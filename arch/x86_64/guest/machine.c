@@ -52,7 +52,6 @@ static enum err x86_machine_create(struct vm *vm)
         return ERR_NO_MEMORY;
     vm->machine = m;
     m->tsc_hz = host_counter_hz();
-    m->clock_base_ns = clock_ns();
     m->kvmclock = heap_zalloc_array(vm->config->cpus, sizeof(*m->kvmclock));
     if (!m->kvmclock)
         return ERR_NO_MEMORY;
@@ -105,8 +104,6 @@ void x86_reset_state(struct vcpu *v)
 
 static enum err x86_vcpu_create(struct vcpu *v)
 {
-    /* All TSCs of a VM start at 0 together. */
-    x86_state(v)->tsc_offset = -clock_to_counter(x86_machine(v->vm)->clock_base_ns);
     x86_reset_state(v);
     return lapic_create(v);
 }

@@ -39,7 +39,6 @@ struct x86_machine {
     struct ioapic *ioapic;
     uint64_t low_ram, high_ram; /* bytes */
     uint64_t tsc_hz;
-    uint64_t clock_base_ns; /* clock_ns() when the machine was made: kvmclock counts from it */
     struct x86_kvmclock {
         uint64_t system_time_msr;
         uint32_t version;

@@ -53,26 +53,27 @@ static void kvmclock_write(struct vcpu *v, uint64_t msr)
 {
     struct x86_machine *m = x86_machine(v->vm);
     struct kvmclock_page page = {.flags = KVMCLOCK_STABLE};
-    uint64_t counter = host_counter();
+    uint64_t counter;
 
     m->kvmclock[v->id].system_time_msr = msr;
     if (!(msr & KVMCLOCK_ENABLE))
         return;
     m->kvmclock[v->id].version += 2;
     page.version = m->kvmclock[v->id].version;
+    page.system_time = guest_clock_now(&v->vm->clock, &counter);
     page.tsc_timestamp = counter + x86_state(v)->tsc_offset;
-    page.system_time = clock_from_counter(counter) - m->clock_base_ns;
     tsc_scale(m->tsc_hz, &page.tsc_to_system_mul, &page.tsc_shift);
     if (guest_copy_to(v->vm->memory, GPA(msr & ~KVMCLOCK_ENABLE), &page, sizeof(page)) != ERR_OK)
         log_guest(v->vm, LOG_DEBUG, "its clock page 0x%llx is not in its memory",
                   (unsigned long long)msr);
 }
 
-/* Wall time at the start of the machine. The host keeps no calendar yet: the guest counts from
- * 1970, as without a clock chip. */
+/* Wall time at which kvmclock was 0. */
 static void wall_clock_write(struct vcpu *v, uint64_t gpa)
 {
-    struct kvm_wall_clock clock = {.version = 2};
+    uint64_t wall = clock_wall_ns() - guest_clock_ns(&v->vm->clock);
+    struct kvm_wall_clock clock = {
+        .version = 2, .sec = (uint32_t)(wall / NS_PER_SEC), .nsec = (uint32_t)(wall % NS_PER_SEC)};
 
     if (guest_copy_to(v->vm->memory, GPA(gpa), &clock, sizeof(clock)) != ERR_OK)
         log_guest(v->vm, LOG_DEBUG, "its wall clock 0x%llx is not in its memory",
@@ -172,7 +173,7 @@ bool x86_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
     }
     switch (msr) {
     case MSR_TSC:
-        *value = host_counter() + s->tsc_offset;
+        *value = guest_clock_counter(&v->vm->clock) + s->tsc_offset;
         return true;
     case MSR_PAT:
         vcpu_need(v, X86_MSRS);
@@ -251,7 +252,7 @@ bool x86_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
     switch (msr) {
     case MSR_TSC:
         vcpu_dirty(v, X86_TSC);
-        s->tsc_offset = value - host_counter();
+        s->tsc_offset = value - guest_clock_counter(&v->vm->clock);
         return true;
     case MSR_PAT:
         return write_pat(v, value);

@@ -81,7 +81,7 @@ struct x86_state {
     int pending_interrupt;
     bool pending_nmi;
     uint8_t tpr;         /* CR8: task priority, bits 3..0 */
-    uint64_t tsc_offset; /* added to the host's TSC */
+    uint64_t tsc_offset; /* added to the counter of the VM's clock */
     uint64_t xcr0;
     uint8_t fpu[X86_FPU_AREA_SIZE] __attribute__((aligned(64)));
 };

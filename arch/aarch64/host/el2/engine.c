@@ -130,7 +130,6 @@ static enum err el2_vcpu_init(struct vcpu *v)
     struct arm_state *s = v->state;
 
     s->gic.lr_count = MIN(list_register_count(), (unsigned)ARM_LR_MAX);
-    s->timer.counter_hz = host_counter_hz();
     s->physical_bits = stage2_address_bits();
     id_registers_read(s);
     v->engine_data = s;
@@ -179,6 +178,7 @@ static void el2_load(struct vcpu *v)
         sysreg_write(cpacr_el1, CPACR_FPEN);
     /* The physical counter and timer trap: the guest's time begins at its own start. */
     sysreg_write(cnthctl_el2, 0);
+    sysreg_write(cntvoff_el2, 0 - guest_clock_offset(&v->vm->clock));
     isb();
     this_cpu()->host.fpu_owner = v;
     this_cpu()->host.fpu_save = fpu_give_back;

@@ -2,7 +2,6 @@
 /* The guest's registers that stay in the hardware while its vCPU is loaded: by group, to and from
  * the canonical state. */
 #include "arch/aarch64/host/el2/el2.h"
-#include "kernel/timer.h"
 
 /* EL1 registers: with VHE they are reached by their _EL12 names, here by encoding (D8.9; op1 = 5).
  */
@@ -107,7 +106,6 @@ static void timer_save(struct arm_timer *t)
 
 static void timer_load(const struct arm_timer *t)
 {
-    sysreg_write(cntvoff_el2, clock_to_counter(t->counter_zero_ns));
     guest_write(CNTV_CVAL_VHE, "cntv_cval_el0", t->cntv_cval);
     isb();
     guest_write(CNTV_CTL_VHE, "cntv_ctl_el0", t->cntv_ctl);

@@ -151,7 +151,6 @@ static enum err hext_vm_init(struct vm *vm)
     m->isa = hext.isa;
     m->mmu = hext.mmu;
     m->timebase_hz = host_counter_hz();
-    m->time_offset = 0 - host_counter();
     m->hardware_timer = hext.sstc;
     return ERR_OK;
 }
@@ -254,7 +253,7 @@ static void hext_load(struct vcpu *v)
     struct cpu *cpu = this_cpu();
 
     csr_write(CSR_HGATP, vm->hgatp);
-    csr_write(CSR_HTIMEDELTA, riscv_machine(v->vm)->time_offset);
+    csr_write(CSR_HTIMEDELTA, guest_clock_offset(&v->vm->clock));
     csr_write(CSR_HVIP, 0);
     h->hvip = 0;
     if (h->last_cpu != cpu || cpu->host.guest != v || vm->vmid == 0) {

@@ -145,7 +145,7 @@ void svm_state_write(struct vcpu *v, uint64_t groups)
     if (groups & X86_DEBUG)
         debug_write(s, c);
     if (groups & X86_TSC)
-        c->tsc_offset = s->tsc_offset;
+        c->tsc_offset = guest_clock_offset(&v->vm->clock) + s->tsc_offset;
     if (groups & X86_FPU)
         e->fpu.xcr0 = s->xcr0 & cpu_features()->xcr0;
 }
