@@ -159,9 +159,16 @@ static void write_interrupt_map(struct writer *w)
 
     for (uint32_t slot = 0; slot < INTX_COUNT; slot++) {
         for (uint32_t pin = 0; pin < INTX_COUNT; pin++, row += MAP_ROW) {
-            const uint32_t cell[MAP_ROW] = {
-                PCI_DEVICE(slot), 0, 0, pin + 1, PHANDLE_GIC, 0, 0, GIC_SPI,
-                MACHINE_INTX_PIN + (slot + pin) % INTX_COUNT, GIC_LEVEL};
+            const uint32_t cell[MAP_ROW] = {PCI_DEVICE(slot),
+                                            0,
+                                            0,
+                                            pin + 1,
+                                            PHANDLE_GIC,
+                                            0,
+                                            0,
+                                            GIC_SPI,
+                                            MACHINE_INTX_PIN + (slot + pin) % INTX_COUNT,
+                                            GIC_LEVEL};
 
             memcpy(row, cell, sizeof(cell));
         }

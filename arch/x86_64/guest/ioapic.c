@@ -25,6 +25,16 @@
 #define ENTRY_DESTINATION(e) ((uint32_t)((e) >> 56))
 #define ENTRY_READ_ONLY      (BIT(12) | ENTRY_REMOTE_IRR)
 
+/* Message address and data (SDM vol. 3, 11.11.1 and 11.11.2). */
+#define MSI_ADDRESS        0xfee00000ULL
+#define MSI_ADDRESS_BITS   0xfffffULL
+#define MSI_DESTINATION(a) ((uint32_t)((a) >> 12) & 0xff)
+#define MSI_REDIRECT       BIT(3)
+#define MSI_LOGICAL        BIT(2)
+#define MSI_DELIVERY(d)    ((enum lapic_delivery)(((d) >> 8) & 7))
+#define MSI_ASSERT         BIT(14)
+#define MSI_LEVEL          BIT(15)
+
 struct ioapic {
     struct device device;
     struct spinlock lock; /* pins come from any context */
@@ -65,10 +75,26 @@ static void ioapic_set_pin(struct vm *vm, unsigned pin, bool level)
     spin_unlock(&io->lock);
 }
 
+/* Messages go straight to the local APICs (SDM vol. 3, 11.11). A redirection hint on a fixed
+ * message means one of the destinations, as lowest priority does. */
+static void ioapic_msi(struct vm *vm, uint64_t address, uint32_t data)
+{
+    enum lapic_delivery mode = MSI_DELIVERY(data);
+
+    if ((address & ~MSI_ADDRESS_BITS) != MSI_ADDRESS)
+        return;
+    if ((data & MSI_LEVEL) && !(data & MSI_ASSERT))
+        return;
+    if (mode == LAPIC_FIXED && (address & MSI_REDIRECT) && (address & MSI_LOGICAL))
+        mode = LAPIC_LOWEST;
+    lapic_deliver(vm, MSI_DESTINATION(address), address & MSI_LOGICAL, mode, (uint8_t)data, false);
+}
+
 const struct irqchip_ops ioapic_irqchip = {
     .name = "I/O APIC",
     .pins = IOAPIC_PINS,
     .set_pin = ioapic_set_pin,
+    .msi = ioapic_msi,
 };
 
 void ioapic_eoi(struct vm *vm, uint8_t vector)
