@@ -8,9 +8,10 @@
 typedef void config_found_fn(const char *section, const char *key, const char *value);
 
 /*
- * Calls `found` for each value of a key that names a file (kernel/config_keys.def), in order.
+ * Calls `found` for each value of a key that names a file (kernel/config_keys.def), in order; but
+ * not for guests of another architecture than `host`, nor for disks that only such guests name.
  * `text` is hostile and not NUL-terminated; the strings live during the call only.
  */
-void config_find_files(const char *text, size_t size, config_found_fn *found);
+void config_find_files(const char *text, size_t size, const char *host, config_found_fn *found);
 
 #endif

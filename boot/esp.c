@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* Reads the configuration and the files that it names from the EFI system partition. */
+#include "boot/arch.h"
 #include "boot/config.h"
 #include "boot/loader.h"
 #include "boot/path.h"
@@ -79,8 +80,11 @@ static EFI_STATUS load_open_file(EFI_FILE *file, struct boot_file *entry)
     if (EFI_ERROR(status) || !size)
         return status;
     char *memory = memory_take(size, BOOT_PAGE_SIZE, BOOT_MEM_FILE, false);
-    if (!memory)
+    if (!memory) {
+        Print(L"  %a: %ld MiB are more than the memory that is left.\r\n", entry->path,
+              (INT64)((size + (1 << 20) - 1) >> 20));
         return EFI_OUT_OF_RESOURCES;
+    }
     status = read_into(file, entry->path, memory, size);
     if (EFI_ERROR(status)) {
         memory_give_back(memory);
@@ -165,7 +169,7 @@ void esp_read_files(void)
         else
             Print(L"Reading %a and its files:\r\n", CONFIG_PATH);
         if (config->size)
-            config_find_files((const char *)config->base, config->size, add_file);
+            config_find_files((const char *)config->base, config->size, arch_name, add_file);
     }
     root->Close(root);
 }

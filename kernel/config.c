@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "kernel/config_internal.h"
 #include "kernel/config_keys.h"
 #include "kernel/nearest.h"
 #include "mm/heap.h"
@@ -19,6 +20,7 @@
 #define SECTION_MAX     48 /* inih cuts longer names */
 #define KEYS_MAX        64
 #define SHOWN_MAX       40 /* characters of a bad value in a message */
+#define SECTIONS        "[ennead], [vm NAME], [disk NAME] or [network NAME]"
 #define BLANK_LINE      "\n"
 #define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors put it first */
 
@@ -29,17 +31,33 @@
 static const struct config defaults = DEFAULTS;
 static struct config current = DEFAULTS;
 
-enum section { SECTION_NONE, SECTION_ENNEAD, SECTION_VM, SECTION_IGNORED };
+/* Sections that have names. */
+static const struct {
+    const char *word;
+    size_t size;         /* of its structure */
+    size_t array, count; /* in struct config */
+} kinds[CONFIG_SECTIONS] = {
+#define KIND(word, type, array, count)                                                     \
+    {                                                                                      \
+        word, sizeof(type), offsetof(struct config, array), offsetof(struct config, count) \
+    }
+    [CONFIG_vm] = KIND("vm", struct config_vm, vms, vm_count),
+    [CONFIG_disk] = KIND("disk", struct config_disk, disks, disk_count),
+    [CONFIG_network] = KIND("network", struct config_network, networks, network_count),
+#undef KIND
+};
 
 struct parser {
     struct config *config;
-    unsigned vm_room;
+    unsigned room[CONFIG_SECTIONS]; /* in the arrays of sections */
     const char *path;
     const char *at, *end; /* what was not read yet */
     unsigned line;        /* of the last line read */
-    enum section section;
-    struct config_vm *vm;    /* of SECTION_VM */
-    unsigned seen[KEYS_MAX]; /* line where each key of this section stood first */
+    bool begun;           /* a section's header was read */
+    bool reading;         /* its keys are wanted */
+    enum config_section section;
+    struct config_named *named; /* NULL: [ennead], or not reading */
+    unsigned seen[KEYS_MAX];    /* line where each key of this section stood first */
 };
 
 const struct config *config_get(void)
@@ -49,26 +67,41 @@ const struct config *config_get(void)
 
 /* ---- Mistakes ---- */
 
+static void note_mistake(struct config *c, struct config_named *section, unsigned line,
+                         const char *fmt, va_list args)
+{
+    char text[CONFIG_REASON_SIZE - 16]; /* less "line N: " */
+    vsnprintf(text, sizeof(text), fmt, args);
+    log_warn("%s, line %u: %s", c->path, line, text);
+    c->error_count++;
+    if (!section || section->disabled)
+        return;
+    section->disabled = true;
+    snprintf(section->reason, sizeof(section->reason), "line %u: %s", line, text);
+}
+
+void config_mistake(struct config *c, struct config_named *section, unsigned line, const char *fmt,
+                    ...)
+{
+    va_list args;
+    va_start(args, fmt);
+    note_mistake(c, section, line, fmt, args);
+    va_end(args);
+}
+
 static void mistake(struct parser *p, unsigned line, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 static void mistake(struct parser *p, unsigned line, const char *fmt, ...)
 {
-    char text[sizeof(p->vm->reason) - 16]; /* less "line N: " */
     va_list args;
     va_start(args, fmt);
-    vsnprintf(text, sizeof(text), fmt, args);
+    note_mistake(p->config, p->named, line, fmt, args);
     va_end(args);
-    log_warn("%s, line %u: %s", p->path, line, text);
-    p->config->error_count++;
-    if (p->section != SECTION_VM || p->vm->disabled)
-        return;
-    p->vm->disabled = true;
-    snprintf(p->vm->reason, sizeof(p->vm->reason), "line %u: %s", line, text);
 }
 
 /* ---- Sections ---- */
 
-static bool name_valid(const char *name)
+bool config_name_valid(const char *name)
 {
     static const char extra[] = "-_.";
     size_t length = strlen(name);
@@ -79,11 +112,27 @@ static bool name_valid(const char *name)
     return length > 0 && length < CONFIG_NAME_SIZE;
 }
 
-static const struct config_vm *find_vm(const struct config *c, const char *name)
+static unsigned *named_count(struct config *c, enum config_section section)
 {
-    for (unsigned i = 0; i < c->vm_count; i++)
-        if (strcmp(c->vms[i].name, name) == 0)
-            return &c->vms[i];
+    return (unsigned *)(void *)((char *)c + kinds[section].count);
+}
+
+static char **named_array(struct config *c, enum config_section section)
+{
+    return (char **)(void *)((char *)c + kinds[section].array);
+}
+
+static struct config_named *named_at(struct config *c, enum config_section section, unsigned index)
+{
+    return (void *)(*named_array(c, section) + index * kinds[section].size);
+}
+
+static const struct config_named *find_named(struct config *c, enum config_section section,
+                                             const char *name)
+{
+    for (unsigned i = 0; i < *named_count(c, section); i++)
+        if (strcmp(named_at(c, section, i)->name, name) == 0)
+            return named_at(c, section, i);
     return NULL;
 }
 
@@ -97,64 +146,74 @@ static void set_defaults(enum config_section section, void *base)
     }
 }
 
-static void begin_vm(struct parser *p, const char *name, unsigned line)
+static void begin_named(struct parser *p, enum config_section section, const char *name,
+                        unsigned line)
 {
-    const struct config_vm *same = find_vm(p->config, name);
-    p->section = SECTION_IGNORED;
-    if (!name_valid(name)) {
-        mistake(p, line, "[vm %s]: expected a name of 1 to %d letters, digits, '-', '_' or '.'",
-                name, CONFIG_NAME_SIZE - 1);
+    const struct config_named *same = find_named(p->config, section, name);
+    const char *word = kinds[section].word;
+    unsigned *count = named_count(p->config, section);
+    if (!config_name_valid(name)) {
+        mistake(p, line, "[%s %.*s]: expected a name of 1 to %d letters, digits, '-', '_' or '.'",
+                word, SHOWN_MAX, name, CONFIG_NAME_SIZE - 1);
     } else if (same) {
-        mistake(p, line, "[vm %s]: there is one on line %u already; this one is ignored", name,
-                same->line);
-    } else if (p->config->vm_count >= p->vm_room) {
-        mistake(p, line, "[vm %s]: only %d guests can be configured", name, CONFIG_VM_MAX);
+        mistake(p, line, "[%s %s]: there is one on line %u already; this one is ignored", word,
+                name, same->line);
+    } else if (*count >= p->room[section]) {
+        mistake(p, line, "[%s %s]: there can be only %d sections of this kind", word, name,
+                CONFIG_NAMED_MAX);
     } else {
-        p->section = SECTION_VM;
-        p->vm = &p->config->vms[p->config->vm_count++];
-        snprintf(p->vm->name, sizeof(p->vm->name), "%s", name);
-        p->vm->line = line;
-        set_defaults(CONFIG_vm, p->vm);
+        p->section = section;
+        p->named = named_at(p->config, section, (*count)++);
+        p->reading = true;
+        snprintf(p->named->name, sizeof(p->named->name), "%s", name);
+        p->named->line = line;
+        set_defaults(section, p->named);
     }
 }
 
-/* What can be said of a section once all its keys are read. */
-static void end_section(struct parser *p)
+/* The kind of a section by its header, "vm NAME"; `name` is what follows the word. */
+static enum config_section kind_of(const char *header, const char **name)
 {
-    if (p->section == SECTION_VM && !p->vm->disabled && !p->vm->kernel)
-        mistake(p, p->vm->line, "[vm %s] has no kernel: add a line such as kernel = guests/vmlinuz",
-                p->vm->name);
+    size_t length = strcspn(header, " \t");
+    for (enum config_section s = CONFIG_vm; s < CONFIG_SECTIONS; s++) {
+        if (strlen(kinds[s].word) == length && memcmp(kinds[s].word, header, length) == 0) {
+            *name = header + length + strspn(header + length, " \t");
+            return s;
+        }
+    }
+    return CONFIG_SECTIONS;
 }
 
-static void begin_section(struct parser *p, const char *section, unsigned line)
+static void begin_section(struct parser *p, const char *header, unsigned line)
 {
-    end_section(p);
+    const char *name = NULL;
+    enum config_section section = kind_of(header, &name);
     memset(p->seen, 0, sizeof(p->seen));
-    p->section = SECTION_IGNORED;
-    if (strcmp(section, "ennead") == 0)
-        p->section = SECTION_ENNEAD;
-    else if (strncmp(section, "vm ", 3) == 0)
-        begin_vm(p, section + 3 + strspn(section + 3, " \t"), line);
-    else
-        mistake(p, line, "[%.*s]: expected [ennead] or [vm NAME]; this section is ignored",
-                SHOWN_MAX, section);
+    p->begun = true;
+    p->named = NULL;
+    p->section = CONFIG_ennead;
+    p->reading = strcmp(header, "ennead") == 0;
+    if (section != CONFIG_SECTIONS)
+        begin_named(p, section, name, line);
+    else if (!p->reading)
+        mistake(p, line, "[%.*s]: expected " SECTIONS "; this section is ignored", SHOWN_MAX,
+                header);
 }
 
 /* ---- Keys ---- */
 
-static void unknown_key(struct parser *p, enum config_section section, const char *name,
-                        unsigned line)
+static void unknown_key(struct parser *p, const char *name, unsigned line)
 {
     struct nearest n;
     nearest_begin(&n, name);
     for (unsigned i = 0; i < config_key_count; i++)
-        if (config_keys[i].section == section)
+        if (config_keys[i].section == p->section)
             nearest_offer(&n, config_keys[i].name);
     if (n.best)
         mistake(p, line, "%s: no such key here, the nearest is %s", name, n.best);
     else
-        mistake(p, line, "%s: no such key in [%s]", name,
-                section == CONFIG_vm ? "vm NAME" : "ennead");
+        mistake(p, line, "%s: no such key in [%s%s]", name,
+                p->named ? kinds[p->section].word : "ennead", p->named ? " NAME" : "");
 }
 
 static void bad_value(struct parser *p, const struct config_key *key, const char *value,
@@ -168,21 +227,38 @@ static void bad_value(struct parser *p, const struct config_key *key, const char
             strlen(value) > SHOWN_MAX ? "..." : "", expected);
 }
 
+static void *section_base(struct parser *p)
+{
+    return p->named ? (void *)p->named : (void *)p->config;
+}
+
+/* Where the value that was just added to a list stands, for messages of config_link(). */
+static void note_line(struct parser *p, const struct config_key *key, unsigned line)
+{
+    if (key->type != CONFIG_LIST)
+        return;
+    struct config_list *list = (void *)((char *)section_base(p) + key->offset);
+    list->line[list->count - 1] = line;
+}
+
 static void set_key(struct parser *p, unsigned index, const char *value, unsigned line)
 {
     const struct config_key *key = &config_keys[index];
-    void *base = key->section == CONFIG_vm ? (void *)p->vm : (void *)p->config;
-    if (p->seen[index]) {
+    if (p->seen[index] && key->type != CONFIG_LIST) {
         mistake(p, line, "%s: set on line %u already", key->name, p->seen[index]);
         return;
     }
     p->seen[index] = line;
-    switch (
-        config_value_read(key, base, value)) { /* what it replaces is a default: nothing to free */
+    /* What it replaces is a default: nothing to free. */
+    switch (config_value_read(key, section_base(p), value)) {
     case ERR_OK:
+        note_line(p, key, line);
         return;
     case ERR_NO_MEMORY:
         mistake(p, line, "%s: no memory to keep its value", key->name);
+        return;
+    case ERR_RANGE:
+        mistake(p, line, "%s: there can be only %d of them", key->name, CONFIG_LIST_MAX);
         return;
     default:
         bad_value(p, key, value, line);
@@ -191,19 +267,17 @@ static void set_key(struct parser *p, unsigned index, const char *value, unsigne
 
 static void read_key(struct parser *p, const char *name, const char *value, unsigned line)
 {
-    enum config_section section = p->section == SECTION_VM ? CONFIG_vm : CONFIG_ennead;
-    if (p->section == SECTION_NONE)
-        mistake(p, line, "%.*s: expected a section, [ennead] or [vm NAME], before it", SHOWN_MAX,
-                name);
-    if (p->section == SECTION_NONE || p->section == SECTION_IGNORED)
+    if (!p->begun)
+        mistake(p, line, "%.*s: expected a section, " SECTIONS ", before it", SHOWN_MAX, name);
+    if (!p->reading)
         return;
     for (unsigned i = 0; i < config_key_count; i++) {
-        if (config_keys[i].section == section && strcmp(config_keys[i].name, name) == 0) {
+        if (config_keys[i].section == p->section && strcmp(config_keys[i].name, name) == 0) {
             set_key(p, i, value, line);
             return;
         }
     }
-    unknown_key(p, section, name, line);
+    unknown_key(p, name, line);
 }
 
 /* inih's callback. Mistakes were said and noted: always "go on". */
@@ -266,29 +340,51 @@ static char *next_line(char *buffer, int size, void *stream)
     return buffer;
 }
 
-/* At least as many as there are [vm] sections: lines whose first character is '['. */
-static unsigned count_sections(const char *text, size_t size)
+static bool is_blank(char c)
 {
-    unsigned count = 0;
+    return c == ' ' || c == '\t' || c == '\r' || (uint8_t)c >= 0x80; /* a byte-order mark */
+}
+
+/* At least as many of each kind as there are: lines whose first character is '[' and whose second
+ * is the first of the kind's word. */
+static void count_sections(struct parser *p)
+{
     bool blank = true; /* nothing but blanks on this line so far */
-    for (size_t i = 0; i < size; i++) {
-        count += blank && text[i] == '[';
-        blank =
-            text[i] == '\n' || (blank && (text[i] == ' ' || text[i] == '\t' || text[i] == '\r' ||
-                                          (uint8_t)text[i] >= 0x80)); /* a byte-order mark */
+    for (const char *at = p->at; at < p->end; at++) {
+        for (enum config_section s = CONFIG_vm; s < CONFIG_SECTIONS; s++)
+            p->room[s] += blank && *at == '[' && at + 1 < p->end && at[1] == kinds[s].word[0] &&
+                          p->room[s] < CONFIG_NAMED_MAX;
+        blank = *at == '\n' || (blank && is_blank(*at));
     }
-    return MIN(count, (unsigned)CONFIG_VM_MAX);
+}
+
+static bool make_arrays(struct parser *p)
+{
+    count_sections(p);
+    for (enum config_section s = CONFIG_vm; s < CONFIG_SECTIONS; s++) {
+        char **array = named_array(p->config, s);
+        *array = p->room[s] ? heap_zalloc_array(p->room[s], kinds[s].size) : NULL;
+        if (p->room[s] && !*array)
+            return false;
+    }
+    return true;
+}
+
+static void free_section(enum config_section section, void *base)
+{
+    for (unsigned i = 0; i < config_key_count; i++)
+        if (config_keys[i].section == section)
+            config_value_free(&config_keys[i], base);
 }
 
 void config_reset(void)
 {
-    for (unsigned i = 0; i < config_key_count; i++) {
-        if (config_keys[i].section == CONFIG_ennead)
-            config_value_free(&config_keys[i], &current);
-        for (unsigned v = 0; config_keys[i].section == CONFIG_vm && v < current.vm_count; v++)
-            config_value_free(&config_keys[i], &current.vms[v]);
+    free_section(CONFIG_ennead, &current);
+    for (enum config_section s = CONFIG_vm; s < CONFIG_SECTIONS; s++) {
+        for (unsigned i = 0; i < *named_count(&current, s); i++)
+            free_section(s, named_at(&current, s, i));
+        heap_free(*named_array(&current, s));
     }
-    heap_free(current.vms);
     current = defaults;
 }
 
@@ -302,13 +398,9 @@ enum err config_parse(const char *path, const char *text, size_t size)
         memcmp(text, BYTE_ORDER_MARK, strlen(BYTE_ORDER_MARK)) == 0)
         p.at += strlen(BYTE_ORDER_MARK);
     snprintf(current.path, sizeof(current.path), "%s", path);
-    p.vm_room = count_sections(text, size);
-    current.vms = p.vm_room ? heap_zalloc_array(p.vm_room, sizeof(*current.vms)) : NULL;
-    if (p.vm_room && !current.vms)
+    if (!make_arrays(&p) || ini_parse_stream(next_line, &p, on_entry, &p) < 0)
         return ERR_NO_MEMORY;
-    if (ini_parse_stream(next_line, &p, on_entry, &p) < 0)
-        return ERR_NO_MEMORY;
-    end_section(&p);
+    config_link(&current);
     current.panic_reboot = current.panic == 1;
     return current.error_count ? ERR_INVALID : ERR_OK;
 }
@@ -319,22 +411,18 @@ static void print_section(enum config_section section, const void *base, struct 
 {
     for (unsigned i = 0; i < config_key_count; i++) {
         const struct config_key *k = &config_keys[i];
-        char value[64];
-        struct out_buffer b;
-        if (k->section != section)
-            continue;
-        out_buffer_init(&b, value, sizeof(value));
-        if (!config_value_print(k, base, &b.out))
-            continue;
-        out_printf(out, "%s = ", k->name);
-        config_value_print(k, base, out);
-        out_printf(out, "\n");
+        unsigned count = k->section == section ? config_value_count(k, base) : 0;
+        for (unsigned v = 0; v < count; v++) {
+            out_printf(out, "%s = ", k->name);
+            config_value_print(k, base, v, out);
+            out_printf(out, "\n");
+        }
     }
 }
 
 void config_print(struct out *out)
 {
-    const struct config *c = &current;
+    struct config *c = &current;
     if (c->path[0])
         out_printf(out, "; from %s", c->path);
     else
@@ -342,10 +430,13 @@ void config_print(struct out *out)
     out_printf(out, "; mistakes: %u%s\n[ennead]\n", c->error_count,
                c->error_count ? " (`log` shows them)" : "");
     print_section(CONFIG_ennead, c, out);
-    for (unsigned i = 0; i < c->vm_count; i++) {
-        out_printf(out, "\n[vm %s]\n", c->vms[i].name);
-        if (c->vms[i].disabled)
-            out_printf(out, "; disabled: %s\n", c->vms[i].reason);
-        print_section(CONFIG_vm, &c->vms[i], out);
+    for (enum config_section s = CONFIG_vm; s < CONFIG_SECTIONS; s++) {
+        for (unsigned i = 0; i < *named_count(c, s); i++) {
+            const struct config_named *named = named_at(c, s, i);
+            out_printf(out, "\n[%s %s]\n", kinds[s].word, named->name);
+            if (named->disabled)
+                out_printf(out, "; disabled: %s\n", named->reason);
+            print_section(s, named, out);
+        }
     }
 }

@@ -2,27 +2,105 @@
 /*
  * ennead.ini: parsed with inih by the table config_keys.def into the structures below. A mistake
  * names file, line, what was found and what is expected; a bad key disables its own section only
- * (vm sections: `disabled`), and the system comes up.
+ * (sections with a name: `disabled`), and the system comes up.
  */
 #ifndef KERNEL_CONFIG_H
 #define KERNEL_CONFIG_H
 
 #include "kernel/log.h"
 
-#define CONFIG_NAME_SIZE 32
-#define CONFIG_VM_MAX    256
+#define CONFIG_NAME_SIZE   32
+#define CONFIG_REASON_SIZE 160
+#define CONFIG_NAMED_MAX   256 /* sections of each kind that has names */
+#define CONFIG_LIST_MAX    12  /* values of one key of type LIST */
+#define CONFIG_CPUS_MAX    256 /* highest CPU that `affinity` can name, plus 1 */
+#define CONFIG_MAC_SIZE    6
+
+/* What each section with a name begins with. */
+#define CONFIG_NAMED                                                                    \
+    char name[CONFIG_NAME_SIZE]; /* letters, digits, '-', '_', '.' */                   \
+    unsigned line;               /* of its header */                                    \
+    bool disabled; /* a mistake in it, or in what it names: `reason`, in plain words */ \
+    char reason[CONFIG_REASON_SIZE]
+
+struct config_named {
+    CONFIG_NAMED;
+};
+
+/* The values of a key that may stand several times, in order. */
+struct config_list {
+    unsigned count;
+    unsigned line[CONFIG_LIST_MAX];
+    const char *value[CONFIG_LIST_MAX];
+};
+
+/* A set of CPUs; empty: any. */
+struct config_cpus {
+    uint64_t bits[CONFIG_CPUS_MAX / 64];
+};
+
+enum config_disk_mode {
+    CONFIG_DISK_READ_WRITE,
+    CONFIG_DISK_READ_ONLY,
+    CONFIG_DISK_COPY_ON_WRITE,
+};
+
+struct config_disk {
+    union {
+        struct config_named named;
+        struct {
+            CONFIG_NAMED;
+        };
+    };
+    const char *file; /* path on the ESP, or NULL: a blank disk */
+    uint64_t mode;    /* enum config_disk_mode */
+    uint64_t size;    /* bytes; 0: that of the file */
+    unsigned user;    /* for a read-write disk: line of the guest that has it, 0: none */
+};
+
+struct config_network {
+    union {
+        struct config_named named;
+        struct {
+            CONFIG_NAMED;
+        };
+    };
+    uint64_t mtu; /* bytes */
+};
+
+/* One network card of a guest. */
+struct config_net {
+    const struct config_network *network;
+    bool has_mac; /* otherwise the device makes one up */
+    uint8_t mac[CONFIG_MAC_SIZE];
+};
+
+/* Values of `arch`, in the order of its choices. */
+enum config_isa { CONFIG_ISA_HOST, CONFIG_ISA_X86_64, CONFIG_ISA_AARCH64, CONFIG_ISA_RISCV64 };
 
 struct config_vm {
-    char name[CONFIG_NAME_SIZE]; /* letters, digits, '-', '_', '.' */
-    unsigned line;               /* of its section header */
-    bool disabled; /* a mistake in its section: it is listed with the reason, not started */
-    char reason[160];
+    union {
+        struct config_named named;
+        struct {
+            CONFIG_NAMED;
+        };
+    };
+    /* The guest is of another architecture than the host: it is listed with `reason`, not started,
+     * and the loader has not read its files. */
+    bool foreign;
+    uint64_t arch;   /* enum config_isa */
     uint64_t memory; /* bytes */
     uint64_t cpus;
+    uint64_t weight;             /* of its vCPUs' threads */
+    struct config_cpus affinity; /* where they may run */
     const char *kernel, *initrd; /* paths on the ESP, or NULL */
     const char *cmdline;         /* never NULL */
     bool autostart;
-    bool debug_exit; /* of x86_64 guests */
+    bool debug_exit;              /* of x86_64 guests */
+    struct config_list disk, net; /* as written; what they name follows */
+    unsigned disk_count, net_count;
+    const struct config_disk *disks[CONFIG_LIST_MAX];
+    struct config_net nets[CONFIG_LIST_MAX];
 };
 
 struct config {
@@ -32,8 +110,10 @@ struct config {
     bool panic_reboot; /* the same */
     bool runtime_services;
     const char *console; /* a guest's name; empty: the monitor */
-    unsigned vm_count;
+    unsigned vm_count, disk_count, network_count;
     struct config_vm *vms;
+    struct config_disk *disks;
+    struct config_network *networks;
     unsigned error_count; /* mistakes found; each was logged */
     char path[64];        /* of the file that was read; empty: none */
 };

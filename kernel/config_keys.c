@@ -8,8 +8,10 @@
 #include "boot/path.h"
 #include "mm/heap.h"
 
-#define STRUCT_ennead struct config
-#define STRUCT_vm     struct config_vm
+#define STRUCT_ennead  struct config
+#define STRUCT_vm      struct config_vm
+#define STRUCT_disk    struct config_disk
+#define STRUCT_network struct config_network
 
 const struct config_key config_keys[] = {
 #define CONFIG_KEY(section, key, type, fallback, limit, help) \
@@ -124,6 +126,39 @@ static enum err read_text(const struct config_key *key, const char **field, cons
     return ERR_OK;
 }
 
+/* Decimal numbers and ranges of them, with commas between: 0-3,8. */
+static enum err read_cpus(struct config_cpus *field, const char *text)
+{
+    struct config_cpus cpus = {{0}};
+
+    for (;;) {
+        const char *end = text + strcspn(text, ","),
+                   *dash = memchr(text, '-', (size_t)(end - text));
+        uint64_t first, last;
+
+        if (!read_number(text, dash ? dash : end, false, &first) ||
+            !read_number(dash ? dash + 1 : text, end, false, &last) || first > last ||
+            last >= CONFIG_CPUS_MAX)
+            return ERR_INVALID;
+        for (uint64_t cpu = first; cpu <= last; cpu++)
+            cpus.bits[cpu / 64] |= BIT(cpu % 64);
+        if (!*end)
+            break;
+        text = end + 1 + strspn(end + 1, " \t");
+    }
+    *field = cpus;
+    return ERR_OK;
+}
+
+static enum err read_list(const struct config_key *key, struct config_list *field, const char *text)
+{
+    if (field->count == CONFIG_LIST_MAX)
+        return ERR_RANGE;
+    enum err e = *text ? read_text(key, &field->value[field->count], text) : ERR_INVALID;
+    field->count += e == ERR_OK;
+    return e;
+}
+
 enum err config_value_read(const struct config_key *key, void *base, const char *text)
 {
     void *field = (char *)base + key->offset;
@@ -138,18 +173,31 @@ enum err config_value_read(const struct config_key *key, void *base, const char 
     case CONFIG_TEXT:
     case CONFIG_FILE:
         return read_text(key, field, text);
+    case CONFIG_CPUS:
+        return read_cpus(field, text);
+    case CONFIG_LIST:
+        return read_list(key, field, text);
     }
     return ERR_INVALID;
 }
 
+static void free_text(const char **text)
+{
+    if (*text != config_empty_text)
+        heap_free((void *)(uintptr_t)*text);
+    *text = NULL;
+}
+
 void config_value_free(const struct config_key *key, void *base)
 {
-    if (key->type != CONFIG_TEXT && key->type != CONFIG_FILE)
+    void *field = (char *)base + key->offset;
+    if (key->type == CONFIG_TEXT || key->type == CONFIG_FILE)
+        free_text(field);
+    if (key->type != CONFIG_LIST)
         return;
-    char **field = (char **)(void *)((char *)base + key->offset);
-    if (*field != config_empty_text)
-        heap_free(*field);
-    *field = NULL;
+    struct config_list *list = field;
+    while (list->count)
+        free_text(&list->value[--list->count]);
 }
 
 static void expect_range(const struct config_key *key, const char *what, struct out *out)
@@ -159,8 +207,8 @@ static void expect_range(const struct config_key *key, const char *what, struct 
     if (strlen(dots + 2) == (size_t)least && memcmp(key->limit, dots + 2, (size_t)least) == 0)
         out_printf(out, "expected %s", dots + 2);
     else
-        out_printf(out, "expected %s between %.*s and %s, such as %s", what, least, key->limit,
-                   dots + 2, key->fallback);
+        out_printf(out, "expected %s between %.*s and %s%s%s", what, least, key->limit, dots + 2,
+                   key->fallback[0] ? ", such as " : "", key->fallback);
 }
 
 static void expect_choice(const struct config_key *key, struct out *out)
@@ -198,6 +246,12 @@ void config_value_expected(const struct config_key *key, struct out *out)
         out_printf(out, "expected the path of a file on the boot volume, such as guests/%s",
                    key->name);
         return;
+    case CONFIG_CPUS:
+        out_printf(out, "expected CPUs between 0 and %d, such as 0-3,8", CONFIG_CPUS_MAX - 1);
+        return;
+    case CONFIG_LIST:
+        out_printf(out, "expected %s", key->limit);
+        return;
     }
 }
 
@@ -221,29 +275,75 @@ static void print_choice(const struct config_key *key, uint64_t v, struct out *o
     out_write(out, choice, strcspn(choice, "|"));
 }
 
-bool config_value_print(const struct config_key *key, const void *base, struct out *out)
+static bool cpu_is_set(const struct config_cpus *cpus, unsigned cpu)
 {
+    return cpu < CONFIG_CPUS_MAX && cpus->bits[cpu / 64] & BIT(cpu % 64);
+}
+
+static void print_cpus(const struct config_cpus *cpus, struct out *out)
+{
+    const char *comma = "";
+
+    for (unsigned cpu = 0; cpu < CONFIG_CPUS_MAX; cpu++) {
+        unsigned first = cpu;
+        if (!cpu_is_set(cpus, cpu))
+            continue;
+        while (cpu_is_set(cpus, cpu + 1))
+            cpu++;
+        out_printf(out, "%s%u", comma, first);
+        if (cpu > first)
+            out_printf(out, "-%u", cpu);
+        comma = ",";
+    }
+}
+
+unsigned config_value_count(const struct config_key *key, const void *base)
+{
+    static const struct config_cpus none;
     const void *field = (const char *)base + key->offset;
     const char *text;
     switch (key->type) {
-    case CONFIG_NUMBER:
-        out_printf(out, "%llu", (unsigned long long)*(const uint64_t *)field);
-        return true;
     case CONFIG_SIZE:
-        print_size(*(const uint64_t *)field, out);
-        return true;
-    case CONFIG_BOOL:
-        out_printf(out, "%s", *(const bool *)field ? "yes" : "no");
-        return true;
-    case CONFIG_CHOICE:
-        print_choice(key, *(const uint64_t *)field, out);
-        return true;
+        return *(const uint64_t *)field != 0;
     case CONFIG_TEXT:
     case CONFIG_FILE:
         text = *(const char *const *)field;
-        if (text && *text)
-            out_printf(out, "%s", text);
         return text && *text;
+    case CONFIG_CPUS:
+        return memcmp(field, &none, sizeof(none)) != 0;
+    case CONFIG_LIST:
+        return ((const struct config_list *)field)->count;
+    default:
+        return 1;
     }
-    return false;
+}
+
+void config_value_print(const struct config_key *key, const void *base, unsigned index,
+                        struct out *out)
+{
+    const void *field = (const char *)base + key->offset;
+    switch (key->type) {
+    case CONFIG_NUMBER:
+        out_printf(out, "%llu", (unsigned long long)*(const uint64_t *)field);
+        return;
+    case CONFIG_SIZE:
+        print_size(*(const uint64_t *)field, out);
+        return;
+    case CONFIG_BOOL:
+        out_printf(out, "%s", *(const bool *)field ? "yes" : "no");
+        return;
+    case CONFIG_CHOICE:
+        print_choice(key, *(const uint64_t *)field, out);
+        return;
+    case CONFIG_TEXT:
+    case CONFIG_FILE:
+        out_printf(out, "%s", *(const char *const *)field);
+        return;
+    case CONFIG_CPUS:
+        print_cpus(field, out);
+        return;
+    case CONFIG_LIST:
+        out_printf(out, "%s", ((const struct config_list *)field)->value[index]);
+        return;
+    }
 }

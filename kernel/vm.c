@@ -121,6 +121,10 @@ static enum err vm_choose(struct vm *vm, struct out *reason)
         out_printf(reason, "its section in ennead.ini has a mistake: %s", vm->config->reason);
         return ERR_INVALID;
     }
+    if (vm->config->foreign) {
+        out_printf(reason, "%s", vm->config->reason);
+        return ERR_UNSUPPORTED;
+    }
     if (!vm->config->kernel) {
         out_printf(reason, "it has no kernel: add a line \"kernel = PATH\" to [vm %s]", vm->name);
         return ERR_INVALID;
@@ -308,7 +312,7 @@ static void manager_main(void *unused)
 {
     (void)unused;
     for (struct vm *vm = vms; vm; vm = vm->next)
-        if (vm->config->autostart)
+        if (vm->config->autostart && !vm->config->foreign)
             vm_start_logged(vm);
     for (;;) {
         for (struct vm *vm = vms; vm; vm = vm->next)

@@ -14,8 +14,8 @@ HEAD = """# Configuration
 
 <!-- Made from kernel/config_keys.def by tools/config-reference.py: edit there. -->
 
-`ennead/ennead.ini` on the boot volume is a plain text file: one `[ennead]` section for the hypervisor and one `[vm NAME]`
-section for each guest. A line is `key = value`; lines that begin with `;` or `#` are comments (a `;` inside a value belongs to
+`ennead/ennead.ini` on the boot volume is a plain text file: one `[ennead]` section for the hypervisor, one `[vm NAME]` section
+for each guest, and one `[disk NAME]` or `[network NAME]` section for each disk and network that guests name. A line is `key = value`; lines that begin with `;` or `#` are comments (a `;` inside a value belongs to
 it: kernel command lines hold semicolons). A line has at most 4094 bytes.
 
 A mistake disables its own section only, and the system comes up: the log names file, line, what was found and what is expected.
@@ -30,11 +30,18 @@ memory  = 512M
 cpus    = 2
 kernel  = guests/vmlinuz
 initrd  = guests/initrd.img
-cmdline = console=ttyS0
+cmdline = console=ttyS0 root=/dev/vda
+disk    = root
+net     = lan
+
+[disk root]
+file = guests/root.img
+
+[network lan]
 ```
 """
 
-SECTIONS = {"ennead": "[ennead]", "vm": "[vm NAME]"}
+SECTIONS = {"ennead": "[ennead]", "vm": "[vm NAME]", "disk": "[disk NAME]", "network": "[network NAME]"}
 KEY = re.compile(r'^CONFIG_KEY\((\w+), (\w+), (\w+), "([^"]*)", "([^"]*)", "([^"]*)"\)$', re.M)
 
 
@@ -47,7 +54,9 @@ def expected(kind, limit):
         return "`yes` or `no`"
     if kind == "CHOICE":
         return ", ".join(f"`{c}`" for c in limit.split("|"))
-    return {"TEXT": "text", "FILE": "path of a file"}[kind]
+    if kind == "LIST":
+        return limit
+    return {"TEXT": "text", "FILE": "path of a file", "CPUS": "CPUs, such as `0-3,8`"}[kind]
 
 
 def page():

@@ -8,6 +8,7 @@
 #include "boot/path.c"
 #include "kernel/config.c"
 #include "kernel/config_keys.c"
+#include "kernel/config_link.c"
 #include "kernel/nearest.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -55,6 +56,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (unsigned i = 0; i < config_get()->vm_count; i++)
         if (!config_get()->vms[i].disabled && !config_get()->vms[i].kernel)
             abort();
+    for (unsigned i = 0; i < config_get()->vm_count; i++) {
+        const struct config_vm *vm = &config_get()->vms[i];
+        for (unsigned d = 0; d < vm->disk_count; d++)
+            if (vm->disks[d]->disabled)
+                abort();
+    }
     config_print(&out);
     config_reset();
     return 0;

@@ -14,6 +14,7 @@
 #include "boot/path.c"
 #include "kernel/config.c"
 #include "kernel/config_keys.c"
+#include "kernel/config_link.c"
 #include "kernel/nearest.c"
 #include "kernel/out.c"
 
@@ -153,9 +154,11 @@ static void says_what_is_wrong_and_what_is_expected(void **state)
                PATH ", line 2: pannic: no such key here, the nearest is panic\n");
     expect_log("[ennead]\nzzzzzz = halt\n", PATH ", line 2: zzzzzz: no such key in [ennead]\n");
     expect_log("[vms]\n",
-               PATH ", line 1: [vms]: expected [ennead] or [vm NAME]; this section is ignored\n");
+               PATH ", line 1: [vms]: expected [ennead], [vm NAME], [disk NAME] or [network NAME]; "
+                    "this section is ignored\n");
     expect_log("log = info\n",
-               PATH ", line 1: log: expected a section, [ennead] or [vm NAME], before it\n");
+               PATH ", line 1: log: expected a section, [ennead], [vm NAME], [disk NAME] or "
+                    "[network NAME], before it\n");
     expect_log("[ennead]\nlog\n",
                PATH ", line 2: expected NAME = VALUE, [SECTION], or ; before a comment\n");
     expect_log("[ennead\n", PATH ", line 1: expected ] at the end of the section's name\n");
@@ -189,6 +192,108 @@ static void a_mistake_disables_its_own_section_only(void **state)
                         "line 3: cpus = none: expected a number between 1 and 64, such as 1");
     assert_false(c->vms[1].disabled);
     assert_int_equal(c->log, LOG_WARN);
+}
+
+static void disks_and_networks_are_linked(void **state)
+{
+    (void)state;
+    const struct config *c = parse("[vm a]\nkernel = k\ndisk = root\ndisk = data\nnet = lan\n"
+                                   "net = lan 02:00:00:00:0a:Ff\nweight = 2048\naffinity = 0-2,64\n"
+                                   "[disk root]\nfile = root.img\nmode = copy-on-write\n"
+                                   "[disk data]\nsize = 1G\n"
+                                   "[vm b]\nkernel = k\ndisk = root\n"
+                                   "[network lan]\nmtu = 9000\n");
+    assert_string_equal(logged, "");
+    const struct config_vm *a = &c->vms[0];
+    assert_int_equal(a->disk_count, 2);
+    assert_ptr_equal(a->disks[0], &c->disks[0]);
+    assert_ptr_equal(a->disks[1], &c->disks[1]);
+    assert_string_equal(a->disks[0]->file, "root.img");
+    assert_int_equal(a->disks[0]->mode, CONFIG_DISK_COPY_ON_WRITE);
+    assert_int_equal(a->disks[1]->mode, CONFIG_DISK_READ_WRITE);
+    assert_null(a->disks[1]->file);
+    assert_int_equal(a->disks[1]->size, GIB(1));
+    assert_int_equal(a->net_count, 2);
+    assert_ptr_equal(a->nets[0].network, &c->networks[0]);
+    assert_false(a->nets[0].has_mac);
+    assert_true(a->nets[1].has_mac);
+    assert_memory_equal(a->nets[1].mac, ((uint8_t[]){2, 0, 0, 0, 0x0a, 0xff}), 6);
+    assert_int_equal(a->nets[1].network->mtu, 9000);
+    assert_int_equal(a->weight, 2048);
+    assert_int_equal(a->affinity.bits[0], 7);
+    assert_int_equal(a->affinity.bits[1], 1);
+    assert_int_equal(c->vms[1].disk_count, 1);
+    assert_int_equal(c->vms[1].weight, 1024);
+}
+
+static void what_guests_name_must_exist_and_fit(void **state)
+{
+    (void)state;
+    expect_log("[vm a]\nkernel = k\ndisk = rot\n[disk root]\nsize = 1M\n",
+               PATH ", line 3: there is no [disk rot], the nearest is root\n");
+    expect_log("[vm a]\nkernel = k\nnet = lan\n",
+               PATH ", line 3: there is no [network lan]: add such a section\n");
+    expect_log("[disk d]\n",
+               PATH ", line 1: [disk d] has no file and no size: add a line such as file = "
+                    "guests/root.img, or size = 1G for a blank disk\n");
+    expect_log("[disk d]\nsize = 65537\n",
+               PATH ", line 1: [disk d]: its size is no multiple of 512 bytes\n");
+    expect_log("[disk d]\nsize = 1M\nmod = read-only\n[vm a]\nkernel = k\ndisk = d\n", PATH
+               ", line 3: mod: no such key here, the nearest is mode\n" PATH
+               ", line 6: disk = d: its section has a mistake: line 3: mod: no such key here, the "
+               "nearest is mode\n");
+    assert_true(config_get()->vms[0].disabled);
+    expect_log("[disk d]\nsize = 1M\n[vm a]\nkernel = k\ndisk = d\ndisk = d\n",
+               PATH ", line 6: disk = d: this guest has it already\n");
+    expect_log("[disk d]\nsize = 1M\n[vm a]\nkernel = k\ndisk = d\n[vm b]\nkernel = k\ndisk = d\n",
+               PATH ", line 8: disk = d: the guest on line 3 has it, to write to: make its mode "
+                    "copy-on-write or read-only\n");
+    assert_false(config_get()->vms[0].disabled);
+    assert_true(config_get()->vms[1].disabled);
+    expect_log("[disk d]\nfile = x\n[disk e]\nfile = ./x\nmode = read-only\n",
+               PATH ", line 1: [disk d]: another section names x too: make its mode copy-on-write "
+                    "or read-only\n");
+    expect_log("[vm a]\nkernel = k\nnet = lan 01:00:00:00:00:00\n[network lan]\n",
+               PATH ", line 3: net = lan 01:00:00:00:00:00: expected the MAC address of one card, "
+                    "such as 02:00:00:00:00:01\n");
+    expect_log("[vm a]\nkernel = k\nnet = lan 02:00:00:00:00\n[network lan]\n",
+               PATH ", line 3: net = lan 02:00:00:00:00: expected the MAC address of one card, "
+                    "such as 02:00:00:00:00:01\n");
+    expect_log("[vm a]\nkernel = k\naffinity = 3-1\n",
+               PATH ", line 3: affinity = 3-1: expected CPUs between 0 and 255, such as 0-3,8\n");
+    expect_log("[vm a]\nkernel = k\naffinity = 0,256\n",
+               PATH ", line 3: affinity = 0,256: expected CPUs between 0 and 255, such as 0-3,8\n");
+    expect_log("[vm a]\nkernel = k\ndisk =\n",
+               PATH ", line 3: disk = : expected the name of a [disk NAME] section\n");
+    expect_log("[disk d]\nsize = 1K\n",
+               PATH ", line 2: size = 1K: expected a size between 64K and 1T\n");
+}
+
+static void too_many_disks(void **state)
+{
+    (void)state;
+    char text[1024] = "[vm a]\nkernel = k\n";
+    for (unsigned i = 0; i <= CONFIG_LIST_MAX; i++)
+        strcat(text, "disk = d\n");
+    strcat(text, "[disk d]\nsize = 1M\n");
+    parse(text);
+    assert_non_null(strstr(logged, "line 15: disk: there can be only 12 of them\n"));
+}
+
+static void guests_of_other_architectures_are_listed_with_the_reason(void **state)
+{
+    (void)state;
+    const struct config *c =
+        parse("[vm a]\narch = riscv64\nkernel = k\ndisk = d\n[vm b]\nkernel = k\ndisk = d\n"
+              "[disk d]\nsize = 1M\n");
+    assert_string_equal(logged, "");
+    assert_true(c->vms[0].foreign);
+    assert_false(c->vms[0].disabled);
+    assert_string_equal(c->vms[0].reason,
+                        "it is a guest for riscv64 and this host is hosted, which runs guests of "
+                        "its own architecture only");
+    assert_false(c->vms[1].foreign);
+    assert_false(c->vms[1].disabled); /* the disk has one user on this host */
 }
 
 static void long_lines(void **state)
@@ -230,8 +335,10 @@ static void printed_configuration_reads_back(void **state)
     char first[2048], second[2048];
     struct out_buffer b;
     (void)state;
-    parse("[ennead]\npanic = reboot\n[vm a]\nmemory = 1536M\nkernel = k\ncmdline = a=b\n[vm "
-          "b]\nkernel = k\n");
+    parse("[ennead]\npanic = reboot\n[vm a]\nmemory = 1536M\nkernel = k\ncmdline = a=b\ndisk = d\n"
+          "disk = e\nnet = lan 02:00:00:00:00:01\naffinity = 1,3-5,255\n[vm b]\nkernel = k\n"
+          "arch = aarch64\n[disk d]\nfile = f\n[disk e]\nsize = 64K\nmode = copy-on-write\n"
+          "[network lan]\n");
     out_buffer_init(&b, first, sizeof(first));
     config_print(&b.out);
     parse(first);
@@ -240,6 +347,8 @@ static void printed_configuration_reads_back(void **state)
     config_print(&b.out);
     assert_string_equal(first, second);
     assert_non_null(strstr(first, "memory = 1536M\n"));
+    assert_non_null(strstr(first, "disk = d\ndisk = e\n"));
+    assert_non_null(strstr(first, "affinity = 1,3-5,255\n"));
 }
 
 int main(void)
@@ -252,6 +361,10 @@ int main(void)
         cmocka_unit_test_teardown(says_what_is_wrong_and_what_is_expected, forget),
         cmocka_unit_test_teardown(duplicates_are_mistakes, forget),
         cmocka_unit_test_teardown(a_mistake_disables_its_own_section_only, forget),
+        cmocka_unit_test_teardown(disks_and_networks_are_linked, forget),
+        cmocka_unit_test_teardown(what_guests_name_must_exist_and_fit, forget),
+        cmocka_unit_test_teardown(too_many_disks, forget),
+        cmocka_unit_test_teardown(guests_of_other_architectures_are_listed_with_the_reason, forget),
         cmocka_unit_test_teardown(long_lines, forget),
         cmocka_unit_test_teardown(bytes_that_are_no_text, forget),
         cmocka_unit_test_teardown(printed_configuration_reads_back, forget),
