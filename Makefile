@@ -163,6 +163,7 @@ $(efi): $(O)/loader.so tools/pe.py
 
 kernel: $(efi)
 
+include tests/guests/module.mk
 include tools/image.mk
 include tools/checks.mk
 

@@ -124,7 +124,7 @@ both-toolchains:
 	    $(MAKE) --no-print-directory kernel ARCH=$$arch TOOLCHAIN=$$toolchain || exit 1; done; done
 
 boot-tests: ## run the boot tests (pytest) on the emulated hosts
-	+$(Q)$(MAKE) --no-print-directory image build/gen/font.json
+	+$(Q)$(MAKE) --no-print-directory image build/gen/font.json micro-guests
 	+$(Q)for arch in $(all-arches); do $(MAKE) --no-print-directory image ARCHES=$$arch || exit 1; \
 	    $(MAKE) --no-print-directory kernel ARCH=$$arch DEBUG=1 || exit 1; done
 	$(Q)$(PYTHON) -m pytest -p no:cacheprovider tests/boot $(PYTEST)
@@ -137,7 +137,7 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory boot-tests
 
 bench: build/hosted/page_alloc_bench ## measure on the emulated hosts; ITEM= one benchmark, KERNEL= and INITRD= another guest
-	+$(Q)$(MAKE) --no-print-directory image
+	+$(Q)$(MAKE) --no-print-directory image micro-guests
 	@mkdir -p build/bench
 	$(Q)$(PYTHON) tests/bench/bench.py $(if $(filter command,$(origin ARCH)),--arch $(ARCH)) --log build/bench $(if $(ITEM),--item $(ITEM)) \
 	    $(if $(KERNEL),--kernel $(KERNEL)) $(if $(INITRD),--initrd $(INITRD)) $(BENCH)

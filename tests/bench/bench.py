@@ -27,6 +27,16 @@ GOALS = {
     "efi_size": 1 << 20, "boot_to_prompt_instructions": 30_000_000, "hypervisor_memory": 8 << 20,
     "hypervisor_memory_1t": 48 << 20, "page_alloc_instructions": 150, "page_alloc_shared_locks": 1,
     "guest_boot_ratio": 1.5,
+    "hypercall_instructions.svm": 350, "hypercall_instructions.el2": 250, "hypercall_instructions.hext": 250,
+    "mmio_exit_instructions.svm": 1200, "mmio_exit_instructions.el2": 700, "mmio_exit_instructions.hext": 700,
+    "ipi_instructions": 2500,
+}
+# What others do in the same place: Linux's KVM, and Xvisor on riscv64.
+PEERS = {
+    "hypercall_instructions.svm": "KVM 2,532", "hypercall_instructions.el2": "KVM 1,345",
+    "hypercall_instructions.hext": "KVM 967, Xvisor 739",
+    "mmio_exit_instructions.svm": "KVM 1,365", "mmio_exit_instructions.el2": "KVM 2,185",
+    "ipi_instructions.el2": "KVM 5,147",
 }
 PLAIN = "[ennead]\nconfig = 1\n"
 
@@ -131,6 +141,27 @@ class Bench:
             child.expect("Run /init as init process")
             return struct.unpack("Q", counter[:8])[0] - start
 
+    def micro(self, arch, name, what, cpus=1, vcpus=1):
+        """What the bench of the micro-guest says of `what`: executed instructions of all host CPUs, guest included."""
+        config = f"{PLAIN}console = g\n\n[vm g]\nmemory = 64M\ncpus = {vcpus}\nkernel = micro\ncmdline = bench {what}\n"
+        files = [("micro", TOP / f"build/{arch}/guests/micro")]
+        with self.machine(f"{name}-{arch}", arch, config, files, memory=1024, cpus=cpus, icount=True) as machine:
+            found = machine.expect(rf"\b{what} instructions ([0-9.]+)|(not ok [^\n]*|# done)")
+            if not found[1]:
+                raise RuntimeError(f"the micro-guest says: {found[2]}")
+            return float(found[1])
+
+    def hypercall_instructions(self, arch):
+        yield f"hypercall_instructions.{ENGINE[arch]}", self.micro(arch, "hypercall", "hypercall")
+
+    def mmio_exit_instructions(self, arch):
+        yield f"mmio_exit_instructions.{ENGINE[arch]}", self.micro(arch, "mmio", "mmio")
+
+    def ipi_instructions(self, arch):
+        """From sending to the receiver's handler; also with both vCPUs on one host CPU, which switches between them."""
+        yield f"ipi_instructions.{ENGINE[arch]}", self.micro(arch, "ipi", "ipi", cpus=2, vcpus=2)
+        yield f"ipi_shared_instructions.{ENGINE[arch]}", self.micro(arch, "ipi-shared", "ipi", cpus=1, vcpus=2)
+
     def plugin(self):
         library = TOP / "build/hosted/count_plugin.so"
         library.parent.mkdir(parents=True, exist_ok=True)
@@ -142,7 +173,8 @@ class Bench:
         results, failures = {}, []
         arches = ARCHES if self.options.arch == "all" else [self.options.arch]
         items = [(self.efi_size, arches), (self.boot_to_prompt_instructions, arches), (self.hypervisor_memory, arches),
-                 (self.hypervisor_memory_1t, arches), (self.page_alloc, ["x86_64"]), (self.guest_boot_ratio, arches)]
+                 (self.hypervisor_memory_1t, arches), (self.page_alloc, ["x86_64"]), (self.guest_boot_ratio, arches),
+                 (self.hypercall_instructions, arches), (self.mmio_exit_instructions, arches), (self.ipi_instructions, arches)]
         for item, hosts in items:
             for arch in hosts:
                 wanted = self.options.item
@@ -152,8 +184,9 @@ class Bench:
                 try:
                     for name, value in item(arch):
                         results[name] = value
-                        goal = GOALS.get(name.split(".")[0])
-                        print(f"{name:45} {value:>16,}" + (f"   at most {goal:,}" if goal else ""), flush=True)
+                        goal = GOALS.get(name, GOALS.get(name.split(".")[0]))
+                        print(f"{name:45} {value:>16,}" + (f"   at most {goal:,}" if goal else "")
+                              + (f"   ({PEERS[name]})" if name in PEERS else ""), flush=True)
                 except Exception as error:  # an item that fails must not hide the others
                     failures.append(f"{item.__name__} on {arch}")
                     print(f"{item.__name__} on {arch}: failed: {str(error).splitlines()[0]}", flush=True)
