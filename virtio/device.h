@@ -96,8 +96,9 @@ struct virtio_device {
     struct virtq *queues;
     /* The device model's own. */
     const struct virtio_transport_ops *transport;
+    void *transport_data;
     uint32_t status;            /* atomic: NEEDS_RESET may come from any queue */
-    uint32_t live;              /* atomic: queues may be served */
+    uint32_t live;              /* atomic: queues may be served; DRIVER_OK, whole and not paused */
     uint32_t config_generation; /* 8 bits count */
     uint32_t device_select, driver_select, queue_select; /* of the feature and queue registers */
     bool paused;
@@ -130,7 +131,7 @@ void virtio_queue_kick(struct virtio_device *d, unsigned index);
 /* For passive queues: takes the lock; false, and not taken, when the queue is not in service. */
 bool virtio_queue_begin(struct virtq *q) MUST_CHECK;
 void virtio_queue_end(struct virtq *q);
-/* d->config changed: tells the driver. Thread context, d->lock not held. */
+/* d->config changed: tells the driver. Any context. */
 void virtio_config_changed(struct virtio_device *d);
 /* The driver broke the rules (said in plain words): DEVICE_NEEDS_RESET. Any context. */
 void virtio_device_break(struct virtio_device *d, const char *why);
@@ -176,5 +177,9 @@ uint64_t virtio_config_load(struct virtio_device *d, uint64_t offset, unsigned s
 void virtio_config_store(struct virtio_device *d, uint64_t offset, unsigned size, uint64_t value);
 /* The driver's notification; no lock held. */
 void virtio_queue_notify(struct virtio_device *d, unsigned index);
+/* device_ops.reset and destroy of the transport. */
+void virtio_device_reset(struct virtio_device *d);
+/* Ends the workers: before the queues go. */
+void virtio_queue_stop_worker(struct virtq *q);
 
 #endif

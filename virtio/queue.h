@@ -16,14 +16,15 @@
 #include "kernel/lock.h"
 #include "mm/guest_memory.h"
 
-#define VIRTQ_SIZE_MAX   1024                             /* entries */
-#define VIRTQ_AREA_PAGES (VIRTQ_SIZE_MAX * 16 / 4096 + 1) /* of the largest part of a ring */
+#define VIRTQ_SIZE_MAX   1024                                  /* entries */
+#define VIRTQ_AREA_PAGES (VIRTQ_SIZE_MAX * 16 / PAGE_SIZE + 1) /* of the largest part of a ring */
 
 struct guest_memory;
 struct thread;
 struct virtio_device;
 
-/* A piece of guest memory, all RAM when it comes from a chain. */
+/* A piece of guest memory; whether it is RAM shows when a stream comes to it, and breaks the device
+ * if not. */
 struct virtq_buffer {
     uint64_t gpa;
     uint32_t length; /* bytes */
@@ -48,14 +49,22 @@ struct virtq_chain {
  * need not be contiguous. */
 struct virtq_area {
     uint64_t gpa;
-    uint32_t size; /* bytes; 0: not mapped */
+    uint32_t size;   /* bytes; 0: not mapped */
+    uint32_t offset; /* of gpa in its page */
     char *pages[VIRTQ_AREA_PAGES];
+};
+
+/* A chain that was pushed and not yet published; packed rings only. */
+struct virtq_pushed {
+    uint32_t length;
+    uint16_t id, slots;
 };
 
 /* Where device and driver stand, for virtq_rewind(). */
 struct virtq_position {
     uint16_t avail, used;
     bool avail_wrap, used_wrap; /* packed rings only */
+    uint16_t pushed;            /* chains not yet published; packed rings only */
 };
 
 struct virtq {
@@ -72,10 +81,12 @@ struct virtq {
     bool packed, event_index, indirect;
     bool notifies; /* the driver was asked to notify */
     bool passive;  /* set by the device: it takes chains when it has data; notifications are off */
-    bool needs_signal; /* chains were pushed since the last virtq_flush() */
     struct virtq_position at;
+    uint16_t avail_seen; /* split rings: the driver's index when it was read last */
+    bool signalled_wrap;
     uint16_t signalled; /* used index at the last interrupt decision */
     struct virtq_area desc, driver, used;
+    struct virtq_pushed *pushed;
     struct virtq_chain chain; /* the one that virtio_queue_serve() works on */
     uint32_t kicked;          /* atomic: the driver notified while somebody held the lock */
     struct thread *worker;    /* serves it, when the device blocks or floods; NULL: none */
@@ -131,6 +142,8 @@ enum err virtq_init(struct virtq *q, struct virtio_device *d, unsigned index,
 void virtq_destroy(struct virtq *q);
 /* Maps the ring that the fields describe. ERR_INVALID, ERR_RANGE: it is none, or not in RAM. */
 enum err virtq_enable(struct virtq *q) MUST_CHECK;
+/* The same for a queue whose positions were loaded from a saved state. */
+enum err virtq_map(struct virtq *q) MUST_CHECK;
 /* Forgets the ring and its addresses: power-on state. */
 void virtq_reset(struct virtq *q);
 
