@@ -59,26 +59,32 @@ static bool has_room(const struct guest_console *c)
     return !c->session || c->out_head - c->out_shown < OUTPUT_SIZE;
 }
 
-bool guest_console_put(struct guest_console *c, uint8_t byte)
+size_t guest_console_write(struct guest_console *c, const char *text, size_t size)
 {
     uint64_t flags = spin_lock_irq(&c->lock);
-    bool room = has_room(c);
     bool first = c->out_head == c->out_shown;
     struct thread *session = c->session;
+    size_t n = 0;
 
-    if (room) {
-        c->output[c->out_head++ % OUTPUT_SIZE] = (char)byte;
+    while (n < size && has_room(c)) {
+        c->output[c->out_head++ % OUTPUT_SIZE] = text[n++];
         if (c->out_head - c->out_tail > OUTPUT_SIZE)
             c->out_tail = c->out_head - OUTPUT_SIZE;
         if (!session)
             c->out_shown = c->out_head;
-    } else {
-        c->output_blocked = true;
     }
+    c->output_blocked |= n < size;
     spin_unlock_irq(&c->lock, flags);
     if (session && first)
         thread_wake(session);
-    return room;
+    return n;
+}
+
+bool guest_console_put(struct guest_console *c, uint8_t byte)
+{
+    char text = (char)byte;
+
+    return guest_console_write(c, &text, 1) == 1;
 }
 
 bool guest_console_has_room(struct guest_console *c)

@@ -25,6 +25,8 @@ void guest_console_connect(struct guest_console *c, const struct guest_console_d
 /* Device side. put: false when it has no room now (output_ready will come). get: -1 when nothing
  * was typed. */
 bool guest_console_put(struct guest_console *c, uint8_t byte);
+/* Several bytes at once; returns how many it took: fewer when it has no room. */
+size_t guest_console_write(struct guest_console *c, const char *text, size_t size);
 bool guest_console_has_room(struct guest_console *c);
 int guest_console_get(struct guest_console *c);
 bool guest_console_has_input(struct guest_console *c);

@@ -16,6 +16,7 @@
 #include "kernel/vcpu.h"
 #include "mm/heap.h"
 #include "mm/page.h"
+#include "virtio/device.h"
 
 LOCK_CLASS(vm_lock_class, "VM", RANK_VM);
 LOCK_CLASS(pin_lock_class, "guest interrupt pins", RANK_GUEST_PIN);
@@ -146,6 +147,8 @@ static enum err vm_build_memory(struct vm *vm, struct out *reason)
     guest_clock_init(&vm->clock, host_counter_hz());
     if (e == ERR_OK)
         e = vm->isa->machine_create(vm);
+    if (e == ERR_OK)
+        e = virtio_vm_create(vm);
     if (e != ERR_OK) {
         out_printf(reason, "building its machine with %llu MiB of memory failed: %s",
                    (unsigned long long)(vm->config->memory >> 20), err_text(e));
@@ -325,7 +328,8 @@ static enum err vm_create(const struct config_vm *config, unsigned id, struct vm
 {
     struct vm *vm = heap_zalloc(sizeof(*vm));
 
-    if (!vm || guest_console_create(&vm->console) != ERR_OK) {
+    if (!vm || guest_console_create(&vm->console) != ERR_OK ||
+        guest_console_create(&vm->virtio_console) != ERR_OK) {
         heap_free(vm);
         return ERR_NO_MEMORY;
     }

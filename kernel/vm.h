@@ -58,7 +58,7 @@ struct vm {
     } virtio_mmio;
     void *machine; /* the ISA's own */
     void *engine_data;
-    struct guest_console *console; /* lives as long as the VM object */
+    struct guest_console *console, *virtio_console; /* live as long as the VM object */
     unsigned vcpu_count;
     struct vcpu **vcpus;
     uint32_t live_vcpus; /* atomic: threads still in their loop */

@@ -122,10 +122,11 @@ static void command_stop(struct out *out, int argc, char **argv)
 
 static void command_console(struct out *out, int argc, char **argv)
 {
-    struct vm *vm = vm_argument(out, argc, argv);
+    bool virtio = argc == 2 && strcmp(argv[1], "hvc0") == 0;
+    struct vm *vm = vm_argument(out, virtio ? 1 : argc, argv);
 
     if (vm)
-        guest_console_session(vm->console, vm->name);
+        guest_console_session(virtio ? vm->virtio_console : vm->console, vm->name);
 }
 
 static void print_vcpu(struct out *out, const struct vcpu *v)

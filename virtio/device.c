@@ -31,8 +31,20 @@ enum err virtio_device_init(struct virtio_device *d, const struct virtio_device_
     return e;
 }
 
+/* The list goes with the VM's devices. */
+static void unlink_device(struct virtio_device *d)
+{
+    struct virtio_device **link = &d->vm->virtio;
+
+    while (*link && *link != d)
+        link = &(*link)->next;
+    if (*link)
+        *link = d->next;
+}
+
 void virtio_device_destroy(struct virtio_device *d)
 {
+    unlink_device(d);
     __atomic_store_n(&d->live, 0, __ATOMIC_SEQ_CST);
     for (unsigned i = 0; i < d->queue_count; i++) {
         virtio_queue_stop_worker(&d->queues[i]);
@@ -189,6 +201,35 @@ void virtio_config_store(struct virtio_device *d, uint64_t offset, unsigned size
     if (offset > d->config_size || size > d->config_size - offset || !d->ops->config_write)
         return;
     d->ops->config_write(d, (unsigned)offset, size, value);
+}
+
+/* ---- Saved state ---- */
+
+static enum err device_loaded(void *object)
+{
+    struct virtio_device *d = object;
+
+    if (d->accepted & ~d->features)
+        return ERR_INVALID;
+    live_update(d);
+    return ERR_OK;
+}
+
+STATE_TABLE_HOOKS(virtio_state, "virtio", 1, NULL, device_loaded,
+                  STATE_FIELD(struct virtio_device, accepted, 1),
+                  STATE_FIELD(struct virtio_device, status, 1),
+                  STATE_FIELD(struct virtio_device, config_generation, 1),
+                  STATE_FIELD(struct virtio_device, device_select, 1),
+                  STATE_FIELD(struct virtio_device, driver_select, 1),
+                  STATE_FIELD(struct virtio_device, queue_select, 1));
+
+void virtio_state_each(struct virtio_device *d, state_visit visit, void *arg)
+{
+    visit(&virtio_state, d->instance, d, arg);
+    for (unsigned i = 0; i < d->queue_count; i++)
+        visit(&virtq_state, d->instance * VIRTIO_QUEUES_MAX + i, &d->queues[i], arg);
+    if (d->ops->state)
+        visit(d->ops->state, d->instance, d, arg);
 }
 
 /* ---- The devices of a VM ---- */

@@ -42,7 +42,8 @@
 #define VIRTIO_F_RING_PACKED   BIT(34)
 #define VIRTIO_F_RING_RESET    BIT(40)
 
-#define VIRTIO_NO_VECTOR 0xffff
+#define VIRTIO_NO_VECTOR  0xffff
+#define VIRTIO_QUEUES_MAX 256 /* of one device */
 
 struct virtio_device_ops {
     const char *name;   /* "virtio-blk" */
@@ -102,6 +103,7 @@ struct virtio_device {
     uint32_t config_generation; /* 8 bits count */
     uint32_t device_select, driver_select, queue_select; /* of the feature and queue registers */
     bool paused;
+    unsigned instance;          /* among the objects of the VM's saved state */
     struct virtio_device *next; /* in vm->virtio */
 };
 
@@ -179,7 +181,9 @@ void virtio_config_store(struct virtio_device *d, uint64_t offset, unsigned size
 void virtio_queue_notify(struct virtio_device *d, unsigned index);
 /* device_ops.reset and destroy of the transport. */
 void virtio_device_reset(struct virtio_device *d);
-/* Ends the workers: before the queues go. */
+/* device_ops.state_each: the device, its queues and what is its own. */
+void virtio_state_each(struct virtio_device *d, state_visit visit, void *arg);
+/* Ends the worker: before the queue goes. */
 void virtio_queue_stop_worker(struct virtq *q);
 
 #endif

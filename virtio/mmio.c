@@ -258,6 +258,25 @@ static void mmio_destroy(struct device *device)
     heap_free(m);
 }
 
+static enum err mmio_loaded(void *object)
+{
+    struct virtio_mmio *m = object;
+
+    guest_irq_set(&m->irq, m->interrupts != 0);
+    return ERR_OK;
+}
+
+STATE_TABLE_HOOKS(mmio_state, "virtio-mmio", 1, NULL, mmio_loaded,
+                  STATE_FIELD(struct virtio_mmio, interrupts, 1));
+
+static void mmio_state_each(struct device *device, state_visit visit, void *arg)
+{
+    struct virtio_mmio *m = container_of(device, struct virtio_mmio, device);
+
+    visit(&mmio_state, m->virtio->instance, m, arg);
+    virtio_state_each(m->virtio, visit, arg);
+}
+
 static const struct device_ops mmio_ops = {
     .name = "VirtIO over MMIO",
     .read = mmio_read,
@@ -265,6 +284,7 @@ static const struct device_ops mmio_ops = {
     .reset = mmio_reset,
     .destroy = mmio_destroy,
     .lockless = true,
+    .state_each = mmio_state_each,
 };
 
 enum err virtio_mmio_create(struct virtio_device *d, uint64_t base, unsigned pin)
@@ -278,6 +298,7 @@ enum err virtio_mmio_create(struct virtio_device *d, uint64_t base, unsigned pin
     m->virtio = d;
     d->transport = &mmio_transport;
     d->transport_data = m;
+    d->instance = pin;
     guest_irq_init(&m->irq, d->vm, pin);
     device_init(&m->device, &mmio_ops, d->vm);
     return bus_add(&d->vm->mmio, &(struct bus_region){.base = base,

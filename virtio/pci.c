@@ -424,12 +424,39 @@ static void pci_destroy(struct device *device)
     heap_free(p);
 }
 
+static enum err pci_loaded(void *object)
+{
+    struct virtio_pci *p = object;
+
+    pci_function_loaded(&p->function);
+    return ERR_OK;
+}
+
+STATE_TABLE_HOOKS(pci_state, "virtio-pci", 1, NULL, pci_loaded,
+                  PCI_FUNCTION_STATE(struct virtio_pci, function),
+                  STATE_FIELD(struct virtio_pci, isr, 1),
+                  STATE_FIELD(struct virtio_pci, config_vector, 1));
+
+static void pci_state_each(struct device *device, state_visit visit, void *arg)
+{
+    struct virtio_pci *p = container_of(device, struct virtio_pci, device);
+
+    visit(&pci_state, p->virtio->instance, p, arg);
+    virtio_state_each(p->virtio, visit, arg);
+}
+
 static const struct device_ops pci_device_ops = {
-    .name = "VirtIO over PCI", .reset = pci_reset, .destroy = pci_destroy, .lockless = true};
+    .name = "VirtIO over PCI",
+    .reset = pci_reset,
+    .destroy = pci_destroy,
+    .lockless = true,
+    .state_each = pci_state_each,
+};
 
 enum err virtio_pci_create(struct virtio_device *d, int slot)
 {
     struct virtio_pci *p = heap_zalloc(sizeof(*p));
+    enum err e;
 
     if (!p) {
         d->ops->destroy(d);
@@ -445,5 +472,7 @@ enum err virtio_pci_create(struct virtio_device *d, int slot)
     pci_set_subsystem(&p->function, VENDOR_VIRTIO, SUBSYSTEM_MODERN);
     add_structures(p);
     pci_add_msix(&p->function, d->vm, BAR_MSIX, MIN(d->queue_count + 1, (unsigned)PCI_MSIX_MAX));
-    return pci_function_add(d->vm, &p->function, slot);
+    e = pci_function_add(d->vm, &p->function, slot);
+    d->instance = p->function.slot;
+    return e;
 }

@@ -395,6 +395,39 @@ enum err virtq_map(struct virtq *q)
     return map_all(q);
 }
 
+/* Positions of a saved state are checked, then the ring is mapped anew. */
+static enum err queue_loaded(void *object)
+{
+    struct virtq *q = object;
+
+    unmap_all(q);
+    q->at.pushed = 0;
+    q->avail_seen = q->at.avail;
+    if (!q->enabled)
+        return ERR_OK;
+    if (virtq_map(q) != ERR_OK ||
+        (q->packed && (q->at.avail >= q->size || q->at.used >= q->size))) {
+        unmap_all(q);
+        q->enabled = false;
+        return ERR_INVALID;
+    }
+    return ERR_OK;
+}
+
+STATE_FIELDS(queue_fields, STATE_FIELD(struct virtq, size, 1), STATE_FIELD(struct virtq, vector, 1),
+             STATE_FIELD(struct virtq, enabled, 1), STATE_FIELD(struct virtq, desc_gpa, 1),
+             STATE_FIELD(struct virtq, driver_gpa, 1), STATE_FIELD(struct virtq, device_gpa, 1),
+             STATE_FIELD(struct virtq, at.avail, 1), STATE_FIELD(struct virtq, at.used, 1),
+             STATE_FIELD(struct virtq, at.avail_wrap, 1),
+             STATE_FIELD(struct virtq, at.used_wrap, 1), STATE_FIELD(struct virtq, signalled, 1),
+             STATE_FIELD(struct virtq, signalled_wrap, 1), STATE_FIELD(struct virtq, notifies, 1));
+
+const struct state_table virtq_state = {.name = "virtqueue",
+                                        .version = 1,
+                                        .fields = queue_fields,
+                                        .field_count = ARRAY_SIZE(queue_fields),
+                                        .after_load = queue_loaded};
+
 enum err virtq_enable(struct virtq *q)
 {
     enum err e = virtq_map(q);
@@ -412,8 +445,7 @@ enum err virtq_enable(struct virtq *q)
 
 void virtq_reset(struct virtq *q)
 {
-    if (q->enabled)
-        unmap_all(q);
+    unmap_all(q);
     q->enabled = false;
     q->size = q->size_max;
     q->vector = VIRTIO_NO_VECTOR;

@@ -14,6 +14,7 @@
 #define VIRTIO_QUEUE_H
 
 #include "kernel/lock.h"
+#include "kernel/state.h"
 #include "mm/guest_memory.h"
 
 #define VIRTQ_SIZE_MAX   1024                                  /* entries */
@@ -137,6 +138,7 @@ void virtq_chain_destroy(struct virtq_chain *c);
 
 /* ---- For transports and the device model ---- */
 
+extern const struct state_table virtq_state;
 enum err virtq_init(struct virtq *q, struct virtio_device *d, unsigned index,
                     uint16_t size_max) MUST_CHECK;
 void virtq_destroy(struct virtq *q);

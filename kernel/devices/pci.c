@@ -456,6 +456,15 @@ static void bridge_destroy(struct device *d)
     heap_free(container_of(d, struct pci_host, device));
 }
 
+static enum err bridge_loaded(void *object)
+{
+    pci_function_loaded(&((struct pci_host *)object)->bridge);
+    return ERR_OK;
+}
+
+STATE_TABLE_HOOKS(bridge_state, "pci-host", 1, NULL, bridge_loaded,
+                  PCI_FUNCTION_STATE(struct pci_host, bridge));
+
 static const struct device_ops bridge_ops = {
     .name = "PCI host bridge",
     .read = bridge_read,
@@ -463,6 +472,8 @@ static const struct device_ops bridge_ops = {
     .reset = bridge_reset,
     .destroy = bridge_destroy,
     .lockless = true,
+    .state = &bridge_state,
+    .state_offset = offsetof(struct pci_host, device),
 };
 
 static enum err bridge_region(struct pci_host *h, uint8_t index, uint64_t base, uint64_t size)
