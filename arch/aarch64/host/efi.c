@@ -175,6 +175,7 @@ void efi_reset_system(enum efi_reset how)
         return;
     flags = host_irq_save();
     host_fpu_begin();
+    cpu_guest_controls_off();
     tables_enter();
     call_on_stack(reset_system, (uint64_t)phys_to_virt(efi_stack) + (PAGE_SIZE << EFI_STACK_ORDER),
                   how);

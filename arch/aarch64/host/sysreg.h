@@ -21,6 +21,15 @@
 #define sysreg_write(name, value) \
     __asm__ volatile("msr " SYSREG_TEXT(name) ", %0" ::"r"((uint64_t)(value)) : "memory")
 
+/* Writes only what changes: on many CPUs a write to a translation control register costs more than
+ * a read (emulators drop their whole TLB). */
+#define sysreg_update(name, value)     \
+    do {                               \
+        uint64_t new_ = (value);       \
+        if (sysreg_read(name) != new_) \
+            sysreg_write(name, new_);  \
+    } while (0)
+
 static inline void isb(void)
 {
     __asm__ volatile("isb" ::: "memory");

@@ -40,6 +40,7 @@ void registers_save(struct arm_state *s, uint64_t groups);
 void list_registers_load(const struct arm_gic *g);
 void list_registers_save(struct arm_gic *g);
 unsigned list_register_count(void);
+void timer_stop(void);
 void id_registers_read(struct arm_state *s);
 
 /* fpu.S */

@@ -115,10 +115,26 @@ static enum err el2_vm_init(struct vm *vm)
     return ERR_OK;
 }
 
+/* On each CPU: no walk through these tables begins here any more. */
+static void stage2_leave(void *vm)
+{
+    const struct el2_vm *e = vm;
+
+    if (sysreg_read(vttbr_el2) != e->vttbr)
+        return;
+    cpu_guest_controls_off();
+    sysreg_write(vttbr_el2, 0);
+    isb();
+}
+
 static void el2_vm_destroy(struct vm *vm)
 {
     struct el2_vm *e = vm->engine_data;
+    uint64_t flags = host_irq_save();
 
+    stage2_leave(e);
+    host_irq_restore(flags);
+    cpu_call_others(stage2_leave, e, true);
     stage2_flush_all(e);
     stage2_vmid_put(e->vttbr >> VTTBR_VMID_SHIFT);
     heap_free(e);
@@ -160,16 +176,10 @@ static void timer_fired(void *vcpu)
     s->gic.timer_fired(v);
 }
 
-static void el2_load(struct vcpu *v)
+/* What stays the same for all guests, on each CPU that is about to run one. */
+static void guest_controls_on(void)
 {
-    const struct arm_state *s = v->state;
-    const struct el2_vm *e = v->vm->engine_data;
-
-    sysreg_write(vtcr_el2, e->vtcr);
-    sysreg_write(vttbr_el2, e->vttbr);
-    sysreg_write(vmpidr_el2, s->mpidr);
     sysreg_write(vpidr_el2, sysreg_read(midr_el1));
-    sysreg_write(hcr_el2, hcr_guest());
     sysreg_write(mdcr_el2, (sysreg_read(mdcr_el2) & MDCR_HPMN) | MDCR_TPMCR | MDCR_TPM | MDCR_TDE |
                                MDCR_TDA | MDCR_TDOSA | MDCR_TDRA | MDCR_TTRF);
     if (arm_mode == MODE_NVHE)
@@ -178,10 +188,29 @@ static void el2_load(struct vcpu *v)
         sysreg_write(cpacr_el1, CPACR_FPEN);
     /* The physical counter and timer trap: the guest's time begins at its own start. */
     sysreg_write(cnthctl_el2, 0);
-    sysreg_write(cntvoff_el2, 0 - guest_clock_offset(&v->vm->clock));
+    sysreg_write(hcr_el2, hcr_guest());
+}
+
+/*
+ * A CPU keeps the controls and the second stage of the guest that ran last: the kernel at EL2 uses
+ * neither, and most often the same vCPU comes back after an idle moment. What has not changed is
+ * not written.
+ */
+static void el2_load(struct vcpu *v)
+{
+    const struct arm_state *s = v->state;
+    const struct el2_vm *e = v->vm->engine_data;
+    struct host_cpu *h = &this_cpu()->host;
+
+    sysreg_update(vmpidr_el2, s->mpidr);
+    sysreg_update(vtcr_el2, e->vtcr);
+    sysreg_update(vttbr_el2, e->vttbr);
+    if (sysreg_read(hcr_el2) != hcr_guest())
+        guest_controls_on();
+    sysreg_update(cntvoff_el2, 0 - guest_clock_offset(&v->vm->clock));
     isb();
-    this_cpu()->host.fpu_owner = v;
-    this_cpu()->host.fpu_save = fpu_give_back;
+    h->fpu_owner = v;
+    h->fpu_save = fpu_give_back;
     gic_guest_timer(v, timer_fired, s->gic.timer_held);
 }
 
@@ -191,15 +220,11 @@ static void el2_put(struct vcpu *v)
     struct host_cpu *h = &this_cpu()->host;
 
     registers_save(s, ~v->reg_valid);
-    MODE_WRITE("S3_5_C14_C3_1", "cntv_ctl_el0", "cntv_ctl_el0",
-               0); /* CNTV_CTL: no more interrupts from here */
+    timer_stop();
     isb();
     gic_guest_timer(NULL, NULL, s->gic.timer_held);
     h->fpu_save = NULL;
     h->fpu_owner = NULL;
-    sysreg_write(vttbr_el2, 0);
-    cpu_guest_controls_off();
-    isb();
 }
 
 static void el2_fetch(struct vcpu *v, uint64_t groups)

@@ -6,11 +6,7 @@
 /* EL1 registers: with VHE they are reached by their _EL12 names, here by encoding (D8.9; op1 = 5).
  */
 #define EL1_REGISTERS(X)                             \
-    X(sctlr, "S3_5_C1_C0_0", "sctlr_el1")            \
     X(cpacr, "S3_5_C1_C0_2", "cpacr_el1")            \
-    X(ttbr0, "S3_5_C2_C0_0", "ttbr0_el1")            \
-    X(ttbr1, "S3_5_C2_C0_1", "ttbr1_el1")            \
-    X(tcr, "S3_5_C2_C0_2", "tcr_el1")                \
     X(afsr0, "S3_5_C5_C1_0", "afsr0_el1")            \
     X(afsr1, "S3_5_C5_C1_1", "afsr1_el1")            \
     X(esr, "S3_5_C5_C2_0", "esr_el1")                \
@@ -22,6 +18,13 @@
     X(cntkctl, "S3_5_C14_C1_0", "cntkctl_el1")       \
     X(spsr, "S3_5_C4_C0_0", "spsr_el1")              \
     X(elr, "S3_5_C4_C0_1", "elr_el1")
+
+/* Those that are written only when they change. */
+#define TRANSLATION_REGISTERS(X)          \
+    X(tcr, "S3_5_C2_C0_2", "tcr_el1")     \
+    X(ttbr0, "S3_5_C2_C0_0", "ttbr0_el1") \
+    X(ttbr1, "S3_5_C2_C0_1", "ttbr1_el1") \
+    X(sctlr, "S3_5_C1_C0_0", "sctlr_el1")
 
 /* Registers of one name. */
 #define PLAIN_REGISTERS(X)      \
@@ -36,6 +39,11 @@
 
 #define guest_read(vhe, nvhe)         MODE_READ(vhe, nvhe, nvhe)
 #define guest_write(vhe, nvhe, value) MODE_WRITE(vhe, nvhe, nvhe, value)
+#define guest_update(vhe, nvhe, value)        \
+    do {                                      \
+        if (guest_read(vhe, nvhe) != (value)) \
+            guest_write(vhe, nvhe, value);    \
+    } while (0)
 
 /* APIAKeyLo_EL1 and those that follow (D19.2.17 on) */
 #define PAUTH_KEYS(X)  \
@@ -75,6 +83,7 @@ static void system_save(struct arm_system *s)
 {
 #define X(field, vhe, nvhe) s->field = guest_read(vhe, nvhe);
     EL1_REGISTERS(X)
+    TRANSLATION_REGISTERS(X)
 #undef X
 #define X(field, name) s->field = sysreg_read(name);
     PLAIN_REGISTERS(X)
@@ -87,6 +96,9 @@ static void system_load(const struct arm_system *s)
 {
 #define X(field, vhe, nvhe) guest_write(vhe, nvhe, s->field);
     EL1_REGISTERS(X)
+#undef X
+#define X(field, vhe, nvhe) guest_update(vhe, nvhe, s->field);
+    TRANSLATION_REGISTERS(X)
 #undef X
 #define X(field, name) sysreg_write(name, s->field);
     PLAIN_REGISTERS(X)
@@ -106,9 +118,15 @@ static void timer_save(struct arm_timer *t)
 
 static void timer_load(const struct arm_timer *t)
 {
-    guest_write(CNTV_CVAL_VHE, "cntv_cval_el0", t->cntv_cval);
+    guest_update(CNTV_CVAL_VHE, "cntv_cval_el0", t->cntv_cval);
     isb();
     guest_write(CNTV_CTL_VHE, "cntv_ctl_el0", t->cntv_ctl);
+}
+
+/* No more interrupts of the guest's timer here. */
+void timer_stop(void)
+{
+    guest_update(CNTV_CTL_VHE, "cntv_ctl_el0", 0UL);
 }
 
 /* Number of ICH_AP0R and AP1R registers: by the bits of preemption (ICH_VTR.PREbits, 12.4.7). */
