@@ -219,6 +219,19 @@ static void write_uart(struct writer *w)
     end(w);
 }
 
+static void write_rtc(struct writer *w)
+{
+    static const char compatible[] = "arm,pl031\0arm,primecell";
+
+    begin(w, "pl031", MACHINE_RTC_BASE);
+    bytes(w, "compatible", compatible, sizeof(compatible));
+    CELLS(w, "reg", CELLS64(MACHINE_RTC_BASE), CELLS64(PAGE_SIZE));
+    CELLS(w, "interrupts", GIC_SPI, MACHINE_RTC_PIN, GIC_LEVEL);
+    CELLS(w, "clocks", PHANDLE_CLOCK);
+    text(w, "clock-names", "apb_pclk");
+    end(w);
+}
+
 enum err arm_fdt_build(struct vm *vm, void *buffer, size_t size, uint64_t initrd,
                        uint64_t initrd_size)
 {
@@ -241,8 +254,8 @@ enum err arm_fdt_build(struct vm *vm, void *buffer, size_t size, uint64_t initrd
     write_firmware_and_timer(&w);
     write_gic(&w, vm);
     write_uart(&w);
-    if (vm->pci)
-        write_pci(&w);
+    write_rtc(&w);
+    write_pci(&w);
     end(&w);
     note(&w, fdt_finish(buffer));
     return w.error ? ERR_RANGE : ERR_OK;

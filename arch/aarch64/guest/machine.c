@@ -1,12 +1,27 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The aarch64 guest ISA: its machine, the vCPU's reset state, and what goes where after an exit. */
 #include "arch/aarch64/guest/machine.h"
+#include "kernel/devices/pci.h"
 #include "kernel/devices/pl011.h"
 #include "kernel/timer.h"
 #include "mm/heap.h"
 
 /* SCTLR_EL1 at reset: RES1 bits, MMU and caches off (D19.2.130) */
 #define SCTLR_RESET 0x30d00980ULL
+
+/* As QEMU's PCI Express host bridge says who it is. */
+#define BRIDGE_VENDOR 0x1b36
+#define BRIDGE_DEVICE 0x0008
+
+static const struct pci_host_layout pci_layout = {
+    .ecam = MACHINE_ECAM_BASE,
+    .buses = MACHINE_PCI_BUSES,
+    .mmio32 = {MACHINE_MMIO32_BASE, MACHINE_MMIO32_SIZE},
+    .mmio64 = {MACHINE_MMIO64_BASE, MACHINE_MMIO64_SIZE},
+    .bridge_vendor = BRIDGE_VENDOR,
+    .bridge_device = BRIDGE_DEVICE,
+    .pins = {MACHINE_INTX_PIN, MACHINE_INTX_PIN + 1, MACHINE_INTX_PIN + 2, MACHINE_INTX_PIN + 3},
+};
 
 static enum err machine_create(struct vm *vm)
 {
@@ -21,6 +36,10 @@ static enum err machine_create(struct vm *vm)
         err = vgic_create(vm);
     if (err == ERR_OK)
         err = pl011_create(vm, &vm->mmio, MACHINE_UART_BASE, MACHINE_UART_PIN);
+    if (err == ERR_OK)
+        err = pl031_create(vm, MACHINE_RTC_BASE, MACHINE_RTC_PIN);
+    if (err == ERR_OK)
+        err = pci_host_create(vm, &pci_layout);
     return err;
 }
 

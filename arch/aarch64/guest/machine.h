@@ -131,6 +131,9 @@ extern const struct device_ops vgic_distributor_ops, vgic_redistributor_ops;
 enum err gicv2m_create(struct vm *vm) MUST_CHECK;
 void gicv2m_msi(struct vm *vm, uint64_t address, uint32_t data);
 
+/* pl031.c */
+enum err pl031_create(struct vm *vm, uint64_t base, unsigned pin) MUST_CHECK;
+
 /* exception.c: takes an exception to EL1. */
 void arm_inject_undefined(struct vcpu *v);
 /* A synchronous external abort for a data access (or fetch) at `far`. */
