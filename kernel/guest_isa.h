@@ -39,7 +39,8 @@ struct guest_isa {
      * (INIT and SIPI), sets `running`. NULL: the ISA starts its vCPUs by vcpu_start() alone. */
     void (*startup)(struct vcpu *vcpu);
 
-    /* Masked, right before each entry: moves what the software controllers have pending into the
+    /* Masked, before an entry when vcpu->irq_news is set (cleared by then; it may set it again, to
+     * be called before the next one too): moves what the software controllers have pending into the
      * canonical state. */
     void (*before_run)(struct vcpu *vcpu);
     /* Masked, right after each exit: takes back what the hardware changed in it. NULL: nothing. */

@@ -35,7 +35,9 @@ struct thread;
  *   struct cpu *host_this_cpu(void);         the running CPU's area (GS base, TPIDR_EL2, tp)
  *   void host_set_this_cpu(struct cpu *);
  *   uint64_t host_counter(void);             the free-running counter (TSC, CNTPCT_EL0, time),
- * ordered after earlier loads void host_barrier_full(void), host_barrier_read(void),
+ * ordered after earlier loads
+ *   uint64_t host_counter_fast(void);        the same counter without the order: for statistics
+ *   void host_barrier_full(void), host_barrier_read(void),
  * host_barrier_write(void);  also against devices uint8_t..uint64_t mmio_read8/16/32/64(const
  * volatile void *); void mmio_write8/16/32/64(volatile void *, value); HOST_HAS_PORTS 0|1; if 1:
  * host_port_read8/16/32(uint16_t), host_port_write8/16/32(uint16_t, value) (if 0 the same names

@@ -48,7 +48,8 @@ static enum exit_action handle_memory(struct vcpu *v, const struct vm_exit *exit
     return vm->isa->mmio(v, exit);
 }
 
-static enum exit_action handle_exit(struct vcpu *v, const struct vm_exit *exit)
+/* A guest's calls, MSRs and CPUID go straight to its ISA; the rest is sorted here. */
+static inline enum exit_action handle_exit(struct vcpu *v, const struct vm_exit *exit)
 {
     switch (exit->kind) {
     case EXIT_INTERRUPT:
@@ -78,52 +79,48 @@ static void vcpu_idle(struct vcpu *v)
     }
 }
 
-/* One entry and its exit. Returns false when a request came in between and nothing was run. */
-static bool vcpu_run_once(struct vcpu *v, struct vm_exit *exit)
-{
-    struct vm *vm = v->vm;
-    uint64_t flags = host_irq_save();
-    bool ran = false;
+enum attention { ATTEND_ENTER, ATTEND_AGAIN, ATTEND_LEAVE };
 
-    __atomic_store_n(&v->mode, VCPU_IN_GUEST, __ATOMIC_SEQ_CST);
-    __atomic_and_fetch(&v->requests, ~(uint32_t)(VCPU_REQUEST_IRQ | VCPU_REQUEST_START),
-                       __ATOMIC_SEQ_CST);
-    if (likely(!__atomic_load_n(&v->requests, __ATOMIC_RELAXED) && !this_cpu()->need_resched)) {
-        vm->isa->before_run(v);
-        vm->engine->run(v, exit);
-        if (vm->isa->after_run)
-            vm->isa->after_run(v);
-        ran = true;
-    }
+/* Unmasks on the way out of the entry: what follows may sleep. */
+static void entry_give_up(struct vcpu *v)
+{
     __atomic_store_n(&v->mode, VCPU_OUTSIDE, __ATOMIC_RELEASE);
-    host_irq_restore(flags);
-    return ran;
+    host_irq_enable();
 }
 
-/* True when the vCPU may run on. */
-static bool vcpu_requests(struct vcpu *v)
+/*
+ * Somebody wants something of the vCPU, or of its CPU. Called masked, with `mode` VCPU_IN_GUEST;
+ * ATTEND_ENTER leaves it so, the others unmask.
+ */
+static enum attention vcpu_attend(struct vcpu *v)
 {
-    uint32_t requests = __atomic_load_n(&v->requests, __ATOMIC_SEQ_CST);
+    uint32_t requests =
+        __atomic_fetch_and(&v->requests, (uint32_t)VCPU_REQUEST_STOP, __ATOMIC_SEQ_CST);
 
-    if (requests & VCPU_REQUEST_STOP)
-        return false;
-    if (requests & VCPU_REQUEST_FLUSH) {
-        uint64_t flags = host_irq_save();
-
-        __atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQUEST_FLUSH, __ATOMIC_SEQ_CST);
+    if (requests & (VCPU_REQUEST_IRQ | VCPU_REQUEST_START))
+        v->irq_news = true;
+    if (requests & VCPU_REQUEST_FLUSH)
         v->vm->engine->flush(v);
-        host_irq_restore(flags);
-    }
-    if (requests & VCPU_REQUEST_STARTUP) {
-        __atomic_and_fetch(&v->requests, ~(uint32_t)VCPU_REQUEST_STARTUP, __ATOMIC_SEQ_CST);
+    if (likely(!(requests & (VCPU_REQUEST_STOP | VCPU_REQUEST_STARTUP)) &&
+               !this_cpu()->need_resched && __atomic_load_n(&v->running, __ATOMIC_ACQUIRE)))
+        return ATTEND_ENTER;
+    entry_give_up(v);
+    if (requests & VCPU_REQUEST_STOP)
+        return ATTEND_LEAVE;
+    if (requests & VCPU_REQUEST_STARTUP)
         v->vm->isa->startup(v);
-    }
-    return true;
+    else if (this_cpu()->need_resched)
+        thread_resched();
+    else if (!__atomic_load_n(&v->running, __ATOMIC_ACQUIRE))
+        thread_sleep_until(UINT64_MAX);
+    return ATTEND_AGAIN;
 }
 
 /* False when the VM is to end. */
-static bool vcpu_act(struct vcpu *v, enum exit_action action)
+static inline bool vcpu_act(struct vcpu *v, enum exit_action action)
 {
+    if (likely(action == ACTION_RESUME))
+        return true;
     switch (action) {
     case ACTION_RESUME:
         return true;
@@ -143,21 +140,60 @@ static bool vcpu_act(struct vcpu *v, enum exit_action action)
     return false;
 }
 
+/* Books the exit, and the time since the last counter reading on the guest. */
+static void stats_exit(struct vcpu_stats *s, enum exit_kind kind)
+{
+    uint64_t now = host_counter_fast();
+
+    s->guest_ticks += now - s->since;
+    s->since = now;
+    s->exits[kind]++;
+    s->last_exit = kind;
+}
+
+/* Books the time since the exit on its reason. */
+static void stats_entry(struct vcpu_stats *s)
+{
+    uint64_t now = host_counter_fast();
+
+    s->exit_ticks[s->last_exit] += now - s->since;
+    s->since = now;
+}
+
+/* Masked from the store of `mode` to the exit; exits are handled unmasked. */
 static void vcpu_loop(struct vcpu *v)
 {
+    const struct engine *engine = v->vm->engine;
+    const struct guest_isa *isa = v->vm->isa;
+    const struct cpu *cpu;
     struct vm_exit exit;
 
-    while (vcpu_requests(v)) {
-        if (unlikely(!__atomic_load_n(&v->running, __ATOMIC_ACQUIRE))) {
-            thread_sleep_until(UINT64_MAX);
-            continue;
+    v->stats.since = host_counter_fast();
+    v->irq_news = true;
+    for (;;) {
+        host_irq_disable();
+        __atomic_store_n(&v->mode, VCPU_IN_GUEST, __ATOMIC_SEQ_CST);
+        cpu = this_cpu();
+        if (unlikely(__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) || cpu->need_resched ||
+                     !__atomic_load_n(&v->running, __ATOMIC_ACQUIRE))) {
+            enum attention attention = vcpu_attend(v);
+
+            if (attention == ATTEND_LEAVE)
+                return;
+            if (attention == ATTEND_AGAIN)
+                continue;
         }
-        if (unlikely(!vcpu_run_once(v, &exit))) {
-            thread_resched();
-            continue;
+        if (unlikely(v->irq_news)) {
+            v->irq_news = false;
+            isa->before_run(v);
         }
-        v->stats.exits[exit.kind]++;
-        v->stats.last_exit = exit.kind;
+        stats_entry(&v->stats);
+        engine->run(v, &exit);
+        stats_exit(&v->stats, exit.kind);
+        if (isa->after_run)
+            isa->after_run(v);
+        __atomic_store_n(&v->mode, VCPU_OUTSIDE, __ATOMIC_RELEASE);
+        host_irq_enable();
         if (!vcpu_act(v, handle_exit(v, &exit)))
             return;
     }
@@ -178,12 +214,14 @@ static void vcpu_main(void *arg)
 void vcpu_switch_in(struct vcpu *v)
 {
     v->vm->engine->load(v);
+    v->stats.since += host_counter_fast() - v->stats.switched_out;
     __atomic_store_n(&v->cpu, this_cpu(), __ATOMIC_RELAXED);
 }
 
 void vcpu_switch_out(struct vcpu *v)
 {
     v->vm->engine->put(v);
+    v->stats.switched_out = host_counter_fast();
     v->reg_valid = UINT64_MAX;
     v->reg_dirty = UINT64_MAX;
     __atomic_store_n(&v->cpu, NULL, __ATOMIC_RELAXED);

@@ -32,6 +32,12 @@ struct vcpu_stats {
     uint64_t kicks;
     uint64_t last_exit; /* enum exit_kind */
     uint64_t last_pc;
+    /* Time, in ticks of host_counter(): in the guest, and from an exit to the next entry by the
+     * exit's reason, without what other threads ran in between. */
+    uint64_t guest_ticks;
+    uint64_t exit_ticks[EXIT_KIND_COUNT];
+    uint64_t since;        /* the last entry or exit */
+    uint64_t switched_out; /* when the thread last left its CPU */
 };
 
 struct vcpu {
@@ -46,6 +52,9 @@ struct vcpu {
     struct cpu *cpu;    /* where it is loaded, or NULL */
     struct thread *thread;
     unsigned id;
+    /* before_run() is to be called: the vCPU's own thread sets it where it changes what
+     * before_run() looks at; others send VCPU_REQUEST_IRQ. */
+    bool irq_news;
     bool running; /* false: waits for start-up (secondary CPUs) */
     struct vcpu_stats stats;
 };
@@ -99,14 +108,11 @@ static inline void vcpu_need(struct vcpu *v, uint64_t groups)
     host_irq_restore(flags);
 }
 
+/* Atomic against a switch of this CPU to another thread, which sets all bits. */
 static inline void vcpu_dirty(struct vcpu *v, uint64_t groups)
 {
-    uint64_t flags;
-
     vcpu_need(v, groups);
-    flags = host_irq_save();
-    v->reg_dirty |= groups;
-    host_irq_restore(flags);
+    __atomic_fetch_or(&v->reg_dirty, groups, __ATOMIC_RELAXED);
 }
 
 #endif

@@ -263,6 +263,7 @@ void vgic_before_run(struct vcpu *v)
 {
     struct arm_gic *s = &arm_state(v)->gic;
 
+    v->irq_news = true; /* the timer's line is looked at before each entry */
     timer_line_check(v);
     s->lr_used = 0;
     s->hcr = ARM_ICH_EN;

@@ -95,6 +95,7 @@ static void before_run(struct vcpu *v)
     struct riscv_state *s = riscv_state(v);
     struct riscv_hart *hart = riscv_hart(v);
 
+    v->irq_news = true; /* timer and SEIP are looked at before each entry */
     if (unlikely(__atomic_load_n(&hart->ipi, __ATOMIC_RELAXED)) &&
         __atomic_exchange_n(&hart->ipi, 0, __ATOMIC_SEQ_CST))
         s->sip |= RISCV_SIP_SSIP;

@@ -128,6 +128,7 @@ static void lapic_eoi(struct lapic *l)
     if (vector < 0)
         return;
     clear_vector(l->isr, (uint8_t)vector);
+    l->vcpu->irq_news = true;
     if (test_vector(l->tmr, (uint8_t)vector))
         ioapic_eoi(l->vcpu->vm, (uint8_t)vector);
 }
@@ -343,6 +344,7 @@ static uint32_t read_register(struct lapic *l, unsigned reg)
 static void write_svr(struct lapic *l, uint32_t value)
 {
     WRITE_ONCE(l->svr, value & 0x1ff);
+    l->vcpu->irq_news = true;
     for (unsigned i = 0; !(value & SVR_ENABLE) && i < ARRAY_SIZE(l->lvt); i++)
         l->lvt[i] |= LVT_MASKED;
 }
@@ -357,6 +359,7 @@ static void write_register(struct lapic *l, unsigned reg, uint32_t value)
     case REG_TPR:
         l->tpr = value & 0xff;
         x86_state(l->vcpu)->tpr = (uint8_t)(l->tpr >> 4);
+        l->vcpu->irq_news = true;
         break;
     case REG_EOI:
         lapic_eoi(l);
@@ -512,6 +515,7 @@ void lapic_reset(struct lapic *l)
     for (unsigned i = 0; i < ARRAY_SIZE(l->irr); i++)
         l->irr[i] = l->isr[i] = l->tmr[i] = 0;
     l->nmi_pending = 0;
+    l->vcpu->irq_news = true;
 }
 
 enum err lapic_create(struct vcpu *v)

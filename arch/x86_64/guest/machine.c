@@ -142,16 +142,17 @@ static void x86_before_run(struct vcpu *v)
     if (unlikely(READ_ONCE(l->nmi_pending)) &&
         __atomic_exchange_n(&l->nmi_pending, 0, __ATOMIC_SEQ_CST))
         s->pending_nmi = true;
+    vcpu_dirty(v, X86_EVENT);
 }
 
 /* CR8 is the task priority's upper half. */
-static void x86_after_run(struct vcpu *v)
+void x86_tpr_changed(struct vcpu *v, uint8_t tpr)
 {
     struct lapic *l = v->isa_data;
-    uint8_t tpr = x86_state(v)->tpr;
 
-    if (unlikely(l->tpr >> 4 != tpr))
-        l->tpr = (uint32_t)tpr << 4;
+    x86_state(v)->tpr = tpr;
+    l->tpr = (uint32_t)tpr << 4;
+    v->irq_news = true;
 }
 
 static bool x86_has_work(struct vcpu *v)
@@ -320,7 +321,6 @@ TABLE_ENTRY(guest_isas, struct guest_isa, x86_64_isa) = {
     .load = x86_load,
     .startup = x86_startup,
     .before_run = x86_before_run,
-    .after_run = x86_after_run,
     .has_work = x86_has_work,
     .mmio = x86_mmio,
     .handle_exit = x86_handle_exit,

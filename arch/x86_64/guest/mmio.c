@@ -73,6 +73,7 @@ static bool decode(struct vcpu *v, struct decoded *d)
 void x86_skip(struct vcpu *v, unsigned length)
 {
     struct x86_state *s = x86_state(v);
+    uint64_t next;
     struct decoded d;
 
     if (!length) {
@@ -83,10 +84,14 @@ void x86_skip(struct vcpu *v, unsigned length)
         length = d.insn.length;
     }
     vcpu_dirty(v, X86_RIP);
-    s->rip += length;
+    next = s->rip + length;
     s->interrupt_shadow = false;
-    if (!long_code(v))
-        s->rip &= UINT32_MAX;
+    if (unlikely(next >> 32 != s->rip >> 32)) {
+        vcpu_need(v, X86_SEGMENTS | X86_CONTROL);
+        if (!long_code(v))
+            next = (uint32_t)next;
+    }
+    s->rip = next;
 }
 
 /* ---- Registers ---- */

@@ -14,7 +14,7 @@ enum x86_group {
     X86_CONTROL = 1u << 3,  /* cr0, cr2, cr3, cr4, efer */
     X86_MSRS = 1u << 4,     /* star .. pat */
     X86_DEBUG = 1u << 5,    /* dr[] */
-    X86_EVENT = 1u << 6,    /* event */
+    X86_EVENT = 1u << 6,    /* event, pending_interrupt, pending_nmi, nmi_masked, tpr */
     X86_TSC = 1u << 7,      /* tsc_offset */
     X86_FPU = 1u << 8,      /* xcr0, fpu */
 };
@@ -121,6 +121,8 @@ static inline struct x86_state *x86_state(struct vcpu *v)
 /* The engine delivered pending_interrupt: the local APIC moves it from requested to in service.
  * Masked, from run(). */
 void x86_interrupt_accepted(struct vcpu *v);
+/* The guest wrote `tpr` to CR8 without an exit. Masked, from run(). */
+void x86_tpr_changed(struct vcpu *v, uint8_t tpr);
 /* Makes the next entry deliver exception `vector`. */
 void x86_inject_exception(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
 void x86_inject_page_fault(struct vcpu *v, uint64_t address, bool write);

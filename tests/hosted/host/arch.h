@@ -97,6 +97,11 @@ static inline uint64_t host_counter(void)
     return __atomic_load_n(&hosted_counter, __ATOMIC_RELAXED);
 }
 
+static inline uint64_t host_counter_fast(void)
+{
+    return host_counter();
+}
+
 static inline void host_barrier_full(void)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);

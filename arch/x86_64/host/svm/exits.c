@@ -22,12 +22,14 @@ static void window_request(struct vmcb *c)
 {
     c->virtual_interrupt |= VMCB_V_IRQ | VMCB_V_IGNORE_TPR | 0xfULL << VMCB_V_PRIORITY_SHIFT;
     c->intercept1 |= VMCB_I1_VINTR;
+    svm_touch(c, VMCB_CLEAN_INTERCEPTS | VMCB_CLEAN_TPR);
 }
 
 static void window_drop(struct vmcb *c)
 {
     c->virtual_interrupt &= ~VMCB_V_IRQ;
     c->intercept1 &= ~(uint32_t)VMCB_I1_VINTR;
+    svm_touch(c, VMCB_CLEAN_INTERCEPTS | VMCB_CLEAN_TPR);
 }
 
 static bool nmi_inject(struct x86_state *s, struct vmcb *c)
@@ -40,34 +42,50 @@ static bool nmi_inject(struct x86_state *s, struct vmcb *c)
     s->pending_nmi = false;
     s->nmi_masked = true;
     c->intercept1 |= VMCB_I1_IRET;
+    svm_touch(c, VMCB_CLEAN_INTERCEPTS);
     return true;
 }
 
+/* An NMI that an event or an interrupt shadow holds back for one instruction: the interrupt that is
+ * sent here ends the guest right after it. */
+static void nmi_retry(struct vcpu *v)
+{
+    v->reg_dirty |= X86_EVENT;
+    host_ipi_send(this_cpu(), HOST_IPI_RESCHEDULE);
+}
+
+static void interrupt_inject(struct vcpu *v)
+{
+    struct x86_event e = {.vector = (uint8_t)x86_state(v)->pending_interrupt,
+                          .type = X86_EVENT_INTERRUPT};
+
+    event_set(svm_vcpu(v)->vmcb, &e);
+    x86_interrupt_accepted(v);
+}
+
+/* One event an entry; what has to wait gets a window, or another look at the next entry. */
 void svm_inject(struct vcpu *v)
 {
     struct x86_state *s = x86_state(v);
     struct vmcb *c = svm_vcpu(v)->vmcb;
     bool taken = true;
 
-    c->event = 0;
     c->virtual_interrupt = (c->virtual_interrupt & ~0xffULL) | (s->tpr & 0xf);
+    svm_touch(c, VMCB_CLEAN_TPR);
     if (s->event.valid) {
         event_set(c, &s->event);
         s->event.valid = false;
     } else if (!nmi_inject(s, c)) {
         taken = false;
     }
-    if (likely(s->pending_interrupt < 0)) {
-        window_drop(c);
-    } else if (!taken && (s->rflags & X86_RFLAGS_IF) && !s->interrupt_shadow) {
-        struct x86_event e = {.vector = (uint8_t)s->pending_interrupt, .type = X86_EVENT_INTERRUPT};
-
-        event_set(c, &e);
-        window_drop(c);
-        x86_interrupt_accepted(v);
-    } else {
+    if (!taken && s->pending_interrupt >= 0 && (s->rflags & X86_RFLAGS_IF) && !s->interrupt_shadow)
+        interrupt_inject(v);
+    if (s->pending_interrupt >= 0)
         window_request(c);
-    }
+    else if (c->intercept1 & VMCB_I1_VINTR)
+        window_drop(c);
+    if (unlikely(s->pending_nmi && !s->nmi_masked))
+        nmi_retry(v);
 }
 
 /*
@@ -77,11 +95,10 @@ void svm_inject(struct vcpu *v)
 void svm_take_back(struct vcpu *v)
 {
     struct x86_state *s = x86_state(v);
-    const struct vmcb *c = svm_vcpu(v)->vmcb;
-    uint64_t info = c->exit_interrupt;
+    uint64_t info = svm_vcpu(v)->vmcb->exit_interrupt;
     uint8_t vector = VMCB_EVENT_VECTOR(info), type = VMCB_EVENT_TYPE(info);
 
-    if (likely(!(info & VMCB_EVENT_VALID)) || type == X86_EVENT_SOFTWARE)
+    if (type == X86_EVENT_SOFTWARE)
         return;
     if (type == X86_EVENT_EXCEPTION && (vector == VECTOR_BREAKPOINT || vector == VECTOR_OVERFLOW))
         return;
@@ -90,6 +107,7 @@ void svm_take_back(struct vcpu *v)
                                   .type = type,
                                   .has_error = info & VMCB_EVENT_HAS_ERROR,
                                   .error = (uint32_t)(info >> VMCB_EVENT_ERROR_SHIFT)};
+    v->reg_dirty |= X86_EVENT;
 }
 
 /* The consistency checks of VMRUN, 15.5.1: which one failed. */
@@ -122,11 +140,17 @@ static const char *invalid_field(const struct vmcb *c)
     return "no known check explains it";
 }
 
+/* Length of the instruction that exited, 0 when the CPU does not tell. */
+static unsigned exit_length(const struct vmcb *c)
+{
+    return svm_features()->nrips && c->next_rip > c->rip ? (unsigned)(c->next_rip - c->rip) : 0;
+}
+
 static void exit_isa(struct vm_exit *exit, enum x86_isa_exit reason, const struct vmcb *c)
 {
     exit->kind = EXIT_ISA;
     exit->isa.reason = reason;
-    exit->isa.info[0] = svm_features()->nrips && c->next_rip > c->rip ? c->next_rip - c->rip : 0;
+    exit->isa.info[0] = exit_length(c);
 }
 
 static void exit_port(const struct vmcb *c, struct vm_exit *exit)
@@ -184,47 +208,30 @@ static void exit_exception(struct vcpu *v, const struct vmcb *c, struct vm_exit 
                                   .vector = vector,
                                   .type = X86_EVENT_EXCEPTION,
                                   .has_error = vector != EXCEPTION_DB};
+    v->reg_dirty |= X86_EVENT;
 }
 
-void svm_exit_decode(struct vcpu *v, struct vm_exit *exit)
+/* The IRET itself has not run: the shadow covers it, then the next NMI may come. */
+static void exit_iret(struct x86_state *s, struct vmcb *c)
 {
-    struct x86_state *s = x86_state(v);
-    struct vmcb *c = svm_vcpu(v)->vmcb;
+    c->intercept1 &= ~(uint32_t)VMCB_I1_IRET;
+    svm_touch(c, VMCB_CLEAN_INTERCEPTS);
+    s->nmi_masked = false;
+    s->interrupt_shadow = true;
+}
 
+/* The less frequent half of the exits. */
+static void exit_decode_rare(struct vcpu *v, struct vmcb *c, struct vm_exit *exit)
+{
     switch (c->exit_code) {
-    case SVM_EXIT_INTR:
     case SVM_EXIT_NMI:
     case SVM_EXIT_INIT:
         exit->kind = EXIT_INTERRUPT;
         break;
-    case SVM_EXIT_VINTR:
-        window_drop(c);
-        exit->kind = EXIT_IRQ_WINDOW;
-        break;
     case SVM_EXIT_IRET:
-        /* The IRET itself has not run: the shadow covers it, then the next NMI may come. */
-        c->intercept1 &= ~(uint32_t)VMCB_I1_IRET;
-        s->nmi_masked = false;
-        s->interrupt_shadow = true;
+        exit_iret(x86_state(v), c);
+        v->reg_dirty |= X86_EVENT;
         exit->kind = EXIT_INTERRUPT;
-        break;
-    case SVM_EXIT_NPF:
-        exit_memory(c, exit);
-        break;
-    case SVM_EXIT_IOIO:
-        exit_port(c, exit);
-        break;
-    case SVM_EXIT_MSR:
-        exit_msr(s, c, exit);
-        break;
-    case SVM_EXIT_HLT:
-        exit->kind = EXIT_IDLE;
-        break;
-    case SVM_EXIT_VMMCALL:
-        exit->kind = EXIT_HYPERCALL;
-        break;
-    case SVM_EXIT_CPUID:
-        exit_isa(exit, X86_EXIT_CPUID, c);
         break;
     case SVM_EXIT_INVD:
     case SVM_EXIT_WBINVD:
@@ -244,5 +251,42 @@ void svm_exit_decode(struct vcpu *v, struct vm_exit *exit)
             exit_exception(v, c, exit);
         else
             exit_isa(exit, X86_EXIT_UNDEFINED, c);
+    }
+}
+
+void svm_exit_decode(struct vcpu *v, struct vm_exit *exit)
+{
+    struct vmcb *c = svm_vcpu(v)->vmcb;
+
+    switch (c->exit_code) {
+    case SVM_EXIT_INTR:
+        exit->kind = EXIT_INTERRUPT;
+        break;
+    case SVM_EXIT_VINTR:
+        window_drop(c);
+        v->reg_dirty |= X86_EVENT;
+        exit->kind = EXIT_IRQ_WINDOW;
+        break;
+    case SVM_EXIT_CPUID:
+        exit_isa(exit, X86_EXIT_CPUID, c);
+        break;
+    case SVM_EXIT_HLT:
+        exit->kind = EXIT_IDLE;
+        break;
+    case SVM_EXIT_IOIO:
+        exit_port(c, exit);
+        break;
+    case SVM_EXIT_MSR:
+        exit_msr(x86_state(v), c, exit);
+        break;
+    case SVM_EXIT_VMMCALL:
+        exit->kind = EXIT_HYPERCALL;
+        exit->hypercall.number = 0;
+        break;
+    case SVM_EXIT_NPF:
+        exit_memory(c, exit);
+        break;
+    default:
+        exit_decode_rare(v, c, exit);
     }
 }

@@ -36,6 +36,7 @@ static void segments_write(const struct x86_state *s, struct vmcb *c)
     c->idtr.base = s->idtr.base;
     c->idtr.limit = s->idtr.limit;
     c->cpl = (uint8_t)((s->segments[X86_SS].attributes & SEGMENT_DPL_MASK) >> SEGMENT_DPL_SHIFT);
+    svm_touch(c, VMCB_CLEAN_SEGMENTS | VMCB_CLEAN_DT);
 }
 
 static void segments_fetch(struct x86_state *s, struct vmcb *c)
@@ -69,6 +70,7 @@ static void msrs_write(const struct x86_state *s, struct vmcb *c)
     c->sysenter_esp = s->sysenter_esp;
     c->sysenter_eip = s->sysenter_eip;
     c->pat = s->pat;
+    svm_touch(c, VMCB_CLEAN_NP);
     /* TSC_AUX is not part of the VMCB; the host does not use it. */
     msr_write_safe(MSR_TSC_AUX, s->tsc_aux);
 }
@@ -93,6 +95,7 @@ static void debug_write(const struct x86_state *s, struct vmcb *c)
                      "r"(s->dr[1]), "r"(s->dr[2]), "r"(s->dr[3]));
     c->dr6 = s->dr6;
     c->dr7 = s->dr7;
+    svm_touch(c, VMCB_CLEAN_DR);
 }
 
 static void debug_fetch(struct x86_state *s, const struct vmcb *c)
@@ -111,6 +114,7 @@ static void control_write(const struct x86_state *s, struct vmcb *c)
     c->cr4 = s->cr4;
     c->efer =
         s->efer | EFER_SVME; /* VMRUN wants it (15.5.1); guests cannot see it: EFER accesses exit */
+    svm_touch(c, VMCB_CLEAN_CR | VMCB_CLEAN_CR2);
 }
 
 static void control_fetch(struct x86_state *s, const struct vmcb *c)
@@ -128,13 +132,9 @@ void svm_state_write(struct vcpu *v, uint64_t groups)
     struct svm_vcpu *e = svm_vcpu(v);
     struct vmcb *c = e->vmcb;
 
-    /* A few stores: always. */
-    c->rax = s->gpr[X86_RAX];
-    c->rsp = s->gpr[X86_RSP];
-    c->rip = s->rip;
-    c->rflags = s->rflags | X86_RFLAGS_FIXED;
-    c->interrupt_state = s->interrupt_shadow ? VMCB_SHADOW : 0;
-    if (likely(!groups))
+    if (groups & X86_EVENT)
+        svm_inject(v);
+    if (likely(!(groups & ~(uint64_t)X86_EVENT)))
         return;
     if (groups & X86_SEGMENTS)
         segments_write(s, c);
@@ -144,8 +144,10 @@ void svm_state_write(struct vcpu *v, uint64_t groups)
         msrs_write(s, c);
     if (groups & X86_DEBUG)
         debug_write(s, c);
-    if (groups & X86_TSC)
+    if (groups & X86_TSC) {
         c->tsc_offset = guest_clock_offset(&v->vm->clock) + s->tsc_offset;
+        svm_touch(c, VMCB_CLEAN_INTERCEPTS);
+    }
     if (groups & X86_FPU)
         e->fpu.xcr0 = s->xcr0 & cpu_features()->xcr0;
 }

@@ -85,6 +85,10 @@ static enum err svm_probe(struct out *reason)
     features = (struct svm_features){.nrips = c.edx & CPUID_SVM_NRIPS,
                                      .flush_by_asid = c.edx & CPUID_SVM_FLUSH_ASID,
                                      .decode_assists = c.edx & CPUID_SVM_DECODE,
+                                     .vgif = c.edx & CPUID_SVM_VGIF,
+                                     .pause_filter = c.edx & CPUID_SVM_PAUSE,
+                                     .tsc_scaling = c.edx & CPUID_SVM_TSC_RATE,
+                                     .clean = c.edx & CPUID_SVM_CLEAN ? VMCB_CLEAN_ALL : 0,
                                      .asids = c.ebx};
     if (maps_init() != ERR_OK) {
         out_printf(reason, "no memory for SVM's permission maps");
@@ -218,6 +222,7 @@ static void svm_load(struct vcpu *v)
     if (s->last_vm != v->vm && cpu_features()->ibpb)
         msr_write(MSR_PRED_CMD, PRED_CMD_IBPB);
     s->last_vm = v->vm;
+    svm_vcpu(v)->vmcb->clean = 0; /* another CPU may have run it in between (15.15.3) */
 }
 
 static void svm_put(struct vcpu *v)
@@ -243,22 +248,43 @@ static void asid_assign(struct svm_vcpu *e, struct cpu *cpu)
         e->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
     }
     e->vmcb->asid = s->next_asid++;
+    svm_touch(e->vmcb, VMCB_CLEAN_ASID);
     e->asid_cpu = cpu;
     e->asid_generation = s->generation;
 }
 
-static void asid_check(struct svm_vcpu *e, struct cpu *cpu)
+static bool asid_owned(const struct svm_vcpu *e, const struct cpu *cpu, const struct svm_cpu *s)
 {
-    const struct svm_cpu *s = cpu->host.svm;
-    bool owned = e->asid_cpu == cpu && e->asid_generation == s->generation;
+    return e->asid_cpu == cpu && e->asid_generation == s->generation;
+}
 
-    if (likely(owned && !e->flush))
-        return;
-    e->flush = false;
-    if (owned && features.flush_by_asid)
+/* The ASID is another CPU's or of an older generation, or what it tags must go. */
+static void asid_renew(struct svm_vcpu *e, struct cpu *cpu)
+{
+    if (features.flush_by_asid && asid_owned(e, cpu, cpu->host.svm))
         e->vmcb->tlb_control = VMCB_TLB_FLUSH_ASID;
     else
         asid_assign(e, cpu);
+    e->flush = false;
+}
+
+/* What changes at every entry and exit. */
+static inline void frame_write(const struct x86_state *s, struct vmcb *c)
+{
+    c->rax = s->gpr[X86_RAX];
+    c->rsp = s->gpr[X86_RSP];
+    c->rip = s->rip;
+    c->rflags = s->rflags;
+    c->interrupt_state = s->interrupt_shadow;
+}
+
+static inline void frame_read(struct x86_state *s, const struct vmcb *c)
+{
+    s->gpr[X86_RAX] = c->rax;
+    s->gpr[X86_RSP] = c->rsp;
+    s->rip = c->rip;
+    s->rflags = c->rflags;
+    s->interrupt_shadow = c->interrupt_state & VMCB_SHADOW;
 }
 
 static void svm_run(struct vcpu *v, struct vm_exit *exit)
@@ -268,22 +294,28 @@ static void svm_run(struct vcpu *v, struct vm_exit *exit)
     struct vmcb *c = e->vmcb;
     struct cpu *cpu = this_cpu();
     struct svm_cpu *own = cpu->host.svm;
+    uint64_t dirty = v->reg_dirty & ~(uint64_t)(X86_GPR | X86_RIP);
+    uint8_t tpr;
 
-    asid_check(e, cpu);
-    svm_state_write(v, v->reg_dirty);
+    if (unlikely(!asid_owned(e, cpu, own) || e->flush))
+        asid_renew(e, cpu);
     v->reg_dirty = 0;
-    svm_inject(v);
-    fpu_load(&e->fpu);
+    if (unlikely(dirty))
+        svm_state_write(v, dirty);
+    frame_write(s, c);
+    if (unlikely(cpu->host.guest_fpu != &e->fpu))
+        fpu_load(&e->fpu);
     svm_enter(e->vmcb_pa.v, s->gpr, own->host_vmcb.v);
     c->tlb_control = 0;
-    s->gpr[X86_RAX] = c->rax;
-    s->gpr[X86_RSP] = c->rsp;
-    s->rip = c->rip;
-    s->rflags = c->rflags;
-    s->interrupt_shadow = c->interrupt_state & VMCB_SHADOW;
-    s->tpr = VMCB_V_TPR(c->virtual_interrupt) & 0xf;
+    c->event = 0;
+    c->clean = features.clean;
+    frame_read(s, c);
     v->reg_valid = ALWAYS_VALID;
-    svm_take_back(v);
+    tpr = VMCB_V_TPR(c->virtual_interrupt) & 0xf;
+    if (unlikely(tpr != s->tpr))
+        x86_tpr_changed(v, tpr);
+    if (unlikely(c->exit_interrupt & VMCB_EVENT_VALID))
+        svm_take_back(v);
     svm_exit_decode(v, exit);
 }
 

@@ -9,7 +9,9 @@
 
 struct svm_features {
     bool nrips, flush_by_asid, decode_assists;
+    bool vgif, pause_filter, tsc_scaling;
     uint32_t asids; /* address space ids 1 to asids - 1 are for guests */
+    uint64_t clean; /* VMCB_CLEAN_*: what the CPU keeps between entries; 0 without clean bits */
 };
 const struct svm_features *svm_features(void);
 
@@ -41,8 +43,14 @@ static inline struct svm_vcpu *svm_vcpu(struct vcpu *v)
 void svm_state_write(struct vcpu *v, uint64_t groups);
 void svm_state_fetch(struct vcpu *v, uint64_t groups);
 
-/* Interrupts and exceptions: what is pending goes into the VMCB, what was interrupted comes back.
- */
+/* Says that the VMCB's part `clean` (VMCB_CLEAN_*) was written. */
+static inline void svm_touch(struct vmcb *c, uint64_t clean)
+{
+    c->clean &= ~clean;
+}
+
+/* Interrupts and exceptions: what is pending goes into the VMCB when X86_EVENT is dirty; an event
+ * whose delivery an exit interrupted comes back. */
 void svm_inject(struct vcpu *v);
 void svm_take_back(struct vcpu *v);
 /* Turns the VMCB's exit into a neutral one. */

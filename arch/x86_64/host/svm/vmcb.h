@@ -121,6 +121,19 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "one page");
 #define VMCB_V_IGNORE_TPR     BIT(20)
 #define VMCB_V_MASKING        BIT(24)
 
+/* clean, 15.15.3: what the CPU may keep from the last entry. */
+#define VMCB_CLEAN_INTERCEPTS BIT(0) /* and the TSC offset */
+#define VMCB_CLEAN_MAPS       BIT(1)
+#define VMCB_CLEAN_ASID       BIT(2)
+#define VMCB_CLEAN_TPR        BIT(3) /* all of virtual_interrupt */
+#define VMCB_CLEAN_NP         BIT(4) /* nested paging, PAT */
+#define VMCB_CLEAN_CR         BIT(5) /* CR0, CR3, CR4, EFER */
+#define VMCB_CLEAN_DR         BIT(6)
+#define VMCB_CLEAN_DT         BIT(7) /* GDTR, IDTR */
+#define VMCB_CLEAN_SEGMENTS   BIT(8) /* ES, CS, SS, DS and CPL */
+#define VMCB_CLEAN_CR2        BIT(9)
+#define VMCB_CLEAN_ALL        BITS(9, 0)
+
 #define VMCB_SHADOW    BIT(0) /* interrupt_state */
 #define VMCB_NP_ENABLE BIT(0) /* nested_control */
 
@@ -174,5 +187,8 @@ enum svm_exit {
 #define CPUID_SVM_CLEAN      BIT(5)
 #define CPUID_SVM_FLUSH_ASID BIT(6)
 #define CPUID_SVM_DECODE     BIT(7)
+#define CPUID_SVM_TSC_RATE   BIT(4)
+#define CPUID_SVM_PAUSE      BIT(10)
+#define CPUID_SVM_VGIF       BIT(16)
 
 #endif
