@@ -146,7 +146,7 @@ class Bench:
         config = f"{PLAIN}console = g\n\n[vm g]\nmemory = 64M\ncpus = {vcpus}\nkernel = micro\ncmdline = bench {what}\n"
         files = [("micro", TOP / f"build/{arch}/guests/micro")]
         with self.machine(f"{name}-{arch}", arch, config, files, memory=1024, cpus=cpus, icount=True) as machine:
-            found = machine.expect(rf"\b{what} instructions ([0-9.]+)|(not ok [^\n]*|# done)")
+            found = machine.expect(rf"\b{what} instructions ([0-9.]+)\s|(not ok [^\n]*|# done)")
             if not found[1]:
                 raise RuntimeError(f"the micro-guest says: {found[2]}")
             return float(found[1])

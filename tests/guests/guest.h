@@ -90,6 +90,7 @@ struct guest_cpu {
     struct trap *trap;
     void (*start)(void *arg);
     void *arg;
+    struct guest_cpu *self; /* on x86, to find it */
 };
 extern struct guest_cpu guest_cpus[GUEST_MAX_CPUS];
 

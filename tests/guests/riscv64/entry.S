@@ -3,7 +3,7 @@
  * Documentation/arch/riscv/boot-image-header.rst). */
 
 #define STACK_SIZE  16384
-#define CPU_SIZE    40 /* struct guest_cpu */
+#define CPU_SIZE    48 /* struct guest_cpu */
 #define CPU_RECOVER 0
 #define CPU_ID      8
 #define SATP_SV39   8
