@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * The frame: all that running units reach of their vCPU. One page-aligned piece of memory a vCPU:
+ * what the translator needs first, then the guest's slots, then cells for values.
+ *
+ * A slot is an 8-byte cell (vectors: several), aligned to its size; what is narrower lies in it
+ * zero-extended. Units address cells by their offset from the frame's start, so that slots and
+ * values are the same thing to the interpreter, and one base register serves emitted code. On bare
+ * metal it is the only part of the vCPU that deprivileged code can write, so everything in it is
+ * hostile when read back.
+ */
+#ifndef DBT_FRAME_H
+#define DBT_FRAME_H
+
+#include "dbt/ir.h"
+
+/* What a guest does to memory; an index into dbt_tlb_entry.tag. */
+enum dbt_access { DBT_READ, DBT_WRITE, DBT_FETCH };
+
+/*
+ * Software TLB: direct-mapped by virtual page. `tag` is the address of the virtual page for each
+ * kind of access that needs no help, else something odd that no page has. Host address = virtual
+ * address + addend.
+ */
+struct dbt_tlb_entry {
+    uint64_t tag[3];
+    uint64_t addend;
+};
+#define DBT_TLB_NONE 1ULL
+
+/* How a unit was left. */
+enum dbt_exit {
+    DBT_EXIT_LINK,     /* by a link: go on at frame->pc */
+    DBT_EXIT_INDIRECT, /* by jump_reg: the same, hint in `detail` */
+    DBT_EXIT_POLL,     /* at a safe point: frame->pc is the instruction that is to run next */
+    DBT_EXIT_FAULT,    /* the instruction at frame->pc faulted: frame->fault says how */
+    DBT_EXIT_LEAVE,    /* by `leave`: reason and imm in `reason` and `detail` */
+};
+
+struct dbt_fault {
+    uint64_t address; /* virtual */
+    uint32_t access;  /* enum dbt_access */
+    uint32_t cause;   /* the guest's own */
+};
+
+struct dbt_vcpu;
+
+struct dbt_frame {
+    uint32_t poll;     /* not zero: leave at the next safe point. Set by anybody. */
+    uint32_t fp_flags; /* sticky, enum sf_flag */
+    uint64_t pc_base;  /* virtual address of the page on which the running unit lies */
+    uint64_t pc;       /* valid when no unit runs */
+    uint64_t tlb_mask; /* (entries - 1) * sizeof(struct dbt_tlb_entry) */
+    struct dbt_tlb_entry *tlb;
+    struct dbt_vcpu *vcpu;
+    uint32_t reason, insn_length; /* of `leave`; of the instruction at pc */
+    uint64_t detail;
+    struct dbt_fault fault;
+    uint64_t count; /* guest instructions done */
+    uint64_t reserved[5];
+    uint64_t cells[]; /* the guest's slots, then values */
+};
+#define DBT_FRAME_GUEST 128 /* offset of cells[]: slot offsets begin here */
+_Static_assert(offsetof(struct dbt_frame, cells) == DBT_FRAME_GUEST, "slots are addressed by this");
+
+/* The slow ways to memory, on the vCPU's own thread; tlb.c. `size` is 1, 2, 4 or 8 bytes. False:
+ * frame->fault is filled. */
+bool dbt_memory_read(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t *value);
+bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t value);
+/* A host address at which `size` bytes (aligned to it) can be read and written atomically, or NULL:
+ * then *mmio tells whether frame->fault is filled (false) or it is no RAM (true). */
+void *dbt_memory_atomic(struct dbt_frame *f, uint64_t va, unsigned size, bool *mmio);
+/* Would an access fault? */
+bool dbt_memory_probe(struct dbt_frame *f, uint64_t va, unsigned size, enum dbt_access access);
+
+/* The host address of an access that the TLB knows and that stays in its page, or NULL. */
+static inline void *dbt_tlb_lookup(const struct dbt_frame *f, uint64_t va, unsigned size,
+                                   enum dbt_access access)
+{
+    uint64_t index = va >> (PAGE_SHIFT - 5) & f->tlb_mask;
+    const struct dbt_tlb_entry *e = (const void *)((const char *)f->tlb + index);
+
+    if (unlikely(e->tag[access] != ((va + size - 1) & ~(uint64_t)(IR_PAGE_SIZE - 1))))
+        return NULL;
+    return (void *)(uintptr_t)(va + e->addend);
+}
+
+#endif
