@@ -93,7 +93,7 @@ print-commands:
 print-hosted-commands:
 	@:$(call command-lines,$(hosted-cc) $(hosted-cflags),$(hosted-srcs) $(sort $(wildcard tests/unit/*.c tests/fuzz/*.c)))
 
-compile-commands: $(all-arches:%=build/deps/%/complete.$(lib-hash)) $(hosted-deps) build/gen/font.c
+compile-commands: $(all-arches:%=build/deps/%/complete.$(lib-hash)) $(hosted-deps) build/gen/font.c build/gen/x86_dsdt.c
 	+$(Q){ for arch in $(all-arches); do \
 	    $(MAKE) -s --no-print-directory print-commands ARCH=$$arch TOOLCHAIN=clang; done; \
 	    $(MAKE) -s --no-print-directory print-hosted-commands TOOLCHAIN=clang; } | \

@@ -49,6 +49,14 @@ build/deps/%/complete.$(lib-hash): | $(sources)
 	    touch build/deps/$*.new/complete.$(lib-hash); \
 	    rm -rf build/deps/$*.new/obj build/deps/$*; mv build/deps/$*.new build/deps/$*'
 
+# The ACPI code of x86_64 guests, as an array.
+build/gen/x86_dsdt.c: arch/x86_64/guest/dsdt.asl | $(setup)
+	@mkdir -p $(@D)
+	$(call say,ASL,$<)iasl -ve -p build/gen/x86_dsdt -tc $< >build/gen/x86_dsdt.log || { cat build/gen/x86_dsdt.log; exit 1; }
+	$(Q){ echo '#include "arch/x86_64/guest/dsdt.h"'; \
+	    sed 's/^unsigned char .*_aml_code\[\]/const uint8_t x86_dsdt[]/' build/gen/x86_dsdt.hex; \
+	    echo 'const size_t x86_dsdt_size = sizeof(x86_dsdt);'; } >$@
+
 # The screen console's font, as the kernel's font.c and as font.json for tests that read the screen.
 font := build/deps/font/complete
 $(font): | $(setup)

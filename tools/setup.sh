@@ -52,6 +52,7 @@ llvm                    object copy for the clang builds
 clang-tidy              lint
 clang-format            lint
 libclang-rt-dev         run time of sanitizers and the fuzzer
+acpica-tools            ACPI code of x86_64 guests, and its check in tests
 libcmocka-dev           unit tests
 valgrind                counts the instructions of the page allocator's benchmark
 python3-pytest          boot tests

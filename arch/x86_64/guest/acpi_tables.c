@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The guest's fixed ACPI tables (ACPI 6.5, chapter 5): RSDP, XSDT, FADT, MADT and a DSDT that holds
- * \_S5 only. */
+/* The guest's fixed ACPI tables (ACPI 6.5, chapter 5): RSDP, XSDT, FADT, MADT, MCFG, and the DSDT,
+ * which is written in dsdt.asl. */
 #include <string.h>
 
+#include "arch/x86_64/guest/dsdt.h"
 #include "arch/x86_64/guest/lapic.h"
 #include "arch/x86_64/guest/machine.h"
 #include "drivers/acpi_tables.h"
@@ -41,6 +42,9 @@
 #define FLAG_RESET          BIT(10)
 #define LATENCY_UNSUPPORTED 0xffff
 
+#define MCFG_BASE     44
+#define MCFG_LAST_BUS 55
+
 #define MADT_PCAT_COMPAT    1
 #define MADT_LAPIC          0
 #define MADT_IOAPIC         1
@@ -52,9 +56,10 @@
 
 #define SPACE_IO 1
 
-/* \_S5 = Package {5, 5, 0, 0}: both sleep types of power off (ACPI 6.5, 7.4.2). */
-static const uint8_t dsdt_aml[] = {0x08, '_',  'S',           '5',  '_',           0x12, 0x08,
-                                   0x04, 0x0a, SLEEP_TYPE_S5, 0x0a, SLEEP_TYPE_S5, 0x00, 0x00};
+/* What the DSDT reads: OperationRegion VARS. */
+struct acpi_variables {
+    uint64_t window64, window64_size;
+};
 
 struct builder {
     uint8_t *bytes;
@@ -131,11 +136,13 @@ static void put_io_register(struct builder *b, size_t offset, uint16_t port, uin
     put(b, offset + 4, port, 8);
 }
 
+/* As iasl wrote it, but for the compiler's name and version. */
 static gpa_t build_dsdt(struct builder *b)
 {
     size_t at = table_begin(b, "DSDT", 2);
 
-    append_bytes(b, dsdt_aml, sizeof(dsdt_aml));
+    append_bytes(b, x86_dsdt + sizeof(struct acpi_header),
+                 x86_dsdt_size - sizeof(struct acpi_header));
     return table_end(b, at);
 }
 
@@ -207,6 +214,18 @@ static gpa_t build_madt(struct builder *b, unsigned cpus)
     return table_end(b, at);
 }
 
+/* PCI Firmware Specification 3.3, 4.1.2: one segment. */
+static gpa_t build_mcfg(struct builder *b)
+{
+    size_t at = table_begin(b, "MCFG", 1);
+
+    if (!append(b, 24))
+        return GPA(0);
+    put(b, at + MCFG_BASE, X86_ECAM, 8);
+    put(b, at + MCFG_LAST_BUS, X86_ECAM_BUSES - 1, 1);
+    return table_end(b, at);
+}
+
 /* The root pointer comes first; it is filled last. */
 static void build_rsdp(struct builder *b, gpa_t xsdt)
 {
@@ -222,18 +241,21 @@ static void build_rsdp(struct builder *b, gpa_t xsdt)
 enum err x86_acpi_write(struct vm *vm, gpa_t *rsdp)
 {
     struct builder b = {.bytes = heap_zalloc(TABLES_SIZE)};
-    gpa_t fadt, madt;
+    const struct acpi_variables variables = {x86_machine(vm)->window64,
+                                             x86_machine(vm)->window64_size};
+    gpa_t tables[3];
     enum err e = ERR_RANGE;
     size_t xsdt;
 
     if (!b.bytes)
         return ERR_NO_MEMORY;
-    append(&b, 36);
-    fadt = build_fadt(&b, build_dsdt(&b));
-    madt = build_madt(&b, (unsigned)vm->config->cpus);
+    append(&b, X86_ACPI_VARIABLES - X86_ACPI_TABLES);
+    append_bytes(&b, &variables, sizeof(variables));
+    tables[0] = build_fadt(&b, build_dsdt(&b));
+    tables[1] = build_madt(&b, (unsigned)vm->config->cpus);
+    tables[2] = build_mcfg(&b);
     xsdt = table_begin(&b, "XSDT", 1);
-    append_bytes(&b, &fadt.v, 8);
-    append_bytes(&b, &madt.v, 8);
+    append_bytes(&b, tables, sizeof(tables));
     build_rsdp(&b, table_end(&b, xsdt));
     *rsdp = GPA(X86_ACPI_TABLES);
     if (!b.overflow)

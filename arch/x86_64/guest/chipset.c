@@ -20,7 +20,6 @@ enum chipset_region {
     REGION_PM1_EVENT,
     REGION_PM1_CONTROL,
     REGION_PM_TIMER,
-    REGION_RESET,
     REGION_KEYBOARD,
     REGION_DELAY,
     REGION_PIC_MASTER,
@@ -63,7 +62,6 @@ static uint64_t chipset_read(struct device *d, struct vcpu *vcpu, unsigned regio
         return offset == 1 ? c->pic[region - REGION_PIC_MASTER].mask : 0;
     case REGION_KEYBOARD:
     case REGION_DELAY:
-    case REGION_RESET:
         return 0;
     default:
         return BITS(8 * size - 1, 0);
@@ -118,10 +116,6 @@ static void chipset_write(struct device *d, struct vcpu *vcpu, unsigned region, 
     case REGION_PM1_CONTROL:
         pm1_control_write(c, (uint16_t)value);
         break;
-    case REGION_RESET:
-        if ((value & RESET_VALUE) == RESET_VALUE)
-            vm_reset(d->vm);
-        break;
     case REGION_KEYBOARD:
         if ((uint8_t)value == KEYBOARD_RESET)
             vm_reset(d->vm);
@@ -162,10 +156,10 @@ enum err x86_chipset_create(struct vm *vm)
         uint16_t port, count;
         uint8_t index, max_size;
     } regions[] = {
-        {PORT_PM1_EVENT, 4, REGION_PM1_EVENT, 2},   {PORT_PM1_CONTROL, 2, REGION_PM1_CONTROL, 2},
-        {PORT_PM_TIMER, 4, REGION_PM_TIMER, 4},     {PORT_RESET, 1, REGION_RESET, 1},
-        {PORT_KEYBOARD, 1, REGION_KEYBOARD, 1},     {PORT_DELAY, 1, REGION_DELAY, 1},
-        {PORT_PIC_MASTER, 2, REGION_PIC_MASTER, 1}, {PORT_PIC_SLAVE, 2, REGION_PIC_SLAVE, 1},
+        {PORT_PM1_EVENT, 4, REGION_PM1_EVENT, 2}, {PORT_PM1_CONTROL, 2, REGION_PM1_CONTROL, 2},
+        {PORT_PM_TIMER, 4, REGION_PM_TIMER, 4},   {PORT_KEYBOARD, 1, REGION_KEYBOARD, 1},
+        {PORT_DELAY, 1, REGION_DELAY, 1},         {PORT_PIC_MASTER, 2, REGION_PIC_MASTER, 1},
+        {PORT_PIC_SLAVE, 2, REGION_PIC_SLAVE, 1},
     };
     struct chipset *c = heap_zalloc(sizeof(*c));
     enum err e = ERR_OK;

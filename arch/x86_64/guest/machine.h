@@ -13,19 +13,26 @@
 #define IOAPIC_PINS 24
 #define IOAPIC_ID   0
 
-#define X86_LOW_RAM_LIMIT 0x80000000ULL /* RAM below 4 GiB ends here at most */
-#define X86_HIGH_RAM      0x100000000ULL
-#define X86_ACPI_TABLES   0xe0000ULL /* read-only by convention: reserved in the memory map */
-#define X86_ACPI_SIZE     0x4000ULL  /* room for them */
+#define X86_LOW_RAM_LIMIT   0x80000000ULL /* RAM below 4 GiB ends here at most */
+#define X86_HIGH_RAM        0x100000000ULL
+#define X86_ECAM            0xb0000000ULL
+#define X86_ECAM_BUSES      16
+#define X86_PCI_WINDOW      0xc0000000ULL /* BARs below 4 GiB: up to the I/O APIC's page */
+#define X86_PCI_WINDOW_SIZE 0x3ec00000ULL
+#define X86_ACPI_TABLES     0xe0000ULL /* read-only by convention: reserved in the memory map */
+#define X86_ACPI_VARIABLES  0xe0040ULL /* struct acpi_variables, as in dsdt.asl */
+#define X86_ACPI_SIZE       0x4000ULL  /* room for them */
 
 #define PORT_PIC_MASTER  0x20
 #define PORT_PIC_SLAVE   0xa0
 #define PORT_KEYBOARD    0x64
 #define PORT_DELAY       0x80
 #define PORT_COM1        0x3f8
+#define PORT_PM_BASE     0x600 /* 128 ports: the LPC bridge's PMBASE */
 #define PORT_PM1_EVENT   0x600
 #define PORT_PM1_CONTROL 0x604
 #define PORT_PM_TIMER    0x608
+#define PORT_PCI_CONFIG  0xcf8
 #define PORT_RESET       0xcf9
 #define PIN_COM1         4
 #define PIN_SCI          9
@@ -37,7 +44,8 @@ struct ioapic;
 
 struct x86_machine {
     struct ioapic *ioapic;
-    uint64_t low_ram, high_ram; /* bytes */
+    uint64_t low_ram, high_ram;       /* bytes */
+    uint64_t window64, window64_size; /* for 64-bit BARs */
     uint64_t tsc_hz;
     struct x86_kvmclock {
         uint64_t system_time_msr;
@@ -54,6 +62,8 @@ static inline struct x86_machine *x86_machine(struct vm *vm)
 enum err ioapic_create(struct vm *vm);
 void ioapic_eoi(struct vm *vm, uint8_t vector);
 enum err x86_chipset_create(struct vm *vm);
+/* Host bridge, ports CF8h to CFFh, LPC bridge. After the interrupt controller. */
+enum err x86_pci_create(struct vm *vm);
 enum err x86_debug_exit_create(struct vm *vm);
 
 /* Writes RSDP and tables at X86_ACPI_TABLES; returns the RSDP's address. */
