@@ -137,6 +137,12 @@ static uint64_t low_bytes(unsigned size)
     return size >= 8 ? UINT64_MAX : BIT(8 * size) - 1;
 }
 
+static void bus_unclaimed(struct bus *bus, uint64_t address)
+{
+    __atomic_fetch_add(&bus->unclaimed, 1, __ATOMIC_RELAXED);
+    WRITE_ONCE(bus->last_unclaimed, address);
+}
+
 uint64_t bus_read(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned size)
 {
     uint64_t value = 0;
@@ -150,7 +156,7 @@ uint64_t bus_read(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned
         if (r && step >= r->min_size)
             part = device_read(r, vcpu, address + done - r->base, step);
         else
-            __atomic_fetch_add(&bus->unclaimed, 1, __ATOMIC_RELAXED);
+            bus_unclaimed(bus, address + done);
         value |= (part & low_bytes(step)) << (8 * done);
         done += step;
     }
@@ -169,7 +175,7 @@ void bus_write(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned si
         if (r && step >= r->min_size)
             device_write(r, vcpu, address + done - r->base, step, part);
         else
-            __atomic_fetch_add(&bus->unclaimed, 1, __ATOMIC_RELAXED);
+            bus_unclaimed(bus, address + done);
         done += step;
     }
 }

@@ -16,6 +16,7 @@
 #include "kernel/state.h"
 
 struct device;
+struct out;
 struct vcpu;
 struct vm;
 
@@ -29,6 +30,13 @@ struct device_ops {
     void (*reset)(struct device *d);   /* to power-on state; NULL: nothing to do */
     void (*destroy)(struct device *d); /* frees what embeds `d` */
     bool lockless;                     /* the device does its own locking */
+    /* Adds what the device counted to `vm stats`: whole lines. NULL: nothing. */
+    void (*stats)(struct device *d, struct out *out);
+    /* For a pause, in thread context: what the device does by itself comes to rest (at a
+     * descriptor's boundary) and begins nothing new; it may go on. NULL: it does nothing by itself.
+     */
+    void (*quiesce)(struct device *d);
+    void (*resume)(struct device *d);
     /* Saved state of the structure that embeds the device `state_offset` bytes from its start. */
     const struct state_table *state;
     size_t state_offset;
@@ -55,7 +63,8 @@ struct bus_region {
 struct bus {
     struct bus_region *regions; /* sorted by base */
     unsigned count, capacity;
-    uint64_t unclaimed; /* accesses that no region took */
+    uint64_t unclaimed;      /* accesses that no region took */
+    uint64_t last_unclaimed; /* address of one of them */
 };
 
 /* Adds `d` to `vm`: sets its lock up and links it for reset and destroy. */

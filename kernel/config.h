@@ -93,6 +93,7 @@ struct config_vm {
     uint64_t cpus;
     uint64_t weight;             /* of its vCPUs' threads */
     struct config_cpus affinity; /* where they may run */
+    uint64_t time;               /* enum guest_time: after a pause */
     const char *kernel, *initrd; /* paths on the ESP, or NULL */
     const char *cmdline;         /* never NULL */
     bool autostart;

@@ -18,6 +18,25 @@ static struct engine_status {
 } engine_status[ENGINE_MAX];
 static unsigned engine_count;
 
+const char *exit_kind_name(enum exit_kind kind)
+{
+    static const char *const names[EXIT_KIND_COUNT] = {
+        [EXIT_INTERRUPT] = "interrupt",
+        [EXIT_MEMORY] = "memory",
+        [EXIT_PORT] = "port",
+        [EXIT_HYPERCALL] = "hypercall",
+        [EXIT_IDLE] = "idle",
+        [EXIT_REGISTER] = "register",
+        [EXIT_ISA] = "instruction",
+        [EXIT_IRQ_WINDOW] = "irq window",
+        [EXIT_DEBUG] = "debug",
+        [EXIT_FATAL] = "fatal",
+        [EXIT_ENTRY_FAILED] = "entry failed",
+    };
+
+    return (unsigned)kind < EXIT_KIND_COUNT ? names[kind] : "unknown";
+}
+
 static void enable_on_this_cpu(void *arg)
 {
     struct engine_status *s = arg;

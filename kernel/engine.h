@@ -37,6 +37,9 @@ enum exit_kind {
     EXIT_KIND_COUNT
 };
 
+/* For people: "memory". */
+const char *exit_kind_name(enum exit_kind kind);
+
 struct vm_exit {
     enum exit_kind kind;
     union {

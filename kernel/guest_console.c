@@ -23,6 +23,7 @@ struct guest_console {
     uint32_t out_head, out_shown,
         out_tail; /* written by the device; shown to the session; oldest kept */
     uint32_t in_head, in_tail;
+    uint32_t out_start; /* out_head when the device was connected */
     char output[OUTPUT_SIZE];
     char input[INPUT_SIZE];
 };
@@ -45,8 +46,10 @@ void guest_console_connect(struct guest_console *c, const struct guest_console_d
     uint64_t flags = spin_lock_irq(&c->lock);
 
     c->connected = device != NULL;
-    if (device)
+    if (device) {
         c->device = *device;
+        c->out_start = c->out_head;
+    }
     c->in_head = c->in_tail = 0;
     c->output_blocked = false;
     spin_unlock_irq(&c->lock, flags);
@@ -111,6 +114,11 @@ int guest_console_get(struct guest_console *c)
 bool guest_console_has_input(struct guest_console *c)
 {
     return READ_ONCE(c->in_head) != READ_ONCE(c->in_tail);
+}
+
+uint32_t guest_console_written(const struct guest_console *c)
+{
+    return READ_ONCE(c->out_head) - c->out_start;
 }
 
 /* From the consoles' input, also in interrupt context: bytes up to the escape key go to the guest,

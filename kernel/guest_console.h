@@ -30,6 +30,8 @@ size_t guest_console_write(struct guest_console *c, const char *text, size_t siz
 bool guest_console_has_room(struct guest_console *c);
 int guest_console_get(struct guest_console *c);
 bool guest_console_has_input(struct guest_console *c);
+/* Bytes that the device put since it was connected. */
+uint32_t guest_console_written(const struct guest_console *c);
 
 /* Runs a session on the hypervisor's consoles until Ctrl-] is typed: prints what the ring still
  * has, then what comes. */

@@ -61,6 +61,10 @@ struct guest_isa {
      * of each vCPU. Called while the VM is paused: everything is canonical. */
     void (*state_each)(struct vm *vm, state_visit visit, void *arg);
 
+    /* Presses the machine's power button. False: the guest does not listen to it. NULL: the machine
+     * has none. Any thread. */
+    bool (*power_button)(struct vm *vm);
+
     uint64_t (*pc)(struct vcpu *vcpu);
     /* Registers for people. */
     void (*print)(struct vcpu *vcpu, struct out *out);

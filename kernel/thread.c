@@ -180,6 +180,15 @@ void thread_sleep_ns(uint64_t ns)
         thread_sleep_until(deadline);
 }
 
+uint64_t thread_run_ns(const struct thread *t)
+{
+    uint64_t ns = READ_ONCE(t->run_ns), since = READ_ONCE(t->switched_in), now = clock_ns();
+
+    if (READ_ONCE(t->state) == THREAD_RUNNING && now > since)
+        ns += now - since;
+    return ns;
+}
+
 void thread_yield(void)
 {
     uint64_t flags = host_irq_save();

@@ -72,6 +72,8 @@ static inline struct thread *thread_current(void)
 {
     return this_cpu()->current;
 }
+/* Time that `t` has run, up to now. `t` does not end meanwhile. */
+uint64_t thread_run_ns(const struct thread *t);
 /* Lets others run that are ready. */
 void thread_yield(void);
 /* A good place to be preempted, and cheap: switches if somebody wants this CPU; the thread may

@@ -88,6 +88,14 @@ static void entry_give_up(struct vcpu *v)
     host_irq_enable();
 }
 
+/* What was changed from outside meanwhile is looked at before the next entry. */
+static void vcpu_park(struct vcpu *v)
+{
+    vm_vcpu_park(v);
+    v->irq_news = true;
+    v->stats.since = host_counter_fast();
+}
+
 /*
  * Somebody wants something of the vCPU, or of its CPU. Called masked, with `mode` VCPU_IN_GUEST;
  * ATTEND_ENTER leaves it so, the others unmask.
@@ -101,7 +109,7 @@ static enum attention vcpu_attend(struct vcpu *v)
         v->irq_news = true;
     if (requests & VCPU_REQUEST_FLUSH)
         v->vm->engine->flush(v);
-    if (likely(!(requests & (VCPU_REQUEST_STOP | VCPU_REQUEST_STARTUP)) &&
+    if (likely(!(requests & (VCPU_REQUEST_STOP | VCPU_REQUEST_STARTUP | VCPU_REQUEST_PAUSE)) &&
                !this_cpu()->need_resched && __atomic_load_n(&v->running, __ATOMIC_ACQUIRE)))
         return ATTEND_ENTER;
     entry_give_up(v);
@@ -109,6 +117,8 @@ static enum attention vcpu_attend(struct vcpu *v)
         return ATTEND_LEAVE;
     if (requests & VCPU_REQUEST_STARTUP)
         v->vm->isa->startup(v);
+    if (requests & VCPU_REQUEST_PAUSE)
+        vcpu_park(v);
     else if (this_cpu()->need_resched)
         thread_resched();
     else if (!__atomic_load_n(&v->running, __ATOMIC_ACQUIRE))
@@ -205,7 +215,6 @@ static void vcpu_main(void *arg)
 
     thread_bind_vcpu(v);
     vcpu_loop(v);
-    v->stats.last_pc = v->vm->isa->pc(v);
     thread_bind_vcpu(NULL);
     vm_vcpu_left(v);
 }

@@ -23,6 +23,7 @@ enum vcpu_request {
     VCPU_REQUEST_FLUSH = 1u << 2,   /* second-stage entries were removed */
     VCPU_REQUEST_START = 1u << 3,   /* a stopped vCPU was started (PSCI CPU_ON, SBI HSM) */
     VCPU_REQUEST_STARTUP = 1u << 4, /* guest_isa->startup() has something to do */
+    VCPU_REQUEST_PAUSE = 1u << 5,   /* the VM is being paused: vm_vcpu_park() */
 };
 
 struct vcpu_stats {

@@ -18,6 +18,9 @@
 #include "mm/page.h"
 #include "virtio/device.h"
 
+#define SILENCE_NS        (30 * NS_PER_SEC)
+#define VM_DIAGNOSIS_SIZE 400
+
 LOCK_CLASS(vm_lock_class, "VM", RANK_VM);
 LOCK_CLASS(pin_lock_class, "guest interrupt pins", RANK_GUEST_PIN);
 
@@ -219,12 +222,17 @@ enum err vm_start(struct vm *vm, struct out *reason)
     }
     vm->failed = vm->restart = false;
     vm->reason[0] = '\0';
+    vm->last->valid = vm->silence_told = false;
+    vm->pause_wanted = 0;
+    vm->ended_by = -1;
+    vm->cpu_ns = 0;
     vm_set_state(vm, VM_STARTING);
     e = vm_build(vm, reason);
     if (e == ERR_OK) {
-        vm->started_ns = clock_ns();
+        vm->started_ns = vm->cpu_since_ns = clock_ns();
         vm_set_state(vm, VM_RUNNING);
         vcpu_start(vm->vcpus[0]);
+        thread_wake(manager); /* it watches whether the guest says something */
     } else {
         vm_teardown(vm);
         vm_set_state(vm, VM_STOPPED);
@@ -235,17 +243,32 @@ enum err vm_start(struct vm *vm, struct out *reason)
 
 /* ---- Stopping ---- */
 
-/* Running to stopping, once; then every vCPU leaves its loop. */
-static void vm_end(struct vm *vm, bool restart)
+/* Running or paused to stopping, once. */
+static bool vm_leave_running(struct vm *vm)
 {
     enum vm_state expected = VM_RUNNING;
 
-    if (!__atomic_compare_exchange_n(&vm->state, &expected, VM_STOPPING, false, __ATOMIC_SEQ_CST,
-                                     __ATOMIC_SEQ_CST))
+    if (__atomic_compare_exchange_n(&vm->state, &expected, VM_STOPPING, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_SEQ_CST))
+        return true;
+    return expected == VM_PAUSED &&
+           __atomic_compare_exchange_n(&vm->state, &expected, VM_STOPPING, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
+}
+
+/* Then every vCPU leaves its loop. The caller is one of them, or holds vm->lock: the manager must
+ * not take the VM apart meanwhile. */
+static void vm_end(struct vm *vm, bool restart)
+{
+    const struct vcpu *self = vcpu_current();
+
+    if (!vm_leave_running(vm))
         return;
     vm->restart = restart;
+    vm->ended_by = self && self->vm == vm ? (int)self->id : -1;
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         vcpu_request(vm->vcpus[i], VCPU_REQUEST_STOP);
+    wake_all(&vm->changed);
 }
 
 void vm_poweroff(struct vm *vm)
@@ -258,19 +281,72 @@ void vm_reset(struct vm *vm)
     vm_end(vm, true);
 }
 
+static enum vm_state vm_state(const struct vm *vm)
+{
+    return __atomic_load_n(&vm->state, __ATOMIC_SEQ_CST);
+}
+
+static enum err vm_end_from_outside(struct vm *vm, bool restart)
+{
+    mutex_lock(&vm->lock);
+    enum err e = vm_state(vm) == VM_STOPPED ? ERR_STATE : ERR_OK;
+    vm_end(vm, restart);
+    mutex_unlock(&vm->lock);
+    return e;
+}
+
 enum err vm_stop(struct vm *vm)
 {
-    if (__atomic_load_n(&vm->state, __ATOMIC_SEQ_CST) == VM_STOPPED)
+    if (vm_end_from_outside(vm, false) != ERR_OK)
         return ERR_STATE;
-    vm_end(vm, false);
-    wait_event(&vm->changed, __atomic_load_n(&vm->state, __ATOMIC_SEQ_CST) == VM_STOPPED);
+    wait_event(&vm->changed, vm_state(vm) == VM_STOPPED);
     return ERR_OK;
+}
+
+enum err vm_restart(struct vm *vm)
+{
+    if (vm_end_from_outside(vm, true) != ERR_OK)
+        return ERR_STATE;
+    wait_event(&vm->changed, !READ_ONCE(vm->restart) &&
+                                 (vm_state(vm) == VM_RUNNING || vm_state(vm) == VM_STOPPED));
+    return vm_state(vm) == VM_RUNNING ? ERR_OK : ERR_INVALID;
+}
+
+/* True when the guest got the event. */
+static enum err press_power_button(struct vm *vm)
+{
+    enum err e = ERR_OK;
+
+    mutex_lock(&vm->lock);
+    if (vm_state(vm) != VM_RUNNING)
+        e = ERR_STATE;
+    else if (!vm->isa->power_button || !vm->isa->power_button(vm))
+        e = ERR_UNSUPPORTED;
+    mutex_unlock(&vm->lock);
+    return e;
+}
+
+enum err vm_shutdown(struct vm *vm, uint64_t deadline)
+{
+    enum err e = press_power_button(vm);
+
+    if (e != ERR_OK)
+        return e;
+    while (vm_state(vm) != VM_STOPPED && clock_ns() < deadline) {
+        wait_prepare(&vm->changed);
+        if (vm_state(vm) != VM_STOPPED)
+            thread_sleep_until(deadline);
+        wait_finish(&vm->changed);
+    }
+    return vm_state(vm) == VM_STOPPED ? ERR_OK : ERR_TIMEOUT;
 }
 
 void vm_vcpu_left(struct vcpu *v)
 {
     struct vm *vm = v->vm;
 
+    if ((int)v->id == MAX(vm->ended_by, 0))
+        vm_note_last(v);
     if (__atomic_sub_fetch(&vm->live_vcpus, 1, __ATOMIC_SEQ_CST) == 0) {
         wake_all(&vm->changed);
         thread_wake(manager);
@@ -311,16 +387,43 @@ static void vm_reap(struct vm *vm)
         vm_start_logged(vm);
 }
 
+/* A guest that says nothing for a while after its start gets a line about what it does. Returns
+ * when to look again. */
+static uint64_t vm_watch_silence(struct vm *vm)
+{
+    char text[VM_DIAGNOSIS_SIZE];
+    struct out_buffer line;
+
+    if (vm_state(vm) != VM_RUNNING || vm->silence_told)
+        return UINT64_MAX;
+    if (guest_console_written(vm->console) || guest_console_written(vm->virtio_console)) {
+        vm->silence_told = true;
+        return UINT64_MAX;
+    }
+    if (clock_ns() < vm->started_ns + SILENCE_NS)
+        return vm->started_ns + SILENCE_NS;
+    vm->silence_told = true;
+    out_buffer_init(&line, text, sizeof(text));
+    vm_diagnose(vm, &line.out);
+    if (line.used)
+        log_warn("%s: %s", vm->name, text);
+    return UINT64_MAX;
+}
+
 static void manager_main(void *unused)
 {
     (void)unused;
     for (struct vm *vm = vms; vm; vm = vm->next)
-        if (vm->config->autostart && !vm->config->foreign)
+        if (vm->config->autostart)
             vm_start_logged(vm);
     for (;;) {
-        for (struct vm *vm = vms; vm; vm = vm->next)
+        uint64_t next = UINT64_MAX;
+
+        for (struct vm *vm = vms; vm; vm = vm->next) {
             vm_reap(vm);
-        thread_sleep_until(UINT64_MAX);
+            next = MIN(next, vm_watch_silence(vm));
+        }
+        thread_sleep_until(next);
     }
 }
 
@@ -328,8 +431,12 @@ static enum err vm_create(const struct config_vm *config, unsigned id, struct vm
 {
     struct vm *vm = heap_zalloc(sizeof(*vm));
 
-    if (!vm || guest_console_create(&vm->console) != ERR_OK ||
+    if (!vm)
+        return ERR_NO_MEMORY;
+    vm->last = heap_zalloc(sizeof(*vm->last));
+    if (!vm->last || guest_console_create(&vm->console) != ERR_OK ||
         guest_console_create(&vm->virtio_console) != ERR_OK) {
+        heap_free(vm->last);
         heap_free(vm);
         return ERR_NO_MEMORY;
     }

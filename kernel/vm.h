@@ -22,10 +22,21 @@ enum vm_state {
     VM_STOPPED, /* nothing is allocated but this object and its console's ring */
     VM_STARTING,
     VM_RUNNING,
+    VM_PAUSED,   /* its vCPUs are outside, their state is canonical; its clock stands */
     VM_STOPPING, /* its vCPUs are leaving, or have left and the manager takes it apart */
 };
 
-#define VM_REASON_SIZE 160
+#define VM_REASON_SIZE    160
+#define VM_REGISTERS_SIZE 2048
+
+/* How the guest looked when it stopped last: the vCPU that ended it, or vCPU 0. */
+struct vm_last {
+    bool valid;
+    unsigned vcpu;
+    unsigned exit; /* enum exit_kind: why it left the guest for the last time */
+    uint64_t pc;
+    char registers[VM_REGISTERS_SIZE];
+};
 
 struct vm {
     char name[CONFIG_NAME_SIZE];
@@ -61,8 +72,14 @@ struct vm {
     struct guest_console *console, *virtio_console; /* live as long as the VM object */
     unsigned vcpu_count;
     struct vcpu **vcpus;
-    uint32_t live_vcpus; /* atomic: threads still in their loop */
+    uint32_t live_vcpus;   /* atomic: threads still in their loop */
+    uint32_t pause_wanted; /* atomic, 0 or 1 */
+    uint32_t parked_vcpus; /* atomic: threads that wait for the end of the pause */
+    int ended_by;          /* the vCPU that ended the VM, -1: none of its own */
+    struct vm_last *last;  /* lives as long as the VM object */
     uint64_t started_ns;
+    bool silence_told;             /* the manager has looked whether it says something */
+    uint64_t cpu_ns, cpu_since_ns; /* for `vm list`: CPU time, and when that was */
     uint64_t
         log_window_ns; /* log_guest(): start of the current second, lines in it, lines dropped */
     uint32_t log_lines, log_dropped;
@@ -76,8 +93,31 @@ void vm_for_each(void (*fn)(struct vm *vm, void *arg), void *arg);
 
 /* Builds and starts. Errors are also said in `reason`, in plain words. */
 enum err vm_start(struct vm *vm, struct out *reason) MUST_CHECK;
-/* Asks all vCPUs to leave and waits until the VM is stopped. */
+/* Cuts its power: all vCPUs leave; waits until the VM is stopped. ERR_STATE: it was not running. */
 enum err vm_stop(struct vm *vm) MUST_CHECK;
+/* Presses its power button and waits until it has stopped: at most until clock_ns() is `deadline`,
+ * ERR_TIMEOUT then. ERR_UNSUPPORTED: there is no button, or the guest does not listen to it;
+ * ERR_STATE: it does not run. */
+enum err vm_shutdown(struct vm *vm, uint64_t deadline) MUST_CHECK;
+/* As if its reset button was pressed; waits until it runs again. ERR_STATE: it is not running;
+ * others as vm_start(). */
+enum err vm_restart(struct vm *vm) MUST_CHECK;
+
+/* kernel/vm_pause.c. All vCPUs leave the guest, devices come to rest, its clock stands. ERR_STATE:
+ * it does not run, or ended meanwhile. */
+enum err vm_pause(struct vm *vm) MUST_CHECK;
+/* ERR_STATE: it is not paused. */
+enum err vm_resume(struct vm *vm, enum guest_time mode) MUST_CHECK;
+/* VCPU_REQUEST_PAUSE, on the vCPU's own thread: returns when the pause is over or the VM ends. */
+void vm_vcpu_park(struct vcpu *v);
+
+/* kernel/vm_state.c. Visits every object with saved state. The VM is paused. */
+void vm_state_each(struct vm *vm, state_visit visit, void *arg);
+
+/* kernel/vm_diagnose.c. Notes registers of the vCPU in vm->last; its state is canonical. */
+void vm_note_last(struct vcpu *v);
+/* For a guest that printed nothing: a line that says what it does and what may be wrong. */
+void vm_diagnose(struct vm *vm, struct out *out);
 
 /* The last thing that a vCPU's thread says of its VM. */
 void vm_vcpu_left(struct vcpu *v);

@@ -6,19 +6,10 @@
 #include "kernel/monitor.h"
 #include "kernel/vcpu.h"
 
-static const char *const exit_names[EXIT_KIND_COUNT] = {
-    [EXIT_INTERRUPT] = "interrupt",
-    [EXIT_MEMORY] = "memory",
-    [EXIT_PORT] = "port",
-    [EXIT_HYPERCALL] = "hypercall",
-    [EXIT_IDLE] = "idle",
-    [EXIT_REGISTER] = "register",
-    [EXIT_ISA] = "instruction",
-    [EXIT_IRQ_WINDOW] = "irq window",
-    [EXIT_DEBUG] = "debug",
-    [EXIT_FATAL] = "fatal",
-    [EXIT_ENTRY_FAILED] = "entry failed",
-};
+#define STOP_SECONDS     30
+#define STOP_SECONDS_MAX 3600u
+
+typedef unsigned long long ull;
 
 static const char *state_name(const struct vm *vm)
 {
@@ -29,6 +20,8 @@ static const char *state_name(const struct vm *vm)
         return "starting";
     case VM_RUNNING:
         return "running";
+    case VM_PAUSED:
+        return "paused";
     case VM_STOPPING:
         return "stopping";
     }
@@ -71,14 +64,36 @@ static struct vm *vm_argument(struct out *out, int argc, char **argv)
     return vm;
 }
 
+/* Share of one CPU since the last question, in tenths of a percent. Under vm->lock. */
+static unsigned cpu_share(struct vm *vm)
+{
+    uint64_t now = clock_ns(), ns = 0, gap = now - vm->cpu_since_ns;
+
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        ns += thread_run_ns(vm->vcpus[i]->thread);
+    unsigned share = gap >= 1000 ? (unsigned)((ns - MIN(ns, vm->cpu_ns)) / (gap / 1000)) : 0;
+    vm->cpu_ns = ns;
+    vm->cpu_since_ns = now;
+    return share;
+}
+
 static void list_one(struct vm *vm, void *arg)
 {
     struct out *out = arg;
+    char share[16] = "-";
+    struct out_buffer text;
+    bool runs = false;
 
-    out_printf(out, "%-20s %-9s %-8s %5llu %8llu M  %s\n", vm->name, state_name(vm),
-               vm->state == VM_RUNNING ? vm->engine->name : "-",
-               (unsigned long long)vm->config->cpus, (unsigned long long)(vm->config->memory >> 20),
-               vm->state == VM_STOPPED ? vm->reason : "");
+    if (mutex_trylock(&vm->lock)) { /* it is not being built or taken apart */
+        runs = vm->state == VM_RUNNING || vm->state == VM_PAUSED;
+        out_buffer_init(&text, share, sizeof(share));
+        unsigned tenths = runs ? cpu_share(vm) : 0;
+        out_printf(&text.out, runs ? "%u.%u" : "-", tenths / 10, tenths % 10);
+        mutex_unlock(&vm->lock);
+    }
+    out_printf(out, "%-20s %-9s %-8s %5llu %8llu M %6s  %s\n", vm->name, state_name(vm),
+               runs ? vm->engine->name : "-", (ull)vm->config->cpus,
+               (ull)(vm->config->memory >> 20), share, vm->state == VM_STOPPED ? vm->reason : "");
 }
 
 static void command_list(struct out *out, int argc, char **argv)
@@ -88,7 +103,8 @@ static void command_list(struct out *out, int argc, char **argv)
         out_printf(out, "'vm list' takes no arguments.\n");
         return;
     }
-    out_printf(out, "%-20s %-9s %-8s %5s %10s\n", "NAME", "STATE", "ENGINE", "VCPUS", "MEMORY");
+    out_printf(out, "%-20s %-9s %-8s %5s %10s %6s\n", "NAME", "STATE", "ENGINE", "VCPUS", "MEMORY",
+               "CPU %");
     vm_for_each(list_one, out);
 }
 
@@ -108,16 +124,105 @@ static void command_start(struct out *out, int argc, char **argv)
         out_printf(out, "%s was not started: %s\n", vm->name, text);
 }
 
+static void cut_power(struct vm *vm, struct out *out)
+{
+    if (vm_stop(vm) == ERR_OK)
+        out_printf(out, "%s is stopped.\n", vm->name);
+    else
+        out_printf(out, "%s is not running.\n", vm->name);
+}
+
+/* The last argument of "NAME [SECONDS]"; false after saying what is wrong. */
+static bool seconds_argument(struct out *out, const char *text, uint64_t *seconds)
+{
+    uint64_t value = 0;
+
+    for (const char *p = text; *p; p++) {
+        if (*p < '0' || *p > '9' || value > STOP_SECONDS_MAX) {
+            out_printf(out, "'%s' is no number of seconds between 0 and %u.\n", text,
+                       STOP_SECONDS_MAX);
+            return false;
+        }
+        value = value * 10 + (uint64_t)(*p - '0');
+    }
+    *seconds = MIN(value, (uint64_t)STOP_SECONDS_MAX);
+    return true;
+}
+
 static void command_stop(struct out *out, int argc, char **argv)
+{
+    uint64_t seconds = STOP_SECONDS;
+    struct vm *vm = vm_argument(out, argc == 2 ? 1 : argc, argv);
+
+    if (!vm || (argc == 2 && !seconds_argument(out, argv[1], &seconds)))
+        return;
+    switch (vm_shutdown(vm, clock_ns() + seconds * NS_PER_SEC)) {
+    case ERR_OK:
+        out_printf(out, "%s shut down and is stopped.\n", vm->name);
+        return;
+    case ERR_TIMEOUT:
+        out_printf(out,
+                   "%s did not shut down within %llu s of its power button: cutting its "
+                   "power.\n",
+                   vm->name, (ull)seconds);
+        break;
+    case ERR_UNSUPPORTED:
+        out_printf(out, "%s does not listen to a power button: cutting its power.\n", vm->name);
+        break;
+    default:
+        break;
+    }
+    cut_power(vm, out);
+}
+
+static void command_destroy(struct out *out, int argc, char **argv)
+{
+    struct vm *vm = vm_argument(out, argc, argv);
+
+    if (vm)
+        cut_power(vm, out);
+}
+
+static void command_reset(struct out *out, int argc, char **argv)
 {
     struct vm *vm = vm_argument(out, argc, argv);
 
     if (!vm)
         return;
-    if (vm_stop(vm) == ERR_OK)
-        out_printf(out, "%s is stopped.\n", vm->name);
+    switch (vm_restart(vm)) {
+    case ERR_OK:
+        out_printf(out, "%s was reset and runs.\n", vm->name);
+        return;
+    case ERR_STATE:
+        out_printf(out, "%s is not running.\n", vm->name);
+        return;
+    default:
+        out_printf(out, "%s was reset and did not start again: %s\n", vm->name, vm->reason);
+    }
+}
+
+static void command_pause(struct out *out, int argc, char **argv)
+{
+    struct vm *vm = vm_argument(out, argc, argv);
+
+    if (!vm)
+        return;
+    if (vm_pause(vm) == ERR_OK)
+        out_printf(out, "%s is paused; 'vm resume %s' lets it go on.\n", vm->name, vm->name);
     else
         out_printf(out, "%s is not running.\n", vm->name);
+}
+
+static void command_resume(struct out *out, int argc, char **argv)
+{
+    struct vm *vm = vm_argument(out, argc, argv);
+
+    if (!vm)
+        return;
+    if (vm_resume(vm, (enum guest_time)vm->config->time) == ERR_OK)
+        out_printf(out, "%s goes on.\n", vm->name);
+    else
+        out_printf(out, "%s is not paused.\n", vm->name);
 }
 
 static void command_console(struct out *out, int argc, char **argv)
@@ -129,18 +234,56 @@ static void command_console(struct out *out, int argc, char **argv)
         guest_console_session(virtio ? vm->virtio_console : vm->console, vm->name);
 }
 
-static void print_vcpu(struct out *out, const struct vcpu *v)
-{
-    const struct vcpu_stats *s = &v->stats;
+/* ---- vm stats ---- */
 
-    out_printf(out, "vCPU %u: %s, last exit %s\n  exits:", v->id,
-               v->running ? "running" : "waits for start-up", exit_names[s->last_exit]);
+static uint64_t ticks_to_us(uint64_t ticks)
+{
+    uint64_t hz = host_counter_hz();
+
+    return ticks / hz * (NS_PER_SEC / NS_PER_US) + ticks % hz * (NS_PER_SEC / NS_PER_US) / hz;
+}
+
+/* Counts, and the time from the exits to the next entries: that of "idle" is sleep. */
+static void print_exits(struct out *out, const struct vcpu_stats *s)
+{
     for (unsigned i = 0; i < EXIT_KIND_COUNT; i++)
         if (s->exits[i])
-            out_printf(out, " %s %llu", exit_names[i], (unsigned long long)s->exits[i]);
-    out_printf(out, "\n  pages mapped on demand: %llu, interrupts injected: %llu, kicks: %llu\n",
-               (unsigned long long)s->stage2_faults, (unsigned long long)s->injected,
-               (unsigned long long)s->kicks);
+            out_printf(out, "  %-12s %12llu %12llu us\n", exit_kind_name(i), (ull)s->exits[i],
+                       (ull)ticks_to_us(s->exit_ticks[i]));
+}
+
+static void stats_vcpu(struct out *out, const struct vcpu *v)
+{
+    const struct vcpu_stats *s = &v->stats;
+    uint64_t ms = thread_run_ns(v->thread) / NS_PER_MS;
+
+    out_printf(out, "vCPU %u: %s, %llu.%03llu s of CPU time, last exit %s; exits:\n", v->id,
+               v->running ? "running" : "waits for start-up", (ull)(ms / 1000), (ull)(ms % 1000),
+               exit_kind_name(s->last_exit));
+    print_exits(out, s);
+    out_printf(out, "  in the guest              %12llu us\n", (ull)ticks_to_us(s->guest_ticks));
+    out_printf(out, "  pages mapped on demand: %llu, interrupts injected: %llu, kicks: %llu\n",
+               (ull)s->stage2_faults, (ull)s->injected, (ull)s->kicks);
+}
+
+static void stats_vm(struct out *out, struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        stats_vcpu(out, vm->vcpus[i]);
+    for (struct device *d = vm->devices; d; d = d->next)
+        if (d->ops->stats)
+            d->ops->stats(d, out);
+    out_printf(out,
+               "memory in use: %llu MiB; second-stage tables: %llu KiB; accesses that no device "
+               "took: %llu\n",
+               (ull)(guest_memory_resident(vm->memory) >> 20),
+               (ull)(second_stage_table_bytes(vm->stage2) >> 10),
+               (ull)(vm->mmio.unclaimed + vm->ports.unclaimed));
+}
+
+static void not_running(struct out *out, const struct vm *vm)
+{
+    out_printf(out, "%s is not running%s%s\n", vm->name, vm->reason[0] ? ": " : ".", vm->reason);
 }
 
 static void command_stats(struct out *out, int argc, char **argv)
@@ -150,18 +293,92 @@ static void command_stats(struct out *out, int argc, char **argv)
     if (!vm)
         return;
     mutex_lock(&vm->lock); /* keeps the manager from taking it apart */
-    if (vm->vcpus) {
-        for (unsigned i = 0; i < vm->vcpu_count; i++)
-            print_vcpu(out, vm->vcpus[i]);
-        out_printf(out, "memory in use: %llu MiB; accesses that no device took: %llu\n",
-                   (unsigned long long)(guest_memory_resident(vm->memory) >> 20),
-                   (unsigned long long)(vm->mmio.unclaimed + vm->ports.unclaimed));
-    } else {
-        out_printf(out, "%s is not running%s%s\n", vm->name, vm->reason[0] ? ": " : ".",
-                   vm->reason);
-    }
+    if (vm->vcpus)
+        stats_vm(out, vm);
+    else
+        not_running(out, vm);
     mutex_unlock(&vm->lock);
 }
+
+/* ---- vm info ---- */
+
+static void info_regions(struct out *out, const struct bus *bus, const char *kind, int digits)
+{
+    for (unsigned i = 0; i < bus->count; i++) {
+        const struct bus_region *r = &bus->regions[i];
+
+        out_printf(out, "  %s %0*llx to %0*llx: %s\n", kind, digits, (ull)r->base, digits,
+                   (ull)(r->base + r->size - 1), r->device->ops->name);
+    }
+}
+
+static const char *vcpu_doing(const struct vm *vm, const struct vcpu *v)
+{
+    if (!v->running)
+        return "waits for start-up";
+    if (vm->state == VM_PAUSED)
+        return "paused";
+    return v->thread->state == THREAD_SLEEPING ? "idle" : "running";
+}
+
+static void info_running(struct out *out, struct vm *vm)
+{
+    uint64_t ms = guest_clock_ns(&vm->clock) / NS_PER_MS;
+
+    out_printf(out, "engine %s; its clock: %llu.%03llu s since it was switched on\n",
+               vm->engine->name, (ull)(ms / 1000), (ull)(ms % 1000));
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        struct vcpu *v = vm->vcpus[i];
+
+        out_printf(out, "vCPU %u: %s, last exit %s\n", i, vcpu_doing(vm, v),
+                   exit_kind_name(v->stats.last_exit));
+        if (vm->state == VM_PAUSED)
+            vm->isa->print(v, out);
+    }
+    out_printf(out, "devices:\n");
+    info_regions(out, &vm->mmio, "memory", 8);
+    info_regions(out, &vm->ports, "ports", 4);
+    if (vm->state == VM_RUNNING)
+        out_printf(out, "'vm pause %s' shows its registers here.\n", vm->name);
+}
+
+static void info_last(struct out *out, const struct vm *vm)
+{
+    const struct vm_last *last = vm->last;
+
+    if (vm->reason[0])
+        out_printf(out, "%s: %s\n", vm->failed ? "it failed" : "reason", vm->reason);
+    if (!last->valid)
+        return;
+    out_printf(out, "when it stopped: vCPU %u, last exit %s, PC 0x%llx\n", last->vcpu,
+               exit_kind_name(last->exit), (ull)last->pc);
+    out_write(out, last->registers, strlen(last->registers));
+}
+
+static void command_info(struct out *out, int argc, char **argv)
+{
+    struct vm *vm = vm_argument(out, argc, argv);
+
+    if (!vm)
+        return;
+    const struct config_vm *c = vm->config;
+    mutex_lock(&vm->lock);
+    out_printf(out, "%s: %s; %llu vCPU%s of weight %llu, %llu MiB of memory\n", vm->name,
+               state_name(vm), (ull)c->cpus, c->cpus == 1 ? "" : "s", (ull)c->weight,
+               (ull)(c->memory >> 20));
+    out_printf(out, "kernel %s; initrd %s\n", c->kernel && *c->kernel ? c->kernel : "none",
+               c->initrd && *c->initrd ? c->initrd : "none");
+    out_printf(out, "cmdline ");
+    out_write(out, c->cmdline, strlen(c->cmdline));
+    out_printf(out, "\n");
+    if (vm->vcpus)
+        info_running(out, vm);
+    else
+        info_last(out, vm);
+    mutex_unlock(&vm->lock);
+}
+
+/* ---- The table ---- */
 
 TABLE_ENTRY(monitor_commands, struct monitor_command, vm_list) = {
     .name = "vm list",
@@ -178,10 +395,11 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, vm_start_command) = {
 };
 TABLE_ENTRY(monitor_commands, struct monitor_command, vm_stop_command) = {
     .name = "vm stop",
-    .usage = "NAME",
-    .summary = "Stops a guest at once",
-    .help = "Stops a guest as if its power were cut. To let it shut down by itself, use its own "
-            "console.",
+    .usage = "NAME [SECONDS]",
+    .summary = "Shuts a guest down",
+    .help = "Presses the guest's power button and waits for it to shut down, 30 seconds unless "
+            "you say otherwise; then its power is cut. A guest that has no power button, or does "
+            "not listen to it, loses its power at once.",
     .run = command_stop,
     .complete = complete_name,
 };
@@ -200,5 +418,46 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, vm_stats_command) = {
     .usage = "NAME",
     .summary = "Counts of a guest's exits, interrupts and memory",
     .run = command_stats,
+    .complete = complete_name,
+};
+TABLE_ENTRY(monitor_commands, struct monitor_command, vm_destroy_command) = {
+    .name = "vm destroy",
+    .usage = "NAME",
+    .summary = "Cuts a guest's power at once",
+    .run = command_destroy,
+    .complete = complete_name,
+};
+TABLE_ENTRY(monitor_commands, struct monitor_command, vm_reset_command) = {
+    .name = "vm reset",
+    .usage = "NAME",
+    .summary = "Starts a guest anew, as by its reset button",
+    .run = command_reset,
+    .complete = complete_name,
+};
+TABLE_ENTRY(monitor_commands, struct monitor_command, vm_pause_command) = {
+    .name = "vm pause",
+    .usage = "NAME",
+    .summary = "Holds a guest still",
+    .help = "Stops all virtual CPUs of the guest; its memory and its clock stay as they are. 'vm "
+            "info' shows its registers then, 'vm resume' lets it go on.",
+    .run = command_pause,
+    .complete = complete_name,
+};
+TABLE_ENTRY(monitor_commands, struct monitor_command, vm_resume_command) = {
+    .name = "vm resume",
+    .usage = "NAME",
+    .summary = "Lets a paused guest go on",
+    .help = "The guest's clock continues where it stood, or jumps over the pause when its section "
+            "in ennead.ini says time = catch-up.",
+    .run = command_resume,
+    .complete = complete_name,
+};
+TABLE_ENTRY(monitor_commands, struct monitor_command, vm_info_command) = {
+    .name = "vm info",
+    .usage = "NAME",
+    .summary = "Shows what a guest is: devices, state, and why it stopped",
+    .help = "For a paused guest it shows the registers of its virtual CPUs; for a stopped one, why "
+            "it stopped and the registers then.",
+    .run = command_info,
     .complete = complete_name,
 };

@@ -45,6 +45,11 @@ hpa_t second_stage_root(const struct second_stage *s)
     return s->pt.root;
 }
 
+uint64_t second_stage_table_bytes(const struct second_stage *s)
+{
+    return s->pt.table_pages << PAGE_SHIFT;
+}
+
 /* Under the lock. */
 static enum err map_block(struct second_stage *s, const struct guest_block *b, gpa_t gpa,
                           unsigned access)

@@ -18,6 +18,8 @@ enum err second_stage_create(struct second_stage **out, const struct pt_format *
 /* No CPU may use it any more. */
 void second_stage_destroy(struct second_stage *s);
 hpa_t second_stage_root(const struct second_stage *s);
+/* Bytes of its tables. */
+uint64_t second_stage_table_bytes(const struct second_stage *s);
 
 /* The guest's access (PT_READ, PT_WRITE or PT_EXEC) to `gpa` faulted: maps the largest leaf that
  * fits. ERR_OK: try again; ERR_RANGE: this is not RAM; ERR_NO_MEMORY. Thread context. */
