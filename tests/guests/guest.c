@@ -152,7 +152,8 @@ void guest_main(void)
 {
     const struct program *p = chosen_program();
 
-    print("micro-guest: %s\n", machine_cmdline());
+    if (!option("quiet"))
+        print("micro-guest: %s\n", machine_cmdline());
     if (p)
         p->run();
     else

@@ -88,4 +88,9 @@ static inline void undefined_instruction(void)
     __asm__ volatile("udf #0");
 }
 
+/* No ISA-defined way to fail: exceptions without a vector repeat for ever. */
+static inline void machine_crash(void)
+{
+}
+
 #endif

@@ -143,4 +143,15 @@ static inline void undefined_instruction(void)
     __asm__ volatile("ud2");
 }
 
+/* A triple fault: an exception without an interrupt table. */
+static inline void machine_crash(void)
+{
+    struct {
+        uint16_t limit;
+        uint64_t base;
+    } __attribute__((packed)) none = {0, 0};
+
+    __asm__ volatile("lidt %0; ud2" : : "m"(none));
+}
+
 #endif
