@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The guest's fixed ACPI tables (ACPI 6.5, chapter 5): RSDP, XSDT, FADT, MADT, MCFG, and the DSDT,
- * which is written in dsdt.asl. */
+/* The guest's fixed ACPI tables (ACPI 6.5, chapter 5): RSDP, XSDT, FADT, MADT, MCFG, HPET, and the
+ * DSDT, which is written in dsdt.asl. */
 #include <string.h>
 
 #include "arch/x86_64/guest/dsdt.h"
@@ -22,6 +22,7 @@
 #define FADT_PM_TIMER_LEN    91
 #define FADT_C2_LATENCY      96
 #define FADT_C3_LATENCY      98
+#define FADT_CENTURY         108
 #define FADT_BOOT_ARCH       109
 #define FADT_FLAGS           112
 #define FADT_RESET_REG       116
@@ -33,17 +34,21 @@
 
 #define BOOT_ARCH_LEGACY    0x0001
 #define BOOT_ARCH_NO_VGA    0x0004
-#define BOOT_ARCH_NO_CMOS   0x0020
 #define FLAG_WBINVD         BIT(0)
 #define FLAG_PROC_C1        BIT(2)
 #define FLAG_POWER_BUTTON   BIT(4) /* no fixed power button */
 #define FLAG_SLEEP_BUTTON   BIT(5)
+#define FLAG_RTC            BIT(6) /* no fixed RTC wake status */
 #define FLAG_TIMER_32BIT    BIT(8)
 #define FLAG_RESET          BIT(10)
 #define LATENCY_UNSUPPORTED 0xffff
 
 #define MCFG_BASE     44
 #define MCFG_LAST_BUS 55
+
+#define HPET_BLOCK_ID     36
+#define HPET_ADDRESS_BITS 41
+#define HPET_ADDRESS      44
 
 #define MADT_PCAT_COMPAT    1
 #define MADT_LAPIC          0
@@ -162,10 +167,11 @@ static gpa_t build_fadt(struct builder *b, gpa_t dsdt)
     put(b, at + FADT_PM_TIMER_LEN, 4, 1);
     put(b, at + FADT_C2_LATENCY, LATENCY_UNSUPPORTED, 2);
     put(b, at + FADT_C3_LATENCY, LATENCY_UNSUPPORTED, 2);
-    put(b, at + FADT_BOOT_ARCH, BOOT_ARCH_LEGACY | BOOT_ARCH_NO_VGA | BOOT_ARCH_NO_CMOS, 2);
+    put(b, at + FADT_CENTURY, X86_RTC_CENTURY, 1);
+    put(b, at + FADT_BOOT_ARCH, BOOT_ARCH_LEGACY | BOOT_ARCH_NO_VGA, 2);
     put(b, at + FADT_FLAGS,
-        FLAG_WBINVD | FLAG_PROC_C1 | FLAG_POWER_BUTTON | FLAG_SLEEP_BUTTON | FLAG_TIMER_32BIT |
-            FLAG_RESET,
+        FLAG_WBINVD | FLAG_PROC_C1 | FLAG_POWER_BUTTON | FLAG_SLEEP_BUTTON | FLAG_RTC |
+            FLAG_TIMER_32BIT | FLAG_RESET,
         4);
     put_io_register(b, at + FADT_RESET_REG, PORT_RESET, 1);
     put(b, at + FADT_RESET_VALUE, RESET_VALUE, 1);
@@ -190,6 +196,8 @@ static void madt_cpu(struct builder *b, unsigned id)
 
 static gpa_t build_madt(struct builder *b, unsigned cpus)
 {
+    /* IRQ 0 is pin 2, where the HPET takes the old timer's place. */
+    static const uint8_t timer[10] = {MADT_OVERRIDE, 10, 0, 0, 2, 0, 0, 0, 0, 0};
     static const uint8_t sci[10] = {MADT_OVERRIDE,       10, 0, PIN_SCI, PIN_SCI, 0, 0, 0,
                                     OVERRIDE_LEVEL_HIGH, 0};
     static const uint8_t nmi[6] = {MADT_LAPIC_NMI, 6, 0xff, 0, 0, 1};
@@ -209,6 +217,7 @@ static gpa_t build_madt(struct builder *b, unsigned cpus)
     put(b, io + 1, 12, 1);
     put(b, io + 2, IOAPIC_ID, 1);
     put(b, io + 4, IOAPIC_BASE, 4);
+    append_bytes(b, timer, sizeof(timer));
     append_bytes(b, sci, sizeof(sci));
     append_bytes(b, nmi, sizeof(nmi));
     return table_end(b, at);
@@ -223,6 +232,19 @@ static gpa_t build_mcfg(struct builder *b)
         return GPA(0);
     put(b, at + MCFG_BASE, X86_ECAM, 8);
     put(b, at + MCFG_LAST_BUS, X86_ECAM_BUSES - 1, 1);
+    return table_end(b, at);
+}
+
+/* IA-PC HPET Specification 1.0a, 3.2.4. */
+static gpa_t build_hpet(struct builder *b)
+{
+    size_t at = table_begin(b, "HPET", 1);
+
+    if (!append(b, 20))
+        return GPA(0);
+    put(b, at + HPET_BLOCK_ID, X86_HPET_ID, 4);
+    put(b, at + HPET_ADDRESS_BITS, 64, 1);
+    put(b, at + HPET_ADDRESS, HPET_BASE, 8);
     return table_end(b, at);
 }
 
@@ -243,7 +265,7 @@ enum err x86_acpi_write(struct vm *vm, gpa_t *rsdp)
     struct builder b = {.bytes = heap_zalloc(TABLES_SIZE)};
     const struct acpi_variables variables = {x86_machine(vm)->window64,
                                              x86_machine(vm)->window64_size};
-    gpa_t tables[3];
+    gpa_t tables[4];
     enum err e = ERR_RANGE;
     size_t xsdt;
 
@@ -254,6 +276,7 @@ enum err x86_acpi_write(struct vm *vm, gpa_t *rsdp)
     tables[0] = build_fadt(&b, build_dsdt(&b));
     tables[1] = build_madt(&b, (unsigned)vm->config->cpus);
     tables[2] = build_mcfg(&b);
+    tables[3] = build_hpet(&b);
     xsdt = table_begin(&b, "XSDT", 1);
     append_bytes(&b, tables, sizeof(tables));
     build_rsdp(&b, table_end(&b, xsdt));

@@ -111,6 +111,25 @@ DefinitionBlock ("", "DSDT", 2, "ENNEAD", "ENNEADVM", 1)
                     })
                 }
 
+                Device (RTC0)
+                {
+                    Name (_HID, EisaId ("PNP0B00"))
+                    Name (_CRS, ResourceTemplate ()
+                    {
+                        IO (Decode16, 0x0070, 0x0070, 1, 8)
+                        IRQNoFlags () { 8 }
+                    })
+                }
+
+                Device (HPET)
+                {
+                    Name (_HID, EisaId ("PNP0103"))
+                    Name (_CRS, ResourceTemplate ()
+                    {
+                        Memory32Fixed (ReadOnly, 0xFED00000, 0x00000400)
+                    })
+                }
+
                 /* What belongs to the board: nothing may be assigned there. */
                 Device (BRD0)
                 {

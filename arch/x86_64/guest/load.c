@@ -35,6 +35,7 @@ unsigned load_memory_map(struct vm *vm, struct load_range ranges[LOAD_RANGES_MAX
     ranges[n++] = (struct load_range){MIB(1), m->low_ram - MIB(1), LOAD_RAM};
     ranges[n++] = (struct load_range){X86_ECAM, MIB(X86_ECAM_BUSES), LOAD_RESERVED};
     ranges[n++] = (struct load_range){IOAPIC_BASE, PAGE_SIZE, LOAD_RESERVED};
+    ranges[n++] = (struct load_range){HPET_BASE, PAGE_SIZE, LOAD_RESERVED};
     ranges[n++] = (struct load_range){LAPIC_BASE, PAGE_SIZE, LOAD_RESERVED};
     if (m->high_ram)
         ranges[n++] = (struct load_range){X86_HIGH_RAM, m->high_ram, LOAD_RAM};

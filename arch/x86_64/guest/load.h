@@ -29,7 +29,7 @@ struct load_module {
 
 /* Kinds of memory as e820 numbers them; PVH and Multiboot use the same numbers. */
 enum load_memory_type { LOAD_RAM = 1, LOAD_RESERVED = 2 };
-#define LOAD_RANGES_MAX 8
+#define LOAD_RANGES_MAX 12
 struct load_range {
     uint64_t base, size; /* bytes */
     enum load_memory_type type;

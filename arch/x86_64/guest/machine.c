@@ -65,6 +65,10 @@ static enum err x86_machine_create(struct vm *vm)
     if (e == ERR_OK)
         e = x86_pci_create(vm);
     if (e == ERR_OK)
+        e = x86_hpet_create(vm);
+    if (e == ERR_OK)
+        e = x86_rtc_create(vm);
+    if (e == ERR_OK)
         e = uart16550_create(vm, &vm->ports, PORT_COM1, PIN_COM1);
     if (e == ERR_OK)
         e = x86_debug_exit_create(vm);

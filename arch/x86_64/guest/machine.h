@@ -13,6 +13,12 @@
 #define IOAPIC_PINS 24
 #define IOAPIC_ID   0
 
+#define HPET_BASE   0xfed00000ULL
+#define HPET_SIZE   0x400
+#define X86_HPET_ID 0x8086a201 /* the low half of its capabilities */
+
+#define X86_RTC_CENTURY 0x32 /* where the RTC keeps the century: told by the FADT */
+
 #define X86_LOW_RAM_LIMIT   0x80000000ULL /* RAM below 4 GiB ends here at most */
 #define X86_HIGH_RAM        0x100000000ULL
 #define X86_ECAM            0xb0000000ULL
@@ -27,6 +33,7 @@
 #define PORT_PIC_SLAVE   0xa0
 #define PORT_KEYBOARD    0x64
 #define PORT_DELAY       0x80
+#define PORT_RTC         0x70
 #define PORT_COM1        0x3f8
 #define PORT_PM_BASE     0x600 /* 128 ports: the LPC bridge's PMBASE */
 #define PORT_PM1_EVENT   0x600
@@ -35,6 +42,7 @@
 #define PORT_PCI_CONFIG  0xcf8
 #define PORT_RESET       0xcf9
 #define PIN_COM1         4
+#define PIN_RTC          8
 #define PIN_SCI          9
 #define RESET_VALUE      0x06 /* written to PORT_RESET: full reset */
 #define KEYBOARD_RESET   0xfe /* command to PORT_KEYBOARD: pulse the reset line */
@@ -47,6 +55,7 @@ struct x86_machine {
     uint64_t low_ram, high_ram;       /* bytes */
     uint64_t window64, window64_size; /* for 64-bit BARs */
     uint64_t tsc_hz;
+    bool hpet_legacy; /* the HPET has the pins of the old timer and the RTC */
     struct x86_kvmclock {
         uint64_t system_time_msr;
         uint32_t version;
@@ -64,6 +73,8 @@ void ioapic_eoi(struct vm *vm, uint8_t vector);
 enum err x86_chipset_create(struct vm *vm);
 /* Host bridge, ports CF8h to CFFh, LPC bridge. After the interrupt controller. */
 enum err x86_pci_create(struct vm *vm);
+enum err x86_hpet_create(struct vm *vm);
+enum err x86_rtc_create(struct vm *vm);
 enum err x86_debug_exit_create(struct vm *vm);
 
 /* Writes RSDP and tables at X86_ACPI_TABLES; returns the RSDP's address. */
