@@ -39,7 +39,8 @@ enum dbt_exit {
 
 struct dbt_fault {
     uint64_t address; /* virtual */
-    uint32_t access;  /* enum dbt_access */
+    uint8_t access;   /* enum dbt_access */
+    bool misaligned;  /* an access that must be aligned was not; nobody looked at memory */
     uint32_t cause;   /* the guest's own */
 };
 

@@ -53,6 +53,27 @@ UNALIGNED(uint16_t)
 UNALIGNED(uint32_t)
 UNALIGNED(uint64_t)
 
+/* Ordered, or aligned by decree. */
+static bool load_special(struct dbt_frame *f, const struct interp_op *o, uint64_t va,
+                         uint64_t *result)
+{
+    enum ir_type t = o->attr;
+    unsigned size = ir_type_size(t);
+    uint64_t v = 0;
+
+    if (o->attr2 & IR_ALIGNED && !IS_ALIGNED(va, size)) {
+        f->fault = (struct dbt_fault){.address = va, .access = DBT_READ, .misaligned = true};
+        return false;
+    }
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!dbt_memory_read(f, va, size, &v))
+        return false;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    *result =
+        o->attr2 & IR_SIGNED ? ir_zero_extend(load_type(o), (uint64_t)ir_sign_extend(t, v)) : v;
+    return true;
+}
+
 static uint64_t combine(enum ir_rmw kind, enum ir_type t, uint64_t old, uint64_t v)
 {
     switch (kind) {
@@ -359,16 +380,12 @@ L_cond:
 
 #define LOAD(name, type, extended)                        \
     L_##name : va = A + (uint64_t)o->disp;                \
-    if (is_ordered(o))                                    \
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);          \
     p = dbt_tlb_lookup(f, va, sizeof(type), DBT_READ);    \
     if (likely(p))                                        \
         old = READ_AS(type, p);                           \
     else if (!dbt_memory_read(f, va, sizeof(type), &old)) \
         return fault(f, o);                               \
     DST = extended;                                       \
-    if (is_ordered(o))                                    \
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);          \
     NEXT;
     LOAD(load8, uint8_t, old)
     LOAD(load16, uint16_t, old)
@@ -400,6 +417,10 @@ L_cond:
     STORE(store32, uint32_t)
     STORE(store64, uint64_t)
 
+L_load_special:
+    if (!load_special(f, o, A + (uint64_t)o->disp, &DST))
+        return fault(f, o);
+    NEXT;
 L_probe:
     if (!dbt_memory_probe(f, A + (uint64_t)o->disp, o->attr, o->attr2 ? DBT_WRITE : DBT_READ))
         return fault(f, o);
@@ -460,6 +481,10 @@ L_poll:
     f->pc = f->pc_base + ((uint32_t)o->disp & 0xffff);
     f->count += o->c;
     return DBT_EXIT_POLL;
+L_leave_if:
+    if (likely(!A))
+        NEXT;
+    goto L_leave;
 L_exit_cond:
     EXIT_WHEN(ir_condition(o->attr, A))
 L_jump:

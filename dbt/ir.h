@@ -129,10 +129,11 @@ enum ir_flag_bit {
 
 /* attr2 of memory operations. */
 #define IR_SIGNED       0x01
+#define IR_ALIGNED      0x04 /* faults unless it is aligned to its size; atomics always do */
 #define IR_PROBED       0x02 /* a probe before it covers it: it cannot fault */
 #define IR_ORDER(order) ((uint8_t)((order) << 4))
 #define IR_ORDER_OF(op) ((enum ir_order)((op)->attr2 >> 4))
-#define IR_MEMORY_ATTR2 0x73
+#define IR_MEMORY_ATTR2 0x77
 enum ir_order { IR_RELAXED, IR_ACQUIRE, IR_ACQUIRE_PC, IR_RELEASE, IR_SEQ_CST, IR_ORDER_COUNT };
 
 enum ir_rmw {
@@ -184,7 +185,7 @@ enum ir_hint { IR_HINT_NONE, IR_HINT_CALL, IR_HINT_RETURN, IR_HINT_COUNT };
 /* Why translated code gives control to the engine; the guest PC is that of the instruction, or of
  * the next one where said. */
 enum ir_leave {
-    IR_LEAVE_INTERPRET, /* the front end's C function number imm does this instruction */
+    IR_LEAVE_INTERPRET, /* the guest's C code does this instruction; imm: its bits */
     IR_LEAVE_ILLEGAL,   /* it is not an instruction; imm: its bits */
     IR_LEAVE_FETCH,     /* fetching it faults: do it again through the MMU */
     IR_LEAVE_NEXT,      /* the unit ends before it: go on there */
@@ -234,8 +235,7 @@ struct dbt_dialect {
     const char *name; /* "riscv64" */
     const struct dbt_slot *slots;
     unsigned slot_count;
-    unsigned helper_count,
-        call_count; /* numbers below them are valid: helper, IR_LEAVE_INTERPRET */
+    unsigned helper_count; /* numbers below it are valid */
     enum dbt_fp_policy fp;
 };
 

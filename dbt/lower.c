@@ -72,6 +72,7 @@ static const uint16_t plain_handlers[IR_CODE_COUNT] = {
     [IR_helper] = H_helper,
     [IR_poll] = H_poll,
     [IR_exit_cond] = H_exit_cond,
+    [IR_leave_if] = H_leave_if,
     [IR_jump] = H_jump,
     [IR_jump_reg] = H_jump_reg,
     [IR_leave] = H_leave,
@@ -322,6 +323,8 @@ static unsigned memory_handler(const struct ir_op *op)
     static const uint16_t store[4] = {H_store8, H_store16, H_store32, H_store64};
     unsigned size = ir_type_size(ir_memory_type(op)), log = (unsigned)__builtin_ctz(size);
 
+    if (op->code == IR_load && op->attr2 & ~(IR_SIGNED | IR_PROBED))
+        return H_load_special;
     if (op->code == IR_load)
         return load[op->attr2 & IR_SIGNED ? 1 : 0][log];
     return op->code == IR_store ? store[log] : op->code == IR_rmw ? H_rmw : H_cas;
@@ -386,7 +389,7 @@ static void lower_exit(struct interp_scratch *l, unsigned i)
     const struct ir_op *op = op_at(l, i);
     uint16_t a = ir_info[op->code].operand_count ? operand(l, op->arg[0]) : 0;
     struct interp_op *o = put(l, plain_handlers[op->code]);
-    bool undone = op->code == IR_poll || op->code == IR_leave;
+    bool undone = op->code == IR_poll || op->code == IR_leave || op->code == IR_leave_if;
 
     o->a = a;
     o->attr = op->attr;
@@ -456,6 +459,7 @@ static void lower_op(struct interp_scratch *l, unsigned i)
         return;
     }
     case IR_exit_cond:
+    case IR_leave_if:
     case IR_poll:
     case IR_jump:
     case IR_jump_reg:

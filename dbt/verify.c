@@ -104,12 +104,6 @@ static bool slot_fits(const struct verifier *v, const struct ir_op *op)
            v->u->dialect->slots[op->imm].type == op->type;
 }
 
-static bool leave_fits(const struct verifier *v, const struct ir_op *op)
-{
-    return op->attr < IR_LEAVE_COUNT &&
-           (op->attr != IR_LEAVE_INTERPRET || (uint64_t)op->imm < v->u->dialect->call_count);
-}
-
 static bool attributes_fit(const struct verifier *v, const struct ir_op *op)
 {
     const struct ir_unit *u = v->u;
@@ -167,7 +161,7 @@ static bool attributes_fit(const struct verifier *v, const struct ir_op *op)
     case IR_ATTR_HINT:
         return op->attr < IR_HINT_COUNT;
     case IR_ATTR_LEAVE:
-        return leave_fits(v, op);
+        return op->attr < IR_LEAVE_COUNT;
     }
     return false;
 }
@@ -318,7 +312,7 @@ static bool check_commit(struct verifier *v, unsigned i)
     if (!v->insn_seen && (effects & (IR_FAULT | IR_SIDE | IR_STATE | IR_END)) &&
         op->code != IR_goto && op->code != IR_branch)
         return bad(v, i, "no guest instruction has begun");
-    if (v->changed && (ir_may_fault(op) || op->code == IR_poll))
+    if (v->changed && (ir_may_fault(op) || op->code == IR_poll || op->code == IR_leave_if))
         return bad(v, i, "something was changed before it, and it may fault or stop here");
     if (effects & (IR_WRITE | IR_STATE))
         v->changed = true;

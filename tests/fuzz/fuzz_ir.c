@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* Fuzzes the IR's text parser and verifier: what parses and is well-formed prints to text that
- * parses to the same unit. */
+ * parses to the same unit, and the passes leave it well-formed. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "dbt/ir.h"
+#include "dbt/pass.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 static const struct dbt_slot slots[] = {
     {"x10", IR_I64, 0}, {"x11", IR_I64, 8}, {"f10", IR_F64, 16}, {"nzcv", IR_FLAGS, 24}};
 static const struct dbt_dialect dialect = {
-    .name = "fuzz", .slots = slots, .slot_count = 4, .helper_count = 2, .call_count = 2};
+    .name = "fuzz", .slots = slots, .slot_count = 4, .helper_count = 2};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
@@ -35,6 +36,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         ir_print(&u, &out.out);
         if (strcmp(text, again) != 0)
             abort();
+        struct pass_scratch *passes = pass_scratch_create();
+        pass_simplify(passes, &u);
+        if (ir_verify(&u, &why.out) != ERR_OK)
+            abort();
+        pass_dead(passes, &u);
+        if (ir_verify(&u, &why.out) != ERR_OK)
+            abort();
+        pass_scratch_destroy(passes);
     }
     ir_unit_destroy(&u);
     return 0;

@@ -14,6 +14,7 @@
 #include "dbt/interp.c"
 #include "dbt/ir.c"
 #include "dbt/lower.c"
+#include "dbt/pass.c"
 #include "dbt/softfloat.c"
 #include "dbt/text.c"
 #include "dbt/verify.c"
@@ -95,7 +96,7 @@ static uint64_t helper_sum(struct dbt_frame *f, uint64_t a, uint64_t b, uint64_t
 }
 
 static const struct dbt_dialect dialect = {
-    .name = "test", .slots = slots, .slot_count = SLOTS, .helper_count = 1, .call_count = 4};
+    .name = "test", .slots = slots, .slot_count = SLOTS, .helper_count = 1};
 static const dbt_helper_fn helpers[] = {helper_sum};
 static const struct interp_guest guest = {.helpers = helpers, .fp = DBT_FP_RISCV};
 
@@ -352,8 +353,10 @@ static void grow(struct ir_unit *u)
     }
 }
 
+/* Half of them as the passes leave them. */
 static void test_random_units(void **state)
 {
+    struct pass_scratch *passes = pass_scratch_create();
     struct ir_unit u;
     char said[200] = "";
     struct out_buffer why;
@@ -370,16 +373,21 @@ static void test_random_units(void **state)
         for (unsigned i = 5 + n % 60; i; i--)
             grow(&u);
         ir_jump(&u, IR_HINT_NONE, 4);
-        if (ir_verify(&u, &why.out) != ERR_OK)
-            fail_msg("%s", said);
         for (unsigned s = 0; s < SLOTS; s++)
             frame->cells[s] = expected[s] = ir_zero_extend(slots[s].type, random64());
         walk(&u, expected);
+        if (n & 1)
+            pass_simplify(passes, &u);
+        if (n & 2)
+            pass_dead(passes, &u);
+        if (ir_verify(&u, &why.out) != ERR_OK)
+            fail_msg("%s", said);
         assert_int_equal(run_unit(&u), DBT_EXIT_LINK);
         assert_memory_equal(frame->cells, expected, sizeof(expected));
         assert_int_equal(frame->pc, 0x4004);
     }
     ir_unit_destroy(&u);
+    pass_scratch_destroy(passes);
 }
 
 /* ---- Memory, exits, loops ---- */

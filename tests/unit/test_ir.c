@@ -29,7 +29,7 @@ void heap_free(void *p)
 static const struct dbt_slot slots[] = {
     {"a", IR_I64, 0}, {"b", IR_I64, 8}, {"f", IR_F64, 16}, {"nzcv", IR_FLAGS, 24}};
 static const struct dbt_dialect dialect = {
-    .name = "test", .slots = slots, .slot_count = 4, .helper_count = 2, .call_count = 3};
+    .name = "test", .slots = slots, .slot_count = 4, .helper_count = 2};
 
 static char said[256];
 

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The passes of tier 1 (pass.h). */
+#include "dbt/pass.h"
+
+#include <string.h>
+#include "dbt/eval.h"
+#include "mm/heap.h"
+
+struct pass_scratch {
+    ir_value same[IR_OPS_MAX]; /* the value that stands for this one */
+    uint16_t uses[IR_OPS_MAX];
+    ir_value slot[PASS_SLOTS_MAX]; /* what the slot holds now; 0: unknown */
+    bool overwritten[PASS_SLOTS_MAX];
+};
+
+struct pass_scratch *pass_scratch_create(void)
+{
+    return heap_zalloc(sizeof(struct pass_scratch));
+}
+
+void pass_scratch_destroy(struct pass_scratch *s)
+{
+    heap_free(s);
+}
+
+static void make_nop(struct ir_op *op)
+{
+    *op = (struct ir_op){.code = IR_nop};
+}
+
+static void make_const(struct ir_op *op, uint64_t value)
+{
+    enum ir_type t = ir_result_type(op);
+
+    *op = (struct ir_op){.code = IR_const, .type = (uint8_t)t, .imm = ir_sign_extend(t, value)};
+}
+
+/* ---- Simplification ---- */
+
+static bool is_constant(const struct ir_unit *u, ir_value v)
+{
+    return u->ops[v].code == IR_const && ir_is_int(u->ops[v].type);
+}
+
+static uint64_t constant_of(const struct ir_unit *u, ir_value v)
+{
+    return ir_zero_extend(u->ops[v].type, (uint64_t)u->ops[v].imm);
+}
+
+static bool is_commutative(unsigned code)
+{
+    switch (code) {
+    case IR_add:
+    case IR_mul:
+    case IR_mulhu:
+    case IR_mulhs:
+    case IR_and:
+    case IR_or:
+    case IR_xor:
+    case IR_minu:
+    case IR_mins:
+    case IR_maxu:
+    case IR_maxs:
+    case IR_clmul:
+    case IR_clmulh:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static bool is_binary(unsigned code)
+{
+    return (code >= IR_add && code <= IR_andn) || (code >= IR_shl && code <= IR_maxs) ||
+           code == IR_clmul || code == IR_clmulh || code == IR_cmp;
+}
+
+static bool is_unary(unsigned code)
+{
+    return code == IR_not || code == IR_neg || (code >= IR_clz && code <= IR_bitrev);
+}
+
+/* Folds an operation whose operands are all constant. */
+static bool fold(struct ir_unit *u, struct ir_op *op)
+{
+    uint64_t a;
+
+    for (unsigned i = 0; i < ir_info[op->code].operand_count; i++)
+        if (!is_constant(u, op->arg[i]))
+            return false;
+    a = op->arg[0] ? constant_of(u, op->arg[0]) : 0;
+    if (is_binary(op->code))
+        make_const(op, ir_eval2(op->code, op->type, op->attr, a, constant_of(u, op->arg[1])));
+    else if (is_unary(op->code))
+        make_const(op, ir_eval1(op->code, op->type, a));
+    else if (op->code == IR_sext)
+        make_const(op, (uint64_t)ir_sign_extend(op->attr, a));
+    else if (op->code == IR_zext || op->code == IR_trunc)
+        make_const(op, a);
+    else if (op->code == IR_extract)
+        make_const(op, ir_eval_field(op->type, op->imm, op->attr2, a));
+    else if (op->code == IR_insert)
+        make_const(op, ir_eval_insert(op->imm, a, constant_of(u, op->arg[1])));
+    else
+        return false;
+    return true;
+}
+
+static bool shift_by_none(const struct ir_op *op, uint64_t count)
+{
+    return op->code >= IR_shl && op->code <= IR_rotr && (count & (ir_bits(op->type) - 1)) == 0;
+}
+
+/* With a constant second operand: the value that the operation is, or 0. May become a constant. */
+static ir_value identity(struct ir_unit *u, struct ir_op *op)
+{
+    uint64_t c = constant_of(u, op->arg[1]), ones = ir_zero_extend(op->type, UINT64_MAX);
+    unsigned code = op->code;
+
+    if (c == 0 &&
+        (code == IR_add || code == IR_sub || code == IR_or || code == IR_xor || code == IR_andn))
+        return op->arg[0];
+    if (shift_by_none(op, c) || (code == IR_and && c == ones) || (code == IR_mul && c == 1))
+        return op->arg[0];
+    if ((c == 0 && (code == IR_and || code == IR_mul)) || (c == ones && code == IR_andn))
+        make_const(op, 0);
+    else if (c == ones && code == IR_or)
+        make_const(op, ones);
+    return 0;
+}
+
+/* trunc of what was extended from the same type. */
+static ir_value undo_extension(const struct ir_unit *u, const struct ir_op *op)
+{
+    const struct ir_op *from = &u->ops[op->arg[0]];
+
+    if (op->code == IR_trunc && (from->code == IR_sext || from->code == IR_zext) &&
+        from->attr == op->type)
+        return from->arg[0];
+    return 0;
+}
+
+/* address = base + constant: the constant goes into the displacement. */
+static void fold_address(struct ir_unit *u, struct ir_op *op)
+{
+    const struct ir_op *base = &u->ops[op->arg[0]];
+
+    while (base->code == IR_add && is_constant(u, base->arg[1])) {
+        int64_t disp;
+
+        if (__builtin_add_overflow(op->imm, u->ops[base->arg[1]].imm, &disp) ||
+            disp != (int32_t)disp)
+            return;
+        op->imm = disp;
+        op->arg[0] = base->arg[0];
+        base = &u->ops[op->arg[0]];
+    }
+}
+
+/* The value that stands for operation `i`, or 0 when it stays. */
+static ir_value simplify(struct ir_unit *u, struct ir_op *op)
+{
+    if (ir_info[op->code].effects & IR_FAULT) {
+        fold_address(u, op);
+        return 0;
+    }
+    if (op->code == IR_select && is_constant(u, op->arg[0]))
+        return constant_of(u, op->arg[0]) ? op->arg[1] : op->arg[2];
+    if (op->code == IR_select && op->arg[1] == op->arg[2])
+        return op->arg[1];
+    if (!is_binary(op->code))
+        return fold(u, op) ? 0 : undo_extension(u, op);
+    if (fold(u, op))
+        return 0;
+    if (is_commutative(op->code) && is_constant(u, op->arg[0])) {
+        ir_value c = op->arg[0];
+
+        op->arg[0] = op->arg[1];
+        op->arg[1] = c;
+    }
+    return op->code != IR_cmp && is_constant(u, op->arg[1]) ? identity(u, op) : 0;
+}
+
+/* get and set against what is known of their slot; true: the operation is gone. */
+static bool simplify_slot(struct pass_scratch *s, struct ir_op *op, ir_value i)
+{
+    ir_value *held = &s->slot[op->imm];
+
+    if (op->code == IR_get && *held) {
+        s->same[i] = *held;
+        return true;
+    }
+    if (op->code == IR_set && *held == op->arg[0])
+        return true;
+    *held = op->code == IR_get ? i : op->arg[0];
+    return false;
+}
+
+static void simplify_block(struct pass_scratch *s, struct ir_unit *u, const struct ir_block *b)
+{
+    memset(s->slot, 0, u->dialect->slot_count * sizeof(s->slot[0]));
+    for (unsigned i = b->first; i < b->first + b->count; i++) {
+        struct ir_op *op = &u->ops[i];
+
+        s->same[i] = (ir_value)i;
+        for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)
+            op->arg[a] = s->same[op->arg[a]];
+        if (op->code == IR_get || op->code == IR_set) {
+            if (simplify_slot(s, op, (ir_value)i))
+                make_nop(op);
+        } else if (ir_info[op->code].operand_count) {
+            ir_value other = simplify(u, op);
+
+            if (other) {
+                s->same[i] = other;
+                make_nop(op);
+            }
+        }
+    }
+}
+
+void pass_simplify(struct pass_scratch *s, struct ir_unit *u)
+{
+    if (u->dialect->slot_count > PASS_SLOTS_MAX)
+        return;
+    for (unsigned i = 0; i < u->op_count; i++)
+        s->same[i] = (ir_value)i;
+    for (unsigned b = 0; b < u->block_count; b++)
+        simplify_block(s, u, &u->blocks[b]);
+}
+
+/* ---- Dead code ---- */
+
+/* Only its value matters. */
+static bool is_removable(const struct ir_op *op)
+{
+    return ir_info[op->code].result != '-' && op->code != IR_param &&
+           (ir_info[op->code].effects == IR_PURE || op->code == IR_get);
+}
+
+/* Can somebody see the guest's state here? */
+static bool is_observer(const struct ir_op *op)
+{
+    return ir_may_fault(op) || (ir_info[op->code].effects & (IR_SIDE | IR_END));
+}
+
+static void remove_op(struct pass_scratch *s, struct ir_op *op)
+{
+    for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)
+        s->uses[op->arg[a]]--;
+    make_nop(op);
+}
+
+static void dead_in_block(struct pass_scratch *s, struct ir_unit *u, const struct ir_block *b)
+{
+    unsigned slots = u->dialect->slot_count;
+
+    memset(s->overwritten, 0, slots * sizeof(s->overwritten[0]));
+    for (unsigned i = b->first + b->count; i-- > b->first;) {
+        struct ir_op *op = &u->ops[i];
+
+        if (is_removable(op) && s->uses[i] == 0) {
+            remove_op(s, op);
+        } else if (op->code == IR_set) {
+            if (s->overwritten[op->imm])
+                remove_op(s, op);
+            else
+                s->overwritten[op->imm] = true;
+        } else if (op->code == IR_get) {
+            s->overwritten[op->imm] = false;
+        } else if (is_observer(op)) {
+            memset(s->overwritten, 0, slots * sizeof(s->overwritten[0]));
+        }
+    }
+}
+
+void pass_dead(struct pass_scratch *s, struct ir_unit *u)
+{
+    if (u->dialect->slot_count > PASS_SLOTS_MAX)
+        return;
+    memset(s->uses, 0, u->op_count * sizeof(s->uses[0]));
+    for (unsigned i = 1; i < u->op_count; i++)
+        for (unsigned a = 0; a < ir_info[u->ops[i].code].operand_count; a++)
+            s->uses[u->ops[i].arg[a]]++;
+    for (unsigned b = u->block_count; b-- > 0;)
+        dead_in_block(s, u, &u->blocks[b]);
+}
