@@ -19,6 +19,7 @@ enum lock_rank {
     RANK_VM,            /* a VM's life cycle and memory map (mutex) */
     RANK_DEVICE,        /* a guest device */
     RANK_QUEUE,         /* a virtqueue */
+    RANK_SWITCH_LIST,   /* the list of virtual switches (mutex) */
     RANK_SWITCH,        /* ports of a virtual switch */
     RANK_QUEUE_RX,      /* a receive queue of a network device, filled by the one that sends */
     RANK_PCI,           /* configuration space of a guest's PCI function */

@@ -104,6 +104,7 @@ static void vm_free_devices(struct vm *vm)
 
 static void vm_teardown(struct vm *vm)
 {
+    virtio_vm_pause(vm); /* other guests send to it until then */
     vm_free_vcpus(vm);
     if (vm->engine_data)
         vm->engine->vm_destroy(vm);

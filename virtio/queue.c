@@ -181,6 +181,33 @@ size_t virtq_write(struct virtq *q, struct virtq_chain *c, const void *from, siz
     return wanted - left;
 }
 
+static void stream_seek(const struct stream *s, uint32_t total, uint32_t offset)
+{
+    uint32_t left = MIN(offset, total);
+
+    *s->at = *s->offset = *s->done = 0;
+    while (left) {
+        struct virtq_buffer piece = stream_piece(s, left);
+
+        left -= piece.length;
+        stream_advance(s, piece.length);
+    }
+}
+
+void virtq_seek_out(struct virtq_chain *c, uint32_t offset)
+{
+    struct stream s = out_stream(c);
+
+    stream_seek(&s, c->out_bytes, offset);
+}
+
+void virtq_seek_in(struct virtq_chain *c, uint32_t offset)
+{
+    struct stream s = in_stream(c);
+
+    stream_seek(&s, c->in_bytes, offset);
+}
+
 /* Pins the beginning of `piece` and cuts it to what lies in one block of host memory. */
 static enum err pin_piece(struct guest_memory *m, struct virtq_buffer *piece, void **span)
 {

@@ -124,6 +124,9 @@ size_t virtq_write(struct virtq *q, struct virtq_chain *c, const void *from, siz
  * copy. */
 size_t virtq_copy(struct virtq *to_queue, struct virtq_chain *to, struct virtq *from_queue,
                   struct virtq_chain *from, size_t size);
+/* The stream goes on `offset` bytes after its beginning. */
+void virtq_seek_out(struct virtq_chain *c, uint32_t offset);
+void virtq_seek_in(struct virtq_chain *c, uint32_t offset);
 static inline uint32_t virtq_readable(const struct virtq_chain *c)
 {
     return c->out_bytes - c->out_done;

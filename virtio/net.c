@@ -1,0 +1,516 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Network cards (VirtIO 1.2, 5.1) on virtual switches. A frame is copied once, by the vCPU that
+ * sends it, from its buffers to the receiver's; checksums and large TCP frames pass as they are
+ * when the receiver can take them, otherwise they are completed in software first. A receiver
+ * without buffers loses the frame, which is counted.
+ */
+#include <string.h>
+#include "kernel/vm.h"
+#include "mm/heap.h"
+#include "virtio/device.h"
+#include "virtio/net_offload.h"
+#include "virtio/switch.h"
+
+/* Features (5.1.3). */
+#define F_CSUM          BIT(0)
+#define F_GUEST_CSUM    BIT(1)
+#define F_MTU           BIT(3)
+#define F_MAC           BIT(5)
+#define F_GUEST_TSO4    BIT(7)
+#define F_GUEST_TSO6    BIT(8)
+#define F_GUEST_ECN     BIT(9)
+#define F_HOST_TSO4     BIT(11)
+#define F_HOST_TSO6     BIT(12)
+#define F_HOST_ECN      BIT(13)
+#define F_MRG_RXBUF     BIT(15)
+#define F_STATUS        BIT(16)
+#define F_CTRL_VQ       BIT(17)
+#define F_MQ            BIT(22)
+#define F_CTRL_MAC_ADDR BIT(23)
+
+#define STATUS_LINK_UP 1
+
+/* The control queue (5.1.6.5). */
+#define CTRL_MAC      1
+#define CTRL_MAC_SET  1
+#define CTRL_MQ       4
+#define CTRL_MQ_PAIRS 0
+#define CTRL_OK       0
+#define CTRL_ERR      1
+
+#define QUEUE_SIZE   1024
+#define PAIRS_MAX    8
+#define PCI_CLASS    0x020000 /* Ethernet controller */
+#define ETHER_HEADER 14u
+#define VLAN_TAG     4u
+#define HEAD_SIZE    54u /* what is looked at: Ethernet, IP and ports */
+#define GSO_MAX      (65535u + ETHER_HEADER + VLAN_TAG)
+#define TOUCHED_MAX  16
+#define MAC_LOCAL    0x02 /* first byte: one station, locally administered */
+
+/* 5.1.4 */
+struct net_config {
+    uint8_t mac[VSWITCH_MAC_SIZE];
+    uint16_t status, max_pairs, mtu;
+};
+
+/* A receive queue that got frames in the current batch of a sender. */
+struct touched {
+    struct vswitch_port *port;
+    struct virtq *queue;
+};
+
+/* What the sender of a transmit queue needs; its owner is who holds that queue's lock. */
+struct sender {
+    struct touched touched[TOUCHED_MAX];
+    unsigned touched_count;
+    uint8_t *frame, *segment; /* for work in software, made when it is needed first */
+};
+
+struct virtio_net {
+    struct virtio_device virtio;
+    struct net_config config;
+    struct vswitch_port *port;
+    uint32_t max_frame;                 /* without segmentation, headers included */
+    unsigned pairs_max;                 /* offered */
+    uint32_t pairs;                     /* in use; atomic */
+    struct virtq_chain more[PAIRS_MAX]; /* of receive queues: the chains after a frame's first */
+    struct sender senders[PAIRS_MAX];
+    uint64_t sent, sent_bytes, send_errors, received, received_bytes, dropped; /* atomic */
+};
+
+LOCK_CLASS(receive_class, "receive queue", RANK_QUEUE_RX);
+
+/* A frame on its way, between sender and receivers. */
+struct frame {
+    struct virtq *queue;
+    struct virtq_chain *chain;
+    struct sender *sender;
+    struct net_header header;
+    uint32_t length;
+    uint8_t head[HEAD_SIZE];
+    const uint8_t *flat; /* all of it as the sender left it, when somebody needed that; NULL */
+};
+
+static struct virtio_net *of(struct virtio_device *d)
+{
+    return container_of(d, struct virtio_net, virtio);
+}
+
+static void count(uint64_t *counter, uint64_t by)
+{
+    __atomic_fetch_add(counter, by, __ATOMIC_RELAXED);
+}
+
+/* ---- Receiving: what a sender does to a receive queue; its lock is held ---- */
+
+/* Where the bytes come from: the sender's chain, or a buffer. */
+struct source {
+    struct frame *frame;
+    const uint8_t *bytes; /* NULL: the chain, whose stream stands at the frame's beginning */
+    uint32_t length;
+};
+
+static uint32_t put_piece(struct virtq *q, struct virtq_chain *c, struct source *s, uint32_t left)
+{
+    size_t put = s->bytes ? virtq_write(q, c, s->bytes + (s->length - left), left)
+                          : virtq_copy(q, c, s->frame->queue, s->frame->chain, left);
+
+    return (uint32_t)put;
+}
+
+/* Spreads the frame over further chains. Returns how many bytes did not fit; *buffers counts. */
+static uint32_t put_more(struct virtio_net *net, struct virtq *q, struct source *s, uint32_t left,
+                         uint16_t *buffers)
+{
+    struct virtq_chain *c = &net->more[q->index / 2];
+
+    while (left && virtq_pop(q, c)) {
+        uint32_t put = put_piece(q, c, s, left);
+
+        virtq_push(q, c);
+        ++*buffers;
+        left -= put;
+        if (!put)
+            break;
+    }
+    return left;
+}
+
+/* The count of buffers is known last and stands in the first one. */
+static void patch_buffers(struct virtq *q, uint16_t buffers)
+{
+    virtq_seek_in(&q->chain, offsetof(struct net_header, buffers));
+    virtq_write(q, &q->chain, &buffers, sizeof(buffers));
+}
+
+/* Puts one frame into the queue, or nothing. */
+static bool put_frame(struct virtio_net *net, struct virtq *q, const struct net_header *header,
+                      struct source *s)
+{
+    struct virtq_position before = q->at;
+    struct net_header h = *header;
+    uint32_t left = s->length;
+
+    h.buffers = 1;
+    if (!virtq_pop(q, &q->chain))
+        return false;
+    if (virtq_write(q, &q->chain, &h, NET_HDR_SIZE) == NET_HDR_SIZE)
+        left -= put_piece(q, &q->chain, s, left);
+    virtq_push(q, &q->chain);
+    if (left && virtio_has(&net->virtio, F_MRG_RXBUF)) {
+        left = put_more(net, q, s, left, &h.buffers);
+        if (!left)
+            patch_buffers(q, h.buffers);
+    }
+    if (left)
+        virtq_rewind(q, &before);
+    return left == 0;
+}
+
+/* What the receiver takes, as bits for net_header_valid(). */
+static uint64_t gso_accepted(const struct virtio_device *d, uint64_t tso4, uint64_t tso6,
+                             uint64_t ecn)
+{
+    return (virtio_has(d, tso4) ? BIT(NET_GSO_TCPV4) : 0) |
+           (virtio_has(d, tso6) ? BIT(NET_GSO_TCPV6) : 0) | (virtio_has(d, ecn) ? BIT(7) : 0);
+}
+
+static bool takes_as_is(const struct virtio_net *net, const struct frame *f)
+{
+    if (!(f->header.flags & NET_HDR_NEEDS_CSUM))
+        return true;
+    return virtio_has(&net->virtio, F_GUEST_CSUM) &&
+           net_header_valid(&f->header, f->length,
+                            gso_accepted(&net->virtio, F_GUEST_TSO4, F_GUEST_TSO6, F_GUEST_ECN));
+}
+
+/* The whole frame in the sender's buffer. False: no memory, or a bad buffer of the sender. */
+static bool flatten(struct frame *f)
+{
+    struct sender *s = f->sender;
+
+    if (f->flat)
+        return true;
+    if (!s->frame)
+        s->frame = heap_alloc(GSO_MAX);
+    if (!s->segment)
+        s->segment = heap_alloc(GSO_MAX);
+    if (!s->frame || !s->segment)
+        return false;
+    virtq_seek_out(f->chain, NET_HDR_SIZE);
+    if (virtq_read(f->queue, f->chain, s->frame, f->length) != f->length)
+        return false;
+    f->flat = s->frame;
+    return true;
+}
+
+/* For a receiver that lacks what the frame asks for: checksum filled in, cut into segments. */
+static bool put_in_software(struct virtio_net *net, struct virtq *q, struct frame *f)
+{
+    static const struct net_header plain;
+    struct source s = {.frame = f, .length = f->length};
+    struct net_segments segments;
+    bool all = true;
+
+    if (!flatten(f))
+        return false;
+    s.bytes = f->sender->segment;
+    if (f->header.gso_type == NET_GSO_NONE) {
+        memcpy(f->sender->segment, f->flat, f->length);
+        net_checksum_fill(f->sender->segment, f->length, &f->header);
+        return put_frame(net, q, &plain, &s);
+    }
+    if (!net_segments_begin(&segments, f->flat, f->length, &f->header))
+        return false;
+    while (all && (s.length = net_segments_next(&segments, f->sender->segment)) > 0)
+        all = put_frame(net, q, &plain, &s);
+    return all;
+}
+
+/* Frames of one flow go to one queue: addresses and ports decide. */
+static struct virtq *receive_queue(struct virtio_net *net, const struct frame *f)
+{
+    uint32_t pairs = __atomic_load_n(&net->pairs, __ATOMIC_RELAXED), hash = 0;
+
+    for (unsigned i = HEAD_SIZE - 28; pairs > 1 && i < HEAD_SIZE - 16; i++)
+        hash = hash * 31 + f->head[i];
+    return &net->virtio.queues[2 * (hash % pairs)];
+}
+
+static bool receive(struct virtio_net *net, struct virtq *q, struct frame *f)
+{
+    struct source s = {.frame = f, .length = f->length};
+    bool done;
+
+    if (!virtio_queue_begin(q))
+        return false;
+    if (takes_as_is(net, f)) {
+        virtq_seek_out(f->chain, NET_HDR_SIZE);
+        done = put_frame(net, q, &f->header, &s);
+    } else {
+        done = put_in_software(net, q, f);
+    }
+    virtio_queue_end(q);
+    return done;
+}
+
+/* ---- Sending ---- */
+
+static void signal_receiver(struct touched *t)
+{
+    if (virtio_queue_begin(t->queue)) {
+        virtq_flush(t->queue);
+        virtio_queue_end(t->queue);
+    }
+    vswitch_put(t->port);
+}
+
+/* Remembers to signal the queue at the end of the batch. True: the reference to the port is kept.
+ */
+static bool touch(struct sender *s, struct vswitch_port *port, struct virtq *q)
+{
+    for (unsigned i = 0; i < s->touched_count; i++)
+        if (s->touched[i].queue == q)
+            return false;
+    if (s->touched_count == TOUCHED_MAX)
+        signal_receiver(&s->touched[--s->touched_count]);
+    s->touched[s->touched_count++] = (struct touched){port, q};
+    return true;
+}
+
+static bool deliver(struct vswitch_port *to, void *frame)
+{
+    struct frame *f = frame;
+    struct virtio_net *net = to->owner;
+    struct virtq *q = receive_queue(net, f);
+
+    if (receive(net, q, f)) {
+        count(&net->received, 1);
+        count(&net->received_bytes, f->length);
+    } else {
+        count(&net->dropped, 1);
+    }
+    return touch(f->sender, to, q);
+}
+
+/* Reads header and beginning of the frame; false: it is none that may be sent. */
+static bool frame_read(struct virtio_net *net, struct frame *f)
+{
+    uint64_t allowed = gso_accepted(&net->virtio, F_HOST_TSO4, F_HOST_TSO6, F_HOST_ECN);
+    uint32_t most;
+
+    if (virtq_read(f->queue, f->chain, &f->header, NET_HDR_SIZE) != NET_HDR_SIZE)
+        return false;
+    f->length = virtq_readable(f->chain);
+    f->header.flags &= virtio_has(&net->virtio, F_CSUM) ? NET_HDR_NEEDS_CSUM : 0;
+    most = f->header.gso_type == NET_GSO_NONE ? net->max_frame : GSO_MAX;
+    if (f->length < ETHER_HEADER || f->length > most ||
+        !net_header_valid(&f->header, f->length, allowed))
+        return false;
+    return virtq_read(f->queue, f->chain, f->head, MIN(f->length, HEAD_SIZE)) ==
+           MIN(f->length, HEAD_SIZE);
+}
+
+static void transmit(struct virtio_net *net, struct virtq *q, struct virtq_chain *c)
+{
+    struct frame f = {.queue = q, .chain = c, .sender = &net->senders[q->index / 2 % PAIRS_MAX]};
+
+    if (!frame_read(net, &f) ||
+        !vswitch_forward(net->port, f.head, f.head + VSWITCH_MAC_SIZE, deliver, &f)) {
+        count(&net->send_errors, 1);
+        return;
+    }
+    count(&net->sent, 1);
+    count(&net->sent_bytes, f.length);
+}
+
+static void batch_end(struct virtio_device *d, struct virtq *q)
+{
+    struct sender *s = &of(d)->senders[q->index / 2 % PAIRS_MAX];
+
+    while (q->index % 2 && s->touched_count)
+        signal_receiver(&s->touched[--s->touched_count]);
+}
+
+/* ---- The control queue ---- */
+
+static uint8_t control_mac(struct virtio_net *net, struct virtq *q, struct virtq_chain *c)
+{
+    uint8_t mac[VSWITCH_MAC_SIZE];
+
+    if (virtq_read(q, c, mac, sizeof(mac)) != sizeof(mac))
+        return CTRL_ERR;
+    memcpy(net->config.mac, mac, sizeof(mac));
+    return CTRL_OK;
+}
+
+static uint8_t control_pairs(struct virtio_net *net, struct virtq *q, struct virtq_chain *c)
+{
+    uint16_t pairs;
+
+    if (virtq_read(q, c, &pairs, sizeof(pairs)) != sizeof(pairs) || !pairs ||
+        pairs > net->pairs_max)
+        return CTRL_ERR;
+    __atomic_store_n(&net->pairs, pairs, __ATOMIC_RELAXED);
+    return CTRL_OK;
+}
+
+static void control(struct virtio_net *net, struct virtq *q, struct virtq_chain *c)
+{
+    uint8_t command[2] = {0}, answer = CTRL_ERR;
+
+    virtq_read(q, c, command, sizeof(command));
+    if (command[0] == CTRL_MAC && command[1] == CTRL_MAC_SET)
+        answer = control_mac(net, q, c);
+    else if (command[0] == CTRL_MQ && command[1] == CTRL_MQ_PAIRS)
+        answer = control_pairs(net, q, c);
+    virtq_write(q, c, &answer, sizeof(answer));
+}
+
+static bool request(struct virtio_device *d, struct virtq *q, struct virtq_chain *c)
+{
+    if (q->index % 2)
+        transmit(of(d), q, c);
+    else
+        control(of(d), q, c);
+    return true;
+}
+
+/* ---- Life ---- */
+
+/* Where MQ was not negotiated, the control queue comes right after the first pair (5.1.2). */
+static bool features_ok(struct virtio_device *d)
+{
+    unsigned pairs = virtio_has(d, F_MQ) ? of(d)->pairs_max : 1;
+
+    for (unsigned i = 0; i < d->queue_count; i += 2)
+        d->queues[i].passive = i < 2 * pairs;
+    return true;
+}
+
+static void reset(struct virtio_device *d)
+{
+    __atomic_store_n(&of(d)->pairs, 1, __ATOMIC_RELAXED);
+}
+
+static void destroy(struct virtio_device *d)
+{
+    struct virtio_net *net = of(d);
+
+    if (net->port)
+        vswitch_detach(net->port);
+    virtio_device_destroy(d);
+    for (unsigned i = 0; i < PAIRS_MAX; i++) {
+        virtq_chain_destroy(&net->more[i]);
+        heap_free(net->senders[i].frame);
+        heap_free(net->senders[i].segment);
+    }
+    heap_free(net);
+}
+
+static enum err net_loaded(void *object)
+{
+    struct virtio_net *net = object;
+
+    if (!net->pairs || net->pairs > net->pairs_max) {
+        net->pairs = 1;
+        return ERR_INVALID;
+    }
+    return features_ok(&net->virtio) ? ERR_OK : ERR_INVALID;
+}
+
+STATE_TABLE_HOOKS(net_state, "virtio-net", 1, NULL, net_loaded,
+                  STATE_ARRAY(struct virtio_net, config.mac, 1),
+                  STATE_FIELD(struct virtio_net, pairs, 1));
+
+static const struct virtio_device_ops net_ops = {
+    .name = "virtio-net",
+    .id = VIRTIO_ID_NET,
+    .pci_class = PCI_CLASS,
+    .request = request,
+    .batch_end = batch_end,
+    .features_ok = features_ok,
+    .reset = reset,
+    .destroy = destroy,
+    .state = &net_state,
+};
+
+/* The configuration's address, or one that stays the same as long as guest and order of cards do:
+ * locally administered, from the guest's name (FNV-1a). */
+static void choose_mac(struct virtio_net *net, const struct config_net *config, const char *name,
+                       unsigned index)
+{
+    uint64_t hash = 0xcbf29ce484222325ULL;
+
+    if (config->has_mac) {
+        memcpy(net->config.mac, config->mac, VSWITCH_MAC_SIZE);
+        return;
+    }
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * 0x100000001b3ULL;
+    hash = (hash ^ index) * 0x100000001b3ULL;
+    net->config.mac[0] = MAC_LOCAL;
+    for (unsigned i = 1; i < VSWITCH_MAC_SIZE; i++)
+        net->config.mac[i] = (uint8_t)(hash >> (8 * i));
+}
+
+static void choose_features(struct virtio_net *net)
+{
+    net->virtio.features |= F_CSUM | F_GUEST_CSUM | F_MTU | F_MAC | F_GUEST_TSO4 | F_GUEST_TSO6 |
+                            F_GUEST_ECN | F_HOST_TSO4 | F_HOST_TSO6 | F_HOST_ECN | F_MRG_RXBUF |
+                            F_STATUS | F_CTRL_VQ | F_CTRL_MAC_ADDR;
+    if (net->pairs_max > 1)
+        net->virtio.features |= F_MQ;
+}
+
+/* Receive queues are locked by those that send, who hold their own queue's lock. */
+static enum err init_queues(struct virtio_net *net, struct vm *vm)
+{
+    enum err e = virtio_device_init(&net->virtio, &net_ops, vm, 2 * net->pairs_max + 1, QUEUE_SIZE);
+
+    for (unsigned i = 0; e == ERR_OK && i < net->virtio.queue_count; i += 2)
+        mutex_init(&net->virtio.queues[i].lock, &receive_class);
+    for (unsigned i = 0; e == ERR_OK && i < net->pairs_max; i++)
+        e = virtq_chain_init(&net->more[i], &net->virtio.queues[2 * i]);
+    return e;
+}
+
+static enum err create_one(struct vm *vm, const struct config_net *config, unsigned index)
+{
+    struct virtio_net *net = heap_zalloc(sizeof(*net));
+    enum err e;
+
+    if (!net)
+        return ERR_NO_MEMORY;
+    net->virtio.vm = vm;
+    net->pairs = 1;
+    net->pairs_max = (unsigned)MIN(vm->config->cpus, (uint64_t)PAIRS_MAX);
+    net->max_frame = (uint32_t)config->network->mtu + ETHER_HEADER + VLAN_TAG;
+    choose_mac(net, config, vm->name, index);
+    net->config.status = STATUS_LINK_UP;
+    net->config.max_pairs = (uint16_t)net->pairs_max;
+    net->config.mtu = (uint16_t)config->network->mtu;
+    e = init_queues(net, vm);
+    if (e == ERR_OK)
+        e = vswitch_attach(config->network, net->config.mac, net, &net->port);
+    if (e != ERR_OK) {
+        destroy(&net->virtio);
+        return e;
+    }
+    choose_features(net);
+    net->virtio.config = &net->config;
+    net->virtio.config_size = sizeof(net->config);
+    return virtio_attach(&net->virtio, VIRTIO_SLOT_NET + (int)index);
+}
+
+static enum err virtio_net_create(struct vm *vm)
+{
+    enum err e = ERR_OK;
+
+    for (unsigned i = 0; e == ERR_OK && i < vm->config->net_count; i++)
+        e = create_one(vm, &vm->config->nets[i], i);
+    return e;
+}
+VIRTIO_MAKER("network cards", virtio_net_create);
