@@ -280,28 +280,30 @@ enum err virtio_vm_create(struct vm *vm)
     return e;
 }
 
-void virtio_vm_pause(struct vm *vm)
+void virtio_device_pause(struct virtio_device *d)
 {
-    for (struct virtio_device *d = vm->virtio; d; d = d->next) {
-        mutex_lock(&d->lock);
-        d->paused = true;
-        live_update(d);
-        for (unsigned i = 0; i < d->queue_count; i++) {
-            mutex_lock(&d->queues[i].lock);
-            mutex_unlock(&d->queues[i].lock);
-        }
-        mutex_unlock(&d->lock);
+    mutex_lock(&d->lock);
+    d->paused = true;
+    live_update(d);
+    for (unsigned i = 0; i < d->queue_count; i++) {
+        mutex_lock(&d->queues[i].lock);
+        mutex_unlock(&d->queues[i].lock);
     }
+    mutex_unlock(&d->lock);
 }
 
-void virtio_vm_resume(struct vm *vm)
+void virtio_device_resume(struct virtio_device *d)
 {
-    for (struct virtio_device *d = vm->virtio; d; d = d->next) {
-        mutex_lock(&d->lock);
-        d->paused = false;
-        live_update(d);
-        mutex_unlock(&d->lock);
-        for (unsigned i = 0; i < d->queue_count; i++)
-            virtio_queue_kick(d, i);
-    }
+    mutex_lock(&d->lock);
+    d->paused = false;
+    live_update(d);
+    mutex_unlock(&d->lock);
+    for (unsigned i = 0; i < d->queue_count; i++)
+        virtio_queue_kick(d, i);
+}
+
+void virtio_vm_pause(struct vm *vm)
+{
+    for (struct virtio_device *d = vm->virtio; d; d = d->next)
+        virtio_device_pause(d);
 }

@@ -158,9 +158,8 @@ TABLE_DECLARE(virtio_makers, struct virtio_maker);
 
 /* Creates all devices of `vm`; after machine_create(). */
 enum err virtio_vm_create(struct vm *vm) MUST_CHECK;
-/* Waits until no queue of the VM is being served and keeps it so, until resumed. Thread context. */
+/* Before the VM is taken apart: as virtio_device_pause() for all of its devices. */
 void virtio_vm_pause(struct vm *vm);
-void virtio_vm_resume(struct vm *vm);
 
 /* ---- For transports ---- */
 
@@ -181,6 +180,9 @@ void virtio_config_store(struct virtio_device *d, uint64_t offset, unsigned size
 void virtio_queue_notify(struct virtio_device *d, unsigned index);
 /* device_ops.reset and destroy of the transport. */
 void virtio_device_reset(struct virtio_device *d);
+/* device_ops.quiesce and resume: waits until no queue is being served, and keeps it so. */
+void virtio_device_pause(struct virtio_device *d);
+void virtio_device_resume(struct virtio_device *d);
 /* device_ops.state_each: the device, its queues and what is its own. */
 void virtio_state_each(struct virtio_device *d, state_visit visit, void *arg);
 /* Ends the worker: before the queue goes. */

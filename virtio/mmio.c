@@ -250,6 +250,16 @@ static void mmio_reset(struct device *device)
     acknowledge(m, UINT32_MAX);
 }
 
+static void mmio_quiesce(struct device *device)
+{
+    virtio_device_pause(container_of(device, struct virtio_mmio, device)->virtio);
+}
+
+static void mmio_resume(struct device *device)
+{
+    virtio_device_resume(container_of(device, struct virtio_mmio, device)->virtio);
+}
+
 static void mmio_destroy(struct device *device)
 {
     struct virtio_mmio *m = container_of(device, struct virtio_mmio, device);
@@ -282,6 +292,8 @@ static const struct device_ops mmio_ops = {
     .read = mmio_read,
     .write = mmio_write,
     .reset = mmio_reset,
+    .quiesce = mmio_quiesce,
+    .resume = mmio_resume,
     .destroy = mmio_destroy,
     .lockless = true,
     .state_each = mmio_state_each,

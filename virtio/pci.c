@@ -416,6 +416,16 @@ static void pci_reset(struct device *device)
     pci_function_reset(&p->function);
 }
 
+static void pci_quiesce(struct device *device)
+{
+    virtio_device_pause(container_of(device, struct virtio_pci, device)->virtio);
+}
+
+static void pci_resume(struct device *device)
+{
+    virtio_device_resume(container_of(device, struct virtio_pci, device)->virtio);
+}
+
 static void pci_destroy(struct device *device)
 {
     struct virtio_pci *p = container_of(device, struct virtio_pci, device);
@@ -448,6 +458,8 @@ static void pci_state_each(struct device *device, state_visit visit, void *arg)
 static const struct device_ops pci_device_ops = {
     .name = "VirtIO over PCI",
     .reset = pci_reset,
+    .quiesce = pci_quiesce,
+    .resume = pci_resume,
     .destroy = pci_destroy,
     .lockless = true,
     .state_each = pci_state_each,
