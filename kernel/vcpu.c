@@ -66,17 +66,20 @@ static inline enum exit_action handle_exit(struct vcpu *v, const struct vm_exit 
     }
 }
 
-/* Sleeps until an interrupt, a request or the guest's own timer. */
+/* Sleeps until an interrupt, a request or the guest's own timer. Masked from the look to the sleep:
+ * a host interrupt that brings work on this CPU does not wake its own thread. */
 static void vcpu_idle(struct vcpu *v)
 {
     const struct guest_isa *isa = v->vm->isa;
+    uint64_t flags = host_irq_save();
 
     while (!__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) && !isa->has_work(v)) {
         uint64_t deadline = isa->idle_deadline ? isa->idle_deadline(v) : UINT64_MAX;
 
         if (!thread_sleep_until(deadline))
-            return;
+            break;
     }
+    host_irq_restore(flags);
 }
 
 enum attention { ATTEND_ENTER, ATTEND_AGAIN, ATTEND_LEAVE };

@@ -26,7 +26,7 @@ struct page_table;
 
 struct pt_format {
     const char *name;       /* "Sv48x4" */
-    uint8_t levels;         /* of tables: 3 or 4 */
+    uint8_t levels;         /* of tables: 2 to 4 */
     uint8_t root_order;     /* pages of the root table: 4 KiB << root_order (G-stage: 2; stage 2:
                                concatenated tables) */
     uint8_t address_bits;   /* of input addresses; for signed formats the high half counts as

@@ -122,6 +122,7 @@ static enum exit_action arm_handle_exit(struct vcpu *v, const struct vm_exit *ex
     switch (exit->kind) {
     case EXIT_IDLE:
         arm_state(v)->pc += 4;
+        vgic_sync(v); /* what waits in a list register is work too */
         return ACTION_IDLE;
     case EXIT_HYPERCALL:
         return arm_hypercall(v, exit);
@@ -160,7 +161,6 @@ TABLE_ENTRY(guest_isas, struct guest_isa, isa_aarch64) = {
     .vcpu_destroy = arm_vcpu_destroy,
     .load = arm_load,
     .before_run = vgic_before_run,
-    .after_run = vgic_after_run,
     .has_work = vgic_has_work,
     .startup = arm_startup,
     .idle_deadline = arm_idle_deadline,

@@ -50,6 +50,7 @@ struct vgic {
     struct device distributor, redistributors, v2m;
     struct spinlock lock; /* the shared interrupts; taken after a vCPU's own lock */
     uint32_t ctlr;
+    uint32_t busy; /* a bit for each bank that has something for a list register */
     struct vgic_bank banks[VGIC_BANKS]; /* [0] is unused */
     uint64_t route[VGIC_LINES];         /* GICD_IROUTER */
     uint16_t target[VGIC_LINES];        /* the vCPU that it means */
@@ -58,7 +59,7 @@ struct vgic {
 struct arm_vcpu {
     struct spinlock lock; /* the private interrupts */
     struct vgic_bank bank;
-    uint32_t news;     /* atomic: list registers must be looked at before the next entry */
+    uint32_t lr_new;   /* list registers that went in as pending */
     bool sleeping;     /* GICR_WAKER.ProcessorSleep */
     uint32_t starting; /* atomic: PSCI CPU_ON was called, not yet carried out */
     uint64_t start_pc, start_context;
@@ -111,21 +112,16 @@ extern const struct irqchip_ops vgic_ops;
 enum err vgic_create(struct vm *vm) MUST_CHECK;
 void vgic_vcpu_init(struct vcpu *v);
 void vgic_before_run(struct vcpu *v);
-void vgic_after_run(struct vcpu *v);
 bool vgic_has_work(struct vcpu *v);
+/* On v's own thread, or in an interrupt of the CPU where it is loaded: takes back what its list
+ * registers hold, as before it sleeps. They are filled again before the next entry. */
+void vgic_sync(struct vcpu *v);
 /* The level of a private interrupt. Any context. */
 void vgic_set_private(struct vcpu *v, unsigned irq, bool level);
 /* A write of ICC_SGI1R_EL1 or its like. */
 void vgic_send_sgi(struct vcpu *v, uint64_t value);
-/* v's list registers are out of date; it will look. */
-void vgic_news(struct vcpu *v);
 /* A rising edge of shared interrupt `irq` and back. Any context. */
 void vgic_pulse(struct vm *vm, unsigned irq);
-/* With the lock: something of the shared `bank` changed: tells whom it concerns. */
-void vgic_bank_changed(struct vm *vm, unsigned bank);
-
-/* vgic_mmio.c */
-extern const struct device_ops vgic_distributor_ops, vgic_redistributor_ops;
 
 /* gicv2m.c: message-signalled interrupts. */
 enum err gicv2m_create(struct vm *vm) MUST_CHECK;

@@ -105,6 +105,7 @@ static enum exit_action psci(struct vcpu *v, uint32_t function)
         return ACTION_RESUME;
     case PSCI_CPU_SUSPEND: /* as a standby state: continues after an interrupt */
         answer(v, PSCI_SUCCESS);
+        vgic_sync(v);
         return ACTION_IDLE;
     case PSCI_CPU_OFF:
         __atomic_store_n(&v->running, false, __ATOMIC_RELEASE);

@@ -16,7 +16,8 @@ enum arm_group {
     ARM_SYSTEM = 1u << 1,  /* sys */
     ARM_FP = 1u << 2,      /* fp */
     ARM_TIMER = 1u << 3,   /* timer */
-    ARM_GIC = 1u << 4,     /* gic, list registers excepted: those are valid after every exit */
+    ARM_GIC = 1u << 4,     /* gic, list registers excepted */
+    ARM_LIST = 1u << 5,    /* gic: the first lr_used list registers, hcr */
 };
 
 /* EL1 and EL0 registers: field, name in the Arm ARM. */
@@ -41,18 +42,19 @@ struct arm_timer {
 
 /* The GICv3 CPU interface (IHI 0069H, 12.4): what ICH_* registers hold. */
 struct arm_gic {
-    uint64_t hcr; /* ICH_HCR_EL2 for the next entry; after an exit as the hardware left it */
     uint64_t vmcr;
     uint64_t ap0r[4], ap1r[4];
+    uint64_t hcr;            /* ICH_HCR_EL2; fetched: with the count of ends without a register */
     uint64_t lr[ARM_LR_MAX]; /* the first lr_used ones */
     uint32_t lr_used;
     uint32_t lr_count; /* that the engine has */
-    uint32_t lr_new;   /* those that went in as pending */
-    bool timer_held;   /* the virtual timer's interrupt is pending or active in the guest: the
-                          hardware's, tied to it, is active */
+    /* The virtual timer's interrupt is pending or active in a list register: the hardware's, tied
+     * to it, is active. */
+    bool timer_held;
     bool timer_drop; /* the virtual timer's line went down before the guest took its interrupt: end
                         the hardware's */
     void (*timer_fired)(struct vcpu *v); /* the machine's: the virtual timer's interrupt came */
+    void (*maintenance)(struct vcpu *v); /* the machine's: list registers want to be looked at */
 };
 
 struct arm_state {
@@ -94,9 +96,10 @@ struct arm_state {
 #define ARM_LR_PRIORITY 48
 #define ARM_LR_PINTID   32
 /* ICH_HCR_EL2, 12.4.8 */
-#define ARM_ICH_EN   BIT(0)
-#define ARM_ICH_UIE  BIT(1)
-#define ARM_ICH_NPIE BIT(3)
+#define ARM_ICH_EN        BIT(0)
+#define ARM_ICH_UIE       BIT(1)
+#define ARM_ICH_LRENPIE   BIT(2)
+#define ARM_ICH_EOI_COUNT 27 /* to bit 31 */
 /* ICH_VMCR_EL2 at reset: nothing enabled, all priorities masked */
 #define ARM_VMCR_RESET 0
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The guest GICv3's registers: distributor (IHI 0069H, 12.9) and redistributors (12.11), affinity
  * routing always on, one security state. */
-#include "arch/aarch64/guest/machine.h"
+#include "arch/aarch64/guest/vgic.h"
 
 #define GICD_CTLR    0x0000
 #define GICD_TYPER   0x0004
@@ -10,7 +10,7 @@
 #define GIC_PIDR2    0xffe8
 #define GIC_PIDR2_V3 0x3b
 
-#define CTLR_GROUPS  3u
+#define CTLR_GROUPS  (VGIC_CTLR_GROUP0 | VGIC_CTLR_GROUP1)
 #define CTLR_ARE     (1u << 4)
 #define CTLR_DS      (1u << 6)
 #define TYPER_IDBITS (9u << 19) /* interrupt ids of 10 bits */
@@ -211,9 +211,10 @@ static void distributor_set(struct vm *vm, uint64_t offset, unsigned size, uint6
     struct place p;
     unsigned irq;
 
-    if (offset == GICD_CTLR)
+    if (offset == GICD_CTLR) {
         g->ctlr = value & CTLR_GROUPS;
-    else if (is_route(offset, &irq))
+        vgic_all_changed(vm);
+    } else if (is_route(offset, &irq))
         route_write(vm, irq, offset, size, value);
     else if (find_place(offset, &p) && p.bank) {
         place_write(&g->banks[p.bank], &p, size, value);
@@ -225,10 +226,12 @@ static uint64_t distributor_read(struct device *d, struct vcpu *vcpu, unsigned r
                                  uint64_t offset, unsigned size)
 {
     struct vgic *g = container_of(d, struct vgic, distributor);
-    uint64_t flags = spin_lock_irq(&g->lock), value;
+    uint64_t flags, value;
 
-    (void)vcpu;
     (void)region;
+    if (vcpu)
+        vgic_sync(vcpu);
+    flags = spin_lock_irq(&g->lock);
     value = distributor_get(g, offset, size);
     spin_unlock_irq(&g->lock, flags);
     return value;
@@ -238,10 +241,12 @@ static void distributor_write(struct device *d, struct vcpu *vcpu, unsigned regi
                               unsigned size, uint64_t value)
 {
     struct vgic *g = container_of(d, struct vgic, distributor);
-    uint64_t flags = spin_lock_irq(&g->lock);
+    uint64_t flags;
 
-    (void)vcpu;
     (void)region;
+    if (vcpu)
+        vgic_sync(vcpu);
+    flags = spin_lock_irq(&g->lock);
     distributor_set(d->vm, offset, size, value);
     spin_unlock_irq(&g->lock, flags);
 }
@@ -311,10 +316,12 @@ static uint64_t redistributor_read(struct device *d, struct vcpu *vcpu, unsigned
                                    uint64_t offset, unsigned size)
 {
     struct vcpu *v = frame_owner(d, offset);
-    uint64_t flags = spin_lock_irq(&arm_vcpu(v)->lock), value;
+    uint64_t flags, value;
 
-    (void)vcpu;
     (void)region;
+    if (vcpu)
+        vgic_sync(vcpu);
+    flags = spin_lock_irq(&arm_vcpu(v)->lock);
     value = redistributor_get(v, offset % MACHINE_GICR_SIZE, size);
     spin_unlock_irq(&arm_vcpu(v)->lock, flags);
     return value;
@@ -324,10 +331,12 @@ static void redistributor_write(struct device *d, struct vcpu *vcpu, unsigned re
                                 uint64_t offset, unsigned size, uint64_t value)
 {
     struct vcpu *v = frame_owner(d, offset);
-    uint64_t flags = spin_lock_irq(&arm_vcpu(v)->lock);
+    uint64_t flags;
 
-    (void)vcpu;
     (void)region;
+    if (vcpu)
+        vgic_sync(vcpu);
+    flags = spin_lock_irq(&arm_vcpu(v)->lock);
     redistributor_set(v, offset % MACHINE_GICR_SIZE, size, value);
     spin_unlock_irq(&arm_vcpu(v)->lock, flags);
 }

@@ -28,8 +28,9 @@ struct host_cpu {
     void *redistributor;    /* GICv3: this CPU's RD_base, mapped */
     void (*fpu_save)(void *owner); /* a guest's FP and SIMD registers are live here: saves them */
     void *fpu_owner;
-    void *timer_vcpu; /* whose virtual timer may fire here, or NULL */
-    void (*timer_fired)(void *vcpu);
+    void *guest; /* the vCPU that is loaded here, or NULL */
+    void (*guest_timer)(void *vcpu);
+    void (*guest_maintenance)(void *vcpu);
 };
 
 struct cpu;

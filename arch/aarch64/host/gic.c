@@ -286,10 +286,18 @@ static bool guest_timer_fired(void)
 {
     struct host_cpu *h = &this_cpu()->host;
 
-    if (!h->timer_vcpu)
+    if (!h->guest)
         return false;
-    h->timer_fired(h->timer_vcpu);
+    h->guest_timer(h->guest);
     return true;
+}
+
+static void guest_maintenance(void)
+{
+    struct host_cpu *h = &this_cpu()->host;
+
+    if (h->guest)
+        h->guest_maintenance(h->guest);
 }
 
 static void handle(unsigned irq)
@@ -305,7 +313,9 @@ static void handle(unsigned irq)
         timer_interrupt();
     else if (irq == arm_timer_virtual_irq() && guest_timer_fired())
         return;
-    else if (irq != gic_maintenance_irq())
+    else if (irq == gic_maintenance_irq())
+        guest_maintenance();
+    else
         irq_dispatch(irq);
     /* The end of a level interrupt comes after its handler has quieted the device. */
     deactivate(irq);
@@ -326,22 +336,20 @@ void gic_handle(void)
     }
 }
 
-void gic_guest_timer_end(void)
+void gic_guest_timer_hold(bool held)
 {
     char *sgi = (char *)this_cpu()->host.redistributor + GICR_SGI_BASE;
 
-    mmio_write32(sgi + GICD_ICACTIVER, 1u << arm_timer_virtual_irq());
+    mmio_write32(sgi + (held ? GICD_ISACTIVER : GICD_ICACTIVER), 1u << arm_timer_virtual_irq());
 }
 
-void gic_guest_timer(void *vcpu, void (*fired)(void *vcpu), bool held)
+void gic_guest_interrupts(void *vcpu, void (*timer)(void *vcpu), void (*maintenance)(void *vcpu))
 {
     struct host_cpu *h = &this_cpu()->host;
-    char *sgi = (char *)h->redistributor + GICR_SGI_BASE;
 
-    if (held)
-        mmio_write32(sgi + (vcpu ? GICD_ISACTIVER : GICD_ICACTIVER), 1u << arm_timer_virtual_irq());
-    h->timer_vcpu = vcpu;
-    h->timer_fired = fired;
+    h->guest = vcpu;
+    h->guest_timer = timer;
+    h->guest_maintenance = maintenance;
 }
 
 void host_ipi_send(struct cpu *cpu, enum host_ipi kind)

@@ -48,12 +48,13 @@ enum err gic_cpu_init(struct cpu *cpu) MUST_CHECK;
 void gic_handle(void);
 unsigned gic_maintenance_irq(void);
 void gic_report(struct out *out);
-/* From now on fired(vcpu) is called when the virtual timer's interrupt comes on this CPU; it stays
- * active until the guest's end of interrupt. `held`: this guest has one that it has not ended yet.
- * NULL: nobody's from now on. Masked. */
-void gic_guest_timer(void *vcpu, void (*fired)(void *vcpu), bool held);
-/* Ends the virtual timer's interrupt on this CPU in the guest's stead. */
-void gic_guest_timer_end(void);
+/* From now on timer(vcpu) is called when the virtual timer's interrupt comes on this CPU, which
+ * stays active until the guest's end of interrupt, and maintenance(vcpu) when its list registers
+ * want to be looked at. NULL: nobody's from now on. Masked. */
+void gic_guest_interrupts(void *vcpu, void (*timer)(void *vcpu), void (*maintenance)(void *vcpu));
+/* Makes the virtual timer's interrupt active on this CPU, for a guest that has one that it has not
+ * ended yet, or ends it in the guest's stead. */
+void gic_guest_timer_hold(bool held);
 /* Private interrupt `irq` of this CPU: unmask, level triggered. */
 void gic_ppi_enable(unsigned irq);
 

@@ -13,6 +13,13 @@ struct el2_vm {
     uint64_t vtcr;
 };
 
+/* Per vCPU: what this CPU's list registers hold while it is loaded. */
+struct el2_vcpu {
+    uint64_t hcr;
+    uint64_t lr[ARM_LR_MAX];
+    uint32_t lr_live; /* those beyond are 0 */
+};
+
 /* Why el2_enter() returned: the vector. */
 enum el2_vector { EL2_SYNC, EL2_IRQ, EL2_FIQ, EL2_SERROR };
 
@@ -36,9 +43,11 @@ void stage2_flush_local(void);
 /* registers.c: groups between the canonical state and the hardware. */
 void registers_load(struct arm_state *s, uint64_t groups);
 void registers_save(struct arm_state *s, uint64_t groups);
-/* List registers, around each run. */
-void list_registers_load(const struct arm_gic *g);
-void list_registers_save(struct arm_gic *g);
+/* List registers. */
+void list_registers_load(struct el2_vcpu *e, const struct arm_gic *g);
+void list_registers_save(struct el2_vcpu *e, struct arm_gic *g);
+/* Nothing is delivered any more; what they hold was saved. */
+void list_registers_off(struct el2_vcpu *e);
 unsigned list_register_count(void);
 void timer_stop(void);
 void id_registers_read(struct arm_state *s);

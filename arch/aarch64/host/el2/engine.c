@@ -145,15 +145,18 @@ static enum err el2_vcpu_init(struct vcpu *v)
 {
     struct arm_state *s = v->state;
 
+    v->engine_data = heap_zalloc(sizeof(struct el2_vcpu));
+    if (!v->engine_data)
+        return ERR_NO_MEMORY;
     s->gic.lr_count = MIN(list_register_count(), (unsigned)ARM_LR_MAX);
     s->physical_bits = stage2_address_bits();
     id_registers_read(s);
-    v->engine_data = s;
     return ERR_OK;
 }
 
 static void el2_vcpu_destroy(struct vcpu *v)
 {
+    heap_free(v->engine_data);
     v->engine_data = NULL;
 }
 
@@ -174,6 +177,17 @@ static void timer_fired(void *vcpu)
     struct arm_state *s = v->state;
 
     s->gic.timer_fired(v);
+}
+
+/* In the host's interrupt: silent until the list registers are written anew. */
+static void maintenance(void *vcpu)
+{
+    struct vcpu *v = vcpu;
+    struct arm_state *s = v->state;
+
+    vcpu_dirty(v, ARM_LIST);
+    list_registers_off(v->engine_data);
+    s->gic.maintenance(v);
 }
 
 /* What stays the same for all guests, on each CPU that is about to run one. */
@@ -211,7 +225,18 @@ static void el2_load(struct vcpu *v)
     isb();
     h->fpu_owner = v;
     h->fpu_save = fpu_give_back;
-    gic_guest_timer(v, timer_fired, s->gic.timer_held);
+    gic_guest_interrupts(v, timer_fired, maintenance);
+    if (s->gic.timer_held)
+        gic_guest_timer_hold(true);
+}
+
+static void el2_fetch(struct vcpu *v, uint64_t groups)
+{
+    struct arm_state *s = v->state;
+
+    if (groups & ARM_LIST)
+        list_registers_save(v->engine_data, &s->gic);
+    registers_save(s, groups);
 }
 
 static void el2_put(struct vcpu *v)
@@ -219,17 +244,15 @@ static void el2_put(struct vcpu *v)
     struct arm_state *s = v->state;
     struct host_cpu *h = &this_cpu()->host;
 
-    registers_save(s, ~v->reg_valid);
+    el2_fetch(v, ~v->reg_valid);
     timer_stop();
+    list_registers_off(v->engine_data);
     isb();
-    gic_guest_timer(NULL, NULL, s->gic.timer_held);
+    gic_guest_interrupts(NULL, NULL, NULL);
+    if (s->gic.timer_held)
+        gic_guest_timer_hold(false);
     h->fpu_save = NULL;
     h->fpu_owner = NULL;
-}
-
-static void el2_fetch(struct vcpu *v, uint64_t groups)
-{
-    registers_save(v->state, groups);
 }
 
 static void el2_flush(struct vcpu *v)
@@ -327,23 +350,30 @@ static void sync_exit(struct vcpu *v, struct vm_exit *exit)
     exit->isa.info[0] = esr;
 }
 
+static NOINLINE void write_dirty(struct vcpu *v)
+{
+    struct arm_state *s = v->state;
+
+    registers_load(s, v->reg_dirty);
+    if (v->reg_dirty & ARM_LIST)
+        list_registers_load(v->engine_data, &s->gic);
+    if (v->reg_dirty & ARM_FP)
+        this_cpu()->host.fpu_save = fpu_give_back;
+    if (s->gic.timer_drop) {
+        gic_guest_timer_hold(false);
+        s->gic.timer_drop = false;
+    }
+    v->reg_dirty = 0;
+}
+
 static void el2_run(struct vcpu *v, struct vm_exit *exit)
 {
     struct arm_state *s = v->state;
     enum el2_vector vector;
 
-    if (unlikely(v->reg_dirty & ~(uint64_t)ARM_GENERAL)) {
-        registers_load(s, v->reg_dirty);
-        v->reg_dirty = 0;
-        this_cpu()->host.fpu_save = fpu_give_back;
-    }
-    if (unlikely(s->gic.timer_drop)) {
-        gic_guest_timer_end();
-        s->gic.timer_drop = false;
-    }
-    list_registers_load(&s->gic);
+    if (unlikely(v->reg_dirty & ~(uint64_t)ARM_GENERAL))
+        write_dirty(v);
     vector = el2_enter(s);
-    list_registers_save(&s->gic);
     v->reg_valid = ARM_GENERAL;
     switch (vector) {
     case EL2_SYNC:

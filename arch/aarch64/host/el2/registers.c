@@ -210,36 +210,64 @@ unsigned list_register_count(void)
     return (unsigned)(sysreg_read(ICH_VTR) & 31) + 1;
 }
 
-/* From the last used one down to 0. */
-void list_registers_load(const struct arm_gic *g)
+static void list_register_write(unsigned i, uint64_t value)
 {
-    switch (g->lr_used) {
-#define X(i, name)                    \
-    case i + 1:                       \
-        sysreg_write(name, g->lr[i]); \
-        __attribute__((fallthrough));
+    switch (i) {
+#define X(i_, name)                \
+    case i_:                       \
+        sysreg_write(name, value); \
+        break;
         LIST_REGISTERS(X)
 #undef X
-    case 0:
-        break;
     }
-    sysreg_write(ICH_HCR, g->hcr);
 }
 
-void list_registers_save(struct arm_gic *g)
+/* Writes what differs from what is there. */
+void list_registers_load(struct el2_vcpu *e, const struct arm_gic *g)
 {
-    switch (g->lr_used) {
-#define X(i, name)                    \
-    case i + 1:                       \
-        g->lr[i] = sysreg_read(name); \
-        sysreg_write(name, 0);        \
+    for (unsigned i = 0; i < g->lr_used; i++) {
+        if (i < e->lr_live && e->lr[i] == g->lr[i])
+            continue;
+        list_register_write(i, g->lr[i]);
+        e->lr[i] = g->lr[i];
+    }
+    for (unsigned i = g->lr_used; i < e->lr_live; i++)
+        list_register_write(i, 0);
+    e->lr_live = g->lr_used;
+    if (e->hcr == g->hcr)
+        return;
+    sysreg_write(ICH_HCR, g->hcr);
+    e->hcr = g->hcr;
+}
+
+/* From the last one that is in use down to 0. */
+void list_registers_save(struct el2_vcpu *e, struct arm_gic *g)
+{
+    switch (e->lr_live) {
+#define X(i, name)                               \
+    case i + 1:                                  \
+        e->lr[i] = g->lr[i] = sysreg_read(name); \
         __attribute__((fallthrough));
         LIST_REGISTERS(X)
 #undef X
     case 0:
         break;
     }
-    sysreg_write(ICH_HCR, 0);
+    for (unsigned i = 0; i < e->lr_live; i++)
+        if (g->lr[i] & ARM_LR_HW)
+            g->timer_held = g->lr[i] & (ARM_LR_PENDING | ARM_LR_ACTIVE);
+    if (g->hcr & ARM_ICH_LRENPIE)
+        e->hcr = g->hcr = sysreg_read(ICH_HCR);
+}
+
+void list_registers_off(struct el2_vcpu *e)
+{
+    for (unsigned i = 0; i < e->lr_live; i++)
+        list_register_write(i, 0);
+    e->lr_live = 0;
+    if (e->hcr)
+        sysreg_write(ICH_HCR, 0);
+    e->hcr = 0;
 }
 
 /* ---- ID registers ---- */

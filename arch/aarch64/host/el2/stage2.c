@@ -118,11 +118,13 @@ static void s2_publish(struct page_table *pt, uint64_t gpa, uint64_t size)
 #define S2_FORMAT(name_, levels_, bits_, order_)                                                \
     {                                                                                           \
         .name = (name_), .levels = (levels_), .root_order = (order_), .address_bits = (bits_),  \
-        .max_leaf_1g = true, .break_before_make = true, .leaf = s2_leaf, .table = s2_table,     \
+        .max_leaf_1g = (levels_) > 2, .break_before_make = true, .leaf = s2_leaf, .table = s2_table,     \
         .present = s2_present, .is_leaf = s2_is_leaf, .address = s2_address, .attrs = s2_attrs, \
         .flush = s2_flush, .publish = s2_publish,                                               \
     }
 static const struct pt_format formats[] = {
+    S2_FORMAT("stage 2, 31 bits", 2, 31, 1), S2_FORMAT("stage 2, 32 bits", 2, 32, 2),
+    S2_FORMAT("stage 2, 33 bits", 2, 33, 3), S2_FORMAT("stage 2, 34 bits", 2, 34, 4),
     S2_FORMAT("stage 2, 36 bits", 3, 36, 0), S2_FORMAT("stage 2, 39 bits", 3, 39, 0),
     S2_FORMAT("stage 2, 42 bits", 3, 42, 3), S2_FORMAT("stage 2, 44 bits", 4, 44, 0),
     S2_FORMAT("stage 2, 48 bits", 4, 48, 0),
@@ -148,7 +150,7 @@ const struct pt_format *stage2_format(uint64_t limit)
 uint64_t stage2_vtcr(const struct pt_format *format)
 {
     uint64_t range = MIN(id_field(sysreg_read(id_aa64mmfr0_el1), 0), 5u);
-    uint64_t start = format->levels == 4 ? 2 : 1; /* SL0: level 0 or level 1 */
+    uint64_t start = format->levels - 2u; /* SL0: 0 begins at level 2, 2 at level 0 */
 
     return VTCR_RES1 | (64u - format->address_bits) | start << VTCR_SL0_SHIFT | VTCR_IRGN0_WB |
            VTCR_ORGN0_WB | VTCR_SH0_INNER | range << VTCR_PS_SHIFT |
