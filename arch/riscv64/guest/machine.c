@@ -40,22 +40,40 @@ static void timer_fired(struct guest_timer *t)
     vcpu_request(hart->vcpu, VCPU_REQUEST_IRQ);
 }
 
+LOCK_CLASS(fence_class, "guest hart's fences", RANK_IRQCHIP);
+
 static enum err vcpu_setup(struct vcpu *v)
 {
-    struct riscv_state *s = riscv_state(v);
     struct riscv_hart *hart = heap_zalloc(sizeof(*hart));
 
     if (!hart)
         return ERR_NO_MEMORY;
     hart->vcpu = v;
     hart->hart_state = RISCV_HART_STOPPED;
+    hart->software_timer = !riscv_machine(v->vm)->hardware_timer;
     hart->timer_set = UINT64_MAX;
+    spin_init(&hart->fence_lock, &fence_class);
     guest_timer_init(&hart->timer, &v->vm->clock, timer_fired);
     v->isa_data = hart;
-    s->prv = RISCV_PRV_S;
-    s->sstatus = RISCV_SSTATUS_UXL_64;
-    s->stimecmp = UINT64_MAX;
+    riscv_hart_reset(v, 0, 0);
     return ERR_OK;
+}
+
+void riscv_hart_reset(struct vcpu *v, uint64_t address, uint64_t opaque)
+{
+    struct riscv_state *s = riscv_state(v);
+
+    s->pc = address;
+    s->prv = RISCV_PRV_S;
+    s->x[RISCV_A0] = v->id;
+    s->x[RISCV_A1] = opaque;
+    s->satp = 0;
+    s->sie = 0;
+    s->sstatus = RISCV_SSTATUS_UXL_64;
+    s->lines = s->raise = s->sip = 0;
+    s->senvcfg = s->scounteren = 0;
+    s->stimecmp = UINT64_MAX;
+    WRITE_ONCE(riscv_hart(v)->news, 1);
 }
 
 static void vcpu_teardown(struct vcpu *v)
@@ -80,30 +98,67 @@ static void update_timer(struct vcpu *v)
     struct riscv_hart *hart = riscv_hart(v);
 
     if (timer_due(v)) {
-        s->sip |= RISCV_SIP_STIP;
+        s->lines |= RISCV_SIP_STIP;
         return;
     }
-    s->sip &= ~RISCV_SIP_STIP;
+    s->lines &= ~RISCV_SIP_STIP;
     if (hart->timer_set != s->stimecmp) {
         hart->timer_set = s->stimecmp;
         guest_timer_set(&hart->timer, guest_clock_from_counter(&v->vm->clock, s->stimecmp));
     }
 }
 
+void riscv_hart_notify(struct vcpu *v)
+{
+    __atomic_store_n(&riscv_hart(v)->news, 1, __ATOMIC_RELEASE);
+    vcpu_request(v, VCPU_REQUEST_IRQ);
+}
+
+static bool external_pending(const struct vcpu *v)
+{
+    return riscv_plic_pending(v->vm, v->id);
+}
+
+/* The end of SBI's suspension (9.4, table 9.3). */
+static void resume(struct vcpu *v, struct riscv_state *s, struct riscv_hart *hart)
+{
+    __atomic_store_n(&hart->hart_state, RISCV_HART_STARTED, __ATOMIC_SEQ_CST);
+    if (!hart->resumes_at_pc)
+        return;
+    hart->resumes_at_pc = false;
+    vcpu_dirty(v, RISCV_CSR);
+    s->pc = hart->resume_pc;
+    s->prv = RISCV_PRV_S;
+    s->x[RISCV_A0] = v->id;
+    s->x[RISCV_A1] = hart->resume_opaque;
+    s->satp = 0;
+    s->sstatus &= ~RISCV_SSTATUS_SIE;
+}
+
+static void take_news(struct vcpu *v, struct riscv_state *s, struct riscv_hart *hart)
+{
+    __atomic_store_n(&hart->news, 0, __ATOMIC_SEQ_CST);
+    if (hart->hart_state == RISCV_HART_SUSPENDED)
+        resume(v, s, hart);
+    if (__atomic_exchange_n(&hart->ipi, 0, __ATOMIC_SEQ_CST)) {
+        s->raise |= RISCV_SIP_SSIP;
+        v->stats.injected++;
+    }
+    if (external_pending(v)) {
+        v->stats.injected += !(s->lines & RISCV_SIP_SEIP);
+        s->lines |= RISCV_SIP_SEIP;
+    } else {
+        s->lines &= ~RISCV_SIP_SEIP;
+    }
+}
+
 static void before_run(struct vcpu *v)
 {
-    struct riscv_state *s = riscv_state(v);
     struct riscv_hart *hart = riscv_hart(v);
 
-    v->irq_news = true; /* timer and SEIP are looked at before each entry */
-    if (unlikely(__atomic_load_n(&hart->ipi, __ATOMIC_RELAXED)) &&
-        __atomic_exchange_n(&hart->ipi, 0, __ATOMIC_SEQ_CST))
-        s->sip |= RISCV_SIP_SSIP;
-    if (riscv_plic_pending(v->vm, v->id))
-        s->sip |= RISCV_SIP_SEIP;
-    else
-        s->sip &= ~RISCV_SIP_SEIP;
-    if (!riscv_machine(v->vm)->hardware_timer)
+    if (unlikely(__atomic_load_n(&hart->news, __ATOMIC_RELAXED)))
+        take_news(v, riscv_state(v), hart);
+    if (unlikely(hart->software_timer))
         update_timer(v);
 }
 
@@ -111,10 +166,10 @@ static void before_run(struct vcpu *v)
 static bool has_work(struct vcpu *v)
 {
     const struct riscv_state *s = riscv_state(v);
-    uint64_t pending = s->sip & RISCV_SIP_SSIP;
+    uint64_t pending = (s->sip | s->raise) & RISCV_SIP_SSIP;
 
     pending |= __atomic_load_n(&riscv_hart(v)->ipi, __ATOMIC_SEQ_CST) ? RISCV_SIP_SSIP : 0;
-    pending |= riscv_plic_pending(v->vm, v->id) ? RISCV_SIP_SEIP : 0;
+    pending |= external_pending(v) ? RISCV_SIP_SEIP : 0;
     pending |= timer_due(v) ? RISCV_SIP_STIP : 0;
     return pending & s->sie;
 }
@@ -133,7 +188,7 @@ static enum exit_action go_idle(struct vcpu *v)
 /* ---- Exceptions ---- */
 
 /* Enters the guest's S-mode trap handler (12.1.2, 12.1.6 to 9). */
-static void inject(struct vcpu *v, uint64_t cause, uint64_t value)
+void riscv_inject(struct vcpu *v, uint64_t cause, uint64_t value)
 {
     struct riscv_state *s = riscv_state(v);
 
@@ -157,7 +212,7 @@ static enum exit_action virtual_instruction(struct vcpu *v, uint64_t instruction
         riscv_state(v)->pc += 4;
         return go_idle(v);
     }
-    inject(v, RISCV_CAUSE_ILLEGAL, instruction);
+    riscv_inject(v, RISCV_CAUSE_ILLEGAL, instruction);
     return ACTION_RESUME;
 }
 
@@ -204,7 +259,7 @@ static enum exit_action access_fault(struct vcpu *v, const struct vm_exit *exit)
                      : exit->memory.access == PT_READ ? RISCV_CAUSE_LOAD_ACCESS
                                                       : RISCV_CAUSE_STORE_ACCESS;
 
-    inject(v, cause, exit->memory.gva);
+    riscv_inject(v, cause, exit->memory.gva);
     return ACTION_RESUME;
 }
 

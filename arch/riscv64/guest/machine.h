@@ -30,19 +30,44 @@ struct riscv_machine {
     bool hardware_timer; /* stimecmp raises STIP without help */
 };
 
+/* SBI 2.0, table 9.1. */
 enum riscv_hart_state {
     RISCV_HART_STARTED = 0,
     RISCV_HART_STOPPED = 1,
-    RISCV_HART_START_PENDING = 2
+    RISCV_HART_START_PENDING = 2,
+    RISCV_HART_SUSPENDED = 4,
+};
+
+/* What other vCPUs ask of this one's caches and address translation, done before its next entry. */
+enum riscv_fence {
+    RISCV_FENCE_I = 1u << 0,
+    RISCV_FENCE_VMA = 1u << 1,   /* everything */
+    RISCV_FENCE_PAGES = 1u << 2, /* the ranges listed */
+};
+
+#define RISCV_ASID_ALL      (~0UL)
+#define RISCV_FENCE_RANGES  4
+#define RISCV_FENCE_MAXIMUM (64 * PAGE_SIZE) /* bytes of a range: more are done as everything */
+
+struct riscv_fence_range {
+    uint64_t start, size, asid; /* page aligned */
 };
 
 /* vcpu->isa_data */
 struct riscv_hart {
-    struct guest_timer timer; /* raises STIP where the engine has no timer of its own */
+    uint32_t news;       /* atomic: before_run() has something to look at */
+    bool software_timer; /* the engine has no timer of its own: before_run() raises STIP */
+    uint32_t ipi;        /* atomic: SSIP was asked for */
+    uint32_t fences;     /* atomic: enum riscv_fence */
+    struct spinlock fence_lock;
+    unsigned range_count; /* under fence_lock, as the ranges */
+    struct riscv_fence_range ranges[RISCV_FENCE_RANGES];
+    struct guest_timer timer; /* for software_timer */
     struct vcpu *vcpu;
     uint64_t timer_set;  /* the stimecmp that `timer` is set for */
-    uint32_t ipi;        /* atomic: SSIP was asked for */
     uint32_t hart_state; /* atomic: enum riscv_hart_state */
+    bool resumes_at_pc;  /* suspended for good: runs on at resume_pc with resume_opaque */
+    uint64_t resume_pc, resume_opaque;
 };
 
 static inline struct riscv_machine *riscv_machine(const struct vm *vm)
@@ -60,6 +85,11 @@ static inline struct riscv_state *riscv_state(const struct vcpu *v)
     return v->state;
 }
 
+static inline bool riscv_is_ram(const struct vm *vm, uint64_t address)
+{
+    return address - RISCV_RAM_BASE < vm->config->memory;
+}
+
 /* The guest's time CSR now. */
 static inline uint64_t riscv_time(const struct vm *vm)
 {
@@ -71,8 +101,19 @@ extern const struct irqchip_ops riscv_plic_irqchip;
 enum err riscv_plic_create(struct vm *vm) MUST_CHECK;
 bool riscv_plic_pending(const struct vm *vm, unsigned hart);
 
+/* machine.c: something that before_run() takes to the vCPU has come. Any context. */
+void riscv_hart_notify(struct vcpu *v);
+/* Enters the guest's S-mode trap handler. */
+void riscv_inject(struct vcpu *v, uint64_t cause, uint64_t value);
+/* To the state in which SBI starts a hart (9.1): at `pc`, a0 = its id, a1 = `opaque`. */
+void riscv_hart_reset(struct vcpu *v, uint64_t pc, uint64_t opaque);
+
 /* sbi.c */
 enum exit_action riscv_sbi_call(struct vcpu *v);
+/* For the engine, before an entry: what fences are asked for; their ranges are copied when the
+ * result has RISCV_FENCE_PAGES. */
+uint32_t riscv_fences_take(struct riscv_hart *hart,
+                           struct riscv_fence_range ranges[RISCV_FENCE_RANGES], unsigned *count);
 
 /* fdt.c: writes the device tree into `buffer`; its size goes to *used. */
 struct riscv_boot {

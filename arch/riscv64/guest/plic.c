@@ -57,9 +57,8 @@ static unsigned best(const struct riscv_plic *p, const struct plic_context *c)
     return found;
 }
 
-/* Recomputes every context's line after a change. `by`: the vCPU that made it and looks itself
- * before it runs on. Under the lock. */
-static void update(struct riscv_plic *p, const struct vcpu *by)
+/* Recomputes every context's line after a change. Under the lock. */
+static void update(struct riscv_plic *p)
 {
     struct vm *vm = p->device.vm;
 
@@ -70,8 +69,8 @@ static void update(struct riscv_plic *p, const struct vcpu *by)
         if (line == c->external)
             continue;
         WRITE_ONCE(c->external, line);
-        if (vm->vcpus && vm->vcpus[i] && vm->vcpus[i] != by)
-            vcpu_request(vm->vcpus[i], VCPU_REQUEST_IRQ);
+        if (vm->vcpus && vm->vcpus[i])
+            riscv_hart_notify(vm->vcpus[i]);
     }
 }
 
@@ -89,7 +88,7 @@ static void complete(struct riscv_plic *p, const struct plic_context *c, uint64_
         p->claimed[source / 32] &= ~(1u << source % 32);
 }
 
-static uint64_t read_context(struct riscv_plic *p, uint64_t offset, const struct vcpu *v)
+static uint64_t read_context(struct riscv_plic *p, uint64_t offset)
 {
     uint64_t index = offset / PLIC_CONTEXT_STRIDE, reg = offset % PLIC_CONTEXT_STRIDE;
     uint64_t value = 0;
@@ -100,12 +99,12 @@ static uint64_t read_context(struct riscv_plic *p, uint64_t offset, const struct
         return p->context[index].threshold;
     if (reg == PLIC_CLAIM) {
         value = claim(p, &p->context[index]);
-        update(p, v);
+        update(p);
     }
     return value;
 }
 
-static uint64_t read_locked(struct riscv_plic *p, uint64_t offset, const struct vcpu *v)
+static uint64_t read_locked(struct riscv_plic *p, uint64_t offset)
 {
     if (offset < PLIC_PENDING)
         return offset / 4 < RISCV_PLIC_PINS ? p->priority[offset / 4] : 0;
@@ -120,7 +119,7 @@ static uint64_t read_locked(struct riscv_plic *p, uint64_t offset, const struct 
 
         return index < p->contexts && w < PLIC_WORDS ? p->context[index].enable[w] : 0;
     }
-    return read_context(p, offset - PLIC_CONTEXT, v);
+    return read_context(p, offset - PLIC_CONTEXT);
 }
 
 static void write_locked(struct riscv_plic *p, uint64_t offset, uint32_t value)
@@ -150,8 +149,9 @@ static uint64_t plic_read(struct device *d, struct vcpu *v, unsigned region, uin
 {
     struct riscv_plic *p = container_of(d, struct riscv_plic, device);
     uint64_t flags = spin_lock_irq(&p->lock);
-    uint64_t value = read_locked(p, offset, v);
+    uint64_t value = read_locked(p, offset);
 
+    (void)v;
     (void)region;
     (void)size;
     spin_unlock_irq(&p->lock, flags);
@@ -164,10 +164,11 @@ static void plic_write(struct device *d, struct vcpu *v, unsigned region, uint64
     struct riscv_plic *p = container_of(d, struct riscv_plic, device);
     uint64_t flags = spin_lock_irq(&p->lock);
 
+    (void)v;
     (void)region;
     (void)size;
     write_locked(p, offset, (uint32_t)value);
-    update(p, v);
+    update(p);
     spin_unlock_irq(&p->lock, flags);
 }
 
@@ -180,7 +181,7 @@ static void plic_set_pin(struct vm *vm, unsigned pin, bool level)
         p->level[pin / 32] |= 1u << pin % 32;
     else
         p->level[pin / 32] &= ~(1u << pin % 32);
-    update(p, NULL);
+    update(p);
     spin_unlock_irq(&p->lock, flags);
 }
 

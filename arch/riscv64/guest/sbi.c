@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * The SBI that guests see (RISC-V SBI 2.0): base, time, IPI, remote fences, hart state, system
- * reset, debug console. One table of extensions; a function returns what goes to the guest's a0 and
- * a1, or an action that ends the call otherwise.
+ * reset, debug console. Arguments are in the guest's a0 to a5; a function leaves its result in a0
+ * and a1 and says what the vCPU does next.
  */
 #include "arch/riscv64/guest/machine.h"
 #include "kernel/guest_console.h"
 #include "kernel/log.h"
+
+#include <string.h>
 
 enum sbi_error {
     SBI_SUCCESS = 0,
@@ -30,70 +32,68 @@ enum sbi_error {
 #define SBI_EXT_SRST   0x53525354UL
 #define SBI_EXT_DBCN   0x4442434eUL
 
-struct sbi_reply {
-    enum exit_action action;
-    long error;
-    uint64_t value;
-};
+/* Suspend types (table 9.2). */
+#define HSM_SUSPEND_RETENTIVE     0u
+#define HSM_SUSPEND_PLATFORM      0x10000000u
+#define HSM_SUSPEND_NON_RETENTIVE 0x80000000u
 
-static struct sbi_reply reply(long error)
+/* Ends a call: the guest runs on with `error` in a0 and `value` in a1 (chapter 3). */
+static enum exit_action done_value(struct riscv_state *s, enum sbi_error error, uint64_t value)
 {
-    return (struct sbi_reply){.action = ACTION_RESUME, .error = error};
+    s->x[RISCV_A0] = (uint64_t)(long)error;
+    s->x[RISCV_A1] = value;
+    return ACTION_RESUME;
 }
 
-static struct sbi_reply reply_value(uint64_t value)
+static enum exit_action done(struct riscv_state *s, enum sbi_error error)
 {
-    return (struct sbi_reply){.action = ACTION_RESUME, .value = value};
+    return done_value(s, error, 0);
 }
 
-struct sbi_extension {
-    uint64_t id;
-    struct sbi_reply (*call)(struct vcpu *v, uint64_t function, const uint64_t *a);
-};
-
-static const struct sbi_extension *find_extension(uint64_t id);
+static bool extension_exists(uint64_t id);
 
 /* ---- Base (chapter 4) ---- */
 
-static struct sbi_reply call_base(struct vcpu *v, uint64_t function, const uint64_t *a)
+static enum exit_action call_base(struct riscv_state *s, uint64_t function)
 {
-    (void)v;
     switch (function) {
     case 0:
-        return reply_value(SBI_SPEC_VERSION);
+        return done_value(s, SBI_SUCCESS, SBI_SPEC_VERSION);
     case 1:
-        return reply_value(SBI_IMPL_ID);
+        return done_value(s, SBI_SUCCESS, SBI_IMPL_ID);
     case 2:
-        return reply_value(SBI_IMPL_VERSION);
+        return done_value(s, SBI_SUCCESS, SBI_IMPL_VERSION);
     case 3:
-        return reply_value(find_extension(a[0]) != NULL);
+        return done_value(s, SBI_SUCCESS, extension_exists(s->x[RISCV_A0]));
     case 4: /* mvendorid, marchid, mimpid: none */
     case 5:
     case 6:
-        return reply_value(0);
+        return done(s, SBI_SUCCESS);
     default:
-        return reply(SBI_NOT_SUPPORTED);
+        return done(s, SBI_NOT_SUPPORTED);
     }
 }
 
 /* ---- Timer (chapter 6) ---- */
 
-static struct sbi_reply call_time(struct vcpu *v, uint64_t function, const uint64_t *a)
+static enum exit_action call_time(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
     if (function != 0)
-        return reply(SBI_NOT_SUPPORTED);
+        return done(s, SBI_NOT_SUPPORTED);
     vcpu_dirty(v, RISCV_TIMER);
-    riscv_state(v)->stimecmp = a[0];
-    return reply(SBI_SUCCESS);
+    s->stimecmp = s->x[RISCV_A0];
+    return done(s, SBI_SUCCESS);
 }
 
 /* ---- Harts by mask (3.1) ---- */
 
-/* Calls `fn` for each hart of the mask; SBI_INVALID_PARAM when it names one that does not exist. */
-static long for_each_hart(struct vcpu *v, uint64_t mask, uint64_t base,
-                          void (*fn)(struct vcpu *target, void *arg), void *arg)
+/* Calls `fn` for each hart of the mask in a0 (bit 0 is hart a1); SBI_INVALID_PARAM when it names
+ * one that does not exist. */
+static enum sbi_error for_each_hart(struct vcpu *v, void (*fn)(struct vcpu *target, void *arg),
+                                    void *arg)
 {
     struct vm *vm = v->vm;
+    uint64_t mask = riscv_state(v)->x[RISCV_A0], base = riscv_state(v)->x[RISCV_A1];
 
     if (base == SBI_ALL_HARTS) {
         for (unsigned i = 0; i < vm->vcpu_count; i++)
@@ -112,22 +112,45 @@ static void send_ipi(struct vcpu *target, void *unused)
 {
     (void)unused;
     __atomic_store_n(&riscv_hart(target)->ipi, 1, __ATOMIC_SEQ_CST);
-    vcpu_request(target, VCPU_REQUEST_IRQ);
+    riscv_hart_notify(target);
 }
 
-static struct sbi_reply call_ipi(struct vcpu *v, uint64_t function, const uint64_t *a)
+static enum exit_action call_ipi(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
     if (function != 0)
-        return reply(SBI_NOT_SUPPORTED);
-    return reply(for_each_hart(v, a[0], a[1], send_ipi, NULL));
+        return done(s, SBI_NOT_SUPPORTED);
+    return done(s, for_each_hart(v, send_ipi, NULL));
 }
 
 /* ---- Remote fences (chapter 8) ---- */
 
-/* Asks for the fence; a hart that is in the guest is kicked out. */
-static void fence_ask(struct vcpu *target, void *kind)
+struct fence_request {
+    uint32_t kind; /* enum riscv_fence */
+    struct riscv_fence_range range;
+};
+
+/* Adds the range; false when there is no room for it. */
+static bool fence_add_range(struct riscv_hart *hart, const struct riscv_fence_range *range)
 {
-    __atomic_fetch_or(&riscv_state(target)->fences, *(uint32_t *)kind, __ATOMIC_SEQ_CST);
+    uint64_t flags = spin_lock_irq(&hart->fence_lock);
+    bool room = hart->range_count < RISCV_FENCE_RANGES;
+
+    if (room)
+        hart->ranges[hart->range_count++] = *range;
+    spin_unlock_irq(&hart->fence_lock, flags);
+    return room;
+}
+
+/* Asks for the fence; a hart that is in the guest is kicked out. */
+static void fence_ask(struct vcpu *target, void *arg)
+{
+    const struct fence_request *f = arg;
+    struct riscv_hart *hart = riscv_hart(target);
+    uint32_t kind = f->kind;
+
+    if (kind == RISCV_FENCE_PAGES && !fence_add_range(hart, &f->range))
+        kind = RISCV_FENCE_VMA;
+    __atomic_fetch_or(&hart->fences, kind, __ATOMIC_SEQ_CST);
     if (target != vcpu_current())
         vcpu_request(target, VCPU_REQUEST_IRQ);
 }
@@ -138,166 +161,240 @@ static void fence_wait(struct vcpu *target, void *unused)
 {
     (void)unused;
     while (target != vcpu_current() &&
-           __atomic_load_n(&riscv_state(target)->fences, __ATOMIC_SEQ_CST) &&
+           __atomic_load_n(&riscv_hart(target)->fences, __ATOMIC_SEQ_CST) &&
            __atomic_load_n(&target->mode, __ATOMIC_SEQ_CST) == VCPU_IN_GUEST)
         host_cpu_relax();
 }
 
-static struct sbi_reply call_rfence(struct vcpu *v, uint64_t function, const uint64_t *a)
+uint32_t riscv_fences_take(struct riscv_hart *hart,
+                           struct riscv_fence_range ranges[RISCV_FENCE_RANGES], unsigned *count)
 {
-    uint32_t kind = function == 0 ? RISCV_FENCE_I : RISCV_FENCE_VMA;
-    long error;
+    uint32_t kinds = __atomic_exchange_n(&hart->fences, 0, __ATOMIC_SEQ_CST);
 
-    if (function > 2) /* the hfence forms: guests have no H extension */
-        return reply(SBI_NOT_SUPPORTED);
-    error = for_each_hart(v, a[0], a[1], fence_ask, &kind);
+    *count = 0;
+    if (kinds & RISCV_FENCE_PAGES) {
+        uint64_t flags = spin_lock_irq(&hart->fence_lock);
+
+        *count = hart->range_count;
+        memcpy(ranges, hart->ranges, *count * sizeof(ranges[0]));
+        hart->range_count = 0;
+        spin_unlock_irq(&hart->fence_lock, flags);
+    }
+    return kinds;
+}
+
+/* a2 and a3: start and size in bytes; 0, 0 and any size of all ones mean everything (8.1). */
+static struct fence_request fence_vma(const struct riscv_state *s, uint64_t asid)
+{
+    uint64_t start = s->x[RISCV_A2], size = s->x[RISCV_A3];
+    uint64_t first = ALIGN_DOWN(start, PAGE_SIZE);
+    struct fence_request f = {.kind = RISCV_FENCE_VMA};
+
+    if (size == 0 || size > RISCV_FENCE_MAXIMUM || start + size < start)
+        return f;
+    f.kind = RISCV_FENCE_PAGES;
+    f.range = (struct riscv_fence_range){
+        .start = first, .size = ALIGN_UP(start + size - first, PAGE_SIZE), .asid = asid};
+    return f;
+}
+
+static enum exit_action call_rfence(struct vcpu *v, struct riscv_state *s, uint64_t function)
+{
+    struct fence_request f;
+    enum sbi_error error;
+
+    switch (function) {
+    case 0:
+        f = (struct fence_request){.kind = RISCV_FENCE_I};
+        break;
+    case 1:
+        f = fence_vma(s, RISCV_ASID_ALL);
+        break;
+    case 2:
+        f = fence_vma(s, s->x[RISCV_A4]);
+        break;
+    default: /* the hfence forms: guests have no H extension */
+        return done(s, SBI_NOT_SUPPORTED);
+    }
+    error = for_each_hart(v, fence_ask, &f);
     if (error == SBI_SUCCESS)
-        (void)for_each_hart(v, a[0], a[1], fence_wait, NULL);
-    return reply(error);
+        (void)for_each_hart(v, fence_wait, NULL);
+    return done(s, error);
 }
 
 /* ---- Hart state management (chapter 9) ---- */
 
 /* The target is stopped: its state is canonical, and its thread does not touch it before
  * vcpu_start(). */
-static struct sbi_reply hart_start(struct vcpu *v, uint64_t id, uint64_t address, uint64_t opaque)
+static enum exit_action hart_start(struct vcpu *v, struct riscv_state *s)
 {
     uint32_t stopped = RISCV_HART_STOPPED;
+    uint64_t id = s->x[RISCV_A0], address = s->x[RISCV_A1];
     struct vcpu *target;
-    struct riscv_state *s;
 
     if (id >= v->vm->vcpu_count)
-        return reply(SBI_INVALID_PARAM);
+        return done(s, SBI_INVALID_PARAM);
+    if (!riscv_is_ram(v->vm, address))
+        return done(s, SBI_INVALID_ADDRESS);
     target = v->vm->vcpus[id];
     if (!__atomic_compare_exchange_n(&riscv_hart(target)->hart_state, &stopped, RISCV_HART_STARTED,
                                      false, __ATOMIC_SEQ_CST, __ATOMIC_SEQ_CST))
-        return reply(SBI_ALREADY_AVAILABLE);
-    s = riscv_state(target);
-    s->pc = address;
-    s->prv = RISCV_PRV_S;
-    s->x[RISCV_A0] = id;
-    s->x[RISCV_A1] = opaque;
-    s->satp = 0;
-    s->sie = 0;
-    s->sstatus = RISCV_SSTATUS_UXL_64;
-    s->sip = 0;
-    s->stimecmp = UINT64_MAX;
+        return done(s, SBI_ALREADY_AVAILABLE);
+    riscv_hart_reset(target, address, s->x[RISCV_A2]);
     vcpu_start(target);
-    return reply(SBI_SUCCESS);
+    return done(s, SBI_SUCCESS);
 }
 
-static struct sbi_reply hart_stop(struct vcpu *v)
+static enum exit_action hart_stop(struct vcpu *v, struct riscv_state *s)
 {
     vcpu_dirty(v, UINT64_MAX); /* all canonical from here on */
     __atomic_store_n(&v->running, false, __ATOMIC_SEQ_CST);
     __atomic_store_n(&riscv_hart(v)->hart_state, RISCV_HART_STOPPED, __ATOMIC_SEQ_CST);
-    return reply(SBI_SUCCESS);
+    return done(s, SBI_SUCCESS);
 }
 
-static struct sbi_reply call_hsm(struct vcpu *v, uint64_t function, const uint64_t *a)
+/* Both kinds are the default ones and wait as wfi does; the non-retentive one then runs on as if
+ * started at an address (9.4). */
+static enum exit_action hart_suspend(struct vcpu *v, struct riscv_state *s)
+{
+    struct riscv_hart *hart = riscv_hart(v);
+    uint32_t type = (uint32_t)s->x[RISCV_A0];
+
+    if (type != HSM_SUSPEND_RETENTIVE && type != HSM_SUSPEND_NON_RETENTIVE)
+        return done(s, type > HSM_SUSPEND_NON_RETENTIVE || type < HSM_SUSPEND_PLATFORM
+                           ? SBI_INVALID_PARAM
+                           : SBI_NOT_SUPPORTED);
+    if (type == HSM_SUSPEND_NON_RETENTIVE) {
+        if (!riscv_is_ram(v->vm, s->x[RISCV_A1]))
+            return done(s, SBI_INVALID_ADDRESS);
+        hart->resumes_at_pc = true;
+        hart->resume_pc = s->x[RISCV_A1];
+        hart->resume_opaque = s->x[RISCV_A2];
+    }
+    __atomic_store_n(&hart->hart_state, RISCV_HART_SUSPENDED, __ATOMIC_SEQ_CST);
+    WRITE_ONCE(hart->news, 1); /* before_run() ends it */
+    (void)done(s, SBI_SUCCESS);
+    return ACTION_IDLE;
+}
+
+static enum exit_action call_hsm(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
     switch (function) {
     case 0:
-        return hart_start(v, a[0], a[1], a[2]);
+        return hart_start(v, s);
     case 1:
-        return hart_stop(v);
+        return hart_stop(v, s);
     case 2:
-        if (a[0] >= v->vm->vcpu_count)
-            return reply(SBI_INVALID_PARAM);
-        return reply_value(
-            __atomic_load_n(&riscv_hart(v->vm->vcpus[a[0]])->hart_state, __ATOMIC_SEQ_CST));
-    case 3: /* suspend: the default retentive kind is wfi */
-        if ((uint32_t)a[0] != 0)
-            return reply(SBI_NOT_SUPPORTED);
-        return (struct sbi_reply){.action = ACTION_IDLE};
+        if (s->x[RISCV_A0] >= v->vm->vcpu_count)
+            return done(s, SBI_INVALID_PARAM);
+        return done_value(s, SBI_SUCCESS,
+                          __atomic_load_n(&riscv_hart(v->vm->vcpus[s->x[RISCV_A0]])->hart_state,
+                                          __ATOMIC_SEQ_CST));
+    case 3:
+        return hart_suspend(v, s);
     default:
-        return reply(SBI_NOT_SUPPORTED);
+        return done(s, SBI_NOT_SUPPORTED);
     }
 }
 
 /* ---- System reset (chapter 10) ---- */
 
-static struct sbi_reply call_srst(struct vcpu *v, uint64_t function, const uint64_t *a)
+static enum exit_action call_srst(struct riscv_state *s, uint64_t function)
 {
-    (void)v;
     if (function != 0)
-        return reply(SBI_NOT_SUPPORTED);
-    if ((uint32_t)a[0] == 0)
-        return (struct sbi_reply){.action = ACTION_POWEROFF};
-    if ((uint32_t)a[0] <= 2)
-        return (struct sbi_reply){.action = ACTION_RESET};
-    return reply(SBI_INVALID_PARAM);
+        return done(s, SBI_NOT_SUPPORTED);
+    if ((uint32_t)s->x[RISCV_A0] == 0)
+        return ACTION_POWEROFF;
+    if ((uint32_t)s->x[RISCV_A0] <= 2)
+        return ACTION_RESET;
+    return done(s, SBI_INVALID_PARAM);
 }
 
 /* ---- Debug console (chapter 12) ---- */
 
 #define DBCN_CHUNK 64
 
-static struct sbi_reply dbcn_write(struct vcpu *v, uint64_t count, uint64_t address)
+static enum exit_action dbcn_write(struct vcpu *v, struct riscv_state *s)
 {
     char bytes[DBCN_CHUNK];
-    uint64_t n = MIN(count, (uint64_t)sizeof(bytes)), done = 0;
+    uint64_t n = MIN(s->x[RISCV_A0], (uint64_t)sizeof(bytes)), sent = 0;
 
-    if (guest_copy_from(v->vm->memory, GPA(address), bytes, n) != ERR_OK)
-        return reply(SBI_INVALID_PARAM);
-    while (done < n && guest_console_put(v->vm->console, (uint8_t)bytes[done]))
-        done++;
-    return reply_value(done);
+    if (guest_copy_from(v->vm->memory, GPA(s->x[RISCV_A1]), bytes, n) != ERR_OK)
+        return done(s, SBI_INVALID_PARAM);
+    while (sent < n && guest_console_put(v->vm->console, (uint8_t)bytes[sent]))
+        sent++;
+    return done_value(s, SBI_SUCCESS, sent);
 }
 
-static struct sbi_reply dbcn_read(struct vcpu *v, uint64_t count, uint64_t address)
+static enum exit_action dbcn_read(struct vcpu *v, struct riscv_state *s)
 {
-    char bytes[DBCN_CHUNK];
-    uint64_t n = 0;
+    uint64_t room = MIN(s->x[RISCV_A0], (uint64_t)DBCN_CHUNK), n = 0;
+    gpa_t to = GPA(s->x[RISCV_A1]);
+    char bytes[DBCN_CHUNK] = {0};
 
-    while (n < MIN(count, (uint64_t)sizeof(bytes)) && guest_console_has_input(v->vm->console))
+    if (guest_copy_to(v->vm->memory, to, bytes, room) != ERR_OK)
+        return done(s, SBI_INVALID_PARAM); /* and no input is lost */
+    while (n < room && guest_console_has_input(v->vm->console))
         bytes[n++] = (char)guest_console_get(v->vm->console);
-    if (n && guest_copy_to(v->vm->memory, GPA(address), bytes, n) != ERR_OK)
-        return reply(SBI_INVALID_PARAM);
-    return reply_value(n);
+    if (guest_copy_to(v->vm->memory, to, bytes, n) != ERR_OK)
+        return done(s, SBI_FAILED);
+    return done_value(s, SBI_SUCCESS, n);
 }
 
 /* A partial write is allowed: the guest calls again for the rest. */
-static struct sbi_reply call_dbcn(struct vcpu *v, uint64_t function, const uint64_t *a)
+static enum exit_action call_dbcn(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
-    if (function < 2 && a[2] != 0)
-        return reply(SBI_INVALID_PARAM);
+    if (function < 2 && s->x[RISCV_A2] != 0)
+        return done(s, SBI_INVALID_PARAM);
     switch (function) {
     case 0:
-        return dbcn_write(v, a[0], a[1]);
+        return dbcn_write(v, s);
     case 1:
-        return dbcn_read(v, a[0], a[1]);
+        return dbcn_read(v, s);
     case 2:
-        return reply(guest_console_put(v->vm->console, (uint8_t)a[0]) ? SBI_SUCCESS : SBI_FAILED);
+        return done(s, guest_console_put(v->vm->console, (uint8_t)s->x[RISCV_A0]) ? SBI_SUCCESS
+                                                                                  : SBI_FAILED);
     default:
-        return reply(SBI_NOT_SUPPORTED);
+        return done(s, SBI_NOT_SUPPORTED);
     }
 }
 
-static const struct sbi_extension extensions[] = {
-    {SBI_EXT_TIME, call_time}, {SBI_EXT_IPI, call_ipi},   {SBI_EXT_RFENCE, call_rfence},
-    {SBI_EXT_HSM, call_hsm},   {SBI_EXT_BASE, call_base}, {SBI_EXT_SRST, call_srst},
-    {SBI_EXT_DBCN, call_dbcn},
-};
+/* ---- Dispatch ---- */
 
-static const struct sbi_extension *find_extension(uint64_t id)
+static bool extension_exists(uint64_t id)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(extensions); i++)
-        if (extensions[i].id == id)
-            return &extensions[i];
-    return NULL;
+    static const uint64_t ids[] = {SBI_EXT_BASE, SBI_EXT_TIME, SBI_EXT_IPI, SBI_EXT_RFENCE,
+                                   SBI_EXT_HSM,  SBI_EXT_SRST, SBI_EXT_DBCN};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(ids); i++)
+        if (ids[i] == id)
+            return true;
+    return false;
 }
 
+/* a7: extension, a6: function. */
 enum exit_action riscv_sbi_call(struct vcpu *v)
 {
     struct riscv_state *s = riscv_state(v);
-    const struct sbi_extension *e = find_extension(s->x[RISCV_A7]);
-    struct sbi_reply r = reply(SBI_NOT_SUPPORTED);
+    uint64_t function = s->x[RISCV_A6];
 
     s->pc += 4; /* ecall has no compressed form */
-    if (e)
-        r = e->call(v, s->x[RISCV_A6], &s->x[RISCV_A0]);
-    s->x[RISCV_A0] = (uint64_t)r.error;
-    s->x[RISCV_A1] = r.value;
-    return r.action;
+    switch (s->x[RISCV_A7]) {
+    case SBI_EXT_BASE:
+        return call_base(s, function);
+    case SBI_EXT_IPI:
+        return call_ipi(v, s, function);
+    case SBI_EXT_TIME:
+        return call_time(v, s, function);
+    case SBI_EXT_RFENCE:
+        return call_rfence(v, s, function);
+    case SBI_EXT_HSM:
+        return call_hsm(v, s, function);
+    case SBI_EXT_SRST:
+        return call_srst(s, function);
+    case SBI_EXT_DBCN:
+        return call_dbcn(v, s, function);
+    default:
+        return done(s, SBI_NOT_SUPPORTED);
+    }
 }

@@ -16,10 +16,12 @@
 
 /* Groups for vcpu_need() and vcpu_dirty(). */
 enum riscv_group {
-    RISCV_GPR = 1u << 0,   /* x[], pc, prv, sip: always valid outside of run() */
-    RISCV_CSR = 1u << 1,   /* sstatus .. scounteren */
-    RISCV_TIMER = 1u << 2, /* stimecmp */
-    RISCV_FP = 1u << 3,    /* f[], fcsr */
+    RISCV_GPR = 1u << 0,    /* x[], pc, prv, lines, raise: always valid outside of run() */
+    RISCV_CSR = 1u << 1,    /* sstatus .. sip */
+    RISCV_TIMER = 1u << 2,  /* stimecmp */
+    RISCV_FP = 1u << 3,     /* f[], fcsr */
+    RISCV_VECTOR = 1u << 4, /* v[] .. vlenb */
+    RISCV_AIA = 1u << 5,    /* siselect */
 };
 
 enum riscv_prv { RISCV_PRV_U = 0, RISCV_PRV_S = 1 };
@@ -50,27 +52,31 @@ enum riscv_gpr {
 #define RISCV_SIP_SSIP           (1UL << 1)
 #define RISCV_SIP_STIP           (1UL << 5)
 #define RISCV_SIP_SEIP           (1UL << 9)
+#define RISCV_IRQ_SOFT           1
+#define RISCV_IRQ_TIMER          5
+#define RISCV_IRQ_EXT            9
 #define RISCV_CAUSE_FETCH_ACCESS 1
 #define RISCV_CAUSE_ILLEGAL      2
 #define RISCV_CAUSE_LOAD_ACCESS  5
 #define RISCV_CAUSE_STORE_ACCESS 7
 
-/* What other vCPUs ask of this one's address translation, done before its next entry. */
-enum riscv_fence {
-    RISCV_FENCE_I = 1u << 0,
-    RISCV_FENCE_VMA = 1u << 1,
-};
+#define RISCV_VECTOR_BYTES_MAX 64 /* of one vector register: wider hosts offer no V to guests */
 
 struct riscv_state {
     uint64_t x[32]; /* x[0] is 0 (while the guest runs an engine may use its place) */
     uint64_t pc;
-    uint64_t prv; /* enum riscv_prv */
-    uint64_t sip; /* SSIP as the guest has it; STIP and SEIP filled in by before_run() */
+    uint64_t prv;   /* enum riscv_prv */
+    uint64_t lines; /* STIP and SEIP as the machine drives them: before_run() */
+    uint64_t raise; /* SSIP when it came since the last entry: the engine adds it to sip */
     uint64_t sstatus, sie, stvec, sscratch, sepc, scause, stval, satp, senvcfg, scounteren;
+    uint64_t sip; /* SSIP */
     uint64_t stimecmp;
     uint64_t f[32];
     uint64_t fcsr;
-    uint32_t fences; /* atomic: enum riscv_fence */
+    uint64_t siselect;
+    uint64_t vstart, vcsr, vl, vtype, vlenb; /* vlenb: 0: no vector registers */
+    uint64_t
+        v[32 * RISCV_VECTOR_BYTES_MAX / 8]; /* 32 registers of vlenb bytes, one after another */
 };
 
 _Static_assert(offsetof(struct riscv_state, pc) == RISCV_STATE_PC, "assembly knows this offset");

@@ -64,17 +64,23 @@
 #define CSR_VSTVAL    0x243
 #define CSR_VSIP      0x244
 #define CSR_VSTIMECMP 0x24d /* Sstc */
+#define CSR_VSISELECT 0x250 /* AIA 2.3 */
+#define CSR_VSIREG    0x251
+#define CSR_VSTOPEI   0x25c
 #define CSR_VSATP     0x280
 
 /* sstatus (12.1.1) and vsstatus. */
 #define SSTATUS_SIE        0x2UL
 #define SSTATUS_SPIE       0x20UL
 #define SSTATUS_SPP        0x100UL
+#define SSTATUS_SPP_SHIFT  8
 #define SSTATUS_VS_MASK    0x600UL
 #define SSTATUS_VS_INITIAL 0x200UL
+#define SSTATUS_VS_CLEAN   0x400UL
 #define SSTATUS_VS_DIRTY   0x600UL
 #define SSTATUS_FS_MASK    0x6000UL
 #define SSTATUS_FS_INITIAL 0x2000UL
+#define SSTATUS_FS_CLEAN   0x4000UL
 #define SSTATUS_FS_DIRTY   0x6000UL
 #define SSTATUS_SUM        0x40000UL
 #define SSTATUS_MXR        0x80000UL
@@ -112,19 +118,21 @@
 #define CAUSE_STORE_GUEST      23
 
 /* satp, vsatp and hgatp (12.1.11, 21.2.10). */
-#define ATP_MODE_SHIFT   60
-#define ATP_MODE_BARE    0UL
-#define ATP_MODE_SV39    8UL
-#define ATP_MODE_SV48    9UL
-#define ATP_MODE_SV57    10UL
-#define ATP_PPN_MASK     0xfffffffffffUL
-#define HGATP_VMID_SHIFT 44
-#define HGATP_VMID_MASK  0x3fffUL
+#define ATP_MODE_SHIFT      60
+#define ATP_MODE_BARE       0UL
+#define ATP_MODE_SV39       8UL
+#define ATP_MODE_SV48       9UL
+#define ATP_MODE_SV57       10UL
+#define ATP_PPN_MASK        0xfffffffffffUL
+#define HGATP_VMID_SHIFT    44
+#define HGATP_VMID_MASK     0x3fffUL
+#define HGATP_MODE_RESERVED 0xf000000000000000UL
 
 /* hstatus (21.2.1). */
 #define HSTATUS_GVA         0x40UL
 #define HSTATUS_SPV         0x80UL
 #define HSTATUS_SPVP        0x100UL
+#define HSTATUS_SPVP_SHIFT  8
 #define HSTATUS_HU          0x200UL
 #define HSTATUS_VGEIN_SHIFT 12
 #define HSTATUS_VTVM        0x100000UL

@@ -11,6 +11,8 @@ void host_fpu_begin(void)
 
     preempt_disable();
     h = &this_cpu()->host;
+    csr_clear(sstatus,
+              SSTATUS_VS_MASK); /* a guest's vector registers stay: nobody here can write them */
     csr_set(sstatus, SSTATUS_FS_INITIAL);
     if (h->fpu_depth++ == 0 && h->guest_fp)
         fp_save(h->guest_fp);

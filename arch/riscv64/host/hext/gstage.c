@@ -6,7 +6,6 @@
 #include "arch/riscv64/host/host_internal.h"
 #include "arch/riscv64/host/sbi.h"
 #include "hext.h"
-#include "kernel/lock.h"
 #include "mm/page_table.h"
 
 /* Entries are like those of the first stage (12.3.1), and every leaf is a user page (21.5.1). */
@@ -22,13 +21,17 @@
 #define GPTE_PPN_MASK  0xfffffffffffUL
 
 #define SBI_RFENCE_GVMA 4 /* SBI 2.0, 8.5 */
-#define VMID_MAX        1024
 
+/* A CPU's supply of VMIDs; 0 is never handed out. */
+struct vmid_space {
+    uint64_t generation;
+    uint64_t next;     /* 0: a generation begins with the first */
+    const void *owner; /* without VMIDs: whose entries the TLB may hold */
+};
+
+PER_CPU(static struct vmid_space, vmid_space);
 static uint64_t modes; /* bits: hgatp mode numbers that the hart has */
 static unsigned vmid_bits;
-static uint64_t vmids[VMID_MAX / 64];
-LOCK_CLASS(vmid_class, "VMIDs", RANK_SECOND_STAGE);
-static struct spinlock vmid_lock = SPINLOCK_INIT(&vmid_class);
 
 static uint64_t gpte_leaf(hpa_t pa, unsigned level, unsigned attrs)
 {
@@ -138,56 +141,54 @@ const char *gstage_names(void)
     return small && large ? "Sv39x4 and Sv48x4" : small ? "Sv39x4" : large ? "Sv48x4" : "none";
 }
 
-enum err gstage_vmid_get(unsigned *vmid)
+/*
+ * VMIDs are a CPU's own: TLBs are, and fences work on one hart. A vCPU gets a new one when it comes
+ * to a CPU other than where it ran last, or when the CPU has handed out all and begun a new
+ * generation, with nothing left in its TLB. So no two vCPUs share one, and what a vCPU left behind
+ * is never met.
+ */
+uint64_t gstage_vmid_assign(struct gstage_vmid *v, const void *owner)
 {
-    unsigned count = MIN(1u << vmid_bits, (unsigned)VMID_MAX);
-    enum err e = ERR_BUSY;
+    struct vmid_space *space = this_cpu_ptr(vmid_space);
+    struct cpu *cpu = this_cpu();
 
-    *vmid = 0;
-    if (count == 1)
-        return ERR_OK;
-    spin_lock(&vmid_lock);
-    for (unsigned i = 1; i < count && e != ERR_OK; i++) {
-        if (vmids[i / 64] & BIT(i % 64))
-            continue;
-        vmids[i / 64] |= BIT(i % 64);
-        *vmid = i;
-        e = ERR_OK;
+    if (vmid_bits == 0) {
+        if (v->cpu != cpu || space->owner != owner)
+            gstage_fence_all();
+        space->owner = owner;
+    } else if (v->cpu != cpu || v->generation != space->generation) {
+        if (space->next == 0 || space->next >> vmid_bits) {
+            space->generation++;
+            space->next = 1;
+            gstage_fence_all();
+        }
+        v->vmid = space->next++;
+        v->generation = space->generation;
     }
-    spin_unlock(&vmid_lock);
-    return e;
+    v->cpu = cpu;
+    return v->vmid << HGATP_VMID_SHIFT;
 }
 
-static void fence_all(void *unused)
+/* hfence.gvma x0, x0 and hfence.vvma x0, x0: everything of all guests. */
+void gstage_fence_all(void)
 {
-    (void)unused;
-    gstage_fence_vmid(0);
-}
-
-/* A VMID is used again only after every CPU has dropped what it cached under it. */
-void gstage_vmid_put(unsigned vmid)
-{
-    fence_all(NULL);
-    cpu_call_others(fence_all, NULL, true);
-    spin_lock(&vmid_lock);
-    vmids[vmid / 64] &= ~BIT(vmid % 64);
-    spin_unlock(&vmid_lock);
-}
-
-/* hfence.gvma x0, vmid (21.3.2): VMID 0 stands for all here. Fencing the G-stage for a VMID drops
- * what was derived through it. */
-void gstage_fence_vmid(unsigned vmid)
-{
-    if (vmid)
-        __asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, %0" ::"r"((uint64_t)vmid) : "memory");
-    else
-        __asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, x0" ::: "memory");
+    __asm__ volatile(".insn r 0x73, 0, 0x31, x0, x0, x0" ::: "memory");
+    gstage_fence_vs();
 }
 
 /* hfence.vvma x0, x0: the VS-stage entries of the VMID in hgatp. */
 void gstage_fence_vs(void)
 {
     __asm__ volatile(".insn r 0x73, 0, 0x11, x0, x0, x0" ::: "memory");
+}
+
+/* hfence.vvma address, asid: of one page, in one address space or (RISCV_ASID_ALL) in all. */
+void gstage_fence_vs_page(uint64_t va, uint64_t asid)
+{
+    if (asid == RISCV_ASID_ALL)
+        __asm__ volatile(".insn r 0x73, 0, 0x11, x0, %0, x0" ::"r"(va) : "memory");
+    else
+        __asm__ volatile(".insn r 0x73, 0, 0x11, x0, %0, %1" ::"r"(va), "r"(asid) : "memory");
 }
 
 /* hfence.gvma takes the address shifted right by two. */

@@ -10,7 +10,6 @@
 #include "arch/riscv64/host/host_internal.h"
 #include "kernel/log.h"
 #include "mm/heap.h"
-#include "mm/page_table.h"
 
 #define HEXT_PREFERENCE 100
 
@@ -23,12 +22,7 @@
 #define HIDELEG        (BIT(IRQ_VS_SOFT) | BIT(IRQ_VS_TIMER) | BIT(IRQ_VS_EXT))
 #define HCOUNTEREN_ALL 7UL /* cycle, time, instret */
 #define HVIP_SHIFT     1   /* sip's bits are hvip's, one place lower */
-#define SIP_ALL        (RISCV_SIP_SSIP | RISCV_SIP_STIP | RISCV_SIP_SEIP)
 #define NO_PC          (~0UL)
-
-/* htinst of an implicit access of the guest's page-table walk (21.6.3, table 21.6). */
-#define HTINST_PSEUDO_READ  0x3000UL
-#define HTINST_PSEUDO_WRITE 0x3020UL
 
 /* How the guest ISA string is made: base letters, then each extension that needs nothing of the
  * hypervisor and the host has. */
@@ -40,7 +34,8 @@ static const enum isa_feature passed_through[] = {
 
 static struct {
     uint64_t features; /* of all harts */
-    bool sstc;
+    bool sstc, aia;
+    uint64_t vlenb; /* bytes of a vector register, 0: guests get none */
     char isa[ISA_TEXT_SIZE];
     const char *mmu;
 } hext;
@@ -62,7 +57,7 @@ static void build_isa_string(void)
     struct out_buffer text;
 
     out_buffer_init(&text, hext.isa, sizeof(hext.isa));
-    out_printf(&text.out, "rv64imafdc_zicntr_zicsr_zifencei");
+    out_printf(&text.out, "rv64imafdc%s_zicntr_zicsr_zifencei", hext.vlenb ? "v" : "");
     for (unsigned i = 0; i < ARRAY_SIZE(passed_through); i++)
         if (hext.features & BIT(passed_through[i]))
             out_printf(&text.out, "_%s", isa_name(passed_through[i]));
@@ -80,6 +75,17 @@ static const char *probe_vs_mode(void)
     return got == ATP_MODE_SV48 ? "riscv,sv48" : "riscv,sv39";
 }
 
+static uint64_t probe_vlenb(void)
+{
+    uint64_t flags = host_irq_save(), vlenb;
+
+    csr_set(sstatus, SSTATUS_VS_INITIAL);
+    vlenb = csr_read(CSR_VLENB);
+    csr_clear(sstatus, SSTATUS_VS_MASK);
+    host_irq_restore(flags);
+    return vlenb <= RISCV_VECTOR_BYTES_MAX ? vlenb : 0;
+}
+
 static enum err hext_probe(struct out *reason)
 {
     hext.features = cpus_common_features();
@@ -93,6 +99,8 @@ static enum err hext_probe(struct out *reason)
         return ERR_UNSUPPORTED;
     }
     hext.sstc = hext.features & BIT(ISA_SSTC);
+    hext.aia = hext.features & BIT(ISA_SSAIA);
+    hext.vlenb = hext.features & BIT(ISA_V) ? probe_vlenb() : 0;
     /* Block sizes of cache operations are the host's: not known without the tables' entries, so
      * they are not offered. */
     hext.features &= ~(BIT(ISA_ZICBOM) | BIT(ISA_ZICBOZ));
@@ -116,8 +124,8 @@ static enum err hext_cpu_enable(void)
     envcfg |= hext.features & BIT(ISA_SVPBMT) ? HENVCFG_PBMTE : 0;
     csr_write(CSR_HENVCFG, envcfg);
     if (hext.features & (BIT(ISA_SMSTATEEN) | BIT(ISA_SSSTATEEN)))
-        csr_write(CSR_HSTATEEN0, HSTATEEN0_ENVCFG | HSTATEEN0_SE0);
-    gstage_fence_vmid(0);
+        csr_write(CSR_HSTATEEN0, HSTATEEN0_ENVCFG);
+    gstage_fence_all();
     return ERR_OK;
 }
 
@@ -135,18 +143,12 @@ static enum err hext_vm_init(struct vm *vm)
 {
     struct riscv_machine *m = riscv_machine(vm);
     struct hext_vm *h = heap_zalloc(sizeof(*h));
-    const struct pt_format *format = gstage_format(guest_memory_limit(vm->memory));
-    enum err e;
 
     if (!h)
         return ERR_NO_MEMORY;
-    e = gstage_vmid_get(&h->vmid);
-    if (e != ERR_OK) {
-        heap_free(h);
-        return e;
-    }
-    h->hgatp = gstage_mode(format) << ATP_MODE_SHIFT | (uint64_t)h->vmid << HGATP_VMID_SHIFT |
+    h->hgatp = gstage_mode(gstage_format(guest_memory_limit(vm->memory))) << ATP_MODE_SHIFT |
                second_stage_root(vm->stage2).v >> PAGE_SHIFT;
+    h->hedeleg = HEDELEG;
     vm->engine_data = h;
     m->isa = hext.isa;
     m->mmu = hext.mmu;
@@ -157,7 +159,6 @@ static enum err hext_vm_init(struct vm *vm)
 
 static void hext_vm_destroy(struct vm *vm)
 {
-    gstage_vmid_put(hext_vm(vm)->vmid);
     heap_free(vm->engine_data);
     vm->engine_data = NULL;
 }
@@ -168,7 +169,10 @@ static enum err hext_vcpu_init(struct vcpu *v)
 
     if (!h)
         return ERR_NO_MEMORY;
-    h->memory_pc = NO_PC;
+    h->hstatus = HSTATUS_SPV | HSTATUS_VTW | HSTATUS_VSXL_64;
+    h->sstatus = SSTATUS_UXL_64;
+    h->retry_pc = NO_PC;
+    riscv_state(v)->vlenb = hext.vlenb;
     v->engine_data = h;
     return ERR_OK;
 }
@@ -191,9 +195,10 @@ static void write_csrs(const struct riscv_state *s)
     csr_write(CSR_VSCAUSE, s->scause);
     csr_write(CSR_VSTVAL, s->stval);
     csr_write(CSR_VSATP, s->satp);
-    csr_write(CSR_SENVCFG,
-              s->senvcfg); /* these two have no VS form (21.2): the guest uses the hart's own */
+    /* These two have no VS form (21.2): the guest uses the hart's own. */
+    csr_write(CSR_SENVCFG, s->senvcfg);
     csr_write(CSR_SCOUNTEREN, s->scounteren);
+    csr_write(CSR_HVIP, ((s->sip & RISCV_SIP_SSIP) | s->lines) << HVIP_SHIFT);
 }
 
 static void read_csrs(struct riscv_state *s)
@@ -208,24 +213,59 @@ static void read_csrs(struct riscv_state *s)
     s->satp = csr_read(CSR_VSATP);
     s->senvcfg = csr_read(CSR_SENVCFG);
     s->scounteren = csr_read(CSR_SCOUNTEREN);
+    s->sip = csr_read(CSR_HVIP) >> HVIP_SHIFT & RISCV_SIP_SSIP;
 }
 
 _Static_assert(offsetof(struct riscv_state, fcsr) - offsetof(struct riscv_state, f) ==
                    offsetof(struct riscv_fp_state, fcsr),
                "f[] and fcsr lie as in struct riscv_fp_state");
 
-/* Writes what changed outside; the groups then live in the hardware. */
-static void write_dirty(struct vcpu *v)
+/* vl and vtype need vsetvl, which sets vstart to 0 (RVV 1.0, 6.1); whole-register loads obey vstart
+ * (7.9). */
+static void write_vector(const struct riscv_state *s)
 {
-    struct riscv_state *s = riscv_state(v);
+    csr_set(sstatus, SSTATUS_VS_DIRTY);
+    csr_write(CSR_VSTART, 0);
+    vector_restore(s->v, s->vlenb);
+    vector_configure(s->vl, s->vtype);
+    csr_write(CSR_VCSR, s->vcsr);
+    csr_write(CSR_VSTART, s->vstart);
+}
 
-    if (v->reg_dirty & RISCV_CSR)
+static void read_vector(struct riscv_state *s)
+{
+    csr_set(sstatus, SSTATUS_VS_DIRTY);
+    s->vstart = csr_read(CSR_VSTART);
+    s->vcsr = csr_read(CSR_VCSR);
+    s->vl = csr_read(CSR_VL);
+    s->vtype = csr_read(CSR_VTYPE);
+    csr_write(CSR_VSTART, 0);
+    vector_save(s->v, s->vlenb);
+    csr_write(CSR_VSTART, s->vstart);
+}
+
+/* Writes what changed outside; the groups then live in the hardware. FS and VS become clean: at the
+ * next switch only a guest that wrote its registers has them saved. */
+static void write_dirty(struct vcpu *v, struct riscv_state *s, struct hext_vcpu *h)
+{
+    uint64_t dirty = v->reg_dirty;
+
+    if (dirty & RISCV_CSR) {
         write_csrs(s);
-    if (v->reg_dirty & RISCV_TIMER && hext.sstc)
+        h->lines = s->lines;
+    }
+    if (dirty & RISCV_TIMER && hext.sstc)
         csr_write(CSR_VSTIMECMP, s->stimecmp);
-    if (v->reg_dirty & RISCV_FP) {
+    if (dirty & RISCV_AIA && hext.aia)
+        csr_write(CSR_VSISELECT, s->siselect);
+    if (dirty & RISCV_FP) {
         csr_set(sstatus, SSTATUS_FS_DIRTY);
         fp_restore((const struct riscv_fp_state *)s->f);
+        h->sstatus = (h->sstatus & ~SSTATUS_FS_MASK) | SSTATUS_FS_CLEAN;
+    }
+    if (dirty & RISCV_VECTOR && hext.vlenb) {
+        write_vector(s);
+        h->sstatus = (h->sstatus & ~SSTATUS_VS_MASK) | SSTATUS_VS_CLEAN;
     }
     v->reg_dirty = 0;
 }
@@ -233,39 +273,40 @@ static void write_dirty(struct vcpu *v)
 static void hext_fetch(struct vcpu *v, uint64_t groups)
 {
     struct riscv_state *s = riscv_state(v);
+    const struct hext_vcpu *h = hext_vcpu(v);
 
     if (groups & RISCV_CSR)
         read_csrs(s);
     if (groups & RISCV_TIMER && hext.sstc)
         s->stimecmp = csr_read(CSR_VSTIMECMP);
-    if (groups & RISCV_FP) {
+    if (groups & RISCV_AIA && hext.aia)
+        s->siselect = csr_read(CSR_VSISELECT);
+    if (groups & RISCV_FP && (h->sstatus & SSTATUS_FS_MASK) == SSTATUS_FS_DIRTY) {
         csr_set(sstatus, SSTATUS_FS_DIRTY);
         fp_save((struct riscv_fp_state *)s->f);
     }
+    if (groups & RISCV_VECTOR && (h->sstatus & SSTATUS_VS_MASK) == SSTATUS_VS_DIRTY)
+        read_vector(s);
 }
 
-/* The TLB knows VMIDs, not vCPUs: what another vCPU of the VM left here, or this one before it
- * moved away, is stale. */
 static void hext_load(struct vcpu *v)
 {
     struct hext_vcpu *h = hext_vcpu(v);
     const struct hext_vm *vm = hext_vm(v->vm);
     struct cpu *cpu = this_cpu();
+    uint64_t hgatp = vm->hgatp | gstage_vmid_assign(&h->vmid, v);
 
-    csr_write(CSR_HGATP, vm->hgatp);
+    if (h->break_hgatp)
+        hgatp |= HGATP_MODE_RESERVED;
+    csr_write(CSR_HGATP, hgatp);
+    h->refused = csr_read(CSR_HGATP) != hgatp;
     csr_write(CSR_HTIMEDELTA, guest_clock_offset(&v->vm->clock));
-    csr_write(CSR_HVIP, 0);
-    h->hvip = 0;
-    if (h->last_cpu != cpu || cpu->host.guest != v || vm->vmid == 0) {
-        gstage_fence_vmid(vm->vmid);
-        gstage_fence_vs();
-    }
-    h->last_cpu = cpu;
-    h->loaded = true;
-    cpu->host.guest = v;
+    csr_write(CSR_HEDELEG, vm->hedeleg);
     cpu->host.guest_fp = &h->fp;
 }
 
+/* SPV goes too: a thread that another one interrupted would return from its trap into a guest
+ * (21.2.1). */
 static void hext_put(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
@@ -277,168 +318,105 @@ static void hext_put(struct vcpu *v)
     csr_write(CSR_VSIE, 0);
     csr_write(CSR_HGATP, 0);
     csr_write(CSR_SCOUNTEREN, 0);
-    csr_clear(sstatus, SSTATUS_FS_MASK);
+    csr_clear(CSR_HSTATUS, HSTATUS_SPV);
+    csr_clear(sstatus, SSTATUS_FS_MASK | SSTATUS_VS_MASK);
     cpu->host.guest_fp = NULL;
-    hext_vcpu(v)->loaded = false;
 }
 
 static void hext_flush(struct vcpu *v)
 {
-    gstage_fence_vmid(hext_vm(v->vm)->vmid);
+    (void)v;
+    gstage_fence_all();
 }
 
 /* ---- Entry ---- */
 
-static void take_fences(struct riscv_state *s)
+static void take_fences(struct riscv_hart *hart)
 {
-    uint32_t fences = __atomic_exchange_n(&s->fences, 0, __ATOMIC_SEQ_CST);
+    struct riscv_fence_range ranges[RISCV_FENCE_RANGES];
+    unsigned count;
+    uint32_t kinds = riscv_fences_take(hart, ranges, &count);
 
-    if (fences & RISCV_FENCE_VMA)
+    if (kinds & RISCV_FENCE_VMA) {
         gstage_fence_vs();
-    if (fences & RISCV_FENCE_I)
+        count = 0;
+    }
+    for (unsigned i = 0; i < count; i++)
+        for (uint64_t at = 0; at < ranges[i].size; at += PAGE_SIZE)
+            gstage_fence_vs_page(ranges[i].start + at, ranges[i].asid);
+    if (kinds & RISCV_FENCE_I)
         __asm__ volatile("fence.i" ::: "memory");
 }
 
+/* SSIP belongs to the guest once it is raised; the other two follow the machine. */
+static void write_lines(struct riscv_state *s, struct hext_vcpu *h)
+{
+    csr_clear(CSR_HVIP, (h->lines & ~s->lines) << HVIP_SHIFT);
+    csr_set(CSR_HVIP, (s->lines | s->raise) << HVIP_SHIFT);
+    h->lines = s->lines;
+    s->raise = 0;
+}
+
+static bool retries(const struct riscv_state *s, const struct hext_vcpu *h)
+{
+    return h->retry_pc == s->pc;
+}
+
+/* What is rarely to be done before an entry. */
 static void prepare(struct vcpu *v, struct riscv_state *s, struct hext_vcpu *h)
 {
-    uint64_t hvip = (s->sip & SIP_ALL) << HVIP_SHIFT;
-
-    if (unlikely(v->reg_dirty))
-        write_dirty(v);
-    if (unlikely(__atomic_load_n(&s->fences, __ATOMIC_RELAXED)))
-        take_fences(s);
-    if (unlikely(h->memory_pc == s->pc)) /* tried again: a cached invalid entry must go (12.2.1) */
-        gstage_fence_gpa(GPA(h->memory_gpa));
-    h->memory_pc = NO_PC;
-    if (hvip != h->hvip)
-        csr_write(CSR_HVIP, hvip);
+    if (v->reg_dirty)
+        write_dirty(v, s, h);
+    if (s->lines != h->lines || s->raise)
+        write_lines(s, h);
+    if (__atomic_load_n(&riscv_hart(v)->fences, __ATOMIC_RELAXED))
+        take_fences(riscv_hart(v));
+    if (retries(s, h)) { /* a cached invalid entry must go (12.2.1) */
+        gstage_fence_gpa(h->retry_gpa);
+        h->retry_pc = NO_PC;
+    }
 }
 
-/* ---- Exits ---- */
-
-/* hlvx.hu: two bytes as the guest would fetch them. False when that faults. Masked: the trap vector
- * is borrowed. */
-static bool fetch_half(uint64_t va, uint32_t *half)
+/* The hardware keeps what it had when it cannot take a value (WARL), so the guest would run on
+ * other tables. */
+static void entry_refused(struct vm_exit *exit, struct vcpu *v)
 {
-    uint64_t ok, value;
-
-    __asm__ volatile("   la    t0, 1f\n"
-                     "   csrrw t0, stvec, t0\n"
-                     "   li    %0, 0\n"
-                     "   .insn r 0x73, 4, 0x32, %1, %2, x3\n" /* hlvx.hu */
-                     "   li    %0, 1\n"
-                     "   .balign 4\n"
-                     "1: csrw  stvec, t0\n"
-                     : "=&r"(ok), "=&r"(value)
-                     : "r"(va)
-                     : "t0", "memory");
-    *half = (uint32_t)value;
-    return ok;
-}
-
-/* The instruction at pc, 0 when it cannot be read. */
-static uint32_t fetch_instruction(uint64_t pc)
-{
-    uint32_t low, high = 0;
-
-    if (!fetch_half(pc, &low))
-        return 0;
-    if ((low & 3) == 3 && !fetch_half(pc + 2, &high))
-        return 0;
-    return high << 16 | low;
-}
-
-static void exit_memory(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause,
-                        struct hext_vcpu *h)
-{
-    uint64_t htinst = csr_read(CSR_HTINST), stval = csr_read(stval);
-
-    exit->kind = EXIT_MEMORY;
-    exit->memory.gpa = GPA(csr_read(CSR_HTVAL) << 2 | (stval & 3));
-    exit->memory.gva = stval;
-    exit->memory.gva_valid = true;
-    exit->memory.operand_valid = false;
-    exit->memory.instruction_length = 0;
-    exit->memory.instruction = 0;
-    exit->memory.access = cause == CAUSE_FETCH_GUEST  ? PT_EXEC
-                          : cause == CAUSE_LOAD_GUEST ? PT_READ
-                                                      : PT_WRITE;
-    h->memory_pc = s->pc;
-    h->memory_gpa = exit->memory.gpa.v;
-    if (htinst == HTINST_PSEUDO_READ || htinst == HTINST_PSEUDO_WRITE) {
-        exit->memory.access = htinst == HTINST_PSEUDO_READ ? PT_READ : PT_WRITE;
-        return;
-    }
-    if (cause == CAUSE_FETCH_GUEST)
-        return;
-    if (htinst & 1) {
-        struct riscv_access a;
-
-        exit->memory.instruction = (uint32_t)htinst;
-        if (riscv_decode_transformed((uint32_t)htinst, &a)) {
-            exit->memory.operand_valid = true;
-            exit->memory.size = a.size;
-            exit->memory.reg = a.reg;
-            exit->memory.sign_extend = a.sign_extend;
-            exit->memory.reg_64bit = true;
-            exit->memory.instruction_length = a.length;
-        }
-        return;
-    }
-    exit->memory.instruction = fetch_instruction(s->pc);
-}
-
-static void exit_synchronous(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause,
-                             struct hext_vcpu *h)
-{
-    switch (cause) {
-    case CAUSE_FETCH_GUEST:
-    case CAUSE_LOAD_GUEST:
-    case CAUSE_STORE_GUEST:
-        exit_memory(exit, s, cause, h);
-        break;
-    case CAUSE_ECALL_VS:
-        exit->kind = EXIT_HYPERCALL;
-        exit->hypercall.number = 0;
-        exit->hypercall.smc = false;
-        break;
-    case CAUSE_VIRTUAL: {
-        uint64_t instruction = csr_read(stval);
-
-        exit->kind = EXIT_ISA;
-        exit->isa.reason = cause;
-        exit->isa.info[0] = instruction ? instruction : fetch_instruction(s->pc);
-        break;
-    }
-    default:
-        exit->kind = EXIT_FATAL;
-        exit->fatal.text = "the guest caused an exception that it should have handled itself";
-        exit->fatal.code = cause;
-    }
+    exit->kind = EXIT_ENTRY_FAILED;
+    exit->fatal.text = "the CPU refused hgatp (mode, VMID or address of the second stage's tables)";
+    exit->fatal.code = csr_read(CSR_HGATP);
+    v->reg_valid = UINT64_MAX;
 }
 
 static void hext_run(struct vcpu *v, struct vm_exit *exit)
 {
     struct riscv_state *s = riscv_state(v);
     struct hext_vcpu *h = hext_vcpu(v);
-    uint64_t cause;
+    uint64_t cause, sstatus;
 
-    prepare(v, s, h);
-    csr_write(CSR_HSTATUS,
-              HSTATUS_SPV | HSTATUS_VTW | HSTATUS_VSXL_64 | (s->prv ? HSTATUS_SPVP : 0));
-    csr_write(sstatus, SSTATUS_FS_DIRTY | SSTATUS_UXL_64 | (s->prv ? SSTATUS_SPP : 0));
+    if (unlikely(v->reg_dirty | s->raise | (s->lines ^ h->lines) | riscv_hart(v)->fences) ||
+        unlikely(retries(s, h)))
+        prepare(v, s, h);
+    if (unlikely(h->refused)) {
+        entry_refused(exit, v);
+        return;
+    }
+    csr_write(CSR_HSTATUS, h->hstatus | s->prv << HSTATUS_SPVP_SHIFT);
+    csr_write(sstatus, (h->sstatus & ~SSTATUS_SPP) | s->prv << SSTATUS_SPP_SHIFT);
     hext_enter(s);
-    csr_clear(CSR_HSTATUS, HSTATUS_SPV); /* or the next return from a trap of the hypervisor would
-                                            enter a guest (21.2.1) */
+    sstatus = csr_read(sstatus);
     cause = csr_read(scause);
-    s->prv = csr_read(sstatus) & SSTATUS_SPP ? RISCV_PRV_S : RISCV_PRV_U;
-    h->hvip = csr_read(CSR_HVIP);
-    s->sip = h->hvip >> HVIP_SHIFT & RISCV_SIP_SSIP;
+    h->sstatus = sstatus;
+    s->prv = sstatus >> SSTATUS_SPP_SHIFT & 1;
     v->reg_valid = RISCV_GPR;
-    if (cause & SCAUSE_INTERRUPT)
+    if (likely(cause == CAUSE_ECALL_VS)) {
+        exit->kind = EXIT_HYPERCALL;
+        exit->hypercall.number = 0;
+        exit->hypercall.smc = false;
+    } else if (cause & SCAUSE_INTERRUPT) {
         exit->kind = EXIT_INTERRUPT;
-    else
-        exit_synchronous(exit, s, cause, h);
+    } else {
+        hext_exit_synchronous(exit, s, cause, h);
+    }
 }
 
 TABLE_ENTRY(engines, struct engine, engine_hext) = {

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * The switch between hypervisor and guest. While a guest runs, sscratch holds its struct riscv_state, whose x[0] holds the hypervisor's
- * stack pointer; stvec points to hext_exit. Only general registers and the program counter move here.
+ * stack pointer; stvec points to hext_exit. Only general registers and the program counter move here. The hypervisor's code does not use
+ * gp, which keeps the guest's value meanwhile.
  */
 #include <host/arch.h>
 #include "arch/riscv64/guest/state.h"
 
-#define FRAME_SIZE 128
+#define FRAME_SIZE 112
 
     .text
 /* void hext_enter(struct riscv_state *state): masked; sstatus, hstatus and the VS registers are set. */
@@ -27,8 +28,7 @@ hext_enter:
     sd      s9, 80(sp)
     sd      s10, 88(sp)
     sd      s11, 96(sp)
-    sd      gp, 104(sp)
-    sd      tp, 112(sp)
+    sd      tp, 104(sp)
     sd      sp, RISCV_STATE_X(0)(a0)
     la      t0, hext_exit
     ld      t1, RISCV_STATE_PC(a0)
@@ -52,9 +52,9 @@ hext_exit:
     la      t1, trap_vector
     csrr    t2, sepc
     csrw    stvec, t1
+    ld      sp, RISCV_STATE_X(0)(a0)
     sd      t0, RISCV_STATE_X(10)(a0)
     sd      t2, RISCV_STATE_PC(a0)
-    ld      sp, RISCV_STATE_X(0)(a0)
     sd      zero, RISCV_STATE_X(0)(a0)
     ld      ra, 0(sp)
     ld      s0, 8(sp)
@@ -69,7 +69,6 @@ hext_exit:
     ld      s9, 80(sp)
     ld      s10, 88(sp)
     ld      s11, 96(sp)
-    ld      gp, 104(sp)
-    ld      tp, 112(sp)
+    ld      tp, 104(sp)
     addi    sp, sp, FRAME_SIZE
     ret
