@@ -92,7 +92,7 @@ static bool timer_due(const struct vcpu *v)
 
 /* For engines without a guest timer: STIP by comparison, and a host timer for the moment when it
  * will change. */
-static void update_timer(struct vcpu *v)
+static NOINLINE void update_timer(struct vcpu *v)
 {
     struct riscv_state *s = riscv_state(v);
     struct riscv_hart *hart = riscv_hart(v);
@@ -135,7 +135,7 @@ static void resume(struct vcpu *v, struct riscv_state *s, struct riscv_hart *har
     s->sstatus &= ~RISCV_SSTATUS_SIE;
 }
 
-static void take_news(struct vcpu *v, struct riscv_state *s, struct riscv_hart *hart)
+static NOINLINE void take_news(struct vcpu *v, struct riscv_state *s, struct riscv_hart *hart)
 {
     __atomic_store_n(&hart->news, 0, __ATOMIC_SEQ_CST);
     if (hart->hart_state == RISCV_HART_SUSPENDED)
@@ -162,7 +162,7 @@ static void before_run(struct vcpu *v)
         update_timer(v);
 }
 
-/* Called while the vCPU is idle: go_idle() has made sie and stimecmp canonical. */
+/* Called while the vCPU is idle: riscv_idle() has made sie and stimecmp canonical. */
 static bool has_work(struct vcpu *v)
 {
     const struct riscv_state *s = riscv_state(v);
@@ -179,7 +179,7 @@ static uint64_t idle_deadline(struct vcpu *v)
     return guest_clock_counter_deadline(&v->vm->clock, riscv_state(v)->stimecmp);
 }
 
-static enum exit_action go_idle(struct vcpu *v)
+enum exit_action riscv_idle(struct vcpu *v)
 {
     vcpu_need(v, RISCV_CSR | RISCV_TIMER);
     return ACTION_IDLE;
@@ -206,30 +206,29 @@ void riscv_inject(struct vcpu *v, uint64_t cause, uint64_t value)
 
 /* An instruction that S-mode has and a guest's S-mode has not: wfi waits, all others do not exist.
  */
-static enum exit_action virtual_instruction(struct vcpu *v, uint64_t instruction)
+static NOINLINE enum exit_action virtual_instruction(struct vcpu *v, uint64_t instruction)
 {
     if (instruction == WFI_INSTRUCTION && riscv_state(v)->prv == RISCV_PRV_S) {
         riscv_state(v)->pc += 4;
-        return go_idle(v);
+        return riscv_idle(v);
     }
     riscv_inject(v, RISCV_CAUSE_ILLEGAL, instruction);
     return ACTION_RESUME;
 }
 
+static NOINLINE enum exit_action unknown_exit(struct vcpu *v, const struct vm_exit *exit)
+{
+    vm_fail(v->vm, "an exit of kind %d came that a riscv64 guest does not have", exit->kind);
+    return ACTION_FAIL;
+}
+
 static enum exit_action handle_exit(struct vcpu *v, const struct vm_exit *exit)
 {
-    enum exit_action action;
-
-    switch (exit->kind) {
-    case EXIT_HYPERCALL:
-        action = riscv_sbi_call(v);
-        return action == ACTION_IDLE ? go_idle(v) : action;
-    case EXIT_ISA:
+    if (likely(exit->kind == EXIT_HYPERCALL))
+        return riscv_sbi_call(v);
+    if (exit->kind == EXIT_ISA)
         return virtual_instruction(v, exit->isa.info[0]);
-    default:
-        vm_fail(v->vm, "an exit of kind %d came that a riscv64 guest does not have", exit->kind);
-        return ACTION_FAIL;
-    }
+    return unknown_exit(v, exit);
 }
 
 /* ---- Devices ---- */

@@ -103,6 +103,8 @@ bool riscv_plic_pending(const struct vm *vm, unsigned hart);
 
 /* machine.c: something that before_run() takes to the vCPU has come. Any context. */
 void riscv_hart_notify(struct vcpu *v);
+/* The vCPU has nothing to do until an interrupt: makes canonical what has_work() looks at. */
+enum exit_action riscv_idle(struct vcpu *v);
 /* Enters the guest's S-mode trap handler. */
 void riscv_inject(struct vcpu *v, uint64_t cause, uint64_t value);
 /* To the state in which SBI starts a hart (9.1): at `pc`, a0 = its id, a1 = `opaque`. */

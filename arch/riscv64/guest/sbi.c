@@ -76,7 +76,7 @@ static enum exit_action call_base(struct riscv_state *s, uint64_t function)
 
 /* ---- Timer (chapter 6) ---- */
 
-static enum exit_action call_time(struct vcpu *v, struct riscv_state *s, uint64_t function)
+static NOINLINE enum exit_action call_time(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
     if (function != 0)
         return done(s, SBI_NOT_SUPPORTED);
@@ -115,7 +115,7 @@ static void send_ipi(struct vcpu *target, void *unused)
     riscv_hart_notify(target);
 }
 
-static enum exit_action call_ipi(struct vcpu *v, struct riscv_state *s, uint64_t function)
+static NOINLINE enum exit_action call_ipi(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
     if (function != 0)
         return done(s, SBI_NOT_SUPPORTED);
@@ -198,7 +198,8 @@ static struct fence_request fence_vma(const struct riscv_state *s, uint64_t asid
     return f;
 }
 
-static enum exit_action call_rfence(struct vcpu *v, struct riscv_state *s, uint64_t function)
+static NOINLINE enum exit_action call_rfence(struct vcpu *v, struct riscv_state *s,
+                                             uint64_t function)
 {
     struct fence_request f;
     enum sbi_error error;
@@ -274,10 +275,10 @@ static enum exit_action hart_suspend(struct vcpu *v, struct riscv_state *s)
     __atomic_store_n(&hart->hart_state, RISCV_HART_SUSPENDED, __ATOMIC_SEQ_CST);
     WRITE_ONCE(hart->news, 1); /* before_run() ends it */
     (void)done(s, SBI_SUCCESS);
-    return ACTION_IDLE;
+    return riscv_idle(v);
 }
 
-static enum exit_action call_hsm(struct vcpu *v, struct riscv_state *s, uint64_t function)
+static NOINLINE enum exit_action call_hsm(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
     switch (function) {
     case 0:
@@ -299,7 +300,7 @@ static enum exit_action call_hsm(struct vcpu *v, struct riscv_state *s, uint64_t
 
 /* ---- System reset (chapter 10) ---- */
 
-static enum exit_action call_srst(struct riscv_state *s, uint64_t function)
+static NOINLINE enum exit_action call_srst(struct riscv_state *s, uint64_t function)
 {
     if (function != 0)
         return done(s, SBI_NOT_SUPPORTED);
@@ -342,7 +343,7 @@ static enum exit_action dbcn_read(struct vcpu *v, struct riscv_state *s)
 }
 
 /* A partial write is allowed: the guest calls again for the rest. */
-static enum exit_action call_dbcn(struct vcpu *v, struct riscv_state *s, uint64_t function)
+static NOINLINE enum exit_action call_dbcn(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
     if (function < 2 && s->x[RISCV_A2] != 0)
         return done(s, SBI_INVALID_PARAM);
@@ -361,7 +362,7 @@ static enum exit_action call_dbcn(struct vcpu *v, struct riscv_state *s, uint64_
 
 /* ---- Dispatch ---- */
 
-static bool extension_exists(uint64_t id)
+static NOINLINE bool extension_exists(uint64_t id)
 {
     static const uint64_t ids[] = {SBI_EXT_BASE, SBI_EXT_TIME, SBI_EXT_IPI, SBI_EXT_RFENCE,
                                    SBI_EXT_HSM,  SBI_EXT_SRST, SBI_EXT_DBCN};

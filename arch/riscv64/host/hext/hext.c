@@ -363,7 +363,7 @@ static bool retries(const struct riscv_state *s, const struct hext_vcpu *h)
 }
 
 /* What is rarely to be done before an entry. */
-static void prepare(struct vcpu *v, struct riscv_state *s, struct hext_vcpu *h)
+static NOINLINE void prepare(struct vcpu *v, struct riscv_state *s, struct hext_vcpu *h)
 {
     if (v->reg_dirty)
         write_dirty(v, s, h);
@@ -379,7 +379,7 @@ static void prepare(struct vcpu *v, struct riscv_state *s, struct hext_vcpu *h)
 
 /* The hardware keeps what it had when it cannot take a value (WARL), so the guest would run on
  * other tables. */
-static void entry_refused(struct vm_exit *exit, struct vcpu *v)
+static NOINLINE void entry_refused(struct vm_exit *exit, struct vcpu *v)
 {
     exit->kind = EXIT_ENTRY_FAILED;
     exit->fatal.text = "the CPU refused hgatp (mode, VMID or address of the second stage's tables)";
