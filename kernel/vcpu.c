@@ -13,7 +13,8 @@ void vcpu_request(struct vcpu *v, uint32_t requests)
 
     __atomic_fetch_or(&v->requests, requests, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&v->mode, __ATOMIC_SEQ_CST) != VCPU_IN_GUEST) {
-        if (v->thread != thread_current())
+        /* An interrupt may come between the thread's last look and its sleep. */
+        if (v->thread != thread_current() || this_cpu()->preempt_count)
             thread_wake(v->thread);
         return;
     }

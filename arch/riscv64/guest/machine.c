@@ -73,7 +73,6 @@ void riscv_hart_reset(struct vcpu *v, uint64_t address, uint64_t opaque)
     s->lines = s->raise = s->sip = 0;
     s->senvcfg = s->scounteren = 0;
     s->stimecmp = UINT64_MAX;
-    WRITE_ONCE(riscv_hart(v)->news, 1);
 }
 
 static void vcpu_teardown(struct vcpu *v)
@@ -92,7 +91,7 @@ static bool timer_due(const struct vcpu *v)
 
 /* For engines without a guest timer: STIP by comparison, and a host timer for the moment when it
  * will change. */
-static NOINLINE void update_timer(struct vcpu *v)
+static void update_timer(struct vcpu *v)
 {
     struct riscv_state *s = riscv_state(v);
     struct riscv_hart *hart = riscv_hart(v);
@@ -108,10 +107,12 @@ static NOINLINE void update_timer(struct vcpu *v)
     }
 }
 
-void riscv_hart_notify(struct vcpu *v)
+void riscv_hart_notify(struct vcpu *target, const struct vcpu *by)
 {
-    __atomic_store_n(&riscv_hart(v)->news, 1, __ATOMIC_RELEASE);
-    vcpu_request(v, VCPU_REQUEST_IRQ);
+    if (target == by)
+        target->irq_news = true;
+    else
+        vcpu_request(target, VCPU_REQUEST_IRQ);
 }
 
 static bool external_pending(const struct vcpu *v)
@@ -135,9 +136,11 @@ static void resume(struct vcpu *v, struct riscv_state *s, struct riscv_hart *har
     s->sstatus &= ~RISCV_SSTATUS_SIE;
 }
 
-static NOINLINE void take_news(struct vcpu *v, struct riscv_state *s, struct riscv_hart *hart)
+static void before_run(struct vcpu *v)
 {
-    __atomic_store_n(&hart->news, 0, __ATOMIC_SEQ_CST);
+    struct riscv_state *s = riscv_state(v);
+    struct riscv_hart *hart = riscv_hart(v);
+
     if (hart->hart_state == RISCV_HART_SUSPENDED)
         resume(v, s, hart);
     if (__atomic_exchange_n(&hart->ipi, 0, __ATOMIC_SEQ_CST)) {
@@ -150,16 +153,10 @@ static NOINLINE void take_news(struct vcpu *v, struct riscv_state *s, struct ris
     } else {
         s->lines &= ~RISCV_SIP_SEIP;
     }
-}
-
-static void before_run(struct vcpu *v)
-{
-    struct riscv_hart *hart = riscv_hart(v);
-
-    if (unlikely(__atomic_load_n(&hart->news, __ATOMIC_RELAXED)))
-        take_news(v, riscv_state(v), hart);
-    if (unlikely(hart->software_timer))
+    if (hart->software_timer) {
         update_timer(v);
+        v->irq_news = true;
+    }
 }
 
 /* Called while the vCPU is idle: riscv_idle() has made sie and stimecmp canonical. */

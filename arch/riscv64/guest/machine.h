@@ -55,7 +55,6 @@ struct riscv_fence_range {
 
 /* vcpu->isa_data */
 struct riscv_hart {
-    uint32_t news;       /* atomic: before_run() has something to look at */
     bool software_timer; /* the engine has no timer of its own: before_run() raises STIP */
     uint32_t ipi;        /* atomic: SSIP was asked for */
     uint32_t fences;     /* atomic: enum riscv_fence */
@@ -101,8 +100,9 @@ extern const struct irqchip_ops riscv_plic_irqchip;
 enum err riscv_plic_create(struct vm *vm) MUST_CHECK;
 bool riscv_plic_pending(const struct vm *vm, unsigned hart);
 
-/* machine.c: something that before_run() takes to the vCPU has come. Any context. */
-void riscv_hart_notify(struct vcpu *v);
+/* machine.c: something that before_run() takes to `target` has come. `by`: the vCPU whose own exit
+ * brought it, or NULL. Any context. */
+void riscv_hart_notify(struct vcpu *target, const struct vcpu *by);
 /* The vCPU has nothing to do until an interrupt: makes canonical what has_work() looks at. */
 enum exit_action riscv_idle(struct vcpu *v);
 /* Enters the guest's S-mode trap handler. */

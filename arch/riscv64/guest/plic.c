@@ -57,8 +57,8 @@ static unsigned best(const struct riscv_plic *p, const struct plic_context *c)
     return found;
 }
 
-/* Recomputes every context's line after a change. Under the lock. */
-static void update(struct riscv_plic *p)
+/* Recomputes every context's line after a change by `by` (NULL: by a device). Under the lock. */
+static void update(struct riscv_plic *p, const struct vcpu *by)
 {
     struct vm *vm = p->device.vm;
 
@@ -70,7 +70,7 @@ static void update(struct riscv_plic *p)
             continue;
         WRITE_ONCE(c->external, line);
         if (vm->vcpus && vm->vcpus[i])
-            riscv_hart_notify(vm->vcpus[i]);
+            riscv_hart_notify(vm->vcpus[i], by);
     }
 }
 
@@ -88,7 +88,7 @@ static void complete(struct riscv_plic *p, const struct plic_context *c, uint64_
         p->claimed[source / 32] &= ~(1u << source % 32);
 }
 
-static uint64_t read_context(struct riscv_plic *p, uint64_t offset)
+static uint64_t read_context(struct riscv_plic *p, uint64_t offset, const struct vcpu *v)
 {
     uint64_t index = offset / PLIC_CONTEXT_STRIDE, reg = offset % PLIC_CONTEXT_STRIDE;
     uint64_t value = 0;
@@ -99,12 +99,12 @@ static uint64_t read_context(struct riscv_plic *p, uint64_t offset)
         return p->context[index].threshold;
     if (reg == PLIC_CLAIM) {
         value = claim(p, &p->context[index]);
-        update(p);
+        update(p, v);
     }
     return value;
 }
 
-static uint64_t read_locked(struct riscv_plic *p, uint64_t offset)
+static uint64_t read_locked(struct riscv_plic *p, uint64_t offset, const struct vcpu *v)
 {
     if (offset < PLIC_PENDING)
         return offset / 4 < RISCV_PLIC_PINS ? p->priority[offset / 4] : 0;
@@ -119,7 +119,7 @@ static uint64_t read_locked(struct riscv_plic *p, uint64_t offset)
 
         return index < p->contexts && w < PLIC_WORDS ? p->context[index].enable[w] : 0;
     }
-    return read_context(p, offset - PLIC_CONTEXT);
+    return read_context(p, offset - PLIC_CONTEXT, v);
 }
 
 static void write_locked(struct riscv_plic *p, uint64_t offset, uint32_t value)
@@ -149,9 +149,8 @@ static uint64_t plic_read(struct device *d, struct vcpu *v, unsigned region, uin
 {
     struct riscv_plic *p = container_of(d, struct riscv_plic, device);
     uint64_t flags = spin_lock_irq(&p->lock);
-    uint64_t value = read_locked(p, offset);
+    uint64_t value = read_locked(p, offset, v);
 
-    (void)v;
     (void)region;
     (void)size;
     spin_unlock_irq(&p->lock, flags);
@@ -164,11 +163,10 @@ static void plic_write(struct device *d, struct vcpu *v, unsigned region, uint64
     struct riscv_plic *p = container_of(d, struct riscv_plic, device);
     uint64_t flags = spin_lock_irq(&p->lock);
 
-    (void)v;
     (void)region;
     (void)size;
     write_locked(p, offset, (uint32_t)value);
-    update(p);
+    update(p, v);
     spin_unlock_irq(&p->lock, flags);
 }
 
@@ -181,7 +179,7 @@ static void plic_set_pin(struct vm *vm, unsigned pin, bool level)
         p->level[pin / 32] |= 1u << pin % 32;
     else
         p->level[pin / 32] &= ~(1u << pin % 32);
-    update(p);
+    update(p, NULL);
     spin_unlock_irq(&p->lock, flags);
 }
 

@@ -108,18 +108,17 @@ static enum sbi_error for_each_hart(struct vcpu *v, void (*fn)(struct vcpu *targ
     return SBI_SUCCESS;
 }
 
-static void send_ipi(struct vcpu *target, void *unused)
+static void send_ipi(struct vcpu *target, void *by)
 {
-    (void)unused;
     __atomic_store_n(&riscv_hart(target)->ipi, 1, __ATOMIC_SEQ_CST);
-    riscv_hart_notify(target);
+    riscv_hart_notify(target, by);
 }
 
 static NOINLINE enum exit_action call_ipi(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
     if (function != 0)
         return done(s, SBI_NOT_SUPPORTED);
-    return done(s, for_each_hart(v, send_ipi, NULL));
+    return done(s, for_each_hart(v, send_ipi, v));
 }
 
 /* ---- Remote fences (chapter 8) ---- */
@@ -273,7 +272,7 @@ static enum exit_action hart_suspend(struct vcpu *v, struct riscv_state *s)
         hart->resume_opaque = s->x[RISCV_A2];
     }
     __atomic_store_n(&hart->hart_state, RISCV_HART_SUSPENDED, __ATOMIC_SEQ_CST);
-    WRITE_ONCE(hart->news, 1); /* before_run() ends it */
+    v->irq_news = true; /* before_run() ends it */
     (void)done(s, SBI_SUCCESS);
     return riscv_idle(v);
 }
