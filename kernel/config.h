@@ -58,6 +58,11 @@ struct config_disk {
     unsigned user;    /* for a read-write disk: line of the guest that has it, 0: none */
 };
 
+enum config_interrupts {
+    CONFIG_INTERRUPTS_PLIC,
+    CONFIG_INTERRUPTS_AIA,
+};
+
 struct config_network {
     union {
         struct config_named named;
@@ -97,6 +102,7 @@ struct config_vm {
     const char *kernel, *initrd; /* paths on the ESP, or NULL */
     const char *cmdline;         /* never NULL */
     bool autostart;
+    uint64_t interrupts;          /* enum config_interrupts: of riscv64 guests */
     bool debug_exit;              /* of x86_64 guests */
     struct config_list disk, net; /* as written; what they name follows */
     unsigned disk_count, net_count;

@@ -26,6 +26,7 @@ enum lock_rank {
     RANK_PCI_MAP,       /* what a guest's PCI host bridge decodes */
     RANK_GUEST_PIN,     /* levels of a guest's interrupt pins */
     RANK_IRQCHIP,       /* a guest's interrupt controller */
+    RANK_IRQCHIP_CPU,   /* a vCPU's part of it */
     RANK_GUEST_CONSOLE, /* a guest console's rings */
     RANK_THREAD_LIST,   /* the list of all threads (mutex) */
     RANK_CONSOLE_LIST,  /* consoles and monitor sessions */

@@ -2,13 +2,33 @@
 /* The riscv64 guest ISA: its machine, interrupts in and out of the canonical state, and the exits
  * that need it. */
 #include "arch/riscv64/guest/machine.h"
+#include "kernel/devices/pci.h"
 #include "kernel/devices/uart16550.h"
 #include "kernel/log.h"
 #include "mm/heap.h"
 
 #define WFI_INSTRUCTION 0x10500073u
 
+/* As QEMU's PCI Express host bridge says who it is. */
+#define BRIDGE_VENDOR 0x1b36
+#define BRIDGE_DEVICE 0x0008
+
 /* ---- Creation ---- */
+
+static enum err pci_create(struct vm *vm)
+{
+    struct pci_host_layout layout = {
+        .ecam = RISCV_ECAM_BASE,
+        .buses = RISCV_PCI_BUSES,
+        .mmio32 = {RISCV_MMIO32_BASE, RISCV_MMIO32_SIZE},
+        .mmio64 = {riscv_mmio64_base(vm), RISCV_MMIO64_SIZE},
+        .bridge_vendor = BRIDGE_VENDOR,
+        .bridge_device = BRIDGE_DEVICE,
+        .pins = {RISCV_INTX_PIN, RISCV_INTX_PIN + 1, RISCV_INTX_PIN + 2, RISCV_INTX_PIN + 3},
+    };
+
+    return pci_host_create(vm, &layout);
+}
 
 static enum err machine_create(struct vm *vm)
 {
@@ -19,10 +39,20 @@ static enum err machine_create(struct vm *vm)
         return ERR_NO_MEMORY;
     vm->machine = m;
     e = guest_memory_add_ram(vm->memory, GPA(RISCV_RAM_BASE), vm->config->memory);
-    if (e == ERR_OK)
+    if (e == ERR_OK && vm->config->interrupts == CONFIG_INTERRUPTS_AIA)
+        e = riscv_aplic_create(vm);
+    else if (e == ERR_OK)
         e = riscv_plic_create(vm);
     if (e == ERR_OK)
         e = uart16550_create(vm, &vm->mmio, RISCV_UART_BASE, RISCV_UART_PIN);
+    if (e == ERR_OK)
+        e = riscv_rtc_create(vm);
+    if (e == ERR_OK)
+        e = pci_create(vm);
+    vm->virtio_mmio.base = RISCV_VIRTIO_BASE;
+    vm->virtio_mmio.stride = RISCV_VIRTIO_STRIDE;
+    vm->virtio_mmio.pin = RISCV_VIRTIO_PIN;
+    vm->virtio_mmio.count = RISCV_VIRTIO_SLOTS;
     return e;
 }
 
@@ -53,6 +83,7 @@ static enum err vcpu_setup(struct vcpu *v)
     hart->software_timer = !riscv_machine(v->vm)->hardware_timer;
     hart->timer_set = UINT64_MAX;
     spin_init(&hart->fence_lock, &fence_class);
+    riscv_imsic_init(&hart->imsic);
     guest_timer_init(&hart->timer, &v->vm->clock, timer_fired);
     v->isa_data = hart;
     riscv_hart_reset(v, 0, 0);
@@ -117,7 +148,7 @@ void riscv_hart_notify(struct vcpu *target, const struct vcpu *by)
 
 static bool external_pending(const struct vcpu *v)
 {
-    return riscv_plic_pending(v->vm, v->id);
+    return riscv_machine(v->vm)->aplic ? riscv_imsic_pending(v) : riscv_plic_pending(v->vm, v->id);
 }
 
 /* The end of SBI's suspension (9.4, table 9.3). */
@@ -159,8 +190,7 @@ static void before_run(struct vcpu *v)
     }
 }
 
-/* Called while the vCPU is idle: riscv_idle() has made sie and stimecmp canonical. */
-static bool has_work(struct vcpu *v)
+uint64_t riscv_pending(const struct vcpu *v)
 {
     const struct riscv_state *s = riscv_state(v);
     uint64_t pending = (s->sip | s->raise) & RISCV_SIP_SSIP;
@@ -168,7 +198,13 @@ static bool has_work(struct vcpu *v)
     pending |= __atomic_load_n(&riscv_hart(v)->ipi, __ATOMIC_SEQ_CST) ? RISCV_SIP_SSIP : 0;
     pending |= external_pending(v) ? RISCV_SIP_SEIP : 0;
     pending |= timer_due(v) ? RISCV_SIP_STIP : 0;
-    return pending & s->sie;
+    return pending;
+}
+
+/* Called while the vCPU is idle: riscv_idle() has made sie and stimecmp canonical. */
+static bool has_work(struct vcpu *v)
+{
+    return riscv_pending(v) & riscv_state(v)->sie;
 }
 
 static uint64_t idle_deadline(struct vcpu *v)
@@ -209,6 +245,8 @@ static NOINLINE enum exit_action virtual_instruction(struct vcpu *v, uint64_t in
         riscv_state(v)->pc += 4;
         return riscv_idle(v);
     }
+    if (riscv_aia_instruction(v, (uint32_t)instruction))
+        return ACTION_RESUME;
     riscv_inject(v, RISCV_CAUSE_ILLEGAL, instruction);
     return ACTION_RESUME;
 }
@@ -279,6 +317,65 @@ static enum exit_action mmio(struct vcpu *v, const struct vm_exit *exit)
     return ACTION_RESUME;
 }
 
+/* ---- Saved state ---- */
+
+/* Of the canonical state: everything that software can see. */
+static enum err state_loaded(void *object)
+{
+    struct riscv_state *s = object;
+
+    s->x[RISCV_ZERO] = 0;
+    return s->prv > RISCV_PRV_S || s->lines & ~(RISCV_SIP_STIP | RISCV_SIP_SEIP) ||
+                   (s->sip | s->raise) & ~RISCV_SIP_SSIP || s->vlenb > RISCV_VECTOR_BYTES_MAX
+               ? ERR_INVALID
+               : ERR_OK;
+}
+
+STATE_TABLE_HOOKS(
+    vcpu_table, "riscv64-vcpu", 1, NULL, state_loaded, STATE_ARRAY(struct riscv_state, x, 1),
+    STATE_FIELD(struct riscv_state, pc, 1), STATE_FIELD(struct riscv_state, prv, 1),
+    STATE_FIELD(struct riscv_state, lines, 1), STATE_FIELD(struct riscv_state, raise, 1),
+    STATE_FIELD(struct riscv_state, sstatus, 1), STATE_FIELD(struct riscv_state, sie, 1),
+    STATE_FIELD(struct riscv_state, stvec, 1), STATE_FIELD(struct riscv_state, sscratch, 1),
+    STATE_FIELD(struct riscv_state, sepc, 1), STATE_FIELD(struct riscv_state, scause, 1),
+    STATE_FIELD(struct riscv_state, stval, 1), STATE_FIELD(struct riscv_state, satp, 1),
+    STATE_FIELD(struct riscv_state, senvcfg, 1), STATE_FIELD(struct riscv_state, scounteren, 1),
+    STATE_FIELD(struct riscv_state, sip, 1), STATE_FIELD(struct riscv_state, stimecmp, 1),
+    STATE_ARRAY(struct riscv_state, f, 1), STATE_FIELD(struct riscv_state, fcsr, 1),
+    STATE_FIELD(struct riscv_state, siselect, 1), STATE_FIELD(struct riscv_state, vstart, 1),
+    STATE_FIELD(struct riscv_state, vcsr, 1), STATE_FIELD(struct riscv_state, vl, 1),
+    STATE_FIELD(struct riscv_state, vtype, 1), STATE_FIELD(struct riscv_state, vlenb, 1),
+    STATE_ARRAY(struct riscv_state, v, 1));
+
+static enum err hart_loaded(void *object)
+{
+    struct riscv_hart *hart = object;
+
+    hart->fences = RISCV_FENCE_I | RISCV_FENCE_VMA;
+    hart->timer_set = UINT64_MAX;
+    hart->vcpu->irq_news = true;
+    return hart->ipi > 1 || hart->hart_state > RISCV_HART_SUSPENDED ? ERR_INVALID : ERR_OK;
+}
+
+STATE_TABLE_HOOKS(hart_table, "riscv64-hart", 1, NULL, hart_loaded,
+                  STATE_FIELD(struct riscv_hart, ipi, 1),
+                  STATE_FIELD(struct riscv_hart, hart_state, 1),
+                  STATE_FIELD(struct riscv_hart, resumes_at_pc, 1),
+                  STATE_FIELD(struct riscv_hart, resume_pc, 1),
+                  STATE_FIELD(struct riscv_hart, resume_opaque, 1));
+
+static void state_each(struct vm *vm, state_visit visit, void *arg)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        struct vcpu *v = vm->vcpus[i];
+
+        visit(&vcpu_table, i, riscv_state(v), arg);
+        visit(&hart_table, i, riscv_hart(v), arg);
+        if (riscv_machine(vm)->aplic)
+            visit(&riscv_imsic_state, i, &riscv_hart(v)->imsic, arg);
+    }
+}
+
 /* ---- For people ---- */
 
 static uint64_t pc(struct vcpu *v)
@@ -317,6 +414,7 @@ TABLE_ENTRY(guest_isas, struct guest_isa, guest_isa_riscv64) = {
     .idle_deadline = idle_deadline,
     .mmio = mmio,
     .handle_exit = handle_exit,
+    .state_each = state_each,
     .pc = pc,
     .print = print,
 };

@@ -7,21 +7,45 @@
 #define ARCH_RISCV64_GUEST_MACHINE_H
 
 #include "arch/riscv64/guest/state.h"
+#include "kernel/lock.h"
 #include "kernel/log.h"
 #include "kernel/guest_clock.h"
 
+#define RISCV_RTC_BASE  0x00101000UL
+#define RISCV_RTC_SIZE  0x1000UL
+#define RISCV_RTC_PIN   11
 #define RISCV_PLIC_BASE 0x0c000000UL
 #define RISCV_PLIC_SIZE 0x00600000UL
 #define RISCV_UART_BASE 0x10000000UL
 #define RISCV_UART_SIZE 0x100UL
 #define RISCV_UART_PIN  10
 #define RISCV_RAM_BASE  0x80000000UL
-#define RISCV_PLIC_PINS 96 /* source 0 does not exist */
+#define RISCV_PINS      96 /* of either controller; source 0 does not exist */
 
+/* With `interrupts = aia`. */
+#define RISCV_APLIC_BASE 0x0d000000UL
+#define RISCV_APLIC_SIZE 0x8000UL
+#define RISCV_IMSIC_BASE 0x28000000UL /* a page for each hart's supervisor file */
+
+#define RISCV_VIRTIO_BASE   0x10001000UL
+#define RISCV_VIRTIO_STRIDE 0x1000UL
+#define RISCV_VIRTIO_PIN    1
+#define RISCV_VIRTIO_SLOTS  8
+
+#define RISCV_ECAM_BASE   0x30000000UL
+#define RISCV_PCI_BUSES   256
+#define RISCV_MMIO32_BASE 0x40000000UL
+#define RISCV_MMIO32_SIZE GIB(1)
+#define RISCV_MMIO64_BASE 0x400000000UL
+#define RISCV_MMIO64_SIZE GIB(16)
+#define RISCV_INTX_PIN    32 /* to 35 */
+
+struct riscv_aplic;
 struct riscv_plic;
 
 struct riscv_machine {
-    struct riscv_plic *plic;
+    struct riscv_plic *plic;   /* one of the two */
+    struct riscv_aplic *aplic; /* and IMSIC files: struct riscv_imsic of each hart */
     /* What runs the guest says in its vm_init() what the device tree offers: */
     const char *isa;                 /* ISA string: only what is passed through or emulated */
     const char *mmu;                 /* "riscv,sv48" */
@@ -53,11 +77,26 @@ struct riscv_fence_range {
     uint64_t start, size, asid; /* page aligned */
 };
 
+#define RISCV_IMSIC_IDS   255 /* identities run from 1 to this, a power of two less one */
+#define RISCV_IMSIC_WORDS ((RISCV_IMSIC_IDS + 1) / 64)
+
+/* A hart's supervisor interrupt file (imsic.c). */
+struct riscv_imsic {
+    struct spinlock lock;
+    uint64_t pending[RISCV_IMSIC_WORDS], enabled[RISCV_IMSIC_WORDS];
+    uint64_t delivery, threshold; /* eidelivery, eithreshold */
+    uint32_t external;            /* the hart's interrupt line; read without the lock */
+    /* Set while the file is one of the hardware's, by the engine: where messages go then. The
+     * members above are stale. */
+    volatile uint32_t *file;
+};
+
 /* vcpu->isa_data */
 struct riscv_hart {
-    bool software_timer; /* the engine has no timer of its own: before_run() raises STIP */
-    uint32_t ipi;        /* atomic: SSIP was asked for */
-    uint32_t fences;     /* atomic: enum riscv_fence */
+    struct riscv_imsic imsic; /* machines with AIA */
+    bool software_timer;      /* the engine has no timer of its own: before_run() raises STIP */
+    uint32_t ipi;             /* atomic: SSIP was asked for */
+    uint32_t fences;          /* atomic: enum riscv_fence */
     struct spinlock fence_lock;
     unsigned range_count; /* under fence_lock, as the ranges */
     struct riscv_fence_range ranges[RISCV_FENCE_RANGES];
@@ -89,6 +128,12 @@ static inline bool riscv_is_ram(const struct vm *vm, uint64_t address)
     return address - RISCV_RAM_BASE < vm->config->memory;
 }
 
+/* Of the 64-bit PCI window: behind all RAM. */
+static inline uint64_t riscv_mmio64_base(const struct vm *vm)
+{
+    return ALIGN_UP(RISCV_RAM_BASE + vm->config->memory, RISCV_MMIO64_SIZE);
+}
+
 /* The guest's time CSR now. */
 static inline uint64_t riscv_time(const struct vm *vm)
 {
@@ -100,7 +145,9 @@ extern const struct irqchip_ops riscv_plic_irqchip;
 enum err riscv_plic_create(struct vm *vm) MUST_CHECK;
 bool riscv_plic_pending(const struct vm *vm, unsigned hart);
 
-/* machine.c: something that before_run() takes to `target` has come. `by`: the vCPU whose own exit
+/* machine.c: what is pending in sip; RISCV_CSR and RISCV_TIMER are valid. */
+uint64_t riscv_pending(const struct vcpu *v);
+/* Something that before_run() takes to `target` has come. `by`: the vCPU whose own exit
  * brought it, or NULL. Any context. */
 void riscv_hart_notify(struct vcpu *target, const struct vcpu *by);
 /* The vCPU has nothing to do until an interrupt: makes canonical what has_work() looks at. */
@@ -109,6 +156,23 @@ enum exit_action riscv_idle(struct vcpu *v);
 void riscv_inject(struct vcpu *v, uint64_t cause, uint64_t value);
 /* To the state in which SBI starts a hart (9.1): at `pc`, a0 = its id, a1 = `opaque`. */
 void riscv_hart_reset(struct vcpu *v, uint64_t pc, uint64_t opaque);
+
+/* aplic.c */
+enum err riscv_aplic_create(struct vm *vm) MUST_CHECK;
+
+/* imsic.c. `by`: as with riscv_hart_notify(). */
+void riscv_imsic_init(struct riscv_imsic *f);
+void riscv_imsic_send(struct vcpu *v, uint32_t identity, const struct vcpu *by);
+bool riscv_imsic_pending(const struct vcpu *v);
+/* The engine changed the software file. */
+void riscv_imsic_update(struct vcpu *v);
+/* Executes an instruction that trapped when it is an access to a CSR of the AIA; false: it is not,
+ * or may not. */
+bool riscv_aia_instruction(struct vcpu *v, uint32_t instruction);
+extern const struct state_table riscv_imsic_state;
+
+/* rtc.c */
+enum err riscv_rtc_create(struct vm *vm) MUST_CHECK;
 
 /* sbi.c */
 enum exit_action riscv_sbi_call(struct vcpu *v);

@@ -8,7 +8,7 @@
 #include "kernel/lock.h"
 #include "mm/heap.h"
 
-#define PLIC_WORDS         (RISCV_PLIC_PINS / 32)
+#define PLIC_WORDS         (RISCV_PINS / 32)
 #define PLIC_PRIORITY_MASK 7u
 
 /* Offsets of the memory map. */
@@ -30,7 +30,7 @@ struct riscv_plic {
     struct spinlock lock;
     unsigned contexts;
     uint32_t level[PLIC_WORDS], claimed[PLIC_WORDS];
-    uint32_t priority[RISCV_PLIC_PINS];
+    uint32_t priority[RISCV_PINS];
     struct plic_context context[];
 };
 
@@ -84,7 +84,7 @@ static uint32_t claim(struct riscv_plic *p, struct plic_context *c)
 
 static void complete(struct riscv_plic *p, const struct plic_context *c, uint64_t source)
 {
-    if (source < RISCV_PLIC_PINS && c->enable[source / 32] & 1u << source % 32)
+    if (source < RISCV_PINS && c->enable[source / 32] & 1u << source % 32)
         p->claimed[source / 32] &= ~(1u << source % 32);
 }
 
@@ -107,7 +107,7 @@ static uint64_t read_context(struct riscv_plic *p, uint64_t offset, const struct
 static uint64_t read_locked(struct riscv_plic *p, uint64_t offset, const struct vcpu *v)
 {
     if (offset < PLIC_PENDING)
-        return offset / 4 < RISCV_PLIC_PINS ? p->priority[offset / 4] : 0;
+        return offset / 4 < RISCV_PINS ? p->priority[offset / 4] : 0;
     if (offset < PLIC_ENABLE) {
         uint64_t w = (offset - PLIC_PENDING) / 4;
 
@@ -125,7 +125,7 @@ static uint64_t read_locked(struct riscv_plic *p, uint64_t offset, const struct 
 static void write_locked(struct riscv_plic *p, uint64_t offset, uint32_t value)
 {
     if (offset < PLIC_PENDING) {
-        if (offset / 4 < RISCV_PLIC_PINS && offset != 0)
+        if (offset / 4 < RISCV_PINS && offset != 0)
             p->priority[offset / 4] = value & PLIC_PRIORITY_MASK;
     } else if (offset >= PLIC_ENABLE && offset < PLIC_CONTEXT) {
         uint64_t index = (offset - PLIC_ENABLE) / PLIC_ENABLE_STRIDE;
@@ -188,14 +188,74 @@ static void plic_destroy(struct device *d)
     heap_free(container_of(d, struct riscv_plic, device));
 }
 
-static const struct device_ops plic_ops = {.name = "PLIC",
-                                           .read = plic_read,
-                                           .write = plic_write,
-                                           .destroy = plic_destroy,
-                                           .lockless = true};
+static void plic_reset(struct device *d)
+{
+    struct riscv_plic *p = container_of(d, struct riscv_plic, device);
+    uint64_t flags = spin_lock_irq(&p->lock);
+
+    for (unsigned w = 0; w < PLIC_WORDS; w++)
+        p->claimed[w] = 0;
+    for (unsigned i = 0; i < RISCV_PINS; i++)
+        p->priority[i] = 0;
+    for (unsigned i = 0; i < p->contexts; i++) {
+        p->context[i].threshold = 0;
+        for (unsigned w = 0; w < PLIC_WORDS; w++)
+            p->context[i].enable[w] = 0;
+    }
+    update(p, NULL);
+    spin_unlock_irq(&p->lock, flags);
+}
+
+static enum err plic_loaded(void *object)
+{
+    struct riscv_plic *p = object;
+
+    for (unsigned i = 0; i < RISCV_PINS; i++)
+        if (p->priority[i] > PLIC_PRIORITY_MASK || (i == 0 && p->priority[i]))
+            return ERR_INVALID;
+    return ERR_OK;
+}
+
+STATE_TABLE_HOOKS(plic_state, "plic", 1, NULL, plic_loaded,
+                  STATE_ARRAY(struct riscv_plic, level, 1),
+                  STATE_ARRAY(struct riscv_plic, claimed, 1),
+                  STATE_ARRAY(struct riscv_plic, priority, 1));
+
+static enum err context_loaded(void *object)
+{
+    const struct plic_context *c = object;
+
+    return c->threshold > PLIC_PRIORITY_MASK || c->enable[0] & 1 || c->external > 1 ? ERR_INVALID
+                                                                                    : ERR_OK;
+}
+
+STATE_TABLE_HOOKS(context_state, "plic-context", 1, NULL, context_loaded,
+                  STATE_ARRAY(struct plic_context, enable, 1),
+                  STATE_FIELD(struct plic_context, threshold, 1),
+                  STATE_FIELD(struct plic_context, external, 1));
+
+static void plic_state_each(struct device *d, state_visit visit, void *arg)
+{
+    struct riscv_plic *p = container_of(d, struct riscv_plic, device);
+
+    for (unsigned i = 0; i < p->contexts; i++)
+        visit(&context_state, i, &p->context[i], arg);
+}
+
+static const struct device_ops plic_ops = {
+    .name = "PLIC",
+    .read = plic_read,
+    .write = plic_write,
+    .reset = plic_reset,
+    .destroy = plic_destroy,
+    .lockless = true,
+    .state = &plic_state,
+    .state_offset = offsetof(struct riscv_plic, device),
+    .state_each = plic_state_each,
+};
 
 const struct irqchip_ops riscv_plic_irqchip = {
-    .name = "PLIC", .pins = RISCV_PLIC_PINS, .set_pin = plic_set_pin};
+    .name = "PLIC", .pins = RISCV_PINS, .set_pin = plic_set_pin};
 
 enum err riscv_plic_create(struct vm *vm)
 {

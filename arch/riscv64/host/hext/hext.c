@@ -124,7 +124,7 @@ static enum err hext_cpu_enable(void)
     envcfg |= hext.features & BIT(ISA_SVPBMT) ? HENVCFG_PBMTE : 0;
     csr_write(CSR_HENVCFG, envcfg);
     if (hext.features & (BIT(ISA_SMSTATEEN) | BIT(ISA_SSSTATEEN)))
-        csr_write(CSR_HSTATEEN0, HSTATEEN0_ENVCFG);
+        csr_write(CSR_HSTATEEN0, HSTATEEN0_ENVCFG | HSTATEEN0_AIA);
     gstage_fence_all();
     return ERR_OK;
 }
@@ -148,7 +148,8 @@ static enum err hext_vm_init(struct vm *vm)
         return ERR_NO_MEMORY;
     h->hgatp = gstage_mode(gstage_format(guest_memory_limit(vm->memory))) << ATP_MODE_SHIFT |
                second_stage_root(vm->stage2).v >> PAGE_SHIFT;
-    h->hedeleg = HEDELEG;
+    /* CSRs that the CPU does not know are illegal instructions to it (guest/imsic.c has them). */
+    h->hedeleg = m->aplic && !hext.aia ? HEDELEG & ~BIT(CAUSE_ILLEGAL) : HEDELEG;
     vm->engine_data = h;
     m->isa = hext.isa;
     m->mmu = hext.mmu;
