@@ -140,6 +140,9 @@
 #define HSTATUS_VTSR        0x400000UL
 #define HSTATUS_VSXL_64     0x200000000UL
 
+/* hvictl (AIA 6.3.3): IID 9, IPRIO 1. */
+#define HVICTL_EXTERNAL (9UL << 16 | 1)
+
 /* henvcfg (21.2.5). */
 #define HENVCFG_FIOM       0x1UL
 #define HENVCFG_CBIE_FLUSH 0x10UL /* cbo.inval acts as a flush */

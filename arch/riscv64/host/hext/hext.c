@@ -186,6 +186,14 @@ static void hext_vcpu_destroy(struct vcpu *v)
 
 /* ---- Registers ---- */
 
+/* Without a file of the hardware's, vstopi reports a pending external interrupt by what stands here
+ * (AIA 5.4.1). */
+static void write_external(uint64_t lines)
+{
+    if (hext.aia)
+        csr_write(CSR_HVICTL, lines & RISCV_SIP_SEIP ? HVICTL_EXTERNAL : 0);
+}
+
 static void write_csrs(const struct riscv_state *s)
 {
     csr_write(CSR_VSSTATUS, s->sstatus);
@@ -253,6 +261,7 @@ static void write_dirty(struct vcpu *v, struct riscv_state *s, struct hext_vcpu 
 
     if (dirty & RISCV_CSR) {
         write_csrs(s);
+        write_external(s->lines);
         h->lines = s->lines;
     }
     if (dirty & RISCV_TIMER && hext.sstc)
@@ -316,6 +325,7 @@ static void hext_put(struct vcpu *v)
     if (hext.sstc)
         csr_write(CSR_VSTIMECMP, UINT64_MAX);
     csr_write(CSR_HVIP, 0);
+    write_external(0);
     csr_write(CSR_VSIE, 0);
     csr_write(CSR_HGATP, 0);
     csr_write(CSR_SCOUNTEREN, 0);
@@ -354,6 +364,7 @@ static void write_lines(struct riscv_state *s, struct hext_vcpu *h)
 {
     csr_clear(CSR_HVIP, (h->lines & ~s->lines) << HVIP_SHIFT);
     csr_set(CSR_HVIP, (s->lines | s->raise) << HVIP_SHIFT);
+    write_external(s->lines);
     h->lines = s->lines;
     s->raise = 0;
 }
