@@ -25,6 +25,19 @@ void vcpu_request(struct vcpu *v, uint32_t requests)
     }
 }
 
+/* Masked from the test on: a switch to another thread in between makes everything valid and dirty,
+ * and the hardware another vCPU's. */
+void vcpu_fetch(struct vcpu *v, uint64_t groups)
+{
+    uint64_t flags = host_irq_save(), missing = groups & ~v->reg_valid;
+
+    if (missing) {
+        v->vm->engine->fetch(v, missing);
+        v->reg_valid |= missing;
+    }
+    host_irq_restore(flags);
+}
+
 void vcpu_start(struct vcpu *v)
 {
     __atomic_store_n(&v->running, true, __ATOMIC_RELEASE);

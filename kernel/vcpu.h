@@ -92,21 +92,13 @@ static inline struct vcpu *vcpu_current(void)
 
 #include "kernel/vm.h"
 
-/* Masked from the test on: a switch to another thread in between makes everything valid and dirty,
- * and the hardware another vCPU's. */
+/* The rare half of vcpu_need(). */
+void vcpu_fetch(struct vcpu *v, uint64_t groups);
+
 static inline void vcpu_need(struct vcpu *v, uint64_t groups)
 {
-    uint64_t flags, missing;
-
-    if (likely(!(groups & ~v->reg_valid)))
-        return;
-    flags = host_irq_save();
-    missing = groups & ~READ_ONCE(v->reg_valid);
-    if (missing) {
-        v->vm->engine->fetch(v, missing);
-        v->reg_valid |= missing;
-    }
-    host_irq_restore(flags);
+    if (unlikely(groups & ~v->reg_valid))
+        vcpu_fetch(v, groups);
 }
 
 /* Atomic against a switch of this CPU to another thread, which sets all bits. */

@@ -35,6 +35,9 @@ uint64_t guest_memory_resident(const struct guest_memory *m);
  * and nothing copied, when it is not all RAM. Reading does not allocate; writing may fail with
  * ERR_NO_MEMORY. A vCPU may see parts of it first. */
 enum err guest_copy_from(struct guest_memory *m, gpa_t gpa, void *to, size_t size) MUST_CHECK;
+/* Eight bytes of the host's byte order at any `gpa`: guest_copy_from() in a few instructions, for
+ * page tables and code. */
+enum err guest_read64(struct guest_memory *m, gpa_t gpa, uint64_t *value) MUST_CHECK;
 enum err guest_copy_to(struct guest_memory *m, gpa_t gpa, const void *from, size_t size) MUST_CHECK;
 enum err guest_zero(struct guest_memory *m, gpa_t gpa, uint64_t size) MUST_CHECK;
 

@@ -53,8 +53,8 @@ static bool walk_64(struct vcpu *v, uint64_t va, bool write, gpa_t *gpa)
         bool pdpt_of_pae = !long_mode && level == 3;
         uint64_t entry;
 
-        if (!read_entry(v, table + 8 * ((va >> shift) & (pdpt_of_pae ? 3 : 511)), &entry,
-                        sizeof(entry)) ||
+        if (guest_read64(v->vm->memory, GPA(table + 8 * ((va >> shift) & (pdpt_of_pae ? 3 : 511))),
+                         &entry) != ERR_OK ||
             !(entry & PTE_PRESENT) || (write && !pdpt_of_pae && !(entry & PTE_WRITE)))
             return false;
         table = entry & PAE_ADDRESS;
@@ -66,10 +66,11 @@ static bool walk_64(struct vcpu *v, uint64_t va, bool write, gpa_t *gpa)
     return false;
 }
 
-static bool translate(struct vcpu *v, uint64_t va, bool write, gpa_t *gpa)
+bool x86_translate(struct vcpu *v, uint64_t va, bool write, gpa_t *gpa)
 {
     struct x86_state *s = x86_state(v);
 
+    vcpu_need(v, X86_CONTROL);
     if (!(s->cr0 & X86_CR0_PG)) {
         *gpa = GPA(va & 0xffffffff);
         return true;
@@ -81,12 +82,11 @@ enum err x86_read_linear(struct vcpu *v, gva_t gva, void *buffer, size_t length)
 {
     uint8_t *to = buffer;
 
-    vcpu_need(v, X86_CONTROL);
     while (length) {
         size_t part = MIN(length, PAGE_SIZE - (gva.v & PAGE_MASK));
         gpa_t gpa;
 
-        if (!translate(v, gva.v, false, &gpa) ||
+        if (!x86_translate(v, gva.v, false, &gpa) ||
             guest_copy_from(v->vm->memory, gpa, to, part) != ERR_OK)
             return ERR_NOT_FOUND;
         gva.v += part;
@@ -100,12 +100,11 @@ enum err x86_write_linear(struct vcpu *v, gva_t gva, const void *buffer, size_t 
 {
     const uint8_t *from = buffer;
 
-    vcpu_need(v, X86_CONTROL);
     while (length) {
         size_t part = MIN(length, PAGE_SIZE - (gva.v & PAGE_MASK));
         gpa_t gpa;
 
-        if (!translate(v, gva.v, true, &gpa) ||
+        if (!x86_translate(v, gva.v, true, &gpa) ||
             guest_copy_to(v->vm->memory, gpa, from, part) != ERR_OK)
             return ERR_NOT_FOUND;
         gva.v += part;

@@ -2,6 +2,7 @@
 /* The x86_64 guest ISA: machine, vCPU start-up, exits that only x86 knows. */
 #include "arch/x86_64/guest/machine.h"
 
+#include "arch/x86_64/guest/decode.h"
 #include "arch/x86_64/guest/lapic.h"
 #include "kernel/devices/uart16550.h"
 #include "mm/heap.h"
@@ -53,7 +54,8 @@ static enum err x86_machine_create(struct vm *vm)
     vm->machine = m;
     m->tsc_hz = host_counter_hz();
     m->kvmclock = heap_zalloc_array(vm->config->cpus, sizeof(*m->kvmclock));
-    if (!m->kvmclock)
+    m->code = heap_zalloc_array(vm->config->cpus, sizeof(*m->code));
+    if (!m->kvmclock || !m->code)
         return ERR_NO_MEMORY;
     e = add_ram(vm);
     if (e == ERR_OK)
@@ -78,6 +80,7 @@ static enum err x86_machine_create(struct vm *vm)
 static void x86_machine_destroy(struct vm *vm)
 {
     heap_free(x86_machine(vm)->kvmclock);
+    heap_free(x86_machine(vm)->code);
     heap_free(vm->machine);
 }
 
@@ -191,7 +194,7 @@ void x86_inject_page_fault(struct vcpu *v, uint64_t address, bool write)
 
 /* ---- Exits ---- */
 
-static void do_cpuid(struct vcpu *v, unsigned length)
+static void do_cpuid(struct vcpu *v)
 {
     struct x86_state *s = x86_state(v);
     struct x86_cpuid r;
@@ -202,11 +205,11 @@ static void do_cpuid(struct vcpu *v, unsigned length)
     s->gpr[X86_RBX] = r.ebx;
     s->gpr[X86_RCX] = r.ecx;
     s->gpr[X86_RDX] = r.edx;
-    x86_skip(v, length);
+    x86_skip_opcode(v, X86_OPCODE_CPUID);
 }
 
 /* SDM vol. 2, XSETBV: x87 always, AVX only with SSE. */
-static void do_xsetbv(struct vcpu *v, unsigned length)
+static void do_xsetbv(struct vcpu *v)
 {
     struct x86_state *s = x86_state(v);
     uint64_t value;
@@ -219,22 +222,23 @@ static void do_xsetbv(struct vcpu *v, unsigned length)
         return;
     }
     s->xcr0 = value;
-    x86_skip(v, length);
+    x86_skip_opcode(v, X86_OPCODE_XSETBV);
 }
 
-static enum exit_action handle_isa(struct vcpu *v, const struct vm_exit *exit)
+static NOINLINE enum exit_action handle_isa(struct vcpu *v, const struct vm_exit *exit)
 {
-    unsigned length = (unsigned)exit->isa.info[0];
-
     switch (exit->isa.reason) {
     case X86_EXIT_CPUID:
-        do_cpuid(v, length);
+        do_cpuid(v);
         return ACTION_RESUME;
     case X86_EXIT_INVD:
-        x86_skip(v, length);
+        x86_skip_opcode(v, X86_OPCODE_INVD);
+        return ACTION_RESUME;
+    case X86_EXIT_WBINVD:
+        x86_skip_opcode(v, X86_OPCODE_WBINVD);
         return ACTION_RESUME;
     case X86_EXIT_XSETBV:
-        do_xsetbv(v, length);
+        do_xsetbv(v);
         return ACTION_RESUME;
     case X86_EXIT_CR8:
         return ACTION_RESUME;
@@ -245,7 +249,7 @@ static enum exit_action handle_isa(struct vcpu *v, const struct vm_exit *exit)
 }
 
 /* RDMSR and WRMSR: the number is in ECX, the value in EDX:EAX. */
-static enum exit_action handle_msr(struct vcpu *v, const struct vm_exit *exit)
+static NOINLINE enum exit_action handle_msr(struct vcpu *v, const struct vm_exit *exit)
 {
     struct x86_state *s = x86_state(v);
     uint32_t msr = (uint32_t)exit->reg.number;
@@ -264,13 +268,30 @@ static enum exit_action handle_msr(struct vcpu *v, const struct vm_exit *exit)
         }
     }
     if (ok) {
-        x86_skip(v, 2); /* RDMSR and WRMSR are two bytes long, without prefixes that matter */
+        if (exit->reg.write)
+            x86_skip_opcode(v, X86_OPCODE_WRMSR);
+        else
+            x86_skip_opcode(v, X86_OPCODE_RDMSR);
     } else {
         log_guest(v->vm, LOG_DEBUG, "%s of unknown MSR 0x%x", exit->reg.write ? "write" : "read",
                   msr);
         x86_inject_exception(v, VECTOR_GP, true, 0);
     }
     return ACTION_RESUME;
+}
+
+static NOINLINE enum exit_action handle_hypercall(struct vcpu *v)
+{
+    vcpu_dirty(v, X86_GPR);
+    x86_state(v)->gpr[X86_RAX] = (uint64_t)HYPERCALL_UNKNOWN;
+    x86_skip_opcode(v, X86_OPCODE_VMMCALL);
+    return ACTION_RESUME;
+}
+
+static NOINLINE enum exit_action handle_unexpected(struct vcpu *v, enum exit_kind kind)
+{
+    vm_fail(v->vm, "an exit of kind %d came that nothing here asked for", kind);
+    return ACTION_FAIL;
 }
 
 static enum exit_action x86_handle_exit(struct vcpu *v, const struct vm_exit *exit)
@@ -281,18 +302,14 @@ static enum exit_action x86_handle_exit(struct vcpu *v, const struct vm_exit *ex
     case EXIT_REGISTER:
         return handle_msr(v, exit);
     case EXIT_HYPERCALL:
-        vcpu_dirty(v, X86_GPR);
-        x86_state(v)->gpr[X86_RAX] = (uint64_t)HYPERCALL_UNKNOWN;
-        x86_skip(v, 3); /* VMCALL and VMMCALL */
-        return ACTION_RESUME;
+        return handle_hypercall(v);
     case EXIT_IDLE:
-        x86_skip(v, 1); /* HLT */
+        x86_skip_opcode(v, X86_OPCODE_HLT);
         return ACTION_IDLE;
     case EXIT_ISA:
         return handle_isa(v, exit);
     default:
-        vm_fail(v->vm, "an exit of kind %d came that nothing here asked for", exit->kind);
-        return ACTION_FAIL;
+        return handle_unexpected(v, exit->kind);
     }
 }
 

@@ -49,6 +49,7 @@
 #define SLEEP_TYPE_S5    5
 
 struct ioapic;
+struct x86_code_cache;
 
 struct x86_machine {
     struct ioapic *ioapic;
@@ -59,7 +60,8 @@ struct x86_machine {
     struct x86_kvmclock {
         uint64_t system_time_msr;
         uint32_t version;
-    } * kvmclock; /* per vCPU */
+    } * kvmclock;                /* per vCPU */
+    struct x86_code_cache *code; /* per vCPU: decode.h */
 };
 
 static inline struct x86_machine *x86_machine(struct vm *vm)
@@ -102,6 +104,7 @@ bool x86_msr_write(struct vcpu *v, uint32_t msr, uint64_t value);
 
 /* Guest memory through its page tables; `length` bytes at linear address `gva` as the current state
  * maps them. ERR_NOT_FOUND: not mapped. */
+bool x86_translate(struct vcpu *v, uint64_t address, bool write, gpa_t *gpa) MUST_CHECK;
 enum err x86_read_linear(struct vcpu *v, gva_t gva, void *buffer, size_t length) MUST_CHECK;
 enum err x86_write_linear(struct vcpu *v, gva_t gva, const void *buffer, size_t length) MUST_CHECK;
 enum exit_action x86_mmio(struct vcpu *v, const struct vm_exit *exit);

@@ -10,13 +10,14 @@
 enum x86_group {
     X86_GPR = 1u << 0,      /* gpr[] (RSP included) */
     X86_RIP = 1u << 1,      /* rip, rflags, interrupt_shadow */
-    X86_SEGMENTS = 1u << 2, /* segments[], gdtr, idtr */
+    X86_SEGMENTS = 1u << 2, /* segments[] but CS and SS, gdtr, idtr */
     X86_CONTROL = 1u << 3,  /* cr0, cr2, cr3, cr4, efer */
     X86_MSRS = 1u << 4,     /* star .. pat */
     X86_DEBUG = 1u << 5,    /* dr[] */
     X86_EVENT = 1u << 6,    /* event, pending_interrupt, pending_nmi, nmi_masked, tpr */
     X86_TSC = 1u << 7,      /* tsc_offset */
     X86_FPU = 1u << 8,      /* xcr0, fpu */
+    X86_CODE = 1u << 9,     /* segments[] of CS and SS, whose DPL is the privilege level */
 };
 
 /* Numbers as instructions encode them. */
@@ -80,38 +81,62 @@ struct x86_state {
      * the engine asks the hardware for a window. */
     int pending_interrupt;
     bool pending_nmi;
+    /* What the CPU tells of the instruction that exited; 0: nothing. */
+    uint8_t exit_length;   /* bytes */
+    uint8_t fetched_count; /* bytes at RIP in `fetched` */
+    uint8_t fetched[15];
+    /* Where x86_skip_opcode() last found RIP's page, 0: nowhere. A hint: the bytes are checked. */
+    uint64_t code_page;
+    gpa_t code_page_gpa;
     uint8_t tpr;         /* CR8: task priority, bits 3..0 */
     uint64_t tsc_offset; /* added to the counter of the VM's clock */
     uint64_t xcr0;
     uint8_t fpu[X86_FPU_AREA_SIZE] __attribute__((aligned(64)));
 };
 
-#define X86_CR0_PE       BIT(0)
-#define X86_CR0_ET       BIT(4)
-#define X86_CR0_NE       BIT(5)
-#define X86_CR0_WP       BIT(16)
-#define X86_CR0_NW       BIT(29)
-#define X86_CR0_CD       BIT(30)
-#define X86_CR0_PG       BIT(31)
-#define X86_CR4_PAE      BIT(5)
-#define X86_EFER_LME     BIT(8)
-#define X86_EFER_LMA     BIT(10)
-#define X86_EFER_NXE     BIT(11)
+#define X86_CR0_PE         BIT(0)
+#define X86_CR0_ET         BIT(4)
+#define X86_CR0_NE         BIT(5)
+#define X86_CR0_WP         BIT(16)
+#define X86_CR0_NW         BIT(29)
+#define X86_CR0_CD         BIT(30)
+#define X86_CR0_PG         BIT(31)
+#define X86_CR4_PAE        BIT(5)
+#define X86_EFER_LME       BIT(8)
+#define X86_EFER_LMA       BIT(10)
+#define X86_EFER_NXE       BIT(11)
+#define X86_ATTR_LONG      BIT(9)  /* L of a code segment's attributes */
+#define X86_ATTR_DEFAULT32 BIT(10) /* D */
+
 #define X86_RFLAGS_FIXED BIT(1)
 #define X86_RFLAGS_IF    BIT(9)
 #define X86_PAT_RESET    0x0007040600070406ULL
 
 /* Values of vm_exit.isa.reason that engines for this ISA use with EXIT_ISA. */
 enum x86_isa_exit {
-    X86_EXIT_CPUID,     /* leaf in EAX, subleaf in ECX */
-    X86_EXIT_INVD,      /* INVD, WBINVD: nothing to do but skip it */
+    X86_EXIT_CPUID, /* leaf in EAX, subleaf in ECX */
+    X86_EXIT_INVD,  /* INVD, WBINVD: nothing to do but skip them */
+    X86_EXIT_WBINVD,
     X86_EXIT_XSETBV,    /* ECX, EDX:EAX */
     X86_EXIT_UNDEFINED, /* an instruction that this machine does not offer: #UD */
     X86_EXIT_CR8,       /* tpr changed */
 };
-/* Lengths of the instructions above and of HLT, RDMSR, VMCALL are in vm_exit.isa.info[0] or found
- * by decoding: engines advance RIP through x86_skip() only. `next_pc` 0: decode at RIP. */
+/* Engines leave RIP at the instruction that exited and tell its length in `exit_length` where the
+ * CPU does; the functions below advance it. */
+#define X86_OPCODE_HLT     0xf4u, 1
+#define X86_OPCODE_CPUID   0xa20fu, 2
+#define X86_OPCODE_RDMSR   0x320fu, 2
+#define X86_OPCODE_WRMSR   0x300fu, 2
+#define X86_OPCODE_INVD    0x080fu, 2
+#define X86_OPCODE_WBINVD  0x090fu, 2
+#define X86_OPCODE_XSETBV  0xd1010fu, 3
+#define X86_OPCODE_VMCALL  0xc1010fu, 3
+#define X86_OPCODE_VMMCALL 0xd9010fu, 3
+/* Past an instruction of `length` bytes. */
 void x86_skip(struct vcpu *v, unsigned length);
+/* Past the instruction that exited, `opcode` of `size` bytes (X86_OPCODE_*; the first byte lowest)
+ * with whatever prefixes it has. */
+void x86_skip_opcode(struct vcpu *v, uint32_t opcode, unsigned size);
 
 static inline struct x86_state *x86_state(struct vcpu *v)
 {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* Events into the guest, and the guest's exits as neutral ones. */
+#include <string.h>
 #include "arch/x86_64/host/msr.h"
 #include "arch/x86_64/host/svm/svm.h"
 #include "mm/page_table.h"
@@ -140,20 +141,13 @@ static const char *invalid_field(const struct vmcb *c)
     return "no known check explains it";
 }
 
-/* Length of the instruction that exited, 0 when the CPU does not tell. */
-static unsigned exit_length(const struct vmcb *c)
-{
-    return svm_features()->nrips && c->next_rip > c->rip ? (unsigned)(c->next_rip - c->rip) : 0;
-}
-
-static void exit_isa(struct vm_exit *exit, enum x86_isa_exit reason, const struct vmcb *c)
+static void exit_isa(struct vm_exit *exit, enum x86_isa_exit reason)
 {
     exit->kind = EXIT_ISA;
     exit->isa.reason = reason;
-    exit->isa.info[0] = exit_length(c);
 }
 
-static void exit_port(const struct vmcb *c, struct vm_exit *exit)
+static NOINLINE void exit_port(const struct vmcb *c, struct vm_exit *exit)
 {
     uint64_t info = c->exit_info1;
 
@@ -168,8 +162,12 @@ static void exit_port(const struct vmcb *c, struct vm_exit *exit)
     exit->port.next_pc = c->exit_info2;
 }
 
-static void exit_memory(const struct vmcb *c, struct vm_exit *exit)
+static NOINLINE void exit_memory(struct x86_state *s, const struct vmcb *c, struct vm_exit *exit)
 {
+    if (svm_features()->decode_assists) {
+        s->fetched_count = VMCB_FETCHED_COUNT(c->fetched_count);
+        memcpy(s->fetched, c->fetched, sizeof(s->fetched));
+    }
     exit->kind = EXIT_MEMORY;
     exit->memory.gpa = GPA(c->exit_info2);
     exit->memory.access = c->exit_info1 & SVM_NPF_WRITE   ? PT_WRITE
@@ -177,7 +175,7 @@ static void exit_memory(const struct vmcb *c, struct vm_exit *exit)
                                                           : PT_READ;
 }
 
-static void exit_msr(const struct x86_state *s, const struct vmcb *c, struct vm_exit *exit)
+static NOINLINE void exit_msr(const struct x86_state *s, const struct vmcb *c, struct vm_exit *exit)
 {
     exit->kind = EXIT_REGISTER;
     exit->reg.number = (uint32_t)s->gpr[X86_RCX];
@@ -220,8 +218,15 @@ static void exit_iret(struct x86_state *s, struct vmcb *c)
     s->interrupt_shadow = true;
 }
 
+static NOINLINE void exit_window(struct vcpu *v, struct vmcb *c, struct vm_exit *exit)
+{
+    window_drop(c);
+    v->reg_dirty |= X86_EVENT;
+    exit->kind = EXIT_IRQ_WINDOW;
+}
+
 /* The less frequent half of the exits. */
-static void exit_decode_rare(struct vcpu *v, struct vmcb *c, struct vm_exit *exit)
+static NOINLINE void exit_decode_rare(struct vcpu *v, struct vmcb *c, struct vm_exit *exit)
 {
     switch (c->exit_code) {
     case SVM_EXIT_NMI:
@@ -234,11 +239,13 @@ static void exit_decode_rare(struct vcpu *v, struct vmcb *c, struct vm_exit *exi
         exit->kind = EXIT_INTERRUPT;
         break;
     case SVM_EXIT_INVD:
+        exit_isa(exit, X86_EXIT_INVD);
+        break;
     case SVM_EXIT_WBINVD:
-        exit_isa(exit, X86_EXIT_INVD, c);
+        exit_isa(exit, X86_EXIT_WBINVD);
         break;
     case SVM_EXIT_XSETBV:
-        exit_isa(exit, X86_EXIT_XSETBV, c);
+        exit_isa(exit, X86_EXIT_XSETBV);
         break;
     case SVM_EXIT_SHUTDOWN:
         exit_fatal(exit, EXIT_FATAL, "triple fault", c->exit_code);
@@ -250,7 +257,7 @@ static void exit_decode_rare(struct vcpu *v, struct vmcb *c, struct vm_exit *exi
         if (c->exit_code >= SVM_EXIT_EXCEPTION && c->exit_code <= SVM_EXIT_EXCEPTION_LAST)
             exit_exception(v, c, exit);
         else
-            exit_isa(exit, X86_EXIT_UNDEFINED, c);
+            exit_isa(exit, X86_EXIT_UNDEFINED);
     }
 }
 
@@ -263,12 +270,10 @@ void svm_exit_decode(struct vcpu *v, struct vm_exit *exit)
         exit->kind = EXIT_INTERRUPT;
         break;
     case SVM_EXIT_VINTR:
-        window_drop(c);
-        v->reg_dirty |= X86_EVENT;
-        exit->kind = EXIT_IRQ_WINDOW;
+        exit_window(v, c, exit);
         break;
     case SVM_EXIT_CPUID:
-        exit_isa(exit, X86_EXIT_CPUID, c);
+        exit_isa(exit, X86_EXIT_CPUID);
         break;
     case SVM_EXIT_HLT:
         exit->kind = EXIT_IDLE;
@@ -284,7 +289,7 @@ void svm_exit_decode(struct vcpu *v, struct vm_exit *exit)
         exit->hypercall.number = 0;
         break;
     case SVM_EXIT_NPF:
-        exit_memory(c, exit);
+        exit_memory(x86_state(v), c, exit);
         break;
     default:
         exit_decode_rare(v, c, exit);

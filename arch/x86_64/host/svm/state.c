@@ -7,52 +7,63 @@
 #define SEGMENT_DPL_SHIFT 5
 #define SEGMENT_DPL_MASK  (3u << SEGMENT_DPL_SHIFT)
 
-static struct vmcb_segment *const *segment_slots(struct vmcb *c, struct vmcb_segment **slots)
+static inline void segment_write(struct vmcb_segment *to, const struct x86_segment *from)
 {
-    slots[X86_ES] = &c->es;
-    slots[X86_CS] = &c->cs;
-    slots[X86_SS] = &c->ss;
-    slots[X86_DS] = &c->ds;
-    slots[X86_FS] = &c->fs;
-    slots[X86_GS] = &c->gs;
-    slots[X86_LDTR] = &c->ldtr;
-    slots[X86_TR] = &c->tr;
-    return slots;
+    *to = (struct vmcb_segment){from->selector, from->attributes, from->limit, from->base};
+}
+
+static inline void segment_fetch(struct x86_segment *to, const struct vmcb_segment *from)
+{
+    *to = (struct x86_segment){.base = from->base,
+                               .limit = from->limit,
+                               .selector = from->selector,
+                               .attributes = from->attributes};
+}
+
+static void code_write(const struct x86_state *s, struct vmcb *c)
+{
+    const struct x86_segment *ss = &s->segments[X86_SS];
+
+    segment_write(&c->cs, &s->segments[X86_CS]);
+    segment_write(&c->ss, ss);
+    c->cpl = (uint8_t)((ss->attributes & SEGMENT_DPL_MASK) >> SEGMENT_DPL_SHIFT);
+    svm_touch(c, VMCB_CLEAN_SEGMENTS);
+}
+
+/* The CPL field is the truth; SS.DPL may be stale after SYSRET to 64-bit code. */
+static void code_fetch(struct x86_state *s, const struct vmcb *c)
+{
+    struct x86_segment *ss = &s->segments[X86_SS];
+
+    segment_fetch(&s->segments[X86_CS], &c->cs);
+    segment_fetch(ss, &c->ss);
+    ss->attributes =
+        (uint16_t)((ss->attributes & ~SEGMENT_DPL_MASK) | (unsigned)c->cpl << SEGMENT_DPL_SHIFT);
 }
 
 static void segments_write(const struct x86_state *s, struct vmcb *c)
 {
-    struct vmcb_segment *slots[X86_SEGMENT_COUNT];
-
-    segment_slots(c, slots);
-    for (unsigned i = 0; i < X86_SEGMENT_COUNT; i++) {
-        const struct x86_segment *from = &s->segments[i];
-
-        *slots[i] =
-            (struct vmcb_segment){from->selector, from->attributes, from->limit, from->base};
-    }
+    segment_write(&c->es, &s->segments[X86_ES]);
+    segment_write(&c->ds, &s->segments[X86_DS]);
+    segment_write(&c->fs, &s->segments[X86_FS]);
+    segment_write(&c->gs, &s->segments[X86_GS]);
+    segment_write(&c->ldtr, &s->segments[X86_LDTR]);
+    segment_write(&c->tr, &s->segments[X86_TR]);
     c->gdtr.base = s->gdtr.base;
     c->gdtr.limit = s->gdtr.limit;
     c->idtr.base = s->idtr.base;
     c->idtr.limit = s->idtr.limit;
-    c->cpl = (uint8_t)((s->segments[X86_SS].attributes & SEGMENT_DPL_MASK) >> SEGMENT_DPL_SHIFT);
     svm_touch(c, VMCB_CLEAN_SEGMENTS | VMCB_CLEAN_DT);
 }
 
-static void segments_fetch(struct x86_state *s, struct vmcb *c)
+static void segments_fetch(struct x86_state *s, const struct vmcb *c)
 {
-    struct vmcb_segment *slots[X86_SEGMENT_COUNT];
-    struct x86_segment *ss = &s->segments[X86_SS];
-
-    segment_slots(c, slots);
-    for (unsigned i = 0; i < X86_SEGMENT_COUNT; i++)
-        s->segments[i] = (struct x86_segment){.base = slots[i]->base,
-                                              .limit = slots[i]->limit,
-                                              .selector = slots[i]->selector,
-                                              .attributes = slots[i]->attributes};
-    /* The CPL field is the truth; SS.DPL may be stale after SYSRET to 64-bit code. */
-    ss->attributes =
-        (uint16_t)((ss->attributes & ~SEGMENT_DPL_MASK) | (unsigned)c->cpl << SEGMENT_DPL_SHIFT);
+    segment_fetch(&s->segments[X86_ES], &c->es);
+    segment_fetch(&s->segments[X86_DS], &c->ds);
+    segment_fetch(&s->segments[X86_FS], &c->fs);
+    segment_fetch(&s->segments[X86_GS], &c->gs);
+    segment_fetch(&s->segments[X86_LDTR], &c->ldtr);
+    segment_fetch(&s->segments[X86_TR], &c->tr);
     s->gdtr.base = c->gdtr.base;
     s->gdtr.limit = (uint16_t)c->gdtr.limit;
     s->idtr.base = c->idtr.base;
@@ -136,6 +147,8 @@ void svm_state_write(struct vcpu *v, uint64_t groups)
         svm_inject(v);
     if (likely(!(groups & ~(uint64_t)X86_EVENT)))
         return;
+    if (groups & X86_CODE)
+        code_write(s, c);
     if (groups & X86_SEGMENTS)
         segments_write(s, c);
     if (groups & X86_CONTROL)
@@ -157,6 +170,8 @@ void svm_state_fetch(struct vcpu *v, uint64_t groups)
     struct x86_state *s = x86_state(v);
     struct vmcb *c = svm_vcpu(v)->vmcb;
 
+    if (groups & X86_CODE)
+        code_fetch(s, c);
     if (groups & X86_SEGMENTS)
         segments_fetch(s, c);
     if (groups & X86_CONTROL)

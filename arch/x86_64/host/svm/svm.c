@@ -310,6 +310,9 @@ static void svm_run(struct vcpu *v, struct vm_exit *exit)
     c->event = 0;
     c->clean = features.clean;
     frame_read(s, c);
+    if (features.nrips)
+        s->exit_length = c->next_rip > c->rip ? (uint8_t)(c->next_rip - c->rip) : 0;
+    s->fetched_count = 0;
     v->reg_valid = ALWAYS_VALID;
     tpr = VMCB_V_TPR(c->virtual_interrupt) & 0xf;
     if (unlikely(tpr != s->tpr))

@@ -180,6 +180,8 @@ enum svm_exit {
 #define SVM_NPF_WRITE BIT(1)
 #define SVM_NPF_FETCH BIT(4)
 
+#define VMCB_FETCHED_COUNT(c) ((uint8_t)((c)&0xf)) /* 15.8.4 */
+
 /* CPUID 8000000Ah. */
 #define CPUID_SVM            0x8000000au
 #define CPUID_SVM_NP         BIT(0)
