@@ -64,6 +64,7 @@ enum err bus_add(struct bus *bus, const struct bus_region *region)
     e = bus_grow(bus);
     if (e != ERR_OK)
         return e;
+    bus->last = NULL;
     memmove(&bus->regions[at + 1], &bus->regions[at], (bus->count - at) * sizeof(*region));
     bus->regions[at] = *region;
     bus->count++;
@@ -92,6 +93,8 @@ static const struct bus_region *bus_find(struct bus *bus, uint64_t address, unsi
     } else {
         room = r->size - (address - r->base);
         *size = MIN(*size, (unsigned)r->max_size);
+        if (READ_ONCE(bus->last) != r)
+            WRITE_ONCE(bus->last, r);
     }
     while (*size > room)
         *size /= 2;
@@ -143,7 +146,21 @@ static void bus_unclaimed(struct bus *bus, uint64_t address)
     WRITE_ONCE(bus->last_unclaimed, address);
 }
 
-uint64_t bus_read(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned size)
+/* The region of the last access, when all of this access lies in it and its device takes it whole.
+ */
+static inline const struct bus_region *bus_last(const struct bus *bus, uint64_t address,
+                                                unsigned size)
+{
+    const struct bus_region *r = READ_ONCE(bus->last);
+
+    if (r && address - r->base < r->size && size <= r->size - (address - r->base) &&
+        size >= r->min_size && size <= r->max_size && (size & (size - 1)) == 0)
+        return r;
+    return NULL;
+}
+
+static NOINLINE uint64_t bus_read_parts(struct bus *bus, struct vcpu *vcpu, uint64_t address,
+                                        unsigned size)
 {
     uint64_t value = 0;
     unsigned done = 0;
@@ -163,7 +180,17 @@ uint64_t bus_read(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned
     return value;
 }
 
-void bus_write(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned size, uint64_t value)
+uint64_t bus_read(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned size)
+{
+    const struct bus_region *r = bus_last(bus, address, size);
+
+    if (likely(r))
+        return device_read(r, vcpu, address - r->base, size) & low_bytes(size);
+    return bus_read_parts(bus, vcpu, address, size);
+}
+
+static NOINLINE void bus_write_parts(struct bus *bus, struct vcpu *vcpu, uint64_t address,
+                                     unsigned size, uint64_t value)
 {
     unsigned done = 0;
 
@@ -178,4 +205,14 @@ void bus_write(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned si
             bus_unclaimed(bus, address + done);
         done += step;
     }
+}
+
+void bus_write(struct bus *bus, struct vcpu *vcpu, uint64_t address, unsigned size, uint64_t value)
+{
+    const struct bus_region *r = bus_last(bus, address, size);
+
+    if (likely(r))
+        device_write(r, vcpu, address - r->base, size, value & low_bytes(size));
+    else
+        bus_write_parts(bus, vcpu, address, size, value);
 }

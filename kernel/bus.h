@@ -63,8 +63,9 @@ struct bus_region {
 struct bus {
     struct bus_region *regions; /* sorted by base */
     unsigned count, capacity;
-    uint64_t unclaimed;      /* accesses that no region took */
-    uint64_t last_unclaimed; /* address of one of them */
+    const struct bus_region *last; /* a hint, relaxed: where the last access went */
+    uint64_t unclaimed;            /* accesses that no region took */
+    uint64_t last_unclaimed;       /* address of one of them */
 };
 
 /* Adds `d` to `vm`: sets its lock up and links it for reset and destroy. */

@@ -48,8 +48,11 @@ void vcpu_start(struct vcpu *v)
 static enum exit_action handle_memory(struct vcpu *v, const struct vm_exit *exit)
 {
     struct vm *vm = v->vm;
-    enum err e = second_stage_fault(vm->stage2, exit->memory.gpa, exit->memory.access);
+    enum err e;
 
+    if (exit->memory.gpa.v >= guest_memory_limit(vm->memory))
+        return vm->isa->mmio(v, exit);
+    e = second_stage_fault(vm->stage2, exit->memory.gpa, exit->memory.access);
     if (e == ERR_OK) {
         v->stats.stage2_faults++;
         return ACTION_RESUME;

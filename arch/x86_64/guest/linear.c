@@ -16,6 +16,11 @@ static bool read_entry(struct vcpu *v, uint64_t gpa, void *entry, size_t size)
     return guest_copy_from(v->vm->memory, GPA(gpa), entry, size) == ERR_OK;
 }
 
+static inline bool read_entry64(struct vcpu *v, uint64_t gpa, uint64_t *entry)
+{
+    return guest_read64(v->vm->memory, GPA(gpa), entry) == ERR_OK;
+}
+
 /* 32-bit paging (4.3). */
 static bool walk_32(struct vcpu *v, uint64_t va, bool write, gpa_t *gpa)
 {
@@ -43,27 +48,25 @@ static bool walk_32(struct vcpu *v, uint64_t va, bool write, gpa_t *gpa)
 /* PAE, 4-level and 5-level paging (4.4, 4.5): 512 entries of 8 bytes a table. */
 static bool walk_64(struct vcpu *v, uint64_t va, bool write, gpa_t *gpa)
 {
-    struct x86_state *s = x86_state(v);
+    const struct x86_state *s = x86_state(v);
     bool long_mode = s->efer & X86_EFER_LMA;
-    unsigned levels = !long_mode ? 3 : s->cr4 & CR4_LA57 ? 5 : 4;
-    uint64_t table = long_mode ? s->cr3 & PAE_ADDRESS : s->cr3 & 0xffffffe0;
+    uint64_t entry = long_mode ? s->cr3 & PAE_ADDRESS : s->cr3 & 0xffffffe0;
+    uint64_t needed = write ? PTE_PRESENT | PTE_WRITE : PTE_PRESENT;
+    unsigned shift = !long_mode ? 21 : s->cr4 & CR4_LA57 ? 48 : 39;
 
-    for (unsigned level = levels; level >= 1; level--) {
-        unsigned shift = 12 + 9 * (level - 1);
-        bool pdpt_of_pae = !long_mode && level == 3;
-        uint64_t entry;
-
-        if (guest_read64(v->vm->memory, GPA(table + 8 * ((va >> shift) & (pdpt_of_pae ? 3 : 511))),
-                         &entry) != ERR_OK ||
-            !(entry & PTE_PRESENT) || (write && !pdpt_of_pae && !(entry & PTE_WRITE)))
+    /* The four entries of PAE's top table have no write bit and map no pages. */
+    if (!long_mode &&
+        (!read_entry64(v, entry + 8 * (va >> 30 & 3), &entry) || !(entry & PTE_PRESENT)))
+        return false;
+    for (;; shift -= 9) {
+        if (!read_entry64(v, (entry & PAE_ADDRESS) + 8 * ((va >> shift) & 511), &entry) ||
+            (entry & needed) != needed)
             return false;
-        table = entry & PAE_ADDRESS;
-        if (level == 1 || ((entry & PTE_LARGE) && level <= 3 && !pdpt_of_pae)) {
-            *gpa = GPA((table & ~(BIT(shift) - 1)) | (va & (BIT(shift) - 1)));
-            return true;
-        }
+        if (shift == 12 || ((entry & PTE_LARGE) && shift <= 30))
+            break;
     }
-    return false;
+    *gpa = GPA((entry & PAE_ADDRESS & ~(BIT(shift) - 1)) | (va & (BIT(shift) - 1)));
+    return true;
 }
 
 bool x86_translate(struct vcpu *v, uint64_t va, bool write, gpa_t *gpa)

@@ -157,14 +157,14 @@ static NOINLINE void exit_port(const struct vmcb *c, struct vm_exit *exit)
     exit->port.in = info & SVM_IOIO_IN;
     exit->port.string = info & SVM_IOIO_STRING;
     exit->port.repeat = info & SVM_IOIO_REPEAT;
-    exit->port.segment = svm_features()->decode_assists ? SVM_IOIO_SEGMENT(info) : 0xff;
+    exit->port.segment = svm_features.decode_assists ? SVM_IOIO_SEGMENT(info) : 0xff;
     exit->port.address_size = SVM_IOIO_ADDRESS(info);
     exit->port.next_pc = c->exit_info2;
 }
 
 static NOINLINE void exit_memory(struct x86_state *s, const struct vmcb *c, struct vm_exit *exit)
 {
-    if (svm_features()->decode_assists) {
+    if (svm_features.decode_assists) {
         s->fetched_count = VMCB_FETCHED_COUNT(c->fetched_count);
         memcpy(s->fetched, c->fetched, sizeof(s->fetched));
     }

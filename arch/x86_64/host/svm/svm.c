@@ -26,13 +26,8 @@
 #define ALWAYS_VALID \
     (X86_GPR | X86_RIP | X86_EVENT | X86_TSC) /* fetched at each exit, or kept in memory */
 
-static struct svm_features features;
+struct svm_features svm_features;
 static hpa_t io_map, msr_map;
-
-const struct svm_features *svm_features(void)
-{
-    return &features;
-}
 
 /* ---- Machine ---- */
 
@@ -82,14 +77,14 @@ static enum err svm_probe(struct out *reason)
         out_printf(reason, "the CPU's SVM has no ASID for guests");
         return ERR_UNSUPPORTED;
     }
-    features = (struct svm_features){.nrips = c.edx & CPUID_SVM_NRIPS,
-                                     .flush_by_asid = c.edx & CPUID_SVM_FLUSH_ASID,
-                                     .decode_assists = c.edx & CPUID_SVM_DECODE,
-                                     .vgif = c.edx & CPUID_SVM_VGIF,
-                                     .pause_filter = c.edx & CPUID_SVM_PAUSE,
-                                     .tsc_scaling = c.edx & CPUID_SVM_TSC_RATE,
-                                     .clean = c.edx & CPUID_SVM_CLEAN ? VMCB_CLEAN_ALL : 0,
-                                     .asids = c.ebx};
+    svm_features = (struct svm_features){.nrips = c.edx & CPUID_SVM_NRIPS,
+                                         .flush_by_asid = c.edx & CPUID_SVM_FLUSH_ASID,
+                                         .decode_assists = c.edx & CPUID_SVM_DECODE,
+                                         .vgif = c.edx & CPUID_SVM_VGIF,
+                                         .pause_filter = c.edx & CPUID_SVM_PAUSE,
+                                         .tsc_scaling = c.edx & CPUID_SVM_TSC_RATE,
+                                         .clean = c.edx & CPUID_SVM_CLEAN ? VMCB_CLEAN_ALL : 0,
+                                         .asids = c.ebx};
     if (maps_init() != ERR_OK) {
         out_printf(reason, "no memory for SVM's permission maps");
         return ERR_NO_MEMORY;
@@ -118,11 +113,12 @@ static enum err svm_cpu_enable(void)
 
 static void svm_report(struct out *out)
 {
-    out_printf(out, "SVM with nested paging and %u address space ids\n", (unsigned)features.asids);
+    out_printf(out, "SVM with nested paging and %u address space ids\n",
+               (unsigned)svm_features.asids);
     out_printf(out, "  next RIP: %s\n",
-               features.nrips ? "from the CPU" : "by decoding instructions");
+               svm_features.nrips ? "from the CPU" : "by decoding instructions");
     out_printf(out, "  flushes of one guest: %s\n",
-               features.flush_by_asid ? "by the CPU" : "by taking a new id");
+               svm_features.flush_by_asid ? "by the CPU" : "by taking a new id");
 }
 
 static const struct pt_format *svm_stage2_format(uint64_t limit)
@@ -242,7 +238,7 @@ static void asid_assign(struct svm_vcpu *e, struct cpu *cpu)
 {
     struct svm_cpu *s = cpu->host.svm;
 
-    if (s->next_asid >= features.asids) {
+    if (s->next_asid >= svm_features.asids) {
         s->generation++;
         s->next_asid = 1;
         e->vmcb->tlb_control = VMCB_TLB_FLUSH_ALL;
@@ -261,7 +257,7 @@ static bool asid_owned(const struct svm_vcpu *e, const struct cpu *cpu, const st
 /* The ASID is another CPU's or of an older generation, or what it tags must go. */
 static void asid_renew(struct svm_vcpu *e, struct cpu *cpu)
 {
-    if (features.flush_by_asid && asid_owned(e, cpu, cpu->host.svm))
+    if (svm_features.flush_by_asid && asid_owned(e, cpu, cpu->host.svm))
         e->vmcb->tlb_control = VMCB_TLB_FLUSH_ASID;
     else
         asid_assign(e, cpu);
@@ -308,9 +304,9 @@ static void svm_run(struct vcpu *v, struct vm_exit *exit)
     svm_enter(e->vmcb_pa.v, s->gpr, own->host_vmcb.v);
     c->tlb_control = 0;
     c->event = 0;
-    c->clean = features.clean;
+    c->clean = svm_features.clean;
     frame_read(s, c);
-    if (features.nrips)
+    if (svm_features.nrips)
         s->exit_length = c->next_rip > c->rip ? (uint8_t)(c->next_rip - c->rip) : 0;
     s->fetched_count = 0;
     v->reg_valid = ALWAYS_VALID;

@@ -13,7 +13,7 @@ struct svm_features {
     uint32_t asids; /* address space ids 1 to asids - 1 are for guests */
     uint64_t clean; /* VMCB_CLEAN_*: what the CPU keeps between entries; 0 without clean bits */
 };
-const struct svm_features *svm_features(void);
+extern struct svm_features svm_features; /* constant after the probe */
 
 /* Per CPU: cpu->host.svm. */
 struct svm_cpu {
