@@ -37,6 +37,8 @@ struct thread;
  *   uint64_t host_counter(void);             the free-running counter (TSC, CNTPCT_EL0, time),
  * ordered after earlier loads
  *   uint64_t host_counter_fast(void);        the same counter without the order: for statistics
+ *   void host_memory_zero(void *at, size_t size);  the quickest way to zero pages; a multiple of
+ * 64 bytes, aligned so
  *   void host_barrier_full(void), host_barrier_read(void),
  * host_barrier_write(void);  also against devices uint8_t..uint64_t mmio_read8/16/32/64(const
  * volatile void *); void mmio_write8/16/32/64(volatile void *, value); HOST_HAS_PORTS 0|1; if 1:

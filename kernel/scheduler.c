@@ -13,9 +13,11 @@
 #include "kernel/panic.h"
 #include "mm/heap.h"
 
-#define SLICE_NS       (4 * NS_PER_MS) /* how long a thread runs when others wait */
-#define SLEEPER_NS     (2 * NS_PER_MS) /* how far ahead of the others a sleeper may return */
-#define GRANULARITY_NS (1 * NS_PER_MS) /* lead that a woken thread needs to preempt at once */
+#define SLICE_NS       (4 * NS_PER_MS)  /* how long a thread runs when others wait */
+#define SLEEPER_NS     (2 * NS_PER_MS)  /* how far ahead of the others a sleeper may return */
+#define GRANULARITY_NS (1 * NS_PER_MS)  /* lead that a woken thread needs to preempt at once */
+#define ROTATE_NS      (64 * NS_PER_MS) /* threads of CPUs that cannot be loaded alike take turns */
+#define STEAL_LOOKS    16               /* threads looked at for one that may come here */
 #define VRUNTIME_START (1ULL << 40)
 
 struct run_queue {
@@ -24,8 +26,12 @@ struct run_queue {
         ready;               /* by vruntime; the running thread and the idle thread are not in it */
     struct thread *movable;  /* those of `ready` that another CPU may take */
     unsigned count;          /* of `ready`; read without the lock as a hint */
+    uint64_t load;           /* weights of `ready`; likewise */
+    uint64_t running_weight; /* of the running thread, 0 for the idle one; likewise */
+    uint64_t rotated;        /* clock_ns() when a thread left or came for its turn elsewhere */
     uint64_t least_vruntime; /* never goes back: new and woken threads start here */
     struct thread *switched_from; /* during a switch */
+    struct cpu *moves_to;         /* during a switch: where switched_from goes on; NULL: nowhere */
 };
 
 LOCK_CLASS(queue_class, "run queue", RANK_RUN_QUEUE);
@@ -50,6 +56,7 @@ static void queue_insert(struct run_queue *rq, struct thread *t)
     t->run_node.key = t->vruntime;
     pairing_insert(&rq->ready, &t->run_node);
     WRITE_ONCE(rq->count, rq->count + 1);
+    WRITE_ONCE(rq->load, rq->load + t->weight);
     t->movable_prev = t->movable_next = NULL;
     if (t->preempted || t->affinity >= 0)
         return;
@@ -63,6 +70,7 @@ static void queue_remove(struct run_queue *rq, struct thread *t)
 {
     pairing_remove(&rq->ready, &t->run_node);
     WRITE_ONCE(rq->count, rq->count - 1);
+    WRITE_ONCE(rq->load, rq->load - t->weight);
     if (t->movable_next)
         t->movable_next->movable_prev = t->movable_prev;
     if (t->movable_prev)
@@ -97,6 +105,50 @@ static void account(struct cpu *cpu, struct thread *t, uint64_t now)
         rq->least_vruntime = least;
 }
 
+/* ---- Where threads may run ---- */
+
+bool scheduler_allows(const struct thread *t, unsigned id)
+{
+    uint64_t any = 0;
+
+    if (t->affinity >= 0)
+        return t->affinity == (int)id;
+    for (unsigned i = 0; i < ARRAY_SIZE(t->cpus.bits); i++)
+        any |= t->cpus.bits[i];
+    return !any || (id < THREAD_CPUS_MAX && (t->cpus.bits[id / 64] & BIT(id % 64)));
+}
+
+static uint64_t load_of(const struct cpu *cpu)
+{
+    return READ_ONCE(cpu->run_queue->load) + READ_ONCE(cpu->run_queue->running_weight);
+}
+
+/* The least loaded CPU that `t` may run on; its own when none has less. */
+static struct cpu *least_loaded(const struct thread *t)
+{
+    struct cpu *best = scheduler_allows(t, t->cpu->id) ? t->cpu : NULL;
+
+    for (unsigned i = 1; i <= cpu_count(); i++) {
+        unsigned id = (t->cpu->id + i) % cpu_count();
+        struct cpu *cpu = cpu_get(id);
+        if (cpu && scheduler_allows(t, id) && (!best || load_of(cpu) < load_of(best)))
+            best = cpu;
+    }
+    return best ? best : t->cpu;
+}
+
+/* `t` changes CPUs: its lag behind the others stays. Each half under the lock of its queue. */
+static void lag_take(struct thread *t, const struct cpu *from)
+{
+    t->vruntime -= from->run_queue->least_vruntime;
+}
+
+static void lag_give(struct thread *t, const struct cpu *to, uint64_t now)
+{
+    t->vruntime += to->run_queue->least_vruntime;
+    t->arrived = now;
+}
+
 /* ---- Idle CPUs ---- */
 
 static void idle_set(const struct cpu *cpu)
@@ -113,13 +165,15 @@ static bool idle_claim(unsigned id)
     return __atomic_fetch_and(&idle_mask[id / 64], ~bit, __ATOMIC_SEQ_CST) & bit;
 }
 
-static struct cpu *idle_claim_any(void)
+/* Any idle CPU that `t` may run on. */
+static struct cpu *idle_claim_for(const struct thread *t)
 {
     for (unsigned i = 0; i < idle_words; i++) {
-        uint64_t word;
-        while ((word = __atomic_load_n(&idle_mask[i], __ATOMIC_RELAXED)) != 0) {
+        uint64_t word = __atomic_load_n(&idle_mask[i], __ATOMIC_RELAXED);
+
+        for (; word; word &= word - 1) {
             unsigned id = i * 64 + (unsigned)__builtin_ctzll(word);
-            if (idle_claim(id))
+            if (scheduler_allows(t, id) && idle_claim(id))
                 return cpu_get(id);
         }
     }
@@ -135,17 +189,6 @@ static void resched(struct cpu *cpu)
         host_ipi_send(cpu, HOST_IPI_RESCHEDULE);
 }
 
-static struct cpu *least_loaded(void)
-{
-    struct cpu *best = this_cpu();
-    for (unsigned id = 0; id < cpu_count(); id++) {
-        struct cpu *cpu = cpu_get(id);
-        if (cpu && READ_ONCE(cpu->run_queue->count) < READ_ONCE(best->run_queue->count))
-            best = cpu;
-    }
-    return best;
-}
-
 /* Where a thread that wakes shall run: its last CPU when that is idle (warm caches), any idle one,
  * else stay. */
 static struct cpu *choose_cpu(const struct thread *t)
@@ -154,42 +197,44 @@ static struct cpu *choose_cpu(const struct thread *t)
         return cpu_get((unsigned)t->affinity);
     if (idle_claim(t->cpu->id))
         return t->cpu;
-    struct cpu *idle = idle_claim_any();
+    struct cpu *idle = idle_claim_for(t);
     return idle ? idle : t->cpu;
 }
 
 void scheduler_place_new(struct thread *t)
 {
-    struct cpu *cpu = t->affinity >= 0 ? cpu_get((unsigned)t->affinity) : least_loaded();
+    struct cpu *cpu = t->affinity >= 0 ? cpu_get((unsigned)t->affinity) : least_loaded(t);
     t->cpu = cpu;
+    t->arrived = clock_ns();
     /* A slice behind: a crowd of new threads must not delay those that wake. */
     t->vruntime = cpu->run_queue->least_vruntime + weighted(SLICE_NS, t->weight);
 }
 
 /* Puts `t` into the queue of `cpu`, whose lock is held, and asks for a switch when `t` should run
- * before the running one. */
-static void make_ready(struct cpu *cpu, struct thread *t)
+ * before the running one. `moved`: it comes from another CPU, after lag_take(). */
+static void make_ready(struct cpu *cpu, struct thread *t, bool moved)
 {
     struct run_queue *rq = cpu->run_queue;
+    struct thread *running = cpu->current;
+    uint64_t now = clock_ns();
+
+    /* The running one may not have been looked at for long: nobody waited. */
+    if (running != cpu->idle)
+        account(cpu, running, now);
+    if (moved)
+        lag_give(t, cpu, now);
     uint64_t floor = rq->least_vruntime - SLEEPER_NS;
     if ((int64_t)(t->vruntime - floor) < 0)
         t->vruntime = floor;
     t->preempted = false;
     queue_insert(rq, t);
-
-    const struct thread *running = cpu->current;
-    if (running == cpu->idle) {
-        resched(cpu);
-        return;
-    }
-    uint64_t ran = clock_ns() - running->switched_in;
-    uint64_t now_at = running->vruntime + ((int64_t)ran > 0 ? weighted(ran, running->weight) : 0);
-    if ((int64_t)(now_at - t->vruntime) > (int64_t)GRANULARITY_NS)
+    if (running == cpu->idle ||
+        (int64_t)(running->vruntime - t->vruntime) > (int64_t)GRANULARITY_NS)
         resched(cpu);
     else if (cpu != this_cpu())
         host_ipi_send(cpu, HOST_IPI_RESCHEDULE); /* it starts its time slice */
     else if (!timer_slice_is_set())
-        timer_slice_set(clock_ns() + SLICE_NS);
+        timer_slice_set(now + SLICE_NS);
 }
 
 /* Locks the queue that `t` belongs to. Masked. */
@@ -215,13 +260,12 @@ void thread_wake(struct thread *t)
         t->state = THREAD_READY;
         to = choose_cpu(t);
         if (to != from) {
-            t->vruntime -= from->run_queue->least_vruntime;
-            t->vruntime += READ_ONCE(to->run_queue->least_vruntime);
+            lag_take(t, from);
             WRITE_ONCE(t->cpu, to);
             spin_unlock(&from->run_queue->lock);
             spin_lock(&to->run_queue->lock);
         }
-        make_ready(to, t);
+        make_ready(to, t, to != from);
     }
     spin_unlock(&to->run_queue->lock);
     host_irq_restore(flags);
@@ -250,6 +294,33 @@ static struct thread *take_first(struct run_queue *rq)
     return t;
 }
 
+/* Threads of CPUs that cannot be loaded alike take turns at having one for themselves: on each of
+ * the two CPUs one moves in ROTATE_NS, the one that came first. */
+static bool may_rotate(struct cpu *cpu, const struct thread *t, struct cpu *to, uint64_t now)
+{
+    struct run_queue *rq = cpu->run_queue;
+
+    if (now - rq->rotated < ROTATE_NS || now - READ_ONCE(to->run_queue->rotated) < ROTATE_NS ||
+        (int64_t)(t->arrived - first_ready(rq)->arrived) > 0)
+        return false;
+    rq->rotated = now;
+    WRITE_ONCE(to->run_queue->rotated, now);
+    return true;
+}
+
+/* Where the running thread should rather go on, now that others wait for its CPU: where less is to
+ * be done even with it; where that comes to the same, when it is its turn. */
+static struct cpu *better_cpu(struct cpu *cpu, const struct thread *t, uint64_t now)
+{
+    if (!cpu->run_queue->count || t->affinity >= 0)
+        return NULL;
+    struct cpu *best = least_loaded(t);
+    uint64_t there = load_of(best) + t->weight, here = load_of(cpu);
+    if (best == cpu || there > here)
+        return NULL;
+    return there < here || may_rotate(cpu, t, best, now) ? best : NULL;
+}
+
 /* The thread that runs next, with the running one put where it belongs. */
 static struct thread *pick_next(struct cpu *cpu, enum switch_reason reason)
 {
@@ -272,7 +343,8 @@ static struct thread *pick_next(struct cpu *cpu, enum switch_reason reason)
     } else {
         prev->preempted = reason == SWITCH_PREEMPT;
         prev->state = THREAD_READY;
-        queue_insert(rq, prev);
+        if (!rq->moves_to)
+            queue_insert(rq, prev);
         next = take_first(rq);
     }
     return next ? next : cpu->idle;
@@ -283,7 +355,7 @@ static void offer_work(const struct run_queue *rq)
 {
     if (!rq->movable)
         return;
-    struct cpu *idle = idle_claim_any();
+    struct cpu *idle = idle_claim_for(rq->movable);
     if (idle)
         host_ipi_send(idle, HOST_IPI_RESCHEDULE);
 }
@@ -298,7 +370,9 @@ void scheduler_switch(enum switch_reason reason)
     uint64_t now = clock_ns();
     account(cpu, prev, now);
     __atomic_store_n(&cpu->need_resched, 0, __ATOMIC_SEQ_CST);
+    rq->moves_to = reason == SWITCH_POINT && prev != cpu->idle ? better_cpu(cpu, prev, now) : NULL;
     struct thread *next = pick_next(cpu, reason);
+    WRITE_ONCE(rq->running_weight, next == cpu->idle ? 0 : next->weight);
     if (reason == SWITCH_SLEEP && next == prev)
         prev->wake_pending = false;
     if (rq->count)
@@ -320,12 +394,29 @@ void scheduler_switch(enum switch_reason reason)
     scheduler_switched();
 }
 
+/* Its context is saved: `t` may run there. Until it is in that queue it is nowhere, and whoever
+ * wakes it leaves a note. */
+static void arrive(struct cpu *to, struct thread *t)
+{
+    spin_lock(&to->run_queue->lock);
+    make_ready(to, t, true);
+    spin_unlock(&to->run_queue->lock);
+}
+
 void scheduler_switched(void)
 {
     struct cpu *cpu = this_cpu();
-    struct thread *prev = cpu->run_queue->switched_from, *current = cpu->current;
+    struct run_queue *rq = cpu->run_queue;
+    struct thread *prev = rq->switched_from, *current = cpu->current;
+    struct cpu *to = rq->moves_to;
     bool dead = prev->state == THREAD_EXITED;
-    spin_unlock(&cpu->run_queue->lock);
+    if (to) {
+        lag_take(prev, cpu);
+        WRITE_ONCE(prev->cpu, to);
+    }
+    spin_unlock(&rq->lock);
+    if (to)
+        arrive(to, prev);
     if (unlikely(dead))
         thread_bury(prev);
     if (current->switch_in)
@@ -342,10 +433,11 @@ static struct thread *take_from(struct cpu *victim, struct cpu *to)
         return NULL;
     spin_lock(&rq->lock);
     struct thread *t = rq->movable;
+    for (unsigned looks = 1; t && !scheduler_allows(t, to->id); looks++)
+        t = looks < STEAL_LOOKS ? t->movable_next : NULL;
     if (t) {
         queue_remove(rq, t);
-        t->vruntime -= rq->least_vruntime;
-        t->vruntime += READ_ONCE(to->run_queue->least_vruntime);
+        lag_take(t, victim);
         WRITE_ONCE(t->cpu, to);
     }
     spin_unlock(&rq->lock);
@@ -362,6 +454,7 @@ static bool steal(struct cpu *cpu)
         if (!t)
             continue;
         spin_lock(&cpu->run_queue->lock);
+        lag_give(t, cpu, clock_ns());
         queue_insert(cpu->run_queue, t);
         spin_unlock(&cpu->run_queue->lock);
         return true;

@@ -18,6 +18,8 @@ enum switch_reason {
 void scheduler_switch(enum switch_reason reason);
 /* What is left to do on the new thread's side of a switch. Masked. */
 void scheduler_switched(void);
+/* May `t` run on CPU `id`? */
+bool scheduler_allows(const struct thread *t, unsigned id);
 /* Chooses the first CPU of a thread that sleeps and never ran. */
 void scheduler_place_new(struct thread *t);
 

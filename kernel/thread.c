@@ -93,22 +93,49 @@ struct thread *thread_build(const char *name, void (*entry)(void *), void *arg)
     return t;
 }
 
-enum err thread_create(struct thread **out, const char *name, void (*entry)(void *), void *arg,
-                       uint32_t weight, int affinity)
+static enum err thread_launch(struct thread **out, struct thread *t, uint32_t weight)
 {
-    if (weight == 0 || (affinity >= 0 && !cpu_get((unsigned)affinity)))
-        return ERR_INVALID;
-    struct thread *t = thread_build(name, entry, arg);
     if (!t)
         return ERR_NO_MEMORY;
     t->weight = weight;
-    t->affinity = affinity;
     t->state = THREAD_SLEEPING;
     if (out)
         *out = t;
     scheduler_place_new(t);
     thread_wake(t);
     return ERR_OK;
+}
+
+enum err thread_create(struct thread **out, const char *name, void (*entry)(void *), void *arg,
+                       uint32_t weight, int affinity)
+{
+    if (weight == 0 || (affinity >= 0 && !cpu_get((unsigned)affinity)))
+        return ERR_INVALID;
+    struct thread *t = thread_build(name, entry, arg);
+    if (t)
+        t->affinity = affinity;
+    return thread_launch(out, t, weight);
+}
+
+static bool some_allowed(const struct thread_cpus *cpus)
+{
+    const struct thread probe = {.affinity = -1, .cpus = *cpus};
+
+    for (unsigned id = 0; id < cpu_count(); id++)
+        if (cpu_get(id) && scheduler_allows(&probe, id))
+            return true;
+    return false;
+}
+
+enum err thread_create_on(struct thread **out, const char *name, void (*entry)(void *), void *arg,
+                          uint32_t weight, const struct thread_cpus *cpus)
+{
+    if (weight == 0 || !some_allowed(cpus))
+        return ERR_INVALID;
+    struct thread *t = thread_build(name, entry, arg);
+    if (t)
+        t->cpus = *cpus;
+    return thread_launch(out, t, weight);
 }
 
 void thread_exit(void)

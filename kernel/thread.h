@@ -7,9 +7,9 @@
  * is an unmapped guard, so that bit THREAD_STACK_SHIFT of the stack pointer is 1 exactly while it
  * is inside the stack (trap entry tests it).
  *
- * A thread that an interrupt preempts stays on its CPU; only a thread that waits, wakes or yields
- * may continue on another. So this_cpu() stays true in preemptible code until it sleeps, and
- * preempt_disable() needs no atomic operation.
+ * A thread that an interrupt preempts stays on its CPU; only a thread that waits, wakes, yields or
+ * calls thread_resched() may continue on another. So this_cpu() stays true in preemptible code
+ * until it sleeps, and preempt_disable() needs no atomic operation.
  */
 #ifndef KERNEL_THREAD_H
 #define KERNEL_THREAD_H
@@ -23,6 +23,13 @@
 #define THREAD_STACK_SIZE  (1UL << THREAD_STACK_SHIFT)
 #define THREAD_NAME_SIZE   32
 #define THREAD_WEIGHT      1024 /* the default; a thread of twice the weight gets twice the time */
+
+#define THREAD_CPUS_MAX 256
+
+/* A set of CPUs by their ids; empty: any. */
+struct thread_cpus {
+    uint64_t bits[THREAD_CPUS_MAX / 64];
+};
 
 enum thread_state { THREAD_READY, THREAD_RUNNING, THREAD_SLEEPING, THREAD_EXITED };
 
@@ -39,7 +46,9 @@ struct thread {
     uint64_t run_ns;      /* time run in all */
     uint64_t switched_in; /* clock_ns() of the last switch to it */
     uint64_t switches;
-    int affinity;                 /* CPU id, or -1 for any */
+    int affinity; /* CPU id, or -1: those of `cpus` */
+    struct thread_cpus cpus;
+    uint64_t arrived;             /* clock_ns() when it came to its CPU */
     struct cpu *cpu;              /* whose run queue it is on, or last ran on */
     bool wake_pending;            /* a wake that came before the sleep */
     bool preempted;               /* by an interrupt: it continues on its CPU */
@@ -65,9 +74,12 @@ struct thread {
 };
 
 /* Creates a thread and makes it ready. It ends when `entry` returns; its memory is freed then.
- * `affinity` -1: any CPU. */
+ * `affinity`: a CPU's id, -1: any. */
 enum err thread_create(struct thread **out, const char *name, void (*entry)(void *), void *arg,
                        uint32_t weight, int affinity) MUST_CHECK;
+/* The same, for the CPUs of `cpus`, one of which must be online (ERR_INVALID). */
+enum err thread_create_on(struct thread **out, const char *name, void (*entry)(void *), void *arg,
+                          uint32_t weight, const struct thread_cpus *cpus) MUST_CHECK;
 static inline struct thread *thread_current(void)
 {
     return this_cpu()->current;

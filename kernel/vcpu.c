@@ -2,10 +2,13 @@
 /* The loop of a vCPU's thread: requests, entry, exit dispatch. */
 #include "kernel/vcpu.h"
 
+#include <string.h>
 #include "kernel/log.h"
 #include "mm/heap.h"
 
 #define STATE_ALIGNMENT 64
+
+_Static_assert(sizeof(struct thread_cpus) == sizeof(struct config_cpus), "both count CPUs alike");
 
 void vcpu_request(struct vcpu *v, uint32_t requests)
 {
@@ -299,6 +302,7 @@ static enum err vcpu_build(struct vcpu *v)
 enum err vcpu_create(struct vm *vm, unsigned id)
 {
     struct vcpu *v = heap_zalloc(sizeof(*v));
+    struct thread_cpus cpus;
     char name[THREAD_NAME_SIZE];
     struct out_buffer text;
     enum err e;
@@ -312,8 +316,9 @@ enum err vcpu_create(struct vm *vm, unsigned id)
         out_buffer_init(&text, name, sizeof(name));
         out_printf(&text.out, "%.20s/%u", vm->name, id);
         vm->vcpus[id] = v;
+        memcpy(&cpus, &vm->config->affinity, sizeof(cpus));
         __atomic_fetch_add(&vm->live_vcpus, 1, __ATOMIC_SEQ_CST);
-        e = thread_create(&v->thread, name, vcpu_main, v, THREAD_WEIGHT, -1);
+        e = thread_create_on(&v->thread, name, vcpu_main, v, (uint32_t)vm->config->weight, &cpus);
         if (e == ERR_OK)
             return ERR_OK;
         __atomic_fetch_sub(&vm->live_vcpus, 1, __ATOMIC_SEQ_CST);

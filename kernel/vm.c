@@ -169,7 +169,7 @@ static enum err vm_build_memory(struct vm *vm, struct out *reason)
     return second_stage_create(&vm->stage2, format, vm->memory, vm);
 }
 
-static enum err vm_build_vcpus(struct vm *vm)
+static enum err vm_build_vcpus(struct vm *vm, struct out *reason)
 {
     enum err e = vm->engine->vm_init(vm);
 
@@ -181,6 +181,8 @@ static enum err vm_build_vcpus(struct vm *vm)
         return ERR_NO_MEMORY;
     for (unsigned i = 0; e == ERR_OK && i < vm->vcpu_count; i++)
         e = vcpu_create(vm, i);
+    if (e == ERR_INVALID)
+        out_printf(reason, "its affinity names none of this machine's %u CPUs", cpu_count());
     return e;
 }
 
@@ -193,19 +195,26 @@ static void vm_abandon_vcpus(struct vm *vm)
     wait_event(&vm->changed, __atomic_load_n(&vm->live_vcpus, __ATOMIC_SEQ_CST) == 0);
 }
 
-static enum err vm_build(struct vm *vm, struct out *reason)
+static enum err vm_build_parts(struct vm *vm, struct out *reason)
 {
     enum err e = vm_choose(vm, reason);
 
-    if (e != ERR_OK)
-        return e;
-    e = vm_build_memory(vm, reason);
     if (e == ERR_OK)
-        e = vm_build_vcpus(vm);
+        e = vm_build_memory(vm, reason);
     if (e == ERR_OK)
-        e = vm->isa->load(vm);
+        e = vm_build_vcpus(vm, reason);
+    return e == ERR_OK ? vm->isa->load(vm) : e;
+}
+
+static enum err vm_build(struct vm *vm, struct out *reason)
+{
+    char text[VM_REASON_SIZE];
+    struct out_buffer said;
+
+    out_buffer_init(&said, text, sizeof(text));
+    enum err e = vm_build_parts(vm, &said.out);
     if (e != ERR_OK) {
-        out_printf(reason, "%s", vm->failed ? vm->reason : err_text(e));
+        out_printf(reason, "%s", vm->failed ? vm->reason : said.used ? text : err_text(e));
         vm_abandon_vcpus(vm);
     }
     return e;

@@ -10,6 +10,7 @@
 #include "mm/guest_memory.h"
 #include "mm/heap.h"
 #include "mm/page.h"
+#include "mm/scrub.h"
 
 #define SLOT_SHIFT 21
 #define SLOT_SIZE  (1UL << SLOT_SHIFT)
@@ -160,11 +161,30 @@ static hpa_t word_address(uint64_t word)
     return HPA(word & ~PAGE_MASK);
 }
 
+static hpa_t block_alloc(unsigned order)
+{
+    hpa_t block = order == PAGE_ORDER_2M ? scrub_alloc() : HPA(0);
+
+    return block.v ? block : page_alloc(order, PAGE_ZERO);
+}
+
+/* What a guest may have written to is never seen again: it is zeroed here, or by mm/scrub.c. */
+static uint64_t block_free(hpa_t block, unsigned order)
+{
+    if (order == PAGE_ORDER_2M) {
+        scrub_free(block);
+    } else {
+        host_memory_zero(phys_to_virt(block), PAGE_SIZE << order);
+        page_free(block, order);
+    }
+    return PAGE_SIZE << order;
+}
+
 /* Fills `word`, which was 0, with a new zeroed block | kind, unless somebody else is faster.
  * Returns what it holds; 0: no memory. */
 static uint64_t word_fill(struct guest_memory *m, uint64_t *word, unsigned order, uint64_t kind)
 {
-    hpa_t block = page_alloc(order, PAGE_ZERO);
+    hpa_t block = block_alloc(order);
     uint64_t old = 0;
 
     if (!block.v)
@@ -175,7 +195,7 @@ static uint64_t word_fill(struct guest_memory *m, uint64_t *word, unsigned order
             __atomic_fetch_add(&m->resident, PAGE_SIZE << order, __ATOMIC_RELAXED);
         return block.v | kind;
     }
-    page_free(block, order);
+    block_free(block, order);
     return old;
 }
 
@@ -449,13 +469,6 @@ static uint64_t slot_take(struct slot *s)
     return __atomic_exchange_n(&s->word, 0, __ATOMIC_ACQ_REL);
 }
 
-static uint64_t scrub_and_free(hpa_t block, unsigned order)
-{
-    memset(phys_to_virt(block), 0, PAGE_SIZE << order);
-    page_free(block, order);
-    return PAGE_SIZE << order;
-}
-
 /* Frees what a slot's word leads to; returns the bytes of guest memory. */
 static uint64_t word_free(uint64_t word)
 {
@@ -466,10 +479,10 @@ static uint64_t word_free(uint64_t word)
         const uint64_t *pages = phys_to_virt(block);
         for (unsigned i = 0; i < SLOT_PAGES; i++)
             if (pages[i])
-                bytes += scrub_and_free(HPA(pages[i]), 0);
+                bytes += block_free(HPA(pages[i]), 0);
         page_free(block, 0);
     } else if (word) {
-        bytes = scrub_and_free(block, PAGE_ORDER_2M);
+        bytes = block_free(block, PAGE_ORDER_2M);
     }
     return bytes;
 }
@@ -499,7 +512,7 @@ static uint64_t drop_page(const struct piece *p)
     host_irq_restore(irq);
     if (table.v)
         page_free(table, 0);
-    return page.v ? scrub_and_free(page, 0) : 0;
+    return page.v ? block_free(page, 0) : 0;
 }
 
 uint64_t guest_memory_drop(struct guest_memory *m, gpa_t gpa, uint64_t size)

@@ -4,6 +4,7 @@
 #include <string.h>
 #include "kernel/panic.h"
 #include "mm/page_internal.h"
+#include "mm/scrub.h"
 
 LOCK_CLASS(page_cpu_class, "pages of a CPU", RANK_PAGE_CACHE);
 LOCK_CLASS(page_shared_class, "pages", RANK_PAGES);
@@ -615,14 +616,11 @@ static uint64_t limit_of(unsigned flags)
     return flags & PAGE_BELOW_1M ? MIB(1) : GIB(4);
 }
 
-hpa_t page_alloc(unsigned order, unsigned flags)
+/* Masked. */
+static inline uint64_t any_alloc(struct page_cpu *c, unsigned order, unsigned flags)
 {
     uint64_t pa;
 
-    if (unlikely(order > PAGE_ORDER_MAX))
-        return HPA(0);
-    uint64_t irq = host_irq_save();
-    struct page_cpu *c = page_cpu_this();
     if (unlikely(flags & (PAGE_BELOW_4G | PAGE_BELOW_1M)))
         pa = below_alloc(c, order, limit_of(flags));
     else if (order <= PAGE_ORDER_2M)
@@ -630,9 +628,20 @@ hpa_t page_alloc(unsigned order, unsigned flags)
     else
         pa = large_alloc(order);
     c->taken += likely(pa) ? 1ULL << order : 0;
+    return pa;
+}
+
+hpa_t page_alloc(unsigned order, unsigned flags)
+{
+    if (unlikely(order > PAGE_ORDER_MAX))
+        return HPA(0);
+    uint64_t irq = host_irq_save();
+    uint64_t pa = any_alloc(page_cpu_this(), order, flags);
+    while (unlikely(!pa) && scrub_reclaim(order))
+        pa = any_alloc(page_cpu_this(), order, flags);
     host_irq_restore(irq);
     if (flags & PAGE_ZERO && pa)
-        memset(phys_to_virt(HPA(pa)), 0, PAGE_SIZE << order);
+        host_memory_zero(phys_to_virt(HPA(pa)), PAGE_SIZE << order);
     return HPA(pa);
 }
 
@@ -787,8 +796,10 @@ void page_stats_get(struct page_stats *s)
     count_set(&page_shared.set, s->free_blocks + PAGE_ORDER_2M);
     s->metadata = page_shared.metadata;
     spin_unlock_irq(&page_shared.lock, irq);
+    uint64_t scrubs = scrub_blocks();
+    s->free_blocks[PAGE_ORDER_2M] += scrubs;
     s->total = page_shared.total_pages << PAGE_SHIFT;
-    s->free = pages << PAGE_SHIFT;
+    s->free = (pages << PAGE_SHIFT) + scrubs * FRAME_SIZE;
     for (unsigned order = 0; order <= PAGE_ORDER_MAX; order++)
         if (s->free_blocks[order])
             s->largest_order = order;

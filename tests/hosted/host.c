@@ -34,15 +34,98 @@ void host_cpu_init(struct cpu *cpu)
     (void)cpu;
 }
 
+/* ---- CPUs that take turns ---- */
+
+#define CPU_STACK_SIZE 65536
+
+unsigned hosted_cpu_total = 1;
+uint64_t hosted_round_ns = 50 * NS_PER_US;
+static struct cpu *ring[HOSTED_CPUS_MAX];
+static unsigned ring_count;
+
 void host_cpu_enumerate(void (*found)(uint64_t hw_id, void *arg), void *arg)
 {
-    found(0, arg);
+    for (unsigned id = 0; id < hosted_cpu_total; id++)
+        found(id, arg);
 }
 
+static void cpu_first_code(unsigned high, unsigned low)
+{
+    hosted_irq_enabled = false;
+    cpu_secondary_main((struct cpu *)((uintptr_t)high << 32 | low));
+}
+
+/* makecontext() passes integers only. */
 enum err host_cpu_start(struct cpu *cpu)
 {
-    (void)cpu;
-    return ERR_UNSUPPORTED;
+    uintptr_t self = (uintptr_t)cpu;
+
+    if (!ring_count)
+        ring[ring_count++] = hosted_cpu;
+    getcontext(&cpu->host.resume);
+    cpu->host.resume.uc_stack.ss_sp = malloc(CPU_STACK_SIZE);
+    cpu->host.resume.uc_stack.ss_size = CPU_STACK_SIZE;
+    cpu->host.resume.uc_link = NULL;
+    makecontext(&cpu->host.resume, (void (*)(void))cpu_first_code, 2, (unsigned)(self >> 32),
+                (unsigned)self);
+    ring[ring_count++] = cpu;
+    return ERR_OK;
+}
+
+static unsigned ring_place(const struct cpu *cpu)
+{
+    unsigned at = 0;
+
+    while (ring[at] != cpu)
+        at++;
+    return at;
+}
+
+/* The running thread may go on on another CPU: nothing of this one is used after the switch. */
+void hosted_cpu_next(void)
+{
+    if (ring_count < 2)
+        return;
+    struct cpu *from = hosted_cpu, *to = ring[(ring_place(from) + 1) % ring_count];
+    if (to == ring[0])
+        hosted_counter += hosted_round_ns;
+    from->host.irq_enabled = hosted_irq_enabled;
+    hosted_cpu = to;
+    hosted_irq_enabled = to->host.irq_enabled;
+    swapcontext(&from->host.resume, &to->host.resume);
+}
+
+static bool cpu_has_news(const struct host_cpu *host)
+{
+    return host->ipi_pending || (host->timer_deadline && hosted_counter >= host->timer_deadline);
+}
+
+/* When all CPUs wait, time goes on to the first timer. */
+static void skip_idle_time(void)
+{
+    uint64_t first = UINT64_MAX;
+
+    for (unsigned i = 0; i < ring_count; i++) {
+        const struct host_cpu *host = &ring[i]->host;
+        if (!host->waiting || cpu_has_news(host))
+            return;
+        if (host->timer_deadline)
+            first = MIN(first, host->timer_deadline);
+    }
+    if (first != UINT64_MAX)
+        hosted_counter = first;
+}
+
+static void wait_in_turn(void)
+{
+    struct host_cpu *host = &hosted_cpu->host;
+
+    host->waiting = true;
+    while (!cpu_has_news(host)) {
+        skip_idle_time();
+        hosted_cpu_next();
+    }
+    host->waiting = false;
 }
 
 void host_cpu_report(struct out *out)
@@ -99,7 +182,9 @@ void host_wait(void)
 {
     struct host_cpu *host = &hosted_cpu->host;
 
-    if (!host->ipi_pending && host->timer_deadline > hosted_counter)
+    if (ring_count > 1)
+        wait_in_turn();
+    else if (!host->ipi_pending && host->timer_deadline > hosted_counter)
         hosted_counter = host->timer_deadline;
     host_irq_enable();
     host_irq_disable();

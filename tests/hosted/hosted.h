@@ -30,6 +30,13 @@ struct cpu *hosted_cpu_add(void);
 /* The calling POSIX thread is `cpu` from now on. */
 void hosted_cpu_set(struct cpu *cpu);
 
+/* How many CPUs cpu_start_all() finds (at most HOSTED_CPUS_MAX). They take turns on one POSIX
+ * thread: a CPU runs until it calls hosted_cpu_next() or waits; then the next one does. Each round
+ * takes hosted_round_ns. */
+#define HOSTED_CPUS_MAX 16
+extern unsigned hosted_cpu_total;
+extern uint64_t hosted_round_ns;
+
 /* Runs `code` in a child process, as a panic cannot be undone; true when it panicked. What it said
  * is in hosted_panic_text then. */
 extern char hosted_panic_text[8192];

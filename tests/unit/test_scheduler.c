@@ -279,6 +279,172 @@ static void test_bad_arguments_are_refused(void **state)
     hosted_child_test(machine(bad_arguments));
 }
 
+/* ---- Several CPUs ---- */
+
+static unsigned machine_cpus;
+static void (*cpus_body)(void);
+static void with_cpus(void)
+{
+    hosted_cpu_total = machine_cpus;
+    cpu_start_all();
+    assert_int_equal(cpu_online_count(), machine_cpus);
+    cpus_body();
+}
+
+static void machine_of(unsigned count, void (*test)(void))
+{
+    machine_cpus = count;
+    cpus_body = test;
+    machine(with_cpus);
+}
+
+/* As a vCPU does: computes, lets interrupts in, can be moved in between. `arg`: a mask of the CPUs
+ * that it has seen. */
+static void spinner(void *arg)
+{
+    uint64_t *seen = arg;
+
+    while (!stop) {
+        hosted_cpu_next();
+        host_irq_disable();
+        host_irq_enable();
+        thread_resched();
+        if (seen)
+            *seen |= BIT(this_cpu()->id);
+    }
+}
+
+/* What spinners got since the last call. */
+static uint64_t time_since(struct thread **threads, unsigned count, uint64_t *last)
+{
+    uint64_t total = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        uint64_t now = thread_run_ns(threads[i]), was = last[i];
+        last[i] = now;
+        total += now - was;
+    }
+    return total;
+}
+
+static void three_on_two(void)
+{
+    struct thread *threads[3];
+    uint64_t before[3] = {0};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(threads); i++)
+        threads[i] = spawn("spins", spinner, NULL, THREAD_WEIGHT);
+    thread_sleep_ns(NS_PER_SEC);
+    (void)time_since(threads, 3, before);
+    thread_sleep_ns(6 * NS_PER_SEC);
+    for (unsigned i = 0; i < ARRAY_SIZE(threads); i++) {
+        uint64_t got = thread_run_ns(threads[i]) - before[i];
+        assert_in_range(got, 3600 * NS_PER_MS, 4400 * NS_PER_MS); /* 4 s is fair; to 10 % */
+    }
+    stop = true;
+}
+
+static void test_three_threads_share_two_cpus_alike(void **state)
+{
+    (void)state;
+    hosted_child_test(machine_of(2, three_on_two));
+}
+
+static void one_each(void)
+{
+    struct thread *threads[4];
+    uint64_t before[4] = {0};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(threads); i++)
+        threads[i] = spawn("spins", spinner, NULL, THREAD_WEIGHT);
+    thread_sleep_ns(NS_PER_SEC);
+    (void)time_since(threads, 4, before);
+    thread_sleep_ns(2 * NS_PER_SEC);
+    assert_true(time_since(threads, 4, before) > 7900 * NS_PER_MS); /* no CPU idles */
+    stop = true;
+}
+
+static void test_no_cpu_idles_while_threads_wait(void **state)
+{
+    (void)state;
+    hosted_child_test(machine_of(4, one_each));
+}
+
+/* Two spinners a CPU, and one that is mostly idle: late by more than 5 ms at most once in 100. */
+static void latency_beside_spinners(void)
+{
+    unsigned late = 0;
+
+    for (unsigned i = 0; i < 4; i++)
+        spawn("spins", spinner, NULL, THREAD_WEIGHT);
+    thread_sleep_ns(NS_PER_SEC);
+    for (unsigned i = 0; i < 300; i++) {
+        uint64_t deadline = clock_ns() + 10 * NS_PER_MS;
+        thread_sleep_until(deadline);
+        late += clock_ns() > deadline + 5 * NS_PER_MS;
+    }
+    assert_in_range(late, 0, 3);
+    stop = true;
+}
+
+static void test_a_sleeper_wakes_in_time_beside_two_spinners_a_cpu(void **state)
+{
+    (void)state;
+    hosted_child_test(machine_of(2, latency_beside_spinners));
+}
+
+static void affinities(void)
+{
+    static const struct thread_cpus odd = {.bits = {BIT(1) | BIT(3)}}, nowhere = {.bits = {BIT(9)}};
+    uint64_t seen = 0, seen_any = 0;
+    struct thread *bound, *t;
+
+    for (unsigned i = 0; i < 4; i++)
+        spawn("spins", spinner, NULL, THREAD_WEIGHT);
+    assert_int_equal(thread_create_on(&bound, "odd", spinner, &seen, THREAD_WEIGHT, &odd), ERR_OK);
+    spawn("any", spinner, &seen_any, THREAD_WEIGHT);
+    assert_int_equal(thread_create_on(&t, "none", spinner, NULL, THREAD_WEIGHT, &nowhere),
+                     ERR_INVALID);
+    thread_sleep_ns(3 * NS_PER_SEC);
+    assert_int_equal(seen & ~odd.bits[0], 0);
+    assert_true(seen != 0);
+    assert_true((seen_any & (seen_any - 1)) != 0); /* on more than one */
+    assert_true(thread_run_ns(bound) > NS_PER_SEC);
+    stop = true;
+}
+
+static void test_threads_stay_on_their_cpus(void **state)
+{
+    (void)state;
+    hosted_child_test(machine_of(4, affinities));
+}
+
+/* Twice the weight, twice the time, also where threads move. */
+static void weights_on_two(void)
+{
+    static const uint32_t weights[] = {2048, 1024, 1024, 2048};
+    struct thread *threads[ARRAY_SIZE(weights)];
+    uint64_t before[ARRAY_SIZE(weights)] = {0};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(weights); i++)
+        threads[i] = spawn("spins", spinner, NULL, weights[i]);
+    thread_sleep_ns(NS_PER_SEC);
+    (void)time_since(threads, ARRAY_SIZE(weights), before);
+    thread_sleep_ns(6 * NS_PER_SEC);
+    for (unsigned i = 0; i < ARRAY_SIZE(weights); i++) {
+        uint64_t got = thread_run_ns(threads[i]) - before[i],
+                 fair = 2 * NS_PER_SEC * weights[i] / 1024;
+        assert_in_range(got, fair - fair / 8, fair + fair / 8);
+    }
+    stop = true;
+}
+
+static void test_weights_hold_across_cpus(void **state)
+{
+    (void)state;
+    hosted_child_test(machine_of(2, weights_on_two));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -290,6 +456,11 @@ int main(void)
         cmocka_unit_test(test_ended_threads_are_freed),
         cmocka_unit_test(test_switch_hooks_come_in_pairs),
         cmocka_unit_test(test_bad_arguments_are_refused),
+        cmocka_unit_test(test_three_threads_share_two_cpus_alike),
+        cmocka_unit_test(test_no_cpu_idles_while_threads_wait),
+        cmocka_unit_test(test_a_sleeper_wakes_in_time_beside_two_spinners_a_cpu),
+        cmocka_unit_test(test_threads_stay_on_their_cpus),
+        cmocka_unit_test(test_weights_hold_across_cpus),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -133,6 +133,16 @@ static inline uint64_t host_counter_fast(void)
     return value;
 }
 
+static inline void host_memory_zero(void *at, size_t size)
+{
+    volatile uint64_t *p = at, *end = (uint64_t *)((char *)at + size);
+
+    for (; p < end; p += 8) {
+        p[0] = p[1] = p[2] = p[3] = 0;
+        p[4] = p[5] = p[6] = p[7] = 0;
+    }
+}
+
 static inline void host_barrier_full(void)
 {
     __asm__ volatile("fence iorw, iorw" ::: "memory");

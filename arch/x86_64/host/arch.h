@@ -147,6 +147,13 @@ static inline void host_barrier_write(void)
     __asm__ volatile("sfence" ::: "memory");
 }
 
+static inline void host_memory_zero(void *at, size_t size)
+{
+    size_t count = size / sizeof(uint64_t);
+
+    __asm__ volatile("rep stosq" : "+D"(at), "+c"(count) : "a"(0ULL) : "memory");
+}
+
 #define X86_MMIO(bits, suffix, constraint)                                            \
     static inline uint##bits##_t mmio_read##bits(const volatile void *address)        \
     {                                                                                 \

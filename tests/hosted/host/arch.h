@@ -26,6 +26,7 @@ struct host_cpu {
     uint64_t ipi_received;
     ucontext_t resume; /* where the CPU goes on when it is stepped */
     bool waiting;      /* it is in host_wait() */
+    bool irq_enabled;  /* while another CPU runs */
 };
 
 struct host_trap_frame {
@@ -85,9 +86,13 @@ static inline void host_irq_restore(uint64_t flags)
         host_irq_enable();
 }
 
+/* Lets the other stepped CPUs, if there are any, run until they do the same. */
+void hosted_cpu_next(void);
+
 static inline void host_cpu_relax(void)
 {
     sched_yield(); /* the CPU that is waited for may have no core now */
+    hosted_cpu_next();
 }
 
 void host_wait(void);
@@ -100,6 +105,11 @@ static inline uint64_t host_counter(void)
 static inline uint64_t host_counter_fast(void)
 {
     return host_counter();
+}
+
+static inline void host_memory_zero(void *at, size_t size)
+{
+    __builtin_memset(at, 0, size);
 }
 
 static inline void host_barrier_full(void)
