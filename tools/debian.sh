@@ -10,6 +10,8 @@
 #   debian.sh resolve SUITE NAME:ARCH       print the real package that a meta package depends on
 #   debian.sh version SUITE NAME:ARCH       print the version that would be fetched
 #   debian.sh unpack SUITE DIR NAME:ARCH... download packages and unpack them into DIR
+#   debian.sh system SUITE ARCH DIR NAME... download the packages that every system has, NAMEs, and
+#                                           all that they depend on, into DIR
 #   debian.sh source SUITE DIR NAME         unpack a package's upstream source into DIR
 set -eu
 
@@ -107,6 +109,22 @@ unpack()
     rm -rf "$work"
 }
 
+system()
+{
+    suite=$1 arch=$2 dir=$3
+    shift 3
+    conf=$(config "$suite")
+    mkdir -p "$dir/partial"
+    # The caches of apt are for the build machine's architecture.
+    APT_CONFIG=$conf apt-get -q -y -o "APT::Architecture=$arch" -o "APT::Architectures=$arch" \
+        -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= -o Debug::NoLocking=1 \
+        -o "Dir::Cache::archives=$dir" --download-only install '?essential' "$@" >"$dir/log" 2>&1 || {
+        cat "$dir/log" >&2
+        fail "cannot download $* from Debian $suite"
+    }
+    rm -rf "$dir/partial" "$dir/log"
+}
+
 # Only the upstream tarball is fetched: nothing here needs Debian's patches.
 source_of()
 {
@@ -141,6 +159,7 @@ config) config "$@" ;;
 resolve) resolve "$@" ;;
 version) version "$@" ;;
 unpack) unpack "$@" ;;
+system) system "$@" ;;
 source) source_of "$@" ;;
 *) fail "unknown command $command" ;;
 esac

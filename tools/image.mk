@@ -10,30 +10,43 @@ CONFIG    ?= $(image:.img=.ini)
 efi-dir    = build/$(1)$(if $(variant),/$(patsubst -%,%,$(variant)))$(if $(SIGNED),/signed)
 image      = $(if $(filter 1,$(words $(ARCHES))),$(call efi-dir,$(ARCHES)),build)/ennead$(if $(SIGNED),-signed).img
 image-efi  = $(foreach a,$(ARCHES),EFI/BOOT/$(efi-name-$(a))=$(call efi-dir,$(a))/$(efi-name-$(a)))
-image-guest = $(foreach a,$(GUESTS),$(foreach f,kernel initrd,ennead/$(a)/$(f)=build/guest/$(a)/$(f)))
-guest-files = $(foreach a,$(GUESTS),build/guest/$(a)/complete)
+image-guest = $(foreach a,$(GUESTS),$(foreach f,kernel initrd root.img,ennead/$(a)/$(f)=build/guest/$(a)/$(f)))
+# What guests are made of is built once for each version of the scripts that make it.
+guest-hash := $(shell cat tools/guest-images.sh tools/guest-init.sh tools/guest-disk/usr/local/sbin/peer | sha256sum | cut -c1-12)
+disk-hash  := $(shell cat tools/guest-images.sh tools/guest-disk.sh $$(find tools/guest-disk -type f | sort) | sha256sum | cut -c1-12)
+guest-files = $(foreach a,$(GUESTS),build/guest/$(a)/complete.$(guest-hash))
+disk-files  = $(foreach a,$(GUESTS),build/guest/$(a)/disk.$(disk-hash))
 
 .PHONY: image kernels guests
 kernels:
 	+$(Q)for arch in $(ARCHES); do $(MAKE) --no-print-directory kernel ARCH=$$arch || exit 1; done
 
-# One guest for each of GUESTS, on the serial port that its kernel calls by this name.
+# Two guests for each of GUESTS, which ping each other: a shell in the initial RAM disk, and Debian on
+# a root disk. Consoles are the serial port that the kernel calls by this name. '|' ends a line.
 console-x86_64  := ttyS0
 console-aarch64 := ttyAMA0
 console-riscv64 := ttyS0
-ini-guest = [vm $(1)]|memory = 256M|kernel = ennead/$(1)/kernel|initrd = ennead/$(1)/initrd|cmdline = console=$(console-$(1))|
+ini-guest = [vm $(1)-$(2)]|arch = $(1)|memory = $(3)|kernel = ennead/$(1)/kernel|initrd = ennead/$(1)/initrd|net = lan|
+ini-net   = ip=10.9.0.$(1):::255.255.255.0:::off peer=10.9.0.$(2)
+ini-guests = $(call ini-guest,$(1),shell,256M)cmdline = console=$(console-$(1)) quiet $(call ini-net,1,2)||$(call \
+    ini-guest,$(1),debian,512M)cmdline = console=$(console-$(1)) quiet root=/dev/vda $(call ini-net,2,1)|disk = $(1)-root||[disk \
+    $(1)-root]|file = ennead/$(1)/root.img|mode = copy-on-write||
 
-image: kernels $(guest-files) ## make build/ennead.img for all hosts; ARCHES=x86_64: build/x86_64/ennead.img
-	$(Q)printf '%s' '[ennead]|config = 1|$(if $(filter 1,$(words $(GUESTS))),console = $(GUESTS)|)|' $(foreach a,$(GUESTS),'$(call ini-guest,$(a))|') | tr '|' '\n' \
+image: kernels $(guest-files) $(disk-files) ## make build/ennead.img for all hosts; ARCHES=x86_64: build/x86_64/ennead.img
+	$(Q)printf '%s' '[ennead]|config = 1||' $(if $(GUESTS),'[network lan]||') $(foreach a,$(GUESTS),'$(call ini-guests,$(a))') | tr '|' '\n' \
 	    >$(image:.img=.ini)
 	$(call say,IMAGE,$(image))$(PYTHON) tools/image.py $(image) $(image-efi) $(image-guest) \
 	    ennead/ennead.ini=$(CONFIG) $(FILES)
 
 guests: $(guest-files)
-build/guest/%/complete: tools/guest-images.sh tools/guest-init.sh | $(setup)
+build/guest/%/complete.$(guest-hash): | $(setup)
 	$(call say,GUEST,$*)tools/guest-images.sh $* build/guest/$*
+	$(Q)touch $@
+build/guest/%/disk.$(disk-hash): | $(setup) build/guest/%/complete.$(guest-hash)
+	$(call say,DISK,$*)tools/guest-disk.sh $* build/guest/$*
+	$(Q)touch $@
 
 .PHONY: run
 run: ## boot the image of ARCH in QEMU (Ctrl-A X leaves); RUN="--cpus 4 --no-acpi" adds options
 	+$(Q)$(MAKE) --no-print-directory image ARCHES=$(ARCH) GUESTS="$(if $(filter file,$(origin GUESTS)),$(ARCH),$(GUESTS))"
-	$(Q)$(PYTHON) tools/qemu.py run $(ARCH) --image $(O)/ennead.img --log $(O)/qemu.log $(RUN)
+	$(Q)$(PYTHON) tools/qemu.py run $(ARCH) --image $(O)/ennead.img --memory 2048 --cpus 2 --log $(O)/qemu.log $(RUN)

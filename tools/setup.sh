@@ -64,6 +64,9 @@ device-tree-compiler    device trees in tests
 sbsigntool              signing for Secure Boot
 openssl                 keys for signing in tests
 cpio                    initial RAM disks
+kmod                    which drivers need which
+fakeroot                root disks, made without root
+e2fsprogs               root disks
 xz-utils                unpacks sources
 zstd                    unpacks sources
 ca-certificates         mirrors reached by https
