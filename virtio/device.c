@@ -307,3 +307,25 @@ void virtio_vm_pause(struct vm *vm)
     for (struct virtio_device *d = vm->virtio; d; d = d->next)
         virtio_device_pause(d);
 }
+
+static void print_queue(const struct virtq *q, struct out *out)
+{
+    if (q->requests || q->notifications)
+        out_printf(out, "  queue %u: %llu requests, %llu notifications, %llu interrupts\n",
+                   q->index, (unsigned long long)q->requests, (unsigned long long)q->notifications,
+                   (unsigned long long)q->interrupts);
+}
+
+void virtio_device_print(const struct virtio_device *d, struct out *out)
+{
+    uint32_t status = status_of(d);
+
+    out_printf(out, "%s: %s\n", d->ops->name,
+               status & VIRTIO_STATUS_NEEDS_RESET ? "broken by its driver"
+               : status & VIRTIO_STATUS_DRIVER_OK ? "in use"
+                                                  : "no driver yet");
+    if (d->ops->print)
+        d->ops->print(d, out);
+    for (unsigned i = 0; i < d->queue_count; i++)
+        print_queue(&d->queues[i], out);
+}

@@ -45,6 +45,8 @@
 #define VIRTIO_NO_VECTOR  0xffff
 #define VIRTIO_QUEUES_MAX 256 /* of one device */
 
+struct out;
+
 struct virtio_device_ops {
     const char *name;   /* "virtio-blk" */
     uint16_t id;        /* VIRTIO_ID_ */
@@ -74,6 +76,8 @@ struct virtio_device_ops {
     void (*reset)(struct virtio_device *d);
     /* Frees what embeds `d`, which was taken out of service. Never NULL. */
     void (*destroy)(struct virtio_device *d);
+    /* A line about it for people; NULL: nothing beyond its queues. */
+    void (*print)(const struct virtio_device *d, struct out *out);
     /* Of the structure that embeds `d` as its first member; NULL: nothing beyond `d` itself. */
     const struct state_table *state;
 };
@@ -183,6 +187,8 @@ void virtio_device_reset(struct virtio_device *d);
 /* device_ops.quiesce and resume: waits until no queue is being served, and keeps it so. */
 void virtio_device_pause(struct virtio_device *d);
 void virtio_device_resume(struct virtio_device *d);
+/* device_ops.stats. */
+void virtio_device_print(const struct virtio_device *d, struct out *out);
 /* device_ops.state_each: the device, its queues and what is its own. */
 void virtio_state_each(struct virtio_device *d, state_visit visit, void *arg);
 /* Ends the worker: before the queue goes. */

@@ -260,6 +260,11 @@ static void mmio_resume(struct device *device)
     virtio_device_resume(container_of(device, struct virtio_mmio, device)->virtio);
 }
 
+static void mmio_stats(struct device *device, struct out *out)
+{
+    virtio_device_print(container_of(device, struct virtio_mmio, device)->virtio, out);
+}
+
 static void mmio_destroy(struct device *device)
 {
     struct virtio_mmio *m = container_of(device, struct virtio_mmio, device);
@@ -294,6 +299,7 @@ static const struct device_ops mmio_ops = {
     .reset = mmio_reset,
     .quiesce = mmio_quiesce,
     .resume = mmio_resume,
+    .stats = mmio_stats,
     .destroy = mmio_destroy,
     .lockless = true,
     .state_each = mmio_state_each,

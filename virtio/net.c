@@ -6,6 +6,7 @@
  * without buffers loses the frame, which is counted.
  */
 #include <string.h>
+#include "kernel/log.h"
 #include "kernel/vm.h"
 #include "mm/heap.h"
 #include "virtio/device.h"
@@ -425,6 +426,18 @@ STATE_TABLE_HOOKS(net_state, "virtio-net", 1, NULL, net_loaded,
                   STATE_ARRAY(struct virtio_net, config.mac, 1),
                   STATE_FIELD(struct virtio_net, pairs, 1));
 
+static void print(const struct virtio_device *d, struct out *out)
+{
+    const struct virtio_net *net = container_of(d, struct virtio_net, virtio);
+
+    out_printf(out,
+               "  %llu frames (%llu KiB) sent, %llu not valid; %llu (%llu KiB) received, %llu "
+               "dropped for want of buffers\n",
+               (unsigned long long)net->sent, (unsigned long long)(net->sent_bytes >> 10),
+               (unsigned long long)net->send_errors, (unsigned long long)net->received,
+               (unsigned long long)(net->received_bytes >> 10), (unsigned long long)net->dropped);
+}
+
 static const struct virtio_device_ops net_ops = {
     .name = "virtio-net",
     .id = VIRTIO_ID_NET,
@@ -434,6 +447,7 @@ static const struct virtio_device_ops net_ops = {
     .features_ok = features_ok,
     .reset = reset,
     .destroy = destroy,
+    .print = print,
     .state = &net_state,
 };
 

@@ -426,6 +426,11 @@ static void pci_resume(struct device *device)
     virtio_device_resume(container_of(device, struct virtio_pci, device)->virtio);
 }
 
+static void pci_stats(struct device *device, struct out *out)
+{
+    virtio_device_print(container_of(device, struct virtio_pci, device)->virtio, out);
+}
+
 static void pci_destroy(struct device *device)
 {
     struct virtio_pci *p = container_of(device, struct virtio_pci, device);
@@ -460,6 +465,7 @@ static const struct device_ops pci_device_ops = {
     .reset = pci_reset,
     .quiesce = pci_quiesce,
     .resume = pci_resume,
+    .stats = pci_stats,
     .destroy = pci_destroy,
     .lockless = true,
     .state_each = pci_state_each,
