@@ -117,7 +117,7 @@ static const struct virtio_device_ops console_ops = {
     .state = &console_state,
 };
 
-static enum err virtio_console_create(struct vm *vm)
+enum err virtio_console_create(struct vm *vm)
 {
     struct virtio_console *c = heap_zalloc(sizeof(*c));
     struct guest_console_device console = {input_ready, output_ready, c};

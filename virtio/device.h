@@ -160,6 +160,9 @@ TABLE_DECLARE(virtio_makers, struct virtio_maker);
 #define VIRTIO_SLOT_DISK    4  /* to 15 */
 #define VIRTIO_SLOT_NET     16 /* to 27 */
 
+enum err virtio_console_create(struct vm *vm) MUST_CHECK;
+enum err virtio_net_create(struct vm *vm) MUST_CHECK;
+
 /* Creates all devices of `vm`; after machine_create(). */
 enum err virtio_vm_create(struct vm *vm) MUST_CHECK;
 /* Before the VM is taken apart: as virtio_device_pause() for all of its devices. */

@@ -519,7 +519,7 @@ static enum err create_one(struct vm *vm, const struct config_net *config, unsig
     return virtio_attach(&net->virtio, VIRTIO_SLOT_NET + (int)index);
 }
 
-static enum err virtio_net_create(struct vm *vm)
+enum err virtio_net_create(struct vm *vm)
 {
     enum err e = ERR_OK;
 

@@ -37,6 +37,8 @@ void driver_find(struct driver *d, struct test_vm *t, unsigned slot, bool mmio)
         driver_set_status(d, 0);
         return;
     }
+    if (test_config_read(t, slot, 0, 2) == 0xffff)
+        abort();
     test_config_write(t, slot, 4, 2, 6); /* memory, bus master */
     for (unsigned at = test_config_read(t, slot, 0x34, 1); at;
          at = test_config_read(t, slot, at + 1, 1)) {
