@@ -105,10 +105,10 @@ static void vm_free_devices(struct vm *vm)
 static void vm_teardown(struct vm *vm)
 {
     virtio_vm_pause(vm); /* other guests send to it until then */
+    vm_free_devices(vm); /* first: until then their timers send interrupts to vCPUs */
     vm_free_vcpus(vm);
     if (vm->engine_data)
         vm->engine->vm_destroy(vm);
-    vm_free_devices(vm);
     if (vm->machine)
         vm->isa->machine_destroy(vm);
     if (vm->stage2)

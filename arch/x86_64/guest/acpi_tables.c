@@ -36,8 +36,7 @@
 #define BOOT_ARCH_NO_VGA    0x0004
 #define FLAG_WBINVD         BIT(0)
 #define FLAG_PROC_C1        BIT(2)
-#define FLAG_POWER_BUTTON   BIT(4) /* no fixed power button */
-#define FLAG_SLEEP_BUTTON   BIT(5)
+#define FLAG_SLEEP_BUTTON   BIT(5) /* no fixed sleep button */
 #define FLAG_RTC            BIT(6) /* no fixed RTC wake status */
 #define FLAG_TIMER_32BIT    BIT(8)
 #define FLAG_RESET          BIT(10)
@@ -170,8 +169,7 @@ static gpa_t build_fadt(struct builder *b, gpa_t dsdt)
     put(b, at + FADT_CENTURY, X86_RTC_CENTURY, 1);
     put(b, at + FADT_BOOT_ARCH, BOOT_ARCH_LEGACY | BOOT_ARCH_NO_VGA, 2);
     put(b, at + FADT_FLAGS,
-        FLAG_WBINVD | FLAG_PROC_C1 | FLAG_POWER_BUTTON | FLAG_SLEEP_BUTTON | FLAG_RTC |
-            FLAG_TIMER_32BIT | FLAG_RESET,
+        FLAG_WBINVD | FLAG_PROC_C1 | FLAG_SLEEP_BUTTON | FLAG_RTC | FLAG_TIMER_32BIT | FLAG_RESET,
         4);
     put_io_register(b, at + FADT_RESET_REG, PORT_RESET, 1);
     put(b, at + FADT_RESET_VALUE, RESET_VALUE, 1);

@@ -23,6 +23,7 @@
 #define ENTRY_LEVEL          BIT(15)
 #define ENTRY_MASKED         BIT(16)
 #define ENTRY_DESTINATION(e) ((uint32_t)((e) >> 56))
+#define ENTRY_BITS           (BITS(63, 56) | BITS(16, 0))
 #define ENTRY_READ_ONLY      (BIT(12) | ENTRY_REMOTE_IRR)
 
 /* Message address and data (SDM vol. 3, 11.11.1 and 11.11.2). */
@@ -140,6 +141,7 @@ static void window_write(struct ioapic *io, uint32_t value)
         *e = (*e & 0xffffffff) | (uint64_t)value << 32;
     else
         *e = (*e & (~0xffffffffULL | ENTRY_READ_ONLY)) | (value & ~ENTRY_READ_ONLY);
+    *e &= ENTRY_BITS;
     if (!(*e & ENTRY_LEVEL))
         *e &= ~ENTRY_REMOTE_IRR;
     if (*e & ENTRY_LEVEL)
@@ -195,6 +197,20 @@ static void ioapic_destroy(struct device *d)
     heap_free(container_of(d, struct ioapic, device));
 }
 
+static enum err ioapic_loaded(void *object)
+{
+    struct ioapic *io = object;
+
+    for (unsigned n = 0; n < IOAPIC_PINS; n++)
+        io->entries[n] &= ENTRY_BITS;
+    io->select &= 0xff;
+    return io->levels >> IOAPIC_PINS ? ERR_INVALID : ERR_OK;
+}
+
+STATE_TABLE_HOOKS(ioapic_state, "I/O APIC", 1, NULL, ioapic_loaded,
+                  STATE_FIELD(struct ioapic, select, 1), STATE_FIELD(struct ioapic, id, 1),
+                  STATE_FIELD(struct ioapic, levels, 1), STATE_ARRAY(struct ioapic, entries, 1));
+
 static const struct device_ops ioapic_ops = {
     .name = "I/O APIC",
     .read = ioapic_read,
@@ -202,6 +218,8 @@ static const struct device_ops ioapic_ops = {
     .reset = ioapic_reset,
     .destroy = ioapic_destroy,
     .lockless = true, /* its own lock is taken with interrupts masked */
+    .state = &ioapic_state,
+    .state_offset = offsetof(struct ioapic, device),
 };
 
 enum err ioapic_create(struct vm *vm)

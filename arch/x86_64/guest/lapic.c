@@ -36,8 +36,8 @@ enum lapic_register {
 
 #define VERSION_VALUE       0x00050014u /* integrated APIC, six LVT entries */
 #define LVT_MASKED          BIT(16)
+#define LVT_READ_ONLY       0x5000u /* delivery status, remote IRR */
 #define LVT_TIMER_MODE(lvt) (((lvt) >> 17) & 3)
-#define LVT_WRITABLE        0x000717ffu
 enum { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE };
 #define SVR_ENABLE       BIT(8)
 #define SVR_RESET        0xffu
@@ -45,11 +45,41 @@ enum { TIMER_ONE_SHOT, TIMER_PERIODIC, TIMER_TSC_DEADLINE };
 #define ICR_LOGICAL      BIT(11)
 #define ICR_ASSERT       BIT(14)
 #define ICR_LEVEL        BIT(15)
+#define ICR_SELF         0x40000u
 #define ICR_SHORTHAND(v) (((v) >> 18) & 3)
 enum { SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL, SHORTHAND_OTHERS };
 #define BROADCAST_XAPIC      0xffu
 #define BROADCAST_X2APIC     0xffffffffu
 #define LOWEST_USABLE_VECTOR 16
+
+/* ICR bits that are not reserved: 11.6.1, and 11.12.9 for x2APIC mode. */
+#define ICR_BITS     0x000ccfffu
+#define ICR_RESERVED (~(BITS(63, 32) | ICR_BITS))
+#define SVR_BITS     0x1ffu
+#define DIVIDE_BITS  0xbu
+
+/* Error status (11.5.3). */
+#define ESR_SEND_ILLEGAL    BIT(5)
+#define ESR_RECEIVE_ILLEGAL BIT(6)
+#define ESR_REGISTER        BIT(7)
+
+/* What a periodic timer may do to the host: missed ticks count as one. */
+#define PERIOD_LEAST_NS (50 * NS_PER_US)
+
+/* Registers of x2APIC mode (table 11-6), one bit each; 10h to 27h are ISR, TMR and IRR. */
+#define X2APIC_READABLE                                                                           \
+    (BIT(REG_ID) | BIT(REG_VERSION) | BIT(REG_TPR) | BIT(REG_PPR) | BIT(REG_LDR) | BIT(REG_SVR) | \
+     BITS(0x27, REG_ISR) | BIT(REG_ESR) | BIT(REG_ICR) | BITS(REG_LVT_ERROR, REG_LVT_TIMER) |     \
+     BIT(REG_INITIAL_COUNT) | BIT(REG_CURRENT_COUNT) | BIT(REG_DIVIDE))
+#define X2APIC_WRITABLE                                                              \
+    (BIT(REG_TPR) | BIT(REG_EOI) | BIT(REG_SVR) | BIT(REG_ESR) | BIT(REG_ICR) |      \
+     BITS(REG_LVT_ERROR, REG_LVT_TIMER) | BIT(REG_INITIAL_COUNT) | BIT(REG_DIVIDE) | \
+     BIT(REG_SELF_IPI))
+
+/* Writable bits of the local vectors (figure 11-8): timer, thermal, performance, LINT0, LINT1,
+ * error. */
+static const uint32_t lvt_bits[LAPIC_LVTS] = {0x000700ff, 0x000107ff, 0x000107ff,
+                                              0x0001a7ff, 0x0001a7ff, 0x000100ff};
 
 static bool x2apic(const struct lapic *l)
 {
@@ -133,13 +163,31 @@ static void lapic_eoi(struct lapic *l)
         ioapic_eoi(l->vcpu->vm, (uint8_t)vector);
 }
 
+/* Notes an error and raises the error vector, which cannot be in error itself. */
+static void lapic_error(struct lapic *l, uint32_t bit)
+{
+    uint32_t lvt = READ_ONCE(l->lvt[LAPIC_LVTS - 1]);
+    uint8_t vector = (uint8_t)lvt;
+
+    __atomic_fetch_or(&l->esr_pending, bit, __ATOMIC_RELAXED);
+    if ((lvt & LVT_MASKED) || vector < LOWEST_USABLE_VECTOR)
+        return;
+    clear_vector(l->tmr, vector);
+    set_vector(l->irr, vector);
+    vcpu_request(l->vcpu, VCPU_REQUEST_IRQ);
+}
+
 static void lapic_post(struct lapic *l, enum lapic_delivery mode, uint8_t vector, bool level)
 {
     switch (mode) {
     case LAPIC_FIXED:
     case LAPIC_LOWEST:
-        if (vector < LOWEST_USABLE_VECTOR || !(READ_ONCE(l->svr) & SVR_ENABLE))
+        if (!(READ_ONCE(l->svr) & SVR_ENABLE))
             return;
+        if (vector < LOWEST_USABLE_VECTOR) {
+            lapic_error(l, (uint32_t)ESR_RECEIVE_ILLEGAL);
+            return;
+        }
         if (level)
             set_vector(l->tmr, vector);
         else
@@ -181,17 +229,45 @@ static bool lapic_matches(const struct lapic *l, uint32_t destination, bool logi
     return destination >> 4 == ldr >> 4 && (destination & ldr & 0xf);
 }
 
+/* The one of the destinations whose task priority is lowest, the next after the last one chosen
+ * where several are (11.6.2.4). */
+static struct lapic *lapic_arbitrate(struct vm *vm, uint32_t destination, bool logical)
+{
+    struct x86_machine *m = x86_machine(vm);
+    unsigned start = READ_ONCE(m->last_arbitrated) + 1;
+    struct lapic *best = NULL;
+
+    for (unsigned n = 0; n < vm->vcpu_count; n++) {
+        struct lapic *l = vm->vcpus[(start + n) % vm->vcpu_count]->isa_data;
+
+        if (lapic_matches(l, destination, logical) && (READ_ONCE(l->svr) & SVR_ENABLE) &&
+            (!best || (lapic_ppr(l) & 0xf0) < (lapic_ppr(best) & 0xf0)))
+            best = l;
+    }
+    if (best)
+        WRITE_ONCE(m->last_arbitrated, best->vcpu->id);
+    return best;
+}
+
 void lapic_deliver(struct vm *vm, uint32_t destination, bool logical, enum lapic_delivery mode,
                    uint8_t vector, bool level)
 {
+    if (!logical && destination < vm->vcpu_count) {
+        lapic_post(vm->vcpus[destination]->isa_data, mode, vector, level);
+        return;
+    }
+    if (mode == LAPIC_LOWEST) {
+        struct lapic *l = lapic_arbitrate(vm, destination, logical);
+
+        if (l)
+            lapic_post(l, mode, vector, level);
+        return;
+    }
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         struct lapic *l = vm->vcpus[i]->isa_data;
 
-        if (!lapic_matches(l, destination, logical))
-            continue;
-        lapic_post(l, mode, vector, level);
-        if (mode == LAPIC_LOWEST)
-            return;
+        if (lapic_matches(l, destination, logical))
+            lapic_post(l, mode, vector, level);
     }
 }
 
@@ -204,6 +280,10 @@ static void lapic_send(struct lapic *l, uint32_t low, uint32_t destination)
 
     if (mode == LAPIC_INIT && (low & ICR_LEVEL) && !(low & ICR_ASSERT))
         return; /* INIT level de-assert: nothing on these processors (11.6.1) */
+    if (mode <= LAPIC_LOWEST && vector < LOWEST_USABLE_VECTOR) {
+        lapic_error(l, (uint32_t)ESR_SEND_ILLEGAL);
+        return;
+    }
     if (shorthand == SHORTHAND_NONE) {
         lapic_deliver(vm, destination, low & ICR_LOGICAL, mode, vector, false);
         return;
@@ -233,11 +313,9 @@ static void timer_fire(struct guest_timer *t)
 
     if (LVT_TIMER_MODE(lvt) == TIMER_PERIODIC && l->initial_count) {
         uint64_t period = l->initial_count * timer_tick_ns(l);
-        uint64_t now = guest_clock_ns(t->clock);
+        uint64_t late = guest_clock_ns(t->clock) - l->timer_deadline;
 
-        l->timer_deadline += period;
-        if (l->timer_deadline <= now)
-            l->timer_deadline = now + period;
+        l->timer_deadline += period * DIV_ROUND_UP(MAX(late + 1, PERIOD_LEAST_NS), period);
         guest_timer_set(t, l->timer_deadline);
     } else {
         l->timer_deadline = 0;
@@ -253,14 +331,21 @@ static void timer_stop(struct lapic *l)
     l->timer_deadline = l->tsc_deadline = 0;
 }
 
-static void timer_start_count(struct lapic *l, uint32_t count)
+static void timer_run(struct lapic *l, uint64_t count)
 {
-    timer_stop(l);
-    l->initial_count = count;
-    if (!count || LVT_TIMER_MODE(l->lvt[0]) == TIMER_TSC_DEADLINE)
-        return;
     l->timer_deadline = guest_clock_ns(l->timer.clock) + count * timer_tick_ns(l);
     guest_timer_set(&l->timer, l->timer_deadline);
+}
+
+/* 11.5.4.1: in TSC-deadline mode the count is not written. */
+static void timer_start_count(struct lapic *l, uint32_t count)
+{
+    if (LVT_TIMER_MODE(l->lvt[0]) == TIMER_TSC_DEADLINE)
+        return;
+    timer_stop(l);
+    l->initial_count = count;
+    if (count)
+        timer_run(l, count);
 }
 
 static void timer_start_deadline(struct lapic *l, uint64_t tsc)
@@ -286,13 +371,26 @@ static uint32_t timer_current(const struct lapic *l)
     return (uint32_t)((deadline - now) / timer_tick_ns(l));
 }
 
+/* A new divider counts what is left. */
+static void write_divide(struct lapic *l, uint32_t value)
+{
+    uint32_t left = timer_current(l);
+
+    l->divide = value & DIVIDE_BITS;
+    if (left)
+        timer_run(l, left);
+}
+
+/* 11.5.4.1: entering and leaving TSC-deadline mode disarms the timer. */
 static void write_lvt(struct lapic *l, unsigned index, uint32_t value)
 {
-    unsigned before = LVT_TIMER_MODE(l->lvt[0]);
+    bool deadline = LVT_TIMER_MODE(l->lvt[0]) == TIMER_TSC_DEADLINE;
 
-    l->lvt[index] = value & LVT_WRITABLE;
-    if (index == 0 && LVT_TIMER_MODE(value) != before)
+    l->lvt[index] = value & lvt_bits[index];
+    if (index == 0 && (LVT_TIMER_MODE(value) == TIMER_TSC_DEADLINE) != deadline) {
         timer_stop(l);
+        l->initial_count = 0;
+    }
     if (!(l->svr & SVR_ENABLE))
         l->lvt[index] |= LVT_MASKED;
 }
@@ -343,7 +441,7 @@ static uint32_t read_register(struct lapic *l, unsigned reg)
 
 static void write_svr(struct lapic *l, uint32_t value)
 {
-    WRITE_ONCE(l->svr, value & 0x1ff);
+    WRITE_ONCE(l->svr, value & SVR_BITS);
     l->vcpu->irq_news = true;
     for (unsigned i = 0; !(value & SVR_ENABLE) && i < ARRAY_SIZE(l->lvt); i++)
         l->lvt[i] |= LVT_MASKED;
@@ -374,10 +472,10 @@ static void write_register(struct lapic *l, unsigned reg, uint32_t value)
         write_svr(l, value);
         break;
     case REG_ESR:
-        l->esr = 0;
+        l->esr = __atomic_exchange_n(&l->esr_pending, 0, __ATOMIC_RELAXED);
         break;
     case REG_ICR:
-        l->icr_low = value & 0x000ccfff;
+        l->icr_low = value & ICR_BITS;
         lapic_send(l, value, l->icr_high >> 24);
         break;
     case REG_ICR_HIGH:
@@ -387,19 +485,27 @@ static void write_register(struct lapic *l, unsigned reg, uint32_t value)
         timer_start_count(l, value);
         break;
     case REG_DIVIDE:
-        l->divide = value & 0xb;
+        write_divide(l, value);
         break;
     case REG_SELF_IPI:
-        lapic_post(l, LAPIC_FIXED, (uint8_t)value, false);
+        lapic_send(l, (uint8_t)value | ICR_SELF, 0);
         break;
     }
+}
+
+/* Registers are 16 bytes apart; the page is there in xAPIC mode only (11.12.2). */
+static bool page_answers(const struct lapic *l)
+{
+    return (l->base & (LAPIC_BASE_ENABLE | LAPIC_BASE_X2APIC)) == LAPIC_BASE_ENABLE;
 }
 
 static uint64_t page_read(struct device *d, struct vcpu *vcpu, unsigned region, uint64_t offset,
                           unsigned size)
 {
     (void)d, (void)region, (void)size;
-    if (!vcpu || (offset & 0xf))
+    if (!vcpu || !page_answers(vcpu->isa_data))
+        return UINT64_MAX;
+    if (offset & 0xf)
         return 0;
     return read_register(vcpu->isa_data, (unsigned)offset >> 4);
 }
@@ -408,7 +514,7 @@ static void page_write(struct device *d, struct vcpu *vcpu, unsigned region, uin
                        unsigned size, uint64_t value)
 {
     (void)d, (void)region, (void)size;
-    if (vcpu && !(offset & 0xf) && (offset >> 4) != REG_SELF_IPI)
+    if (vcpu && page_answers(vcpu->isa_data) && !(offset & 0xf) && (offset >> 4) != REG_SELF_IPI)
         write_register(vcpu->isa_data, (unsigned)offset >> 4, (uint32_t)value);
 }
 
@@ -450,6 +556,8 @@ static bool write_base(struct lapic *l, uint64_t value)
         return false;
     if (x2apic(l) && modes == LAPIC_BASE_ENABLE)
         return false;
+    if (!(l->base & LAPIC_BASE_ENABLE) && (modes & LAPIC_BASE_X2APIC))
+        return false;
     l->base = LAPIC_BASE | modes | (l->base & LAPIC_BASE_BSP);
     if (!modes)
         lapic_reset(l);
@@ -468,13 +576,35 @@ bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value)
         *value = READ_ONCE(l->tsc_deadline);
         return true;
     }
-    if (!x2apic(l) || reg == REG_DFR || reg == REG_ICR_HIGH || reg == REG_EOI ||
-        reg == REG_SELF_IPI)
+    if (!x2apic(l) || !(X2APIC_READABLE >> reg & 1))
         return false;
     *value = read_register(l, reg);
     if (reg == REG_ICR)
         *value |= (uint64_t)l->icr_high << 32;
     return true;
+}
+
+/* Bits whose setting faults in x2APIC mode (11.12.1.2). */
+static uint64_t x2apic_reserved(unsigned reg)
+{
+    switch (reg) {
+    case REG_TPR:
+    case REG_SELF_IPI:
+        return ~0xffULL;
+    case REG_EOI:
+    case REG_ESR:
+        return UINT64_MAX;
+    case REG_SVR:
+        return ~(uint64_t)SVR_BITS;
+    case REG_ICR:
+        return ICR_RESERVED;
+    case REG_INITIAL_COUNT:
+        return BITS(63, 32);
+    case REG_DIVIDE:
+        return ~(uint64_t)DIVIDE_BITS;
+    default:
+        return ~(uint64_t)(lvt_bits[reg - REG_LVT_TIMER] | LVT_READ_ONLY);
+    }
 }
 
 bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
@@ -487,26 +617,62 @@ bool lapic_msr_write(struct lapic *l, uint32_t msr, uint64_t value)
         timer_start_deadline(l, value);
         return true;
     }
-    if (!x2apic(l) || reg == REG_DFR || reg == REG_ICR_HIGH || reg == REG_ID ||
-        reg == REG_VERSION || reg == REG_LDR)
+    if (!x2apic(l) || !(X2APIC_WRITABLE >> reg & 1) || (value & x2apic_reserved(reg)))
         return false;
     if (reg == REG_ICR) {
         l->icr_high = (uint32_t)(value >> 32);
-        l->icr_low = (uint32_t)value & 0x000ccfff;
+        l->icr_low = (uint32_t)value;
         lapic_send(l, (uint32_t)value, l->icr_high);
         return true;
     }
-    if (value >> 32)
-        return false;
     write_register(l, reg, (uint32_t)value);
     return true;
 }
+
+/* ---- Saved state ---- */
+
+static enum err lapic_loaded(void *object)
+{
+    struct lapic *l = object;
+
+    if ((l->base & ~(LAPIC_BASE_BSP | LAPIC_BASE_X2APIC | LAPIC_BASE_ENABLE)) != LAPIC_BASE ||
+        (l->base & (LAPIC_BASE_X2APIC | LAPIC_BASE_ENABLE)) == LAPIC_BASE_X2APIC || l->tpr > 0xff ||
+        (l->svr & ~SVR_BITS) || (l->divide & ~DIVIDE_BITS) || l->sipi_vector < -1 ||
+        l->sipi_vector > 0xff)
+        return ERR_INVALID;
+    for (unsigned i = 0; i < LAPIC_LVTS; i++)
+        if (l->lvt[i] & ~lvt_bits[i])
+            return ERR_INVALID;
+    l->timer.deadline = l->timer_deadline ? l->timer_deadline : UINT64_MAX;
+    l->vcpu->irq_news = true;
+    return ERR_OK;
+}
+
+STATE_FIELDS(lapic_fields, STATE_FIELD(struct lapic, base, 1), STATE_FIELD(struct lapic, tpr, 1),
+             STATE_FIELD(struct lapic, ldr, 1), STATE_FIELD(struct lapic, dfr, 1),
+             STATE_FIELD(struct lapic, svr, 1), STATE_FIELD(struct lapic, esr, 1),
+             STATE_FIELD(struct lapic, esr_pending, 1), STATE_FIELD(struct lapic, icr_low, 1),
+             STATE_FIELD(struct lapic, icr_high, 1), STATE_ARRAY(struct lapic, lvt, 1),
+             STATE_FIELD(struct lapic, divide, 1), STATE_FIELD(struct lapic, initial_count, 1),
+             STATE_ARRAY(struct lapic, irr, 1), STATE_ARRAY(struct lapic, isr, 1),
+             STATE_ARRAY(struct lapic, tmr, 1), STATE_FIELD(struct lapic, nmi_pending, 1),
+             STATE_FIELD(struct lapic, init_pending, 1), STATE_FIELD(struct lapic, sipi_vector, 1),
+             STATE_FIELD(struct lapic, timer_deadline, 1),
+             STATE_FIELD(struct lapic, tsc_deadline, 1));
+const struct state_table lapic_state = {
+    .name = "local APIC",
+    .version = 1,
+    .fields = lapic_fields,
+    .field_count = ARRAY_SIZE(lapic_fields),
+    .after_load = lapic_loaded,
+};
 
 /* ---- Life ---- */
 
 void lapic_reset(struct lapic *l)
 {
     timer_stop(l);
+    l->esr_pending = 0;
     l->tpr = l->ldr = l->esr = l->icr_low = l->icr_high = l->divide = l->initial_count = 0;
     l->dfr = DFR_FLAT;
     l->svr = SVR_RESET;

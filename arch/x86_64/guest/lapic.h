@@ -14,6 +14,8 @@
 #define LAPIC_BASE_X2APIC BIT(10)
 #define LAPIC_BASE_ENABLE BIT(11)
 
+#define LAPIC_LVTS 6 /* timer, thermal, performance, LINT0, LINT1, error */
+
 /* Delivery modes of ICR, LVT and I/O APIC entries (11.6.1). */
 enum lapic_delivery {
     LAPIC_FIXED = 0,
@@ -27,7 +29,9 @@ enum lapic_delivery {
 struct lapic {
     struct vcpu *vcpu;
     uint64_t base; /* IA32_APIC_BASE */
-    uint32_t tpr, ldr, dfr, svr, esr, icr_high, icr_low, lvt[6], divide, initial_count;
+    uint32_t tpr, ldr, dfr, svr, esr, icr_high, icr_low, lvt[LAPIC_LVTS], divide;
+    uint32_t initial_count;
+    uint32_t esr_pending;            /* atomic: what the next write to ESR shows */
     uint32_t irr[8], isr[8], tmr[8]; /* irr and tmr: atomic, others set them too */
     uint32_t nmi_pending;            /* atomic, 0 or 1 */
     uint32_t init_pending;           /* atomic, 0 or 1 */
@@ -36,6 +40,8 @@ struct lapic {
     uint64_t timer_deadline; /* guest_clock_ns(), 0: not armed */
     uint64_t tsc_deadline;   /* guest TSC, 0: not armed */
 };
+
+extern const struct state_table lapic_state;
 
 enum err lapic_create(struct vcpu *v);
 void lapic_destroy(struct vcpu *v);

@@ -84,6 +84,34 @@ static void x86_machine_destroy(struct vm *vm)
     heap_free(vm->machine);
 }
 
+/* INIT leaves FPU, caching and MSRs but EFER as they were (SDM vol. 3, table 10-1). */
+static void init_state(struct vcpu *v)
+{
+    struct x86_state *s = x86_state(v);
+
+    __builtin_memset(s->gpr, 0, sizeof(s->gpr));
+    s->gpr[X86_RDX] = x86_cpuid_read(v, 1, 0).eax;
+    s->rip = RESET_RIP;
+    s->rflags = X86_RFLAGS_FIXED;
+    s->interrupt_shadow = s->nmi_masked = s->pending_nmi = false;
+    for (unsigned i = X86_ES; i <= X86_GS; i++)
+        s->segments[i] = (struct x86_segment){0, 0xffff, 0, ATTR_REAL_DATA};
+    s->segments[X86_CS] = (struct x86_segment){RESET_CS_BASE, 0xffff, RESET_CS, ATTR_REAL_CODE};
+    s->segments[X86_LDTR] = (struct x86_segment){0, 0xffff, 0, ATTR_LDT};
+    s->segments[X86_TR] = (struct x86_segment){0, 0xffff, 0, ATTR_TSS};
+    s->gdtr.base = s->idtr.base = 0;
+    s->gdtr.limit = s->idtr.limit = 0xffff;
+    s->cr0 = X86_CR0_ET | (s->cr0 & (X86_CR0_NW | X86_CR0_CD));
+    s->cr2 = s->cr3 = s->cr4 = s->efer = 0;
+    __builtin_memset(s->dr, 0, sizeof(s->dr));
+    s->dr6 = DR6_RESET;
+    s->dr7 = DR7_RESET;
+    s->event = (struct x86_event){0};
+    s->pending_interrupt = -1;
+    s->tpr = 0;
+    v->reg_valid = v->reg_dirty = UINT64_MAX;
+}
+
 void x86_reset_state(struct vcpu *v)
 {
     struct x86_state *s = x86_state(v);
@@ -91,24 +119,14 @@ void x86_reset_state(struct vcpu *v)
     uint16_t fcw = FPU_CONTROL_RESET;
     uint32_t mxcsr = FPU_MXCSR_RESET;
 
-    *s = (struct x86_state){.rip = RESET_RIP,
-                            .rflags = X86_RFLAGS_FIXED,
-                            .cr0 = X86_CR0_ET | X86_CR0_NW | X86_CR0_CD,
-                            .pat = X86_PAT_RESET,
-                            .dr6 = DR6_RESET,
-                            .dr7 = DR7_RESET,
-                            .pending_interrupt = -1,
-                            .xcr0 = XCR0_X87,
-                            .tsc_offset = tsc_offset};
-    for (unsigned i = X86_ES; i <= X86_GS; i++)
-        s->segments[i] = (struct x86_segment){0, 0xffff, 0, ATTR_REAL_DATA};
-    s->segments[X86_CS] = (struct x86_segment){RESET_CS_BASE, 0xffff, RESET_CS, ATTR_REAL_CODE};
-    s->segments[X86_LDTR] = (struct x86_segment){0, 0xffff, 0, ATTR_LDT};
-    s->segments[X86_TR] = (struct x86_segment){0, 0xffff, 0, ATTR_TSS};
-    s->gdtr.limit = s->idtr.limit = 0xffff;
+    __builtin_memset(s, 0, sizeof(*s));
+    s->tsc_offset = tsc_offset;
+    s->pat = X86_PAT_RESET;
+    s->xcr0 = XCR0_X87;
+    s->cr0 = X86_CR0_NW | X86_CR0_CD;
     __builtin_memcpy(s->fpu, &fcw, sizeof(fcw));
     __builtin_memcpy(s->fpu + FPU_MXCSR_OFFSET, &mxcsr, sizeof(mxcsr));
-    v->reg_valid = v->reg_dirty = UINT64_MAX;
+    init_state(v);
 }
 
 static enum err x86_vcpu_create(struct vcpu *v)
@@ -118,7 +136,8 @@ static enum err x86_vcpu_create(struct vcpu *v)
 }
 
 /* INIT puts the vCPU to waiting; a start-up IPI that comes while it waits starts it in real mode
- * (SDM vol. 3, 9.4.4). */
+ * (SDM vol. 3, 9.4.4). The first one would go to firmware, which resets a machine that it did not
+ * expect this from. */
 static void x86_startup(struct vcpu *v)
 {
     struct lapic *l = v->isa_data;
@@ -126,8 +145,12 @@ static void x86_startup(struct vcpu *v)
     int vector;
 
     if (__atomic_exchange_n(&l->init_pending, 0, __ATOMIC_SEQ_CST)) {
+        if (l->base & LAPIC_BASE_BSP) {
+            vm_reset(v->vm);
+            return;
+        }
         vcpu_need(v, UINT64_MAX);
-        x86_reset_state(v);
+        init_state(v);
         lapic_reset(l);
         v->running = false;
     }
@@ -164,11 +187,14 @@ void x86_tpr_changed(struct vcpu *v, uint8_t tpr)
     v->irq_news = true;
 }
 
+/* A halted vCPU with interrupts off waits for an NMI or INIT only. */
 static bool x86_has_work(struct vcpu *v)
 {
+    const struct x86_state *s = x86_state(v);
     struct lapic *l = v->isa_data;
 
-    return lapic_highest(l) >= 0 || READ_ONCE(l->nmi_pending) || x86_state(v)->pending_nmi;
+    return ((s->rflags & X86_RFLAGS_IF) && lapic_highest(l) >= 0) || READ_ONCE(l->nmi_pending) ||
+           (s->pending_nmi && !s->nmi_masked);
 }
 
 void x86_interrupt_accepted(struct vcpu *v)
@@ -334,6 +360,17 @@ static void x86_print(struct vcpu *v, struct out *out)
                (unsigned long long)s->cr4, (unsigned long long)s->efer);
 }
 
+STATE_TABLE(kvmclock_state, "kvmclock", 1, STATE_FIELD(struct x86_kvmclock, system_time_msr, 1),
+            STATE_FIELD(struct x86_kvmclock, version, 1));
+
+static void x86_state_each(struct vm *vm, state_visit visit, void *arg)
+{
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        visit(&kvmclock_state, i, &x86_machine(vm)->kvmclock[i], arg);
+        visit(&lapic_state, i, vm->vcpus[i]->isa_data, arg);
+    }
+}
+
 TABLE_ENTRY(guest_isas, struct guest_isa, x86_64_isa) = {
     .name = "x86_64",
     .state_size = sizeof(struct x86_state),
@@ -347,6 +384,8 @@ TABLE_ENTRY(guest_isas, struct guest_isa, x86_64_isa) = {
     .has_work = x86_has_work,
     .mmio = x86_mmio,
     .handle_exit = x86_handle_exit,
+    .state_each = x86_state_each,
+    .power_button = x86_power_button,
     .pc = x86_pc,
     .print = x86_print,
 };

@@ -48,15 +48,18 @@
 #define KEYBOARD_RESET   0xfe /* command to PORT_KEYBOARD: pulse the reset line */
 #define SLEEP_TYPE_S5    5
 
+struct chipset;
 struct ioapic;
 struct x86_code_cache;
 
 struct x86_machine {
     struct ioapic *ioapic;
+    struct chipset *chipset;
     uint64_t low_ram, high_ram;       /* bytes */
     uint64_t window64, window64_size; /* for 64-bit BARs */
     uint64_t tsc_hz;
-    bool hpet_legacy; /* the HPET has the pins of the old timer and the RTC */
+    unsigned last_arbitrated; /* vCPU that took the last lowest-priority interrupt */
+    bool hpet_legacy;         /* the HPET has the pins of the old timer and the RTC */
     struct x86_kvmclock {
         uint64_t system_time_msr;
         uint32_t version;
@@ -73,6 +76,7 @@ static inline struct x86_machine *x86_machine(struct vm *vm)
 enum err ioapic_create(struct vm *vm);
 void ioapic_eoi(struct vm *vm, uint8_t vector);
 enum err x86_chipset_create(struct vm *vm);
+bool x86_power_button(struct vm *vm);
 /* Host bridge, ports CF8h to CFFh, LPC bridge. After the interrupt controller. */
 enum err x86_pci_create(struct vm *vm);
 enum err x86_hpet_create(struct vm *vm);

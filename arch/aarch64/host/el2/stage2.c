@@ -118,9 +118,9 @@ static void s2_publish(struct page_table *pt, uint64_t gpa, uint64_t size)
 #define S2_FORMAT(name_, levels_, bits_, order_)                                                \
     {                                                                                           \
         .name = (name_), .levels = (levels_), .root_order = (order_), .address_bits = (bits_),  \
-        .max_leaf_1g = (levels_) > 2, .break_before_make = true, .leaf = s2_leaf, .table = s2_table,     \
-        .present = s2_present, .is_leaf = s2_is_leaf, .address = s2_address, .attrs = s2_attrs, \
-        .flush = s2_flush, .publish = s2_publish,                                               \
+        .max_leaf_1g = (levels_) > 2, .break_before_make = true, .leaf = s2_leaf,               \
+        .table = s2_table, .present = s2_present, .is_leaf = s2_is_leaf, .address = s2_address, \
+        .attrs = s2_attrs, .flush = s2_flush, .publish = s2_publish,                            \
     }
 static const struct pt_format formats[] = {
     S2_FORMAT("stage 2, 31 bits", 2, 31, 1), S2_FORMAT("stage 2, 32 bits", 2, 32, 2),
