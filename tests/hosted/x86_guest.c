@@ -54,7 +54,8 @@ struct vm *x86_guest_create(unsigned cpus, uint64_t memory)
 
         v->vm = vm;
         v->id = i;
-        v->thread = thread_current(); /* nobody has to be woken */
+        v->mode = VCPU_IN_GUEST; /* on this CPU: nobody has to be woken or kicked */
+        v->cpu = this_cpu();
         v->state = zeroed(vm->isa->state_size);
         v->reg_valid = UINT64_MAX;
         must(vm->isa->vcpu_create(v));
