@@ -68,22 +68,23 @@ static enum exit_action handle_memory(struct vcpu *v, const struct vm_exit *exit
     return vm->isa->mmio(v, exit);
 }
 
-/* A guest's calls, MSRs and CPUID go straight to its ISA; the rest is sorted here. */
+#define EXITS_OF_THE_ISA                                                                          \
+    (BIT(EXIT_PORT) | BIT(EXIT_HYPERCALL) | BIT(EXIT_IDLE) | BIT(EXIT_REGISTER) | BIT(EXIT_ISA) | \
+     BIT(EXIT_DEBUG))
+
+static NOINLINE enum exit_action handle_fatal(struct vcpu *v, const struct vm_exit *exit)
+{
+    vm_fail(v->vm, "%s (code 0x%llx)", exit->fatal.text, (unsigned long long)exit->fatal.code);
+    return ACTION_FAIL;
+}
+
 static inline enum exit_action handle_exit(struct vcpu *v, const struct vm_exit *exit)
 {
-    switch (exit->kind) {
-    case EXIT_INTERRUPT:
-    case EXIT_IRQ_WINDOW:
-        return ACTION_RESUME;
-    case EXIT_MEMORY:
-        return handle_memory(v, exit);
-    case EXIT_FATAL:
-    case EXIT_ENTRY_FAILED:
-        vm_fail(v->vm, "%s (code 0x%llx)", exit->fatal.text, (unsigned long long)exit->fatal.code);
-        return ACTION_FAIL;
-    default:
+    if (likely(BIT(exit->kind) & EXITS_OF_THE_ISA))
         return v->vm->isa->handle_exit(v, exit);
-    }
+    if (exit->kind == EXIT_INTERRUPT || exit->kind == EXIT_IRQ_WINDOW)
+        return ACTION_RESUME;
+    return exit->kind == EXIT_MEMORY ? handle_memory(v, exit) : handle_fatal(v, exit);
 }
 
 /* Sleeps until an interrupt, a request or the guest's own timer. Masked from the look to the sleep:

@@ -259,17 +259,21 @@ void x86_skip(struct vcpu *v, unsigned length)
     advance_rip(v, length);
 }
 
+static inline struct x86_code_page *code_page(struct x86_state *s)
+{
+    return &s->code_pages[s->rip / PAGE_SIZE % X86_CODE_PAGES];
+}
+
 /* Remembers where RIP's page lies. */
-static NOINLINE bool code_page_find(struct vcpu *v)
+static NOINLINE bool code_page_find(struct vcpu *v, struct x86_code_page *p)
 {
     uint64_t pc = code_address(v, x86_code_mode(v));
-    struct x86_state *s = x86_state(v);
     gpa_t gpa;
 
     if (!x86_translate(v, pc, false, &gpa))
         return false;
-    s->code_page_gpa = GPA(ALIGN_DOWN(gpa.v, PAGE_SIZE));
-    s->code_page = ALIGN_DOWN(s->rip, PAGE_SIZE);
+    p->gpa = GPA(ALIGN_DOWN(gpa.v, PAGE_SIZE));
+    p->page = ALIGN_DOWN(x86_state(v)->rip, PAGE_SIZE);
     return true;
 }
 
@@ -281,20 +285,21 @@ static NOINLINE bool code_page_find(struct vcpu *v)
  */
 static inline bool code_begins_with(struct vcpu *v, uint32_t opcode, unsigned size)
 {
-    const struct x86_state *s = x86_state(v);
+    struct x86_state *s = x86_state(v);
+    struct x86_code_page *p = code_page(s);
     uint64_t offset = s->rip & PAGE_MASK, bytes;
 
-    if (unlikely(s->code_page != s->rip - offset || !s->code_page_gpa.v) && !code_page_find(v))
+    if (unlikely(p->page != s->rip - offset || !p->gpa.v) && !code_page_find(v, p))
         return false;
-    return guest_read64(v->vm->memory, GPA(s->code_page_gpa.v + offset), &bytes) == ERR_OK &&
-           ((bytes ^ opcode) << (64 - 8 * size)) == 0;
+    return guest_read64(v->vm->memory, GPA(p->gpa.v + offset), &bytes) == ERR_OK &&
+           ((bytes ^ opcode) << (-8u * size & 63)) == 0;
 }
 
 static NOINLINE void skip_decoded(struct vcpu *v)
 {
     const struct x86_insn *insn = x86_decode(v);
 
-    x86_state(v)->code_page_gpa = GPA(0);
+    code_page(x86_state(v))->gpa = GPA(0);
     if (insn)
         x86_skip(v, insn->length);
     else

@@ -322,13 +322,13 @@ static NOINLINE enum exit_action handle_unexpected(struct vcpu *v, enum exit_kin
 
 static enum exit_action x86_handle_exit(struct vcpu *v, const struct vm_exit *exit)
 {
+    if (exit->kind == EXIT_HYPERCALL)
+        return handle_hypercall(v);
     switch (exit->kind) {
     case EXIT_PORT:
         return x86_port(v, exit);
     case EXIT_REGISTER:
         return handle_msr(v, exit);
-    case EXIT_HYPERCALL:
-        return handle_hypercall(v);
     case EXIT_IDLE:
         x86_skip_opcode(v, X86_OPCODE_HLT);
         return ACTION_IDLE;

@@ -58,6 +58,7 @@ enum x86_event_type {
     X86_EVENT_SOFTWARE = 4
 };
 
+#define X86_CODE_PAGES    4
 #define X86_FPU_AREA_SIZE 4096 /* XSAVE area; the features offered to guests fit */
 
 struct x86_state {
@@ -85,9 +86,12 @@ struct x86_state {
     uint8_t exit_length;   /* bytes */
     uint8_t fetched_count; /* bytes at RIP in `fetched` */
     uint8_t fetched[15];
-    /* Where x86_skip_opcode() last found RIP's page, 0: nowhere. A hint: the bytes are checked. */
-    uint64_t code_page;
-    gpa_t code_page_gpa;
+    /* Where x86_skip_opcode() last found RIP's pages, by their low bits. Hints: bytes are checked.
+     */
+    struct x86_code_page {
+        uint64_t page; /* of RIP */
+        gpa_t gpa;     /* 0: none */
+    } code_pages[X86_CODE_PAGES];
     uint8_t tpr;         /* CR8: task priority, bits 3..0 */
     uint64_t tsc_offset; /* added to the counter of the VM's clock */
     uint64_t xcr0;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* Events into the guest, and the guest's exits as neutral ones. */
-#include <string.h>
 #include "arch/x86_64/host/msr.h"
 #include "arch/x86_64/host/svm/svm.h"
 #include "mm/page_table.h"
@@ -162,12 +161,8 @@ static NOINLINE void exit_port(const struct vmcb *c, struct vm_exit *exit)
     exit->port.next_pc = c->exit_info2;
 }
 
-static NOINLINE void exit_memory(struct x86_state *s, const struct vmcb *c, struct vm_exit *exit)
+static void exit_memory(const struct vmcb *c, struct vm_exit *exit)
 {
-    if (svm_features.decode_assists) {
-        s->fetched_count = VMCB_FETCHED_COUNT(c->fetched_count);
-        memcpy(s->fetched, c->fetched, sizeof(s->fetched));
-    }
     exit->kind = EXIT_MEMORY;
     exit->memory.gpa = GPA(c->exit_info2);
     exit->memory.access = c->exit_info1 & SVM_NPF_WRITE   ? PT_WRITE
@@ -289,7 +284,7 @@ void svm_exit_decode(struct vcpu *v, struct vm_exit *exit)
         exit->hypercall.number = 0;
         break;
     case SVM_EXIT_NPF:
-        exit_memory(x86_state(v), c, exit);
+        exit_memory(c, exit);
         break;
     default:
         exit_decode_rare(v, c, exit);

@@ -79,7 +79,8 @@ static enum err svm_probe(struct out *reason)
     }
     svm_features = (struct svm_features){.nrips = c.edx & CPUID_SVM_NRIPS,
                                          .flush_by_asid = c.edx & CPUID_SVM_FLUSH_ASID,
-                                         .decode_assists = c.edx & CPUID_SVM_DECODE,
+                                         .decode_assists = (c.edx & CPUID_SVM_DECODE) &&
+                                                           (c.edx & CPUID_SVM_NRIPS),
                                          .vgif = c.edx & CPUID_SVM_VGIF,
                                          .pause_filter = c.edx & CPUID_SVM_PAUSE,
                                          .tsc_scaling = c.edx & CPUID_SVM_TSC_RATE,
@@ -283,6 +284,17 @@ static inline void frame_read(struct x86_state *s, const struct vmcb *c)
     s->interrupt_shadow = c->interrupt_state & VMCB_SHADOW;
 }
 
+/* What only CPUs with NRIPS tell: decode assists came after it. */
+static NOINLINE void instruction_read(struct x86_state *s, const struct vmcb *c)
+{
+    s->exit_length = c->next_rip > c->rip ? (uint8_t)(c->next_rip - c->rip) : 0;
+    s->fetched_count = 0;
+    if (svm_features.decode_assists && c->exit_code == SVM_EXIT_NPF) {
+        s->fetched_count = VMCB_FETCHED_COUNT(c->fetched_count);
+        memcpy(s->fetched, c->fetched, sizeof(s->fetched));
+    }
+}
+
 static void svm_run(struct vcpu *v, struct vm_exit *exit)
 {
     struct x86_state *s = x86_state(v);
@@ -307,8 +319,7 @@ static void svm_run(struct vcpu *v, struct vm_exit *exit)
     c->clean = svm_features.clean;
     frame_read(s, c);
     if (svm_features.nrips)
-        s->exit_length = c->next_rip > c->rip ? (uint8_t)(c->next_rip - c->rip) : 0;
-    s->fetched_count = 0;
+        instruction_read(s, c);
     v->reg_valid = ALWAYS_VALID;
     tpr = VMCB_V_TPR(c->virtual_interrupt) & 0xf;
     if (unlikely(tpr != s->tpr))
