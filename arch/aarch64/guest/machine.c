@@ -61,6 +61,9 @@ void arm_reset(struct vcpu *v, uint64_t pc, uint64_t x0)
     s->fp = (struct arm_fp){.fpcr = 0};
     s->timer.cntv_ctl = 0;
     s->timer.cntv_cval = 0;
+    arm_timer_write(v, ARM_CNTP_CTL, 0);
+    s->timer.cntp_cval = 0;
+    s->debug = (struct arm_debug){.os_lock = true};
     s->gic.vmcr = ARM_VMCR_RESET;
     for (unsigned i = 0; i < 4; i++)
         s->gic.ap0r[i] = s->gic.ap1r[i] = 0;
@@ -78,11 +81,13 @@ static enum err arm_vcpu_create(struct vcpu *v)
         return ERR_NO_MEMORY;
     s->mpidr = BIT(31) | arm_affinity(v->id); /* bit 31 is RES1 */
     vgic_vcpu_init(v);
+    arm_timer_init(v);
     return ERR_OK;
 }
 
 static void arm_vcpu_destroy(struct vcpu *v)
 {
+    arm_timer_destroy(v);
     heap_free(v->isa_data);
     v->isa_data = NULL;
 }
@@ -121,7 +126,7 @@ static enum exit_action arm_handle_exit(struct vcpu *v, const struct vm_exit *ex
 {
     switch (exit->kind) {
     case EXIT_IDLE:
-        arm_state(v)->pc += 4;
+        arm_advance(v);
         vgic_sync(v); /* what waits in a list register is work too */
         return ACTION_IDLE;
     case EXIT_HYPERCALL:

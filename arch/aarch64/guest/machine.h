@@ -57,8 +57,10 @@ struct vgic {
 };
 
 struct arm_vcpu {
+    struct vcpu *vcpu;
     struct spinlock lock; /* the private interrupts */
     struct vgic_bank bank;
+    struct guest_timer physical_timer;
     uint32_t lr_new;   /* list registers that went in as pending */
     bool sleeping;     /* GICR_WAKER.ProcessorSleep */
     uint32_t starting; /* atomic: PSCI CPU_ON was called, not yet carried out */
@@ -96,6 +98,15 @@ static inline void arm_set_x(struct vcpu *v, unsigned n, uint64_t value)
         arm_state(v)->x[n] = value;
 }
 
+/* The instruction was carried out in the guest's stead. */
+static inline void arm_advance(struct vcpu *v)
+{
+    struct arm_state *s = v->state;
+
+    s->pc += 4;
+    s->pstate &= ~(ARM_PSTATE_SS | ARM_PSTATE_BTYPE);
+}
+
 /* MPIDR affinity of vCPU `id`: 16 in each cluster, as SGIs address them. */
 static inline uint64_t arm_affinity(unsigned id)
 {
@@ -129,6 +140,13 @@ void gicv2m_msi(struct vm *vm, uint64_t address, uint32_t data);
 
 /* pl031.c */
 enum err pl031_create(struct vm *vm, uint64_t base, unsigned pin) MUST_CHECK;
+
+/* timer.c: the physical timer (the virtual one is the engine's). On the vCPU's own thread. */
+void arm_timer_init(struct vcpu *v);
+void arm_timer_destroy(struct vcpu *v);
+enum arm_physical_timer { ARM_CNTP_TVAL, ARM_CNTP_CTL, ARM_CNTP_CVAL };
+uint64_t arm_timer_read(struct vcpu *v, enum arm_physical_timer reg);
+void arm_timer_write(struct vcpu *v, enum arm_physical_timer reg, uint64_t value);
 
 /* exception.c: takes an exception to EL1. */
 void arm_inject_undefined(struct vcpu *v);

@@ -111,7 +111,7 @@ static bool by_instruction(struct vcpu *v, const struct vm_exit *exit)
             bus_write(bus, v, at, o.size, extend(arm_get_x(v, o.reg[i]), o.size, false, true));
     }
     write_back(v, &o);
-    arm_state(v)->pc += 4;
+    arm_advance(v);
     return true;
 }
 
@@ -137,6 +137,6 @@ enum exit_action arm_mmio(struct vcpu *v, const struct vm_exit *exit)
         arm_set_x(v, exit->memory.reg,
                   extend(bus_read(bus, v, exit->memory.gpa.v, size), size, exit->memory.sign_extend,
                          exit->memory.reg_64bit || !exit->memory.sign_extend));
-    arm_state(v)->pc += 4;
+    arm_advance(v);
     return ACTION_RESUME;
 }

@@ -15,8 +15,10 @@ enum psci_function {
     PSCI_SYSTEM_OFF = 8,
     PSCI_SYSTEM_RESET = 9,
     PSCI_FEATURES = 10,
+    PSCI_SYSTEM_RESET2 = 18,
 };
 #define PSCI_FUNCTION_MASK  0x1fu
+#define FN_64BIT            0x40000000u
 #define SMCCC_VERSION       0x80000000u
 #define SMCCC_ARCH_FEATURES 0x80000001u
 
@@ -29,7 +31,11 @@ enum psci_status {
     PSCI_INVALID = -2,
     PSCI_ALREADY_ON = -4,
     PSCI_ON_PENDING = -5,
+    PSCI_INVALID_ADDRESS = -9,
 };
+/* SYSTEM_RESET2's architectural warm reset, 5.11; vendors' types have bit 31 */
+#define PSCI_RESET_WARM 0
+
 #define PSCI_AFFINITY_ON         0
 #define PSCI_AFFINITY_OFF        1
 #define PSCI_AFFINITY_ON_PENDING 2
@@ -47,6 +53,8 @@ static int64_t cpu_on(struct vcpu *v, uint64_t affinity, uint64_t entry, uint64_
 
     if (!target)
         return PSCI_INVALID;
+    if (entry < MACHINE_RAM_BASE || entry - MACHINE_RAM_BASE >= v->vm->config->memory || entry & 3)
+        return PSCI_INVALID_ADDRESS;
     if (__atomic_load_n(&target->running, __ATOMIC_ACQUIRE))
         return PSCI_ALREADY_ON;
     if (!__atomic_compare_exchange_n(&arm_vcpu(target)->starting, &idle, 2, false, __ATOMIC_ACQ_REL,
@@ -71,25 +79,33 @@ static int64_t affinity_info(struct vcpu *v, uint64_t affinity)
                                                                : PSCI_AFFINITY_OFF;
 }
 
+/* Functions that there are, by number, in 32-bit and in 64-bit form (5.1). */
+#define FORMS_32                                                                        \
+    (BIT(PSCI_VERSION) | BIT(PSCI_CPU_SUSPEND) | BIT(PSCI_CPU_OFF) | BIT(PSCI_CPU_ON) | \
+     BIT(PSCI_AFFINITY_INFO) | BIT(PSCI_MIGRATE_INFO_TYPE) | BIT(PSCI_SYSTEM_OFF) |     \
+     BIT(PSCI_SYSTEM_RESET) | BIT(PSCI_FEATURES) | BIT(PSCI_SYSTEM_RESET2))
+#define FORMS_64 \
+    (BIT(PSCI_CPU_SUSPEND) | BIT(PSCI_CPU_ON) | BIT(PSCI_AFFINITY_INFO) | BIT(PSCI_SYSTEM_RESET2))
+
+static bool is_psci(uint32_t function)
+{
+    uint64_t forms = function & FN_64BIT ? FORMS_64 : FORMS_32;
+
+    return (function | FN_64BIT) == FN64(function & PSCI_FUNCTION_MASK) &&
+           forms >> (function & PSCI_FUNCTION_MASK) & 1;
+}
+
 static int64_t features(uint32_t function)
 {
-    if (function == SMCCC_VERSION)
-        return PSCI_SUCCESS;
-    if ((function | 0x40000000) != FN64(function & PSCI_FUNCTION_MASK))
-        return PSCI_NOT_SUPPORTED;
-    switch (function & PSCI_FUNCTION_MASK) {
-    case PSCI_VERSION:
-    case PSCI_CPU_SUSPEND:
-    case PSCI_CPU_OFF:
-    case PSCI_CPU_ON:
-    case PSCI_AFFINITY_INFO:
-    case PSCI_MIGRATE_INFO_TYPE:
-    case PSCI_SYSTEM_OFF:
-    case PSCI_SYSTEM_RESET:
-    case PSCI_FEATURES:
-        return PSCI_SUCCESS;
-    }
-    return PSCI_NOT_SUPPORTED;
+    return function == SMCCC_VERSION || is_psci(function) ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED;
+}
+
+/* Each vCPU's own business: nobody runs on it afterwards, and its interrupts go nowhere. */
+static enum exit_action cpu_off(struct vcpu *v)
+{
+    vgic_sync(v);
+    __atomic_store_n(&v->running, false, __ATOMIC_RELEASE);
+    return ACTION_RESUME;
 }
 
 static enum exit_action psci(struct vcpu *v, uint32_t function)
@@ -108,8 +124,7 @@ static enum exit_action psci(struct vcpu *v, uint32_t function)
         vgic_sync(v);
         return ACTION_IDLE;
     case PSCI_CPU_OFF:
-        __atomic_store_n(&v->running, false, __ATOMIC_RELEASE);
-        return ACTION_RESUME;
+        return cpu_off(v);
     case PSCI_CPU_ON:
         answer(v, cpu_on(v, a, b, c));
         return ACTION_RESUME;
@@ -123,6 +138,11 @@ static enum exit_action psci(struct vcpu *v, uint32_t function)
         return ACTION_POWEROFF;
     case PSCI_SYSTEM_RESET:
         return ACTION_RESET;
+    case PSCI_SYSTEM_RESET2:
+        if (a == PSCI_RESET_WARM)
+            return ACTION_RESET;
+        answer(v, a & BIT(31) ? PSCI_NOT_SUPPORTED : PSCI_INVALID);
+        return ACTION_RESUME;
     case PSCI_FEATURES:
         answer(v, features((uint32_t)a));
         return ACTION_RESUME;
@@ -131,19 +151,58 @@ static enum exit_action psci(struct vcpu *v, uint32_t function)
     return ACTION_RESUME;
 }
 
+/* ---- SMCCC ---- */
+
+/* Index of a workaround against speculation, as the firmware below knows it; -1: not one. */
+static int workaround(uint32_t function)
+{
+    static const uint32_t functions[] = {0x80008000u, 0x80007fffu, 0x80003fffu};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(functions); i++)
+        if (functions[i] == function)
+            return (int)i;
+    return -1;
+}
+
+static int64_t arch_features(struct vcpu *v, uint32_t function)
+{
+    int w = workaround(function);
+
+    if (w >= 0)
+        return arm_state(v)->firmware.workaround[w];
+    return function == SMCCC_VERSION || function == SMCCC_ARCH_FEATURES ? PSCI_SUCCESS
+                                                                        : PSCI_NOT_SUPPORTED;
+}
+
+static void workaround_call(struct vcpu *v, int w, uint32_t function)
+{
+    const struct arm_firmware *f = &arm_state(v)->firmware;
+
+    if (f->workaround[w] < 0)
+        answer(v, PSCI_NOT_SUPPORTED);
+    else if (f->workaround[w] == 0)
+        f->call(function);
+}
+
+/* SMCCC uses immediate 0 only (2.9); anything else is answered like an unknown function. */
 enum exit_action arm_hypercall(struct vcpu *v, const struct vm_exit *exit)
 {
     uint32_t function = (uint32_t)arm_state(v)->x[0];
+    int w;
 
-    /* SMCCC uses immediate 0 only (2.9); anything else is answered like an unknown function. */
-    if (exit->hypercall.number == 0 &&
-        (function | 0x40000000) == FN64(function & PSCI_FUNCTION_MASK))
+    if (exit->hypercall.number) {
+        answer(v, PSCI_NOT_SUPPORTED);
+        return ACTION_RESUME;
+    }
+    if (likely(is_psci(function)))
         return psci(v, function);
-    if (exit->hypercall.number == 0 && function == SMCCC_VERSION)
+    w = workaround(function);
+    if (w >= 0)
+        workaround_call(v, w, function);
+    else if (function == SMCCC_VERSION)
         answer(v, SMCCC_VERSION_1_1);
-    else if (exit->hypercall.number == 0 && function == SMCCC_ARCH_FEATURES)
-        answer(v,
-               (uint32_t)arm_state(v)->x[1] == SMCCC_VERSION ? PSCI_SUCCESS : PSCI_NOT_SUPPORTED);
+    else if (function == SMCCC_ARCH_FEATURES)
+        answer(v, arch_features(v, (uint32_t)arm_state(v)->x[1]));
     else
         answer(v, PSCI_NOT_SUPPORTED);
     return ACTION_RESUME;

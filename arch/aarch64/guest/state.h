@@ -18,15 +18,25 @@ enum arm_group {
     ARM_TIMER = 1u << 3,   /* timer */
     ARM_GIC = 1u << 4,     /* gic, list registers excepted */
     ARM_LIST = 1u << 5,    /* gic: the first lr_used list registers, hcr */
+    ARM_DEBUG = 1u << 6,   /* debug: always valid, as the guest's accesses trap */
 };
 
 /* EL1 and EL0 registers: field, name in the Arm ARM. */
 struct arm_system {
     uint64_t sctlr, cpacr, ttbr0, ttbr1, tcr, afsr0, afsr1, esr, far, mair, amair, vbar, contextidr,
         cntkctl;
-    uint64_t spsr, elr, par, mdscr, csselr;
+    uint64_t spsr, elr, par, csselr;
     uint64_t sp_el0, sp_el1, tpidr_el0, tpidrro_el0, tpidr_el1;
     uint64_t pauth_keys[10]; /* IA, IB, DA, DB, GA: low and high each */
+};
+
+#define ARM_DEBUG_MAX 16
+
+/* Breakpoints and watchpoints: value and control registers (D2). */
+struct arm_debug {
+    uint64_t bvr[ARM_DEBUG_MAX], bcr[ARM_DEBUG_MAX], wvr[ARM_DEBUG_MAX], wcr[ARM_DEBUG_MAX];
+    uint64_t mdscr, mdccint;
+    bool os_lock; /* nothing is taken while it is set */
 };
 
 struct arm_fp {
@@ -36,6 +46,7 @@ struct arm_fp {
 
 struct arm_timer {
     uint64_t cntv_ctl, cntv_cval;
+    uint64_t cntp_ctl, cntp_cval; /* always valid: emulated */
 };
 
 #define ARM_LR_MAX 16
@@ -57,6 +68,12 @@ struct arm_gic {
     void (*maintenance)(struct vcpu *v); /* the machine's: list registers want to be looked at */
 };
 
+/* What the firmware below does about speculation, for the guest to know and to call. */
+struct arm_firmware {
+    int32_t workaround[3];           /* SMCCC_ARCH_WORKAROUND_1 to 3, as ARCH_FEATURES answers */
+    void (*call)(uint32_t function); /* one that is there (0) */
+};
+
 struct arm_state {
     uint64_t x[31]; /* offsets of these are known to the engine's assembly */
     uint64_t pc;
@@ -65,6 +82,8 @@ struct arm_state {
     struct arm_fp fp __attribute__((aligned(16)));
     struct arm_timer timer;
     struct arm_gic gic;
+    struct arm_debug debug;
+    struct arm_firmware firmware;
     uint64_t mpidr;
     uint64_t physical_bits; /* of guest-physical addresses that ID_AA64MMFR0_EL1 shows */
     /* ID registers of the CPU that the engine offers, raw: op0 = 3, op1 = 0, CRn = 0, CRm = 1 to 7,
@@ -73,19 +92,27 @@ struct arm_state {
 };
 
 /* PSTATE, C5.2.19 */
-#define ARM_PSTATE_EL0  0x0
-#define ARM_PSTATE_EL1T 0x4
-#define ARM_PSTATE_EL1H 0x5
-#define ARM_PSTATE_MODE 0x1f
-#define ARM_PSTATE_DAIF 0x3c0
-#define ARM_PSTATE_SS   BIT(21)
-#define ARM_PSTATE_PAN  BIT(22)
-#define ARM_PSTATE_NZCV (0xfULL << 28)
+#define ARM_PSTATE_EL0     0x0
+#define ARM_PSTATE_EL1T    0x4
+#define ARM_PSTATE_EL1H    0x5
+#define ARM_PSTATE_MODE    0x1f
+#define ARM_PSTATE_DAIF    0x3c0
+#define ARM_PSTATE_SS      BIT(21)
+#define ARM_PSTATE_BTYPE   (3ULL << 10)
+#define ARM_PSTATE_AARCH32 BIT(4)
+#define ARM_PSTATE_PAN     BIT(22)
+#define ARM_PSTATE_NZCV    (0xfULL << 28)
 
 /* CNTV_CTL_EL0, D19.12.18 */
 #define ARM_TIMER_ENABLE BIT(0)
 #define ARM_TIMER_IMASK  BIT(1)
 #define ARM_TIMER_STATUS BIT(2)
+
+/* MDSCR_EL1, D19.3.20: what debuggers inside use */
+#define ARM_MDSCR_SS   BIT(0)
+#define ARM_MDSCR_TDCC BIT(12)
+#define ARM_MDSCR_KDE  BIT(13)
+#define ARM_MDSCR_MDE  BIT(15)
 
 /* ICH_LR<n>_EL2, 12.4.9 */
 #define ARM_LR_PENDING  BIT(62)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * Trapped system registers: the ID registers show what this machine offers (a field is shown as the
- * CPU has it, capped, or not at all), SGIs go to the interrupt controller, the debug registers read
- * as zero, the rest is undefined.
+ * CPU has it, capped, or not at all), SGIs go to the interrupt controller, the physical timer and
+ * the debug registers are kept here, the rest is undefined.
  */
 #include "arch/aarch64/guest/machine.h"
 
@@ -24,8 +24,16 @@
 #define CNTP_CTL_EL0   SYSREG(3, 3, 14, 2, 1)
 #define CNTP_CVAL_EL0  SYSREG(3, 3, 14, 2, 2)
 #define ACTLR_EL1      SYSREG(3, 0, 1, 0, 1)
+#define CNTPCTSS_EL0   SYSREG(3, 3, 14, 0, 5)
+#define OSLAR_EL1      SYSREG(2, 0, 1, 0, 4)
 #define OSLSR_EL1      SYSREG(2, 0, 1, 1, 4)
-#define OSLSR_VALUE    BIT(3) /* the lock exists and is open */
+#define MDCCINT_EL1    SYSREG(2, 0, 0, 2, 0)
+#define MDSCR_EL1      SYSREG(2, 0, 0, 2, 2)
+
+/* OSLSR_EL1, D19.3.23: there is a lock; it is locked */
+#define OSLSR_MODEL  BIT(3)
+#define OSLSR_LOCKED BIT(1)
+#define MDSCR_GUEST  (ARM_MDSCR_SS | ARM_MDSCR_TDCC | ARM_MDSCR_KDE | ARM_MDSCR_MDE)
 
 /* How much of an ID register the guest sees: for each four-bit field the most that is shown; 0xf:
  * all. Fields not listed are 0. */
@@ -44,8 +52,8 @@ static const struct id_view views[] = {
     {4, 0, BITS(23, 16) | BITS(51, 48) | BITS(63, 60), {{56, 1}}, 0x11 | 1ULL << 24},
     /* PFR1: BTI, SSBS */
     {4, 1, BITS(7, 0), {{0, 0}}, 0},
-    /* DFR0: v8 debug, two breakpoints and watchpoints, no PMU */
-    {5, 0, 0, {{0, 0}}, 6 | 1ULL << 12 | 1ULL << 20},
+    /* DFR0: v8 debug, all breakpoints and watchpoints, no PMU */
+    {5, 0, BITS(15, 12) | BITS(23, 20) | BITS(31, 28), {{0, 0}}, 6},
     /* ISAR0: all but transactions */
     {6, 0, ~BITS(27, 24) & ~BITS(3, 0), {{0, 0}}, 0},
     /* ISAR1: all but XS, LS64, SPECRES */
@@ -103,6 +111,59 @@ static uint64_t id_read(struct vcpu *v, unsigned crm, unsigned op2)
     return 0;
 }
 
+/* ---- Debug registers ---- */
+
+/* The value or control register of a breakpoint or watchpoint that `reg` names, or NULL. */
+static uint64_t *debug_register(struct arm_debug *d, uint64_t reg)
+{
+    uint64_t *const arrays[4] = {d->bvr, d->bcr, d->wvr, d->wcr};
+
+    if (OP0(reg) != 2 || OP1(reg) || CRN(reg) || OP2(reg) < 4)
+        return NULL;
+    return &arrays[OP2(reg) - 4][CRM(reg)];
+}
+
+static uint64_t debug_read(struct vcpu *v, uint64_t reg)
+{
+    struct arm_debug *d = &arm_state(v)->debug;
+    const uint64_t *r = debug_register(d, reg);
+
+    switch (reg) {
+    case OSLSR_EL1:
+        return OSLSR_MODEL | (d->os_lock ? OSLSR_LOCKED : 0);
+    case MDSCR_EL1:
+        return d->mdscr;
+    case MDCCINT_EL1:
+        return d->mdccint;
+    }
+    return r ? *r : 0;
+}
+
+static void debug_write(struct vcpu *v, uint64_t reg, uint64_t value)
+{
+    struct arm_debug *d = &arm_state(v)->debug;
+    uint64_t *r = debug_register(d, reg);
+
+    vcpu_dirty(v, ARM_DEBUG);
+    if (reg == OSLAR_EL1)
+        d->os_lock = value & 1;
+    else if (reg == MDSCR_EL1)
+        d->mdscr = value & MDSCR_GUEST;
+    else if (reg == MDCCINT_EL1)
+        d->mdccint = value;
+    else if (r)
+        *r = value;
+}
+
+/* ---- Dispatch ---- */
+
+static enum arm_physical_timer timer_register(uint64_t reg)
+{
+    return reg == CNTP_CTL_EL0    ? ARM_CNTP_CTL
+           : reg == CNTP_CVAL_EL0 ? ARM_CNTP_CVAL
+                                  : ARM_CNTP_TVAL;
+}
+
 /* False: no such register. */
 static bool read_register(struct vcpu *v, uint64_t reg, uint64_t *value)
 {
@@ -113,17 +174,19 @@ static bool read_register(struct vcpu *v, uint64_t reg, uint64_t *value)
     }
     switch (reg) {
     case CNTPCT_EL0:
+    case CNTPCTSS_EL0:
         *value = guest_clock_counter(&v->vm->clock);
-        return true;
-    case OSLSR_EL1:
-        *value = OSLSR_VALUE;
         return true;
     case CNTP_CTL_EL0:
     case CNTP_CVAL_EL0:
     case CNTP_TVAL_EL0:
+        *value = arm_timer_read(v, timer_register(reg));
+        return true;
     case ACTLR_EL1:
         return true;
     }
+    if (OP0(reg) == 2)
+        *value = debug_read(v, reg);
     return OP0(reg) == 2;
 }
 
@@ -138,9 +201,13 @@ static bool write_register(struct vcpu *v, uint64_t reg, uint64_t value)
     case CNTP_CTL_EL0:
     case CNTP_CVAL_EL0:
     case CNTP_TVAL_EL0:
+        arm_timer_write(v, timer_register(reg), value);
+        return true;
     case ACTLR_EL1:
         return true;
     }
+    if (OP0(reg) == 2)
+        debug_write(v, reg, value);
     return OP0(reg) == 2;
 }
 
@@ -156,7 +223,7 @@ enum exit_action arm_sysreg(struct vcpu *v, const struct vm_exit *exit)
             goto undefined;
         arm_set_x(v, exit->reg.reg, value);
     }
-    arm_state(v)->pc += 4;
+    arm_advance(v);
     return ACTION_RESUME;
 
 undefined:

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* Start-up of the host on the boot CPU, threads' first frames, FP for the kernel, power. */
 #include "arch/aarch64/host/host.h"
+#include "arch/aarch64/host/speculation.h"
 #include "kernel/panic.h"
 #include "kernel/thread.h"
 #include "mm/kernel_map.h"
@@ -26,6 +27,8 @@ enum err host_init(void)
     this_cpu()->host.emergency_top = (uint64_t)emergency + THREAD_STACK_SIZE;
     efi_init();
     psci_init();
+    speculation_init();
+    speculation_cpu_init();
     err = gic_init();
     if (err == ERR_OK)
         err = gic_cpu_init(this_cpu());

@@ -1,18 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* What this CPU and this machine can do, from the ID registers, in plain words. */
 #include "arch/aarch64/host/host.h"
+#include "arch/aarch64/host/speculation.h"
 
 #define ID_AA64ISAR1_EL1 S3_0_C0_C6_1
 #define ID_AA64ISAR2_EL1 S3_0_C0_C6_2
 #define ID_AA64MMFR1_EL1 S3_0_C0_C7_1
 #define ID_AA64MMFR2_EL1 S3_0_C0_C7_2
-
-/* SMCCC_VERSION, ARCH_FEATURES and the workarounds (DEN0028F, 7) */
-#define SMCCC_VERSION           0x80000000u
-#define SMCCC_ARCH_FEATURES     0x80000001u
-#define SMCCC_ARCH_WORKAROUND_1 0x80008000u
-#define SMCCC_ARCH_WORKAROUND_2 0x80007fffu
-#define SMCCC_ARCH_WORKAROUND_3 0x80003fffu
 
 /* MIDR_EL1, D19.2.102 */
 static const char *implementer(unsigned code)
@@ -113,38 +107,11 @@ void host_cpu_report(struct out *out)
     report_virtualization(out);
 }
 
-/* One workaround of the firmware: needed, not needed or missing. */
-static void report_workaround(struct out *out, const char *what, uint32_t function)
-{
-    int32_t status = (int32_t)smccc_call(SMCCC_ARCH_FEATURES, function, 0, 0).x0;
-
-    out_printf(out, "  %s: %s\n", what,
-               status == 0   ? "the firmware has a workaround"
-               : status == 1 ? "not needed"
-                             : "the firmware names none");
-}
-
-static void report_speculation(struct out *out)
-{
-    uint64_t pfr0 = sysreg_read(id_aa64pfr0_el1);
-
-    out_printf(out, "speculation:\n");
-    out_printf(out, "  branch target injection in hardware: %s\n",
-               id_field(pfr0, 56) ? "not affected (CSV2)" : "may be affected");
-    out_printf(out, "  reading across privilege levels: %s\n",
-               id_field(pfr0, 60) ? "not affected (CSV3)" : "may be affected");
-    if (!psci_present() || (int32_t)smccc_call(SMCCC_VERSION, 0, 0, 0).x0 < 0x10001)
-        return;
-    report_workaround(out, "branch target injection (WORKAROUND_1)", SMCCC_ARCH_WORKAROUND_1);
-    report_workaround(out, "speculative store bypass (WORKAROUND_2)", SMCCC_ARCH_WORKAROUND_2);
-    report_workaround(out, "branch history injection (WORKAROUND_3)", SMCCC_ARCH_WORKAROUND_3);
-}
-
 void host_report(struct out *out)
 {
     out_printf(out, "runs at %s\n", mode_text());
     gic_report(out);
     out_printf(out, "timer: %s\n", host_clock_name());
     psci_report(out);
-    report_speculation(out);
+    speculation_report(out);
 }

@@ -2,6 +2,7 @@
 /* CPUs: found in ACPI's MADT or the device tree, started by PSCI. */
 #include "arch/aarch64/host/smp.h"
 #include "arch/aarch64/host/host.h"
+#include "arch/aarch64/host/speculation.h"
 #include "drivers/acpi.h"
 #include "drivers/fdt.h"
 #include "kernel/panic.h"
@@ -149,4 +150,5 @@ void host_cpu_init(struct cpu *cpu)
     if (gic_cpu_init(cpu) != ERR_OK)
         host_halt();
     arm_timer_cpu_init();
+    speculation_cpu_init();
 }

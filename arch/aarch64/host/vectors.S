@@ -100,11 +100,11 @@ host_vectors:
     vector_guest 1
     vector_guest 2
     vector_guest 3
-    /* Lower EL, AArch32. */
-    vector_bad 12
-    vector_bad 13
-    vector_bad 14
-    vector_bad 15
+    /* Lower EL, AArch32: a guest that went there by itself, where the CPU can. */
+    vector_guest 0
+    vector_guest 1
+    vector_guest 2
+    vector_guest 3
     .balign 128
 
 entry_sync:

@@ -11,6 +11,8 @@
 struct el2_vm {
     uint64_t vttbr; /* root and VMID */
     uint64_t vtcr;
+    unsigned cpu_count;
+    uint16_t last_vcpu[]; /* per CPU: number of the vCPU that ran there last, plus 1; 0: none */
 };
 
 /* Per vCPU: what this CPU's list registers hold while it is loaded. */
@@ -25,6 +27,10 @@ enum el2_vector { EL2_SYNC, EL2_IRQ, EL2_FIQ, EL2_SERROR };
 
 /* switch.S: runs the guest with the general registers of `state` until a trap; masked. */
 enum el2_vector el2_enter(struct arm_state *state);
+
+/* speculation.c: the barrier between guests, and what a guest is told. */
+void speculation_other_guest(void);
+struct arm_firmware speculation_guest(void);
 
 /* stage2.c */
 void stage2_probe(void);

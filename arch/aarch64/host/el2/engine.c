@@ -6,19 +6,20 @@
  */
 #include "arch/aarch64/host/el2/el2.h"
 #include "arch/aarch64/host/gic.h"
+#include "arch/aarch64/host/speculation.h"
 #include "kernel/panic.h"
 #include "kernel/timer.h"
 #include "mm/heap.h"
 #include "mm/second_stage.h"
 
-/* MDCR_EL2, D19.3.18: debug registers, OS lock and performance counters trap; how many counters EL1
- * may see is the hardware's. */
+/* MDCR_EL2, D19.3.18: debug registers, OS lock, performance counters, profiling and trace trap;
+ * debug exceptions are the guest's own. How many counters EL1 may see is the hardware's. */
 #define MDCR_TPMCR (1ULL << 5)
 #define MDCR_TPM   (1ULL << 6)
-#define MDCR_TDE   (1ULL << 8)
 #define MDCR_TDA   (1ULL << 9)
 #define MDCR_TDOSA (1ULL << 10)
 #define MDCR_TDRA  (1ULL << 11)
+#define MDCR_TPMS  (1ULL << 14)
 #define MDCR_TTRF  (1ULL << 19)
 #define MDCR_HPMN  0x1fULL
 
@@ -26,7 +27,16 @@
     (HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | \
      HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_RW | HCR_APK | HCR_API)
 
-#define CPTR_NVHE_GUEST (CPTR_NVHE_HOST | (1ULL << 8)) /* TZ: SVE traps */
+/* CPTR_EL2, D19.2.36: SVE (TZ; no ZEN), SME (TSM; no SMEN), activity monitors (TAM) and trace (TTA)
+ * trap. */
+#define CPTR_TAM        (1ULL << 30)
+#define CPTR_NVHE_GUEST (CPTR_NVHE_HOST | CPTR_TAM | 1ULL << 20 | 1ULL << 12 | 1ULL << 8)
+#define CPTR_VHE_GUEST  (CPACR_FPEN | CPTR_TAM | 1ULL << 28)
+
+/* MPAM2_EL2 (DDI 0598): accesses to MPAM1_EL1 and MPAM0_EL1 trap; MPAMHCR_EL2: to MPAMIDR_EL1 */
+#define MPAM2_TRAPS     (3ULL << 48)
+#define MPAMHCR_TRAP_ID (1ULL << 31)
+#define MPAMIDR_HAS_HCR (1ULL << 17)
 
 /* Data abort syndromes (D19.2.37) */
 #define ISS_ISV         BIT(24)
@@ -44,9 +54,16 @@
 #define PAR_FAILED  BIT(0)
 #define PAR_ADDRESS BITS(51, 12)
 
-static uint64_t hcr_guest(void)
+static uint64_t hcr_value;
+
+/* Traps of what not every CPU has: error records, limited ordering. */
+static void hcr_choose(void)
 {
-    return HCR_GUEST | (arm_mode == MODE_VHE ? HCR_E2H : 0);
+    hcr_value = HCR_GUEST | (arm_mode == MODE_VHE ? HCR_E2H : 0);
+    if (id_field(sysreg_read(id_aa64pfr0_el1), 28))
+        hcr_value |= HCR_TERR;
+    if (id_field(sysreg_read(id_aa64mmfr1_el1), 16))
+        hcr_value |= HCR_TLOR;
 }
 
 static enum err el2_probe(struct out *reason)
@@ -59,6 +76,7 @@ static enum err el2_probe(struct out *reason)
         return ERR_UNSUPPORTED;
     }
     stage2_probe();
+    hcr_choose();
     return ERR_OK;
 }
 
@@ -79,6 +97,12 @@ static enum err el2_cpu_enable(void)
     gic_ppi_enable(arm_timer_virtual_irq());
     gic_ppi_enable(gic_maintenance_irq());
     sysreg_write(hstr_el2, 0);
+    if (id_field(sysreg_read(id_aa64pfr0_el1), 40)) {
+        sysreg_write(S3_4_C10_C5_0, MPAM2_TRAPS);
+        if (sysreg_read(S3_0_C10_C4_4) & MPAMIDR_HAS_HCR)
+            sysreg_write(S3_4_C10_C4_0, MPAMHCR_TRAP_ID);
+    }
+    sysreg_write(oslar_el1, 0); /* guests have an OS lock of their own */
     isb();
     return ERR_OK;
 }
@@ -98,7 +122,7 @@ static void el2_report(struct out *out)
 
 static enum err el2_vm_init(struct vm *vm)
 {
-    struct el2_vm *e = heap_zalloc(sizeof(*e));
+    struct el2_vm *e = heap_zalloc(sizeof(*e) + cpu_count() * sizeof(e->last_vcpu[0]));
     uint64_t vmid = 0;
     enum err err;
 
@@ -111,6 +135,7 @@ static enum err el2_vm_init(struct vm *vm)
     }
     e->vttbr = second_stage_root(vm->stage2).v | vmid << VTTBR_VMID_SHIFT;
     e->vtcr = stage2_vtcr(stage2_format(guest_memory_limit(vm->memory)));
+    e->cpu_count = cpu_count();
     vm->engine_data = e;
     return ERR_OK;
 }
@@ -151,6 +176,7 @@ static enum err el2_vcpu_init(struct vcpu *v)
     s->gic.lr_count = MIN(list_register_count(), (unsigned)ARM_LR_MAX);
     s->physical_bits = stage2_address_bits();
     id_registers_read(s);
+    s->firmware = speculation_guest();
     return ERR_OK;
 }
 
@@ -194,15 +220,29 @@ static void maintenance(void *vcpu)
 static void guest_controls_on(void)
 {
     sysreg_write(vpidr_el2, sysreg_read(midr_el1));
-    sysreg_write(mdcr_el2, (sysreg_read(mdcr_el2) & MDCR_HPMN) | MDCR_TPMCR | MDCR_TPM | MDCR_TDE |
-                               MDCR_TDA | MDCR_TDOSA | MDCR_TDRA | MDCR_TTRF);
+    sysreg_write(mdcr_el2, (sysreg_read(mdcr_el2) & MDCR_HPMN) | MDCR_TPMCR | MDCR_TPM | MDCR_TDA |
+                               MDCR_TDOSA | MDCR_TDRA | MDCR_TPMS | MDCR_TTRF);
     if (arm_mode == MODE_NVHE)
         sysreg_write(cptr_el2, CPTR_NVHE_GUEST);
     else
-        sysreg_write(cpacr_el1, CPACR_FPEN);
+        sysreg_write(cpacr_el1, CPTR_VHE_GUEST);
     /* The physical counter and timer trap: the guest's time begins at its own start. */
     sysreg_write(cnthctl_el2, 0);
-    sysreg_write(hcr_el2, hcr_guest());
+    sysreg_write(hcr_el2, hcr_value);
+}
+
+/* vCPUs of one VM share its VMID, but an address space number may mean something else to each of
+ * them: what another one left in this CPU's TLB goes. */
+static void vcpu_came(const struct vcpu *v)
+{
+    struct el2_vm *e = v->vm->engine_data;
+    unsigned cpu = this_cpu()->id;
+
+    if (cpu >= e->cpu_count || e->last_vcpu[cpu] == v->id + 1)
+        return;
+    if (e->last_vcpu[cpu])
+        __asm__ volatile("isb\n tlbi vmalle1\n dsb nsh\n isb" ::: "memory");
+    e->last_vcpu[cpu] = (uint16_t)(v->id + 1);
 }
 
 /*
@@ -216,11 +256,15 @@ static void el2_load(struct vcpu *v)
     const struct el2_vm *e = v->vm->engine_data;
     struct host_cpu *h = &this_cpu()->host;
 
-    sysreg_update(vmpidr_el2, s->mpidr);
-    sysreg_update(vtcr_el2, e->vtcr);
-    sysreg_update(vttbr_el2, e->vttbr);
-    if (sysreg_read(hcr_el2) != hcr_guest())
+    if (sysreg_read(vttbr_el2) != e->vttbr) {
+        sysreg_update(vtcr_el2, e->vtcr);
+        sysreg_write(vttbr_el2, e->vttbr);
+        speculation_other_guest();
+    }
+    if (sysreg_read(hcr_el2) != hcr_value)
         guest_controls_on();
+    sysreg_update(vmpidr_el2, s->mpidr);
+    vcpu_came(v);
     sysreg_update(cntvoff_el2, 0 - guest_clock_offset(&v->vm->clock));
     isb();
     h->fpu_owner = v;
@@ -366,6 +410,22 @@ static NOINLINE void write_dirty(struct vcpu *v)
     v->reg_dirty = 0;
 }
 
+/* PSTATE that an ERET to this guest can take: EL1 or EL0, AArch64 (C5.2.19). The hardware would go
+ * on in the illegal state that it makes of anything else, at EL2 even. */
+static bool entry_allowed(const struct arm_state *s, struct vm_exit *exit)
+{
+    switch (s->pstate & ARM_PSTATE_MODE) {
+    case ARM_PSTATE_EL0:
+    case ARM_PSTATE_EL1T:
+    case ARM_PSTATE_EL1H:
+        return true;
+    }
+    exit->kind = EXIT_ENTRY_FAILED;
+    exit->fatal.text = "SPSR_EL2.M: a processor mode that no guest can run in";
+    exit->fatal.code = s->pstate;
+    return false;
+}
+
 static void el2_run(struct vcpu *v, struct vm_exit *exit)
 {
     struct arm_state *s = v->state;
@@ -373,8 +433,18 @@ static void el2_run(struct vcpu *v, struct vm_exit *exit)
 
     if (unlikely(v->reg_dirty & ~(uint64_t)ARM_GENERAL))
         write_dirty(v);
+    if (!entry_allowed(s, exit))
+        return;
     vector = el2_enter(s);
-    v->reg_valid = ARM_GENERAL;
+    if (unlikely(arm_workaround_at_exit))
+        smccc_call(arm_workaround_at_exit, 0, 0, 0);
+    v->reg_valid = ARM_GENERAL | ARM_DEBUG;
+    if (unlikely(s->pstate & ARM_PSTATE_AARCH32) && vector != EL2_IRQ) {
+        exit->kind = EXIT_FATAL;
+        exit->fatal.text = "it went on in 32-bit code (AArch32), which Ennead's guests do not have";
+        exit->fatal.code = s->pstate;
+        return;
+    }
     switch (vector) {
     case EL2_SYNC:
         sync_exit(v, exit);

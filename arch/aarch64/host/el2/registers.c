@@ -29,7 +29,6 @@
 /* Registers of one name. */
 #define PLAIN_REGISTERS(X)      \
     X(par, par_el1)             \
-    X(mdscr, mdscr_el1)         \
     X(csselr, csselr_el1)       \
     X(sp_el0, sp_el0)           \
     X(sp_el1, sp_el1)           \
@@ -171,6 +170,53 @@ static void gic_load(const struct arm_gic *g)
     }
 }
 
+/* ---- Debug registers: the guest's accesses trap, so they are only written ---- */
+
+/* clang-format off */
+#define DEBUG_REGISTERS(X) \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+/* clang-format on */
+
+static void breakpoint_load(const struct arm_debug *d, unsigned i)
+{
+    switch (i) {
+#define X(n)                                       \
+    case n:                                        \
+        sysreg_write(S2_0_C0_C##n##_4, d->bvr[n]); \
+        sysreg_write(S2_0_C0_C##n##_5, d->bcr[n]); \
+        break;
+        DEBUG_REGISTERS(X)
+#undef X
+    }
+}
+
+static void watchpoint_load(const struct arm_debug *d, unsigned i)
+{
+    switch (i) {
+#define X(n)                                       \
+    case n:                                        \
+        sysreg_write(S2_0_C0_C##n##_6, d->wvr[n]); \
+        sysreg_write(S2_0_C0_C##n##_7, d->wcr[n]); \
+        break;
+        DEBUG_REGISTERS(X)
+#undef X
+    }
+}
+
+/* Without MDSCR_EL1.MDE none of them does anything. */
+static void debug_load(const struct arm_debug *d)
+{
+    uint64_t dfr0 = sysreg_read(id_aa64dfr0_el1), mdscr = d->os_lock ? 0 : d->mdscr;
+
+    if (mdscr & ARM_MDSCR_MDE) {
+        for (unsigned i = 0; i <= id_field(dfr0, 12); i++)
+            breakpoint_load(d, i);
+        for (unsigned i = 0; i <= id_field(dfr0, 20); i++)
+            watchpoint_load(d, i);
+    }
+    sysreg_update(mdscr_el1, mdscr);
+}
+
 void registers_load(struct arm_state *s, uint64_t groups)
 {
     if (groups & ARM_SYSTEM)
@@ -181,6 +227,8 @@ void registers_load(struct arm_state *s, uint64_t groups)
         timer_load(&s->timer);
     if (groups & ARM_GIC)
         gic_load(&s->gic);
+    if (groups & ARM_DEBUG)
+        debug_load(&s->debug);
 }
 
 void registers_save(struct arm_state *s, uint64_t groups)

@@ -72,22 +72,43 @@ static unsigned s2_attrs(uint64_t pte, unsigned level)
            (pte & S2_SOFT_LOG ? PT_DIRTY_LOG : 0u);
 }
 
+/* More pages than this cost more than refilling the TLBs. */
+#define FLUSH_PAGES_MAX 512
+
+/* Drops [gpa, gpa + size), and what combines both stages: that is not found by guest-physical
+ * address (D8.14.7). */
+static void flush_range(uint64_t gpa, uint64_t size)
+{
+    for (uint64_t end = gpa + size; gpa != end; gpa += PAGE_SIZE)
+        __asm__ volatile("tlbi ipas2e1is, %0" ::"r"(gpa >> PAGE_SHIFT) : "memory");
+    __asm__ volatile("dsb ish\n tlbi vmalle1is" ::: "memory");
+}
+
 /* Operations on EL1&0 name the VM by VTTBR_EL2, and mean the guest's regime with TGE = 0 only
  * (D8.14). */
-void stage2_flush_all(const struct el2_vm *e)
+static void flush(const struct el2_vm *e, uint64_t gpa, uint64_t size)
 {
     uint64_t flags = host_irq_save();
     uint64_t hcr = sysreg_read(hcr_el2), vttbr = sysreg_read(vttbr_el2);
 
     __asm__ volatile("dsb ishst" ::: "memory");
-    sysreg_write(hcr_el2, (hcr & ~HCR_TGE) | HCR_VM);
-    sysreg_write(vttbr_el2, e->vttbr);
+    sysreg_update(vttbr_el2, e->vttbr);
+    sysreg_update(hcr_el2, (hcr & ~HCR_TGE) | HCR_VM);
     isb();
-    __asm__ volatile("tlbi vmalls12e1is\n dsb ish" ::: "memory");
-    sysreg_write(vttbr_el2, vttbr);
-    sysreg_write(hcr_el2, hcr);
+    if (size / PAGE_SIZE <= FLUSH_PAGES_MAX)
+        flush_range(gpa, size);
+    else
+        __asm__ volatile("tlbi vmalls12e1is" ::: "memory");
+    __asm__ volatile("dsb ish" ::: "memory");
+    sysreg_update(hcr_el2, hcr);
+    sysreg_update(vttbr_el2, vttbr);
     isb();
     host_irq_restore(flags);
+}
+
+void stage2_flush_all(const struct el2_vm *e)
+{
+    flush(e, 0, UINT64_MAX);
 }
 
 /* Before the VM's first entry there is nothing to drop. */
@@ -95,10 +116,8 @@ static void s2_flush(struct page_table *pt, uint64_t gpa, uint64_t size)
 {
     const struct vm *vm = pt->owner;
 
-    (void)gpa;
-    (void)size;
     if (vm->engine_data)
-        stage2_flush_all(vm->engine_data);
+        flush(vm->engine_data, gpa, size);
 }
 
 void stage2_flush_local(void)
