@@ -61,7 +61,7 @@ void arm_reset(struct vcpu *v, uint64_t pc, uint64_t x0)
     s->fp = (struct arm_fp){.fpcr = 0};
     s->timer.cntv_ctl = 0;
     s->timer.cntv_cval = 0;
-    arm_timer_write(v, ARM_CNTP_CTL, 0);
+    arm_cntp_write(v, ARM_CNTP_CTL, 0);
     s->timer.cntp_cval = 0;
     s->debug = (struct arm_debug){.os_lock = true};
     s->gic.vmcr = ARM_VMCR_RESET;
@@ -81,13 +81,13 @@ static enum err arm_vcpu_create(struct vcpu *v)
         return ERR_NO_MEMORY;
     s->mpidr = BIT(31) | arm_affinity(v->id); /* bit 31 is RES1 */
     vgic_vcpu_init(v);
-    arm_timer_init(v);
+    arm_cntp_init(v);
     return ERR_OK;
 }
 
 static void arm_vcpu_destroy(struct vcpu *v)
 {
-    arm_timer_destroy(v);
+    arm_cntp_destroy(v);
     heap_free(v->isa_data);
     v->isa_data = NULL;
 }

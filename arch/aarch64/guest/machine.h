@@ -142,11 +142,11 @@ void gicv2m_msi(struct vm *vm, uint64_t address, uint32_t data);
 enum err pl031_create(struct vm *vm, uint64_t base, unsigned pin) MUST_CHECK;
 
 /* timer.c: the physical timer (the virtual one is the engine's). On the vCPU's own thread. */
-void arm_timer_init(struct vcpu *v);
-void arm_timer_destroy(struct vcpu *v);
-enum arm_physical_timer { ARM_CNTP_TVAL, ARM_CNTP_CTL, ARM_CNTP_CVAL };
-uint64_t arm_timer_read(struct vcpu *v, enum arm_physical_timer reg);
-void arm_timer_write(struct vcpu *v, enum arm_physical_timer reg, uint64_t value);
+void arm_cntp_init(struct vcpu *v);
+void arm_cntp_destroy(struct vcpu *v);
+enum arm_cntp { ARM_CNTP_TVAL, ARM_CNTP_CTL, ARM_CNTP_CVAL };
+uint64_t arm_cntp_read(struct vcpu *v, enum arm_cntp reg);
+void arm_cntp_write(struct vcpu *v, enum arm_cntp reg, uint64_t value);
 
 /* exception.c: takes an exception to EL1. */
 void arm_inject_undefined(struct vcpu *v);

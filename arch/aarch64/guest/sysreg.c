@@ -157,7 +157,7 @@ static void debug_write(struct vcpu *v, uint64_t reg, uint64_t value)
 
 /* ---- Dispatch ---- */
 
-static enum arm_physical_timer timer_register(uint64_t reg)
+static enum arm_cntp timer_register(uint64_t reg)
 {
     return reg == CNTP_CTL_EL0    ? ARM_CNTP_CTL
            : reg == CNTP_CVAL_EL0 ? ARM_CNTP_CVAL
@@ -180,7 +180,7 @@ static bool read_register(struct vcpu *v, uint64_t reg, uint64_t *value)
     case CNTP_CTL_EL0:
     case CNTP_CVAL_EL0:
     case CNTP_TVAL_EL0:
-        *value = arm_timer_read(v, timer_register(reg));
+        *value = arm_cntp_read(v, timer_register(reg));
         return true;
     case ACTLR_EL1:
         return true;
@@ -201,7 +201,7 @@ static bool write_register(struct vcpu *v, uint64_t reg, uint64_t value)
     case CNTP_CTL_EL0:
     case CNTP_CVAL_EL0:
     case CNTP_TVAL_EL0:
-        arm_timer_write(v, timer_register(reg), value);
+        arm_cntp_write(v, timer_register(reg), value);
         return true;
     case ACTLR_EL1:
         return true;

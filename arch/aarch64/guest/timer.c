@@ -32,18 +32,18 @@ static void fired(struct guest_timer *timer)
     vgic_set_private(a->vcpu, PPI_PHYSICAL_TIMER, true);
 }
 
-void arm_timer_init(struct vcpu *v)
+void arm_cntp_init(struct vcpu *v)
 {
     arm_vcpu(v)->vcpu = v;
     guest_timer_init(&arm_vcpu(v)->physical_timer, &v->vm->clock, fired);
 }
 
-void arm_timer_destroy(struct vcpu *v)
+void arm_cntp_destroy(struct vcpu *v)
 {
     guest_timer_destroy(&arm_vcpu(v)->physical_timer);
 }
 
-uint64_t arm_timer_read(struct vcpu *v, enum arm_physical_timer reg)
+uint64_t arm_cntp_read(struct vcpu *v, enum arm_cntp reg)
 {
     const struct arm_timer *t = &arm_state(v)->timer;
 
@@ -58,7 +58,7 @@ uint64_t arm_timer_read(struct vcpu *v, enum arm_physical_timer reg)
     return 0;
 }
 
-void arm_timer_write(struct vcpu *v, enum arm_physical_timer reg, uint64_t value)
+void arm_cntp_write(struct vcpu *v, enum arm_cntp reg, uint64_t value)
 {
     struct arm_timer *t = &arm_state(v)->timer;
 
