@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The aarch64 guest ISA: its machine, the vCPU's reset state, and what goes where after an exit. */
+#include <string.h>
+
 #include "arch/aarch64/guest/machine.h"
 #include "kernel/devices/pci.h"
 #include "kernel/devices/pl011.h"
@@ -59,6 +61,9 @@ void arm_reset(struct vcpu *v, uint64_t pc, uint64_t x0)
         s->x[i] = 0;
     s->sys = (struct arm_system){.sctlr = SCTLR_RESET};
     s->fp = (struct arm_fp){.fpcr = 0};
+    memset(s->sve.z, 0, sizeof(s->sve.z));
+    memset(s->sve.p, 0, sizeof(s->sve.p));
+    s->sve.zcr = 0;
     s->timer.cntv_ctl = 0;
     s->timer.cntv_cval = 0;
     arm_cntp_write(v, ARM_CNTP_CTL, 0);
@@ -134,7 +139,7 @@ static enum exit_action arm_handle_exit(struct vcpu *v, const struct vm_exit *ex
     case EXIT_REGISTER:
         return arm_sysreg(v, exit);
     default:
-        /* SVE, SME and the rest that ID registers do not offer. */
+        /* SME and the rest that ID registers do not offer. */
         arm_inject_undefined(v);
         return ACTION_RESUME;
     }

@@ -14,7 +14,7 @@ struct vcpu;
 enum arm_group {
     ARM_GENERAL = 1u << 0, /* x, pc, pstate */
     ARM_SYSTEM = 1u << 1,  /* sys */
-    ARM_FP = 1u << 2,      /* fp */
+    ARM_FP = 1u << 2,      /* fp, sve */
     ARM_TIMER = 1u << 3,   /* timer */
     ARM_GIC = 1u << 4,     /* gic, list registers excepted */
     ARM_LIST = 1u << 5,    /* gic: the first lr_used list registers, hcr */
@@ -27,6 +27,7 @@ struct arm_system {
         cntkctl;
     uint64_t spsr, elr, par, csselr;
     uint64_t sp_el0, sp_el1, tpidr_el0, tpidrro_el0, tpidr_el1;
+    uint64_t scxtnum_el0, scxtnum_el1;
     uint64_t pauth_keys[10]; /* IA, IB, DA, DB, GA: low and high each */
 };
 
@@ -42,6 +43,17 @@ struct arm_debug {
 struct arm_fp {
     uint64_t v[64]; /* 32 registers of 128 bits */
     uint64_t fpcr, fpsr;
+};
+
+#define ARM_SVE_BYTES_MAX 256
+
+/* Scalable vectors: registers of `bytes` each (predicates of an eighth), without gaps; the low 128
+ * bits are those of arm_fp. */
+struct arm_sve {
+    uint8_t z[32 * ARM_SVE_BYTES_MAX] __attribute__((aligned(16)));
+    uint8_t p[17 * ARM_SVE_BYTES_MAX / 8] __attribute__((aligned(16))); /* the last one: FFR */
+    uint64_t zcr;
+    uint32_t bytes; /* the longest vector that the engine has; 0: no SVE */
 };
 
 struct arm_timer {
@@ -80,6 +92,7 @@ struct arm_state {
     uint64_t pstate;
     struct arm_system sys;
     struct arm_fp fp __attribute__((aligned(16)));
+    struct arm_sve sve;
     struct arm_timer timer;
     struct arm_gic gic;
     struct arm_debug debug;

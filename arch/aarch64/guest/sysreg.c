@@ -47,11 +47,16 @@ struct id_view {
 };
 
 static const struct id_view views[] = {
-    /* PFR0: EL0 and EL1 AArch64 only, FP, AdvSIMD, GICv3 registers, DIT, CSV2 without SCXTNUM, CSV3
-     */
-    {4, 0, BITS(23, 16) | BITS(51, 48) | BITS(63, 60), {{56, 1}}, 0x11 | 1ULL << 24},
+    /* PFR0: EL0 and EL1 AArch64 only, FP, AdvSIMD, GICv3 registers, SVE, DIT, CSV2, CSV3 */
+    {4,
+     0,
+     BITS(23, 16) | BITS(35, 32) | BITS(51, 48) | BITS(59, 56) | BITS(63, 60),
+     {{0, 0}},
+     0x11 | 1ULL << 24},
     /* PFR1: BTI, SSBS */
     {4, 1, BITS(7, 0), {{0, 0}}, 0},
+    /* ZFR0: all of SVE */
+    {4, 4, ~0ULL, {{0, 0}}, 0},
     /* DFR0: v8 debug, all breakpoints and watchpoints, no PMU */
     {5, 0, BITS(15, 12) | BITS(23, 20) | BITS(31, 28), {{0, 0}}, 6},
     /* ISAR0: all but transactions */

@@ -67,6 +67,7 @@ static inline unsigned id_field(uint64_t reg, unsigned lo)
 #define HCR_TEA    (1ULL << 37)
 #define HCR_APK    (1ULL << 40)
 #define HCR_API    (1ULL << 41)
+#define HCR_ENSCXT (1ULL << 53)
 #define HCR_FIEN   (1ULL << 47)
 /* The host's: everything to EL2, EL0 of the kernel's own regime with VHE. */
 #define HCR_HOST_NVHE (HCR_RW | HCR_IMO | HCR_FMO | HCR_AMO | HCR_APK | HCR_API)

@@ -58,8 +58,18 @@ unsigned list_register_count(void);
 void timer_stop(void);
 void id_registers_read(struct arm_state *s);
 
-/* fpu.S */
+/* Bytes of this machine's scalable vectors, 0: it has none. After features_init(): once, on the
+ * boot CPU. */
+unsigned sve_bytes(void);
+void features_init(void);
+/* On each CPU. */
+void features_cpu_init(void);
+
+/* switch.S */
 void fpu_save(struct arm_fp *fp);
 void fpu_load(const struct arm_fp *fp);
+void sve_save(uint8_t *z, uint8_t *p);
+void sve_load(const uint8_t *z, const uint8_t *p);
+unsigned sve_vector_bytes(void);
 
 #endif

@@ -27,11 +27,11 @@
     (HCR_VM | HCR_SWIO | HCR_FMO | HCR_IMO | HCR_AMO | HCR_FB | HCR_BSU_IS | HCR_TWI | HCR_TID3 | \
      HCR_TSC | HCR_TIDCP | HCR_TACR | HCR_RW | HCR_APK | HCR_API)
 
-/* CPTR_EL2, D19.2.36: SVE (TZ; no ZEN), SME (TSM; no SMEN), activity monitors (TAM) and trace (TTA)
+/* CPTR_EL2, D19.2.36: SME (TSM; no SMEN), activity monitors (TAM) and trace (TTA)
  * trap. */
 #define CPTR_TAM        (1ULL << 30)
-#define CPTR_NVHE_GUEST (CPTR_NVHE_HOST | CPTR_TAM | 1ULL << 20 | 1ULL << 12 | 1ULL << 8)
-#define CPTR_VHE_GUEST  (CPACR_FPEN | CPTR_TAM | 1ULL << 28)
+#define CPTR_NVHE_GUEST (CPTR_NVHE_HOST | CPTR_TAM | 1ULL << 20 | 1ULL << 12)
+#define CPTR_VHE_GUEST  (CPACR_FPEN | CPACR_ZEN | CPTR_TAM | 1ULL << 28)
 
 /* MPAM2_EL2 (DDI 0598): accesses to MPAM1_EL1 and MPAM0_EL1 trap; MPAMHCR_EL2: to MPAMIDR_EL1 */
 #define MPAM2_TRAPS     (3ULL << 48)
@@ -64,6 +64,8 @@ static void hcr_choose(void)
         hcr_value |= HCR_TERR;
     if (id_field(sysreg_read(id_aa64mmfr1_el1), 16))
         hcr_value |= HCR_TLOR;
+    if (id_field(sysreg_read(id_aa64pfr0_el1), 56) >= 2)
+        hcr_value |= HCR_ENSCXT;
 }
 
 static enum err el2_probe(struct out *reason)
@@ -76,6 +78,7 @@ static enum err el2_probe(struct out *reason)
         return ERR_UNSUPPORTED;
     }
     stage2_probe();
+    features_init();
     hcr_choose();
     return ERR_OK;
 }
@@ -94,6 +97,7 @@ static enum err el2_cpu_enable(void)
         sysreg_write(S3_4_C3_C1_4, 0); /* HDFGRTR_EL2 */
         sysreg_write(S3_4_C3_C1_5, 0); /* HDFGWTR_EL2 */
     }
+    features_cpu_init();
     gic_ppi_enable(arm_timer_virtual_irq());
     gic_ppi_enable(gic_maintenance_irq());
     sysreg_write(hstr_el2, 0);
@@ -109,11 +113,12 @@ static enum err el2_cpu_enable(void)
 
 static void el2_report(struct out *out)
 {
-    out_printf(out,
-               "el2: %s, guest addresses up to %u bits, %u-bit VMIDs, %u list registers; guests do "
-               "not get "
-               "SVE, SME, MTE, performance counters or nested virtualization\n",
-               mode_text(), stage2_address_bits(), stage2_vmid_bits(), list_register_count());
+    out_printf(
+        out,
+        "el2: %s, guest addresses up to %u bits, %u-bit VMIDs, %u list registers, vectors of %u "
+        "bits; guests do not get SME, MTE, performance counters or nested virtualization\n",
+        mode_text(), stage2_address_bits(), stage2_vmid_bits(), list_register_count(),
+        MAX(8 * sve_bytes(), 128u));
 }
 
 /* ---- Life ---- */
@@ -176,6 +181,7 @@ static enum err el2_vcpu_init(struct vcpu *v)
     s->gic.lr_count = MIN(list_register_count(), (unsigned)ARM_LR_MAX);
     s->physical_bits = stage2_address_bits();
     id_registers_read(s);
+    s->sve.bytes = sve_bytes();
     s->firmware = speculation_guest();
     return ERR_OK;
 }

@@ -78,6 +78,53 @@ static void pauth_load(const struct arm_system *s)
 #undef X
 }
 
+static struct {
+    bool pauth, scxtnum;
+    unsigned sve; /* bytes */
+} has;
+
+/* The control of vector lengths at EL2: the longest that there is (D19.2.170) */
+#define ZCR_EL2     S3_4_C1_C2_0
+#define ZCR_LEN_MAX 0xfULL
+
+void features_cpu_init(void)
+{
+    if (id_field(sysreg_read(id_aa64pfr0_el1), 32))
+        sysreg_write(ZCR_EL2, ZCR_LEN_MAX);
+    isb();
+}
+
+void features_init(void)
+{
+    uint64_t pfr0 = sysreg_read(id_aa64pfr0_el1);
+
+    features_cpu_init();
+    has.pauth = has_pauth();
+    has.scxtnum = id_field(pfr0, 56) >= 2;
+    has.sve = id_field(pfr0, 32) ? sve_vector_bytes() : 0;
+}
+
+unsigned sve_bytes(void)
+{
+    return has.sve;
+}
+
+#define SCXTNUM_EL0     S3_3_C13_C0_7
+#define SCXTNUM_EL1_VHE "S3_5_C13_C0_7"
+#define SCXTNUM_EL1     "S3_0_C13_C0_7"
+
+static void scxtnum_save(struct arm_system *s)
+{
+    s->scxtnum_el0 = sysreg_read(SCXTNUM_EL0);
+    s->scxtnum_el1 = guest_read(SCXTNUM_EL1_VHE, SCXTNUM_EL1);
+}
+
+static void scxtnum_load(const struct arm_system *s)
+{
+    sysreg_write(SCXTNUM_EL0, s->scxtnum_el0);
+    guest_write(SCXTNUM_EL1_VHE, SCXTNUM_EL1, s->scxtnum_el1);
+}
+
 static void system_save(struct arm_system *s)
 {
 #define X(field, vhe, nvhe) s->field = guest_read(vhe, nvhe);
@@ -87,8 +134,10 @@ static void system_save(struct arm_system *s)
 #define X(field, name) s->field = sysreg_read(name);
     PLAIN_REGISTERS(X)
 #undef X
-    if (has_pauth())
+    if (has.pauth)
         pauth_save(s);
+    if (has.scxtnum)
+        scxtnum_save(s);
 }
 
 static void system_load(const struct arm_system *s)
@@ -102,8 +151,10 @@ static void system_load(const struct arm_system *s)
 #define X(field, name) sysreg_write(name, s->field);
     PLAIN_REGISTERS(X)
 #undef X
-    if (has_pauth())
+    if (has.pauth)
         pauth_load(s);
+    if (has.scxtnum)
+        scxtnum_load(s);
 }
 
 #define CNTV_CTL_VHE  "S3_5_C14_C3_1"
@@ -217,12 +268,36 @@ static void debug_load(const struct arm_debug *d)
     sysreg_update(mdscr_el1, mdscr);
 }
 
+/* ---- Floating point and vectors ---- */
+
+#define ZCR_VHE  "S3_5_C1_C2_0"
+#define ZCR_NVHE "S3_0_C1_C2_0"
+
+static void vectors_save(struct arm_state *s)
+{
+    fpu_save(&s->fp);
+    if (!has.sve)
+        return;
+    sve_save(s->sve.z, s->sve.p);
+    s->sve.zcr = guest_read(ZCR_VHE, ZCR_NVHE);
+}
+
+/* The low parts first: writing them clears the rest. */
+static void vectors_load(const struct arm_state *s)
+{
+    fpu_load(&s->fp);
+    if (!has.sve)
+        return;
+    sve_load(s->sve.z, s->sve.p);
+    guest_write(ZCR_VHE, ZCR_NVHE, s->sve.zcr);
+}
+
 void registers_load(struct arm_state *s, uint64_t groups)
 {
     if (groups & ARM_SYSTEM)
         system_load(&s->sys);
     if (groups & ARM_FP)
-        fpu_load(&s->fp);
+        vectors_load(s);
     if (groups & ARM_TIMER)
         timer_load(&s->timer);
     if (groups & ARM_GIC)
@@ -236,7 +311,7 @@ void registers_save(struct arm_state *s, uint64_t groups)
     if (groups & ARM_SYSTEM)
         system_save(&s->sys);
     if (groups & ARM_FP)
-        fpu_save(&s->fp);
+        vectors_save(s);
     if (groups & ARM_TIMER)
         timer_save(&s->timer);
     if (groups & ARM_GIC)
@@ -332,4 +407,5 @@ void id_registers_read(struct arm_state *s)
     ID_ROW(5);
     ID_ROW(6);
     ID_ROW(7);
+    s->id[4][4] = sysreg_read(S3_0_C0_C4_4);
 }

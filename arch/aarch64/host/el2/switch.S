@@ -112,4 +112,46 @@ fpu_load:
     ret
     .size fpu_load, . - fpu_load
 
+/* void sve_save(void *z, void *p), void sve_load(const void *z, const void *p): registers of this level's vector length; p holds FFR last */
+    .arch_extension sve
+.macro sve_z op
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31
+    \op z\n, [x0, #\n, mul vl]
+    .endr
+.endm
+.macro sve_p op
+    .irp n, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15
+    \op p\n, [x1, #\n, mul vl]
+    .endr
+.endm
+
+    .globl sve_save
+    .type sve_save, %function
+sve_save:
+    sve_z str
+    sve_p str
+    rdffr p0.b
+    str p0, [x1, #16, mul vl]
+    ldr p0, [x1, #0, mul vl]
+    ret
+    .size sve_save, . - sve_save
+
+    .globl sve_load
+    .type sve_load, %function
+sve_load:
+    sve_z ldr
+    ldr p0, [x1, #16, mul vl]
+    wrffr p0.b
+    sve_p ldr
+    ret
+    .size sve_load, . - sve_load
+
+/* unsigned sve_vector_bytes(void): this level's vector length */
+    .globl sve_vector_bytes
+    .type sve_vector_bytes, %function
+sve_vector_bytes:
+    rdvl x0, #1
+    ret
+    .size sve_vector_bytes, . - sve_vector_bytes
+
     .section .note.GNU-stack, "", %progbits
