@@ -41,10 +41,7 @@ printf '%s\n' "alias poweroff='poweroff -f'" "alias reboot='reboot -f'" >/.shrc
 export ENV=/.shrc
 hostname guest
 ip link set lo up
-if [ -n "$address" ]; then
-    until [ -e /sys/class/net/eth0 ]; do
-        sleep 0.05
-    done
+if [ -n "$address" ] && [ -e /sys/class/net/eth0 ]; then
     ifconfig eth0 "$address" netmask "$mask"
     setsid peer </dev/null &
 fi

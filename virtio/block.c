@@ -6,7 +6,6 @@
  * Everything in a request is hostile: a request without a header or a status byte breaks the
  * device, any other mistake fails that request alone.
  */
-#include <stdio.h>
 #include <string.h>
 
 #include "kernel/disk.h"
@@ -82,7 +81,7 @@ struct virtio_block {
     struct virtio_device virtio;
     struct block_config config;
     struct disk *disk;
-    char id[ID_SIZE + 1];
+    char id[ID_SIZE]; /* the name, cut or filled with NUL */
 };
 
 static struct virtio_block *of(struct virtio_device *d)
@@ -277,7 +276,8 @@ static enum err block_create(struct vm *vm, const struct config_disk *config, in
 
     if (!b)
         return ERR_NO_MEMORY;
-    snprintf(b->id, sizeof(b->id), "%s", config->name);
+    _Static_assert(sizeof(config->name) >= ID_SIZE, "a whole id is copied");
+    memcpy(b->id, config->name, ID_SIZE);
     e = virtio_device_init(&b->virtio, &block_ops, vm, queues, QUEUE_SIZE);
     if (e == ERR_OK)
         e = disk_open(&b->disk, config, vm);
