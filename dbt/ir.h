@@ -182,13 +182,12 @@ enum ir_fcc { IR_FCC_EQ, IR_FCC_LT, IR_FCC_LE, IR_FCC_UNORDERED, IR_FCC_COUNT };
 
 enum ir_hint { IR_HINT_NONE, IR_HINT_CALL, IR_HINT_RETURN, IR_HINT_COUNT };
 
-/* Why translated code gives control to the engine; the guest PC is that of the instruction, or of
- * the next one where said. */
+/* Why translated code gives control to the engine; the guest PC is that of the
+ * instruction. */
 enum ir_leave {
     IR_LEAVE_INTERPRET, /* the guest's C code does this instruction; imm: its bits */
     IR_LEAVE_ILLEGAL,   /* it is not an instruction; imm: its bits */
     IR_LEAVE_FETCH,     /* fetching it faults: do it again through the MMU */
-    IR_LEAVE_NEXT,      /* the unit ends before it: go on there */
     IR_LEAVE_COUNT
 };
 

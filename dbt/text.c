@@ -33,7 +33,7 @@ static const char *const round_names[] = {"nearest", "zero", "down", "up", "away
 static const char *const fmin_names[] = {"number", "nan", "second", NULL};
 static const char *const fcc_names[] = {"eq", "lt", "le", "un", NULL};
 static const char *const hint_names[] = {"none", "call", "return", NULL};
-static const char *const leave_names[] = {"interpret", "illegal", "fetch", "next", NULL};
+static const char *const leave_names[] = {"interpret", "illegal", "fetch", NULL};
 static const char *const type_names[] = {"void",  "i8",  "i16",  "i32",  "i64",  "f32", "f64",
                                          "flags", "v64", "v128", "v256", "v512", NULL};
 

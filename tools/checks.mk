@@ -85,6 +85,27 @@ page-alloc-bench: $(H)/page_alloc_bench ## build the benchmark of the page alloc
 # --- lint -----------------------------------------------------------------------------------------------
 
 # Each source as clang compiles it: a shared one for the first host, a host's own for that host.
+# Random guest code in the translator and under qemu-user, in lockstep: CASES of it, from SEED.
+CASES ?= 1000000
+SEED  ?= 1
+differential-srcs := tests/differential/riscv64/compare.c kernel/out.c $(wildcard dbt/*.c) \
+    $(patsubst %,arch/riscv64/guest/%.c,insn lift lift_int lift_fp)
+differential := build/hosted/differential
+
+$(differential)/compare-riscv64: $(differential-srcs:%.c=$(H)/counted/%.o)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(hosted-cc) $^ -o $@
+
+$(differential)/runner-riscv64: tests/differential/riscv64/runner.c tests/differential/case.h | $(setup)
+	@mkdir -p $(@D)
+	$(call say,CC,$<)riscv64-linux-gnu-gcc -std=gnu17 -O1 -Wall -Wextra -Werror -I. -static -nostdlib -ffreestanding \
+	    -fno-stack-protector -mcmodel=medany -Wl,--no-relax,--build-id=none,-Ttext-segment=0x1234567000 $< -o $@
+
+.PHONY: differential
+differential: $(differential)/compare-riscv64 $(differential)/runner-riscv64 ## run CASES= random riscv64 programs against qemu-user
+	$(Q)$< "exec qemu-riscv64 -cpu rv64,v=false,zfa=false,zcb=false,zba=true,zbb=true,zbc=true,zbs=true,zicond=true \
+	    $(differential)/runner-riscv64" $(CASES) $(SEED)
+
 command-lines = $(foreach s,$(filter %.c,$(2)),$(info $(s) $(1) -c $(s)))
 .PHONY: print-commands print-hosted-commands compile-commands lint format
 print-commands:
@@ -133,6 +154,7 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory lint
 	+$(Q)$(MAKE) --no-print-directory unit
 	+$(Q)$(MAKE) --no-print-directory fuzz SECONDS=5
+	+$(Q)$(MAKE) --no-print-directory differential CASES=50000
 	+$(Q)$(MAKE) --no-print-directory both-toolchains
 	+$(Q)$(MAKE) --no-print-directory boot-tests
 

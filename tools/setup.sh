@@ -81,7 +81,7 @@ END
     [ "$native" = riscv64 ] || echo "gcc-riscv64-linux-gnu   riscv64 hosts"
 }
 
-qemu_packages="qemu-system-x86 qemu-system-arm qemu-utils qemu-block-extra"
+qemu_packages="qemu-system-x86 qemu-system-arm qemu-utils qemu-block-extra qemu-user"
 
 as_root()
 {
@@ -128,7 +128,7 @@ fi
 # QEMU 10: Debian 13's own; on Debian 12 from backports, whose lists stay private.
 qemu_major()
 {
-    for name in qemu-system-x86_64 qemu-system-aarch64 qemu-system-riscv64; do
+    for name in qemu-system-x86_64 qemu-system-aarch64 qemu-system-riscv64 qemu-riscv64; do
         "$name" --version 2>/dev/null | sed -n 's/.*version \([0-9]*\)\..*/\1/p' | grep . || echo 0
     done | sort -n | head -n 1
 }

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* What goes to the runner under qemu-user and what comes back: one case after the other on its
+ * standard input and output, in the host's byte order. */
+#ifndef TESTS_DIFFERENTIAL_CASE_H
+#define TESTS_DIFFERENTIAL_CASE_H
+
+#define CASE_CODE      0x10000000ULL /* one page, read and execute */
+#define CASE_CODE_SIZE 1024
+#define CASE_DATA      0x20000000ULL /* two pages, read and write; nothing behind them */
+#define CASE_DATA_SIZE 8192
+
+struct case_state {
+    unsigned long long x[32]; /* [0]: the program counter */
+    unsigned long long f[32];
+    unsigned long long fcsr;
+};
+
+struct case_in {
+    struct case_state state;
+    unsigned char code[CASE_CODE_SIZE];
+    unsigned char data[CASE_DATA_SIZE];
+};
+
+struct case_out {
+    struct case_state state;
+    unsigned long long signal, address; /* that ended it */
+    unsigned char data[CASE_DATA_SIZE];
+};
+
+#endif
