@@ -7,7 +7,27 @@
 
 void guest_irq_init(struct guest_irq *irq, struct vm *vm, unsigned pin)
 {
-    *irq = (struct guest_irq){.vm = vm, .pin = pin};
+    struct guest_irq *known = vm->irqs, *next = vm->irqs;
+
+    while (known && known != irq)
+        known = known->next;
+    if (known)
+        next = irq->next;
+    else
+        vm->irqs = irq;
+    *irq = (struct guest_irq){.vm = vm, .pin = pin, .next = next};
+}
+
+void guest_irq_recount(struct vm *vm)
+{
+    uint64_t flags = spin_lock_irq(&vm->pin_lock);
+
+    for (unsigned pin = 0; pin < vm->irqchip->pins; pin++)
+        vm->pin_sources[pin] = 0;
+    for (const struct guest_irq *irq = vm->irqs; irq; irq = irq->next)
+        if (irq->level && irq->pin < vm->irqchip->pins)
+            vm->pin_sources[irq->pin]++;
+    spin_unlock_irq(&vm->pin_lock, flags);
 }
 
 void guest_irq_set(struct guest_irq *irq, bool level)

@@ -28,12 +28,17 @@ struct guest_irq {
     struct vm *vm;
     unsigned pin;
     bool level;
+    struct guest_irq *next; /* of the VM's sources */
 };
 
+/* May be done again, to drive another pin; it is low then. */
 void guest_irq_init(struct guest_irq *irq, struct vm *vm, unsigned pin);
 /* Sets this source's level. Cheap when it does not change. */
 void guest_irq_set(struct guest_irq *irq, bool level);
 /* A rising edge and back, for edge-triggered pins. */
 void guest_irq_pulse(struct guest_irq *irq);
+/* After the saved state of all devices was loaded: counts the sources of each pin anew. The
+ * controller's own state has the pins' levels. */
+void guest_irq_recount(struct vm *vm);
 
 #endif

@@ -90,6 +90,7 @@ static void vm_free_vcpus(struct vm *vm)
 static void vm_free_devices(struct vm *vm)
 {
     guest_console_connect(vm->console, NULL);
+    guest_console_connect(vm->virtio_console, NULL);
     while (vm->devices) {
         struct device *d = vm->devices;
 
@@ -100,6 +101,7 @@ static void vm_free_devices(struct vm *vm)
     bus_destroy(&vm->ports);
     heap_free(vm->pin_sources);
     vm->pin_sources = NULL;
+    vm->irqs = NULL;
 }
 
 static void vm_teardown(struct vm *vm)

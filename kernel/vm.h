@@ -59,6 +59,7 @@ struct vm {
     const struct irqchip_ops *irqchip;
     uint16_t *pin_sources; /* per pin: how many sources are high */
     struct spinlock pin_lock;
+    struct guest_irq *irqs;       /* list of all sources */
     struct pci_host *pci;         /* kernel/devices/pci.h; NULL: the machine has no PCI */
     struct virtio_device *virtio; /* list, in the order of creation: virtio/device.h */
     struct {
@@ -113,6 +114,12 @@ void vm_vcpu_park(struct vcpu *v);
 
 /* kernel/vm_state.c. Visits every object with saved state. The VM is paused. */
 void vm_state_each(struct vm *vm, state_visit visit, void *arg);
+/* Writes the records of all objects; the memory of the guest is not among them. */
+void vm_state_save(struct vm *vm, struct state_writer *w);
+/* Loads them into a VM that was built alike. What the records have and the VM has not, or the other
+ * way round, is an error; `problem` of the reader says what was wrong and the VM can only be reset
+ * or stopped then. */
+enum err vm_state_load(struct vm *vm, struct state_reader *r) MUST_CHECK;
 
 /* kernel/vm_diagnose.c. Notes registers of the vCPU in vm->last; its state is canonical. */
 void vm_note_last(struct vcpu *v);

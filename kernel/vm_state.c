@@ -32,3 +32,45 @@ void vm_state_each(struct vm *vm, state_visit visit, void *arg)
     for (struct device *d = vm->devices; d; d = d->next)
         device_each(vm, d, visit, arg);
 }
+
+/* ---- All of them, saved and loaded ---- */
+
+static void save_one(const struct state_table *table, unsigned instance, void *object, void *arg)
+{
+    state_save(arg, table, instance, object);
+}
+
+void vm_state_save(struct vm *vm, struct state_writer *w)
+{
+    vm_state_each(vm, save_one, w);
+}
+
+struct loading {
+    struct state_reader *reader;
+    unsigned count;
+    enum err e; /* the first one */
+};
+
+static void load_one(const struct state_table *table, unsigned instance, void *object, void *arg)
+{
+    struct loading *l = arg;
+
+    if (l->e == ERR_OK)
+        l->e = state_load(l->reader, table, instance, object);
+    l->count++;
+}
+
+enum err vm_state_load(struct vm *vm, struct state_reader *r)
+{
+    struct loading l = {.reader = r, .e = state_check(r)};
+
+    if (l.e != ERR_OK)
+        return l.e;
+    vm_state_each(vm, load_one, &l);
+    if (l.e == ERR_OK && l.count != state_count(r)) {
+        r->problem = "there are objects that this guest has not";
+        l.e = ERR_INVALID;
+    }
+    guest_irq_recount(vm);
+    return l.e;
+}

@@ -227,8 +227,40 @@ static void pl011_destroy(struct device *d)
     heap_free(container_of(d, struct pl011, device));
 }
 
+static enum err pl011_loaded(void *object)
+{
+    struct pl011 *u = object;
+
+    if (rx_count(u) > FIFO_SIZE)
+        return ERR_INVALID;
+    guest_irq_set(&u->irq, u->ris & u->imsc);
+    return ERR_OK;
+}
+
+STATE_TABLE_HOOKS(pl011_state, "pl011", 1, NULL, pl011_loaded, STATE_ARRAY(struct pl011, fifo, 1),
+                  STATE_FIELD(struct pl011, cr, 1), STATE_FIELD(struct pl011, imsc, 1),
+                  STATE_FIELD(struct pl011, ris, 1), STATE_FIELD(struct pl011, ilpr, 1),
+                  STATE_FIELD(struct pl011, ibrd, 1), STATE_FIELD(struct pl011, fbrd, 1),
+                  STATE_FIELD(struct pl011, lcr_h, 1), STATE_FIELD(struct pl011, ifls, 1),
+                  STATE_FIELD(struct pl011, tx_blocked, 1), STATE_FIELD(struct pl011, tx_byte, 1),
+                  STATE_FIELD(struct pl011, rx_head, 1), STATE_FIELD(struct pl011, rx_tail, 1));
+
+static void pl011_output_ready(void *arg);
+
+/* A byte that waited for room may have it here. */
+static void pl011_resume(struct device *d)
+{
+    struct pl011 *u = container_of(d, struct pl011, device);
+
+    if (guest_console_has_room(d->vm->console))
+        pl011_output_ready(u);
+}
+
 static const struct device_ops pl011_ops = {
     .name = "PL011",
+    .resume = pl011_resume,
+    .state = &pl011_state,
+    .state_offset = offsetof(struct pl011, device),
     .read = pl011_read,
     .write = pl011_write,
     .reset = pl011_reset,

@@ -306,8 +306,44 @@ static void uart_destroy(struct device *d)
     heap_free(container_of(d, struct uart16550, device));
 }
 
+static enum err uart_loaded(void *object)
+{
+    struct uart16550 *u = object;
+
+    if (rx_count(u) > FIFO_SIZE)
+        return ERR_INVALID;
+    update_irq(u);
+    return ERR_OK;
+}
+
+STATE_TABLE_HOOKS(uart_state, "16550", 1, NULL, uart_loaded, STATE_FIELD(struct uart16550, ier, 1),
+                  STATE_FIELD(struct uart16550, lcr, 1), STATE_FIELD(struct uart16550, mcr, 1),
+                  STATE_FIELD(struct uart16550, scr, 1), STATE_FIELD(struct uart16550, fcr, 1),
+                  STATE_FIELD(struct uart16550, msr_delta, 1),
+                  STATE_FIELD(struct uart16550, divisor, 1),
+                  STATE_FIELD(struct uart16550, tx_empty_pending, 1),
+                  STATE_FIELD(struct uart16550, tx_blocked, 1),
+                  STATE_FIELD(struct uart16550, overrun, 1),
+                  STATE_FIELD(struct uart16550, tx_byte, 1), STATE_ARRAY(struct uart16550, fifo, 1),
+                  STATE_FIELD(struct uart16550, rx_head, 1),
+                  STATE_FIELD(struct uart16550, rx_tail, 1));
+
+static void uart_output_ready(void *arg);
+
+/* A byte that waited for room may have it here. */
+static void uart_resume(struct device *d)
+{
+    struct uart16550 *u = container_of(d, struct uart16550, device);
+
+    if (guest_console_has_room(d->vm->console))
+        uart_output_ready(u);
+}
+
 static const struct device_ops uart_ops = {
     .name = "16550A",
+    .resume = uart_resume,
+    .state = &uart_state,
+    .state_offset = offsetof(struct uart16550, device),
     .read = uart_read,
     .write = uart_write,
     .reset = uart_reset,
