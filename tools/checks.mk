@@ -154,7 +154,7 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory lint
 	+$(Q)$(MAKE) --no-print-directory unit
 	+$(Q)$(MAKE) --no-print-directory fuzz SECONDS=5
-	+$(Q)$(MAKE) --no-print-directory differential CASES=50000
+	+$(Q)$(MAKE) --no-print-directory differential CASES=170000
 	+$(Q)$(MAKE) --no-print-directory both-toolchains
 	+$(Q)$(MAKE) --no-print-directory boot-tests
 

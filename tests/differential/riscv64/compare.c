@@ -219,8 +219,12 @@ static void run_here(const struct case_in *in, struct case_out *out, bool optimi
 /* ---- Random cases ---- */
 
 /* Registers that hold addresses in the data; others take values. */
-#define BASE_FIRST 8
-#define BASE_LAST  9
+static const uint8_t bases[] = {2, 8, 9}; /* compressed instructions reach these */
+
+static bool is_base(unsigned r)
+{
+    return r == bases[0] || r == bases[1] || r == bases[2];
+}
 
 static uint64_t random_value(void)
 {
@@ -294,7 +298,7 @@ static uint32_t random_insn(enum rv_insn_id id)
 {
     const struct rv_insn *insn = &rv_insns[id];
     uint32_t w = insn->match | ((uint32_t)random64() & ~insn->mask);
-    uint32_t base = BASE_FIRST + below(2);
+    uint32_t base = bases[below(ARRAY_SIZE(bases))];
 
     switch (insn->format) {
     case RV_FORMAT_L:
@@ -325,8 +329,7 @@ static uint32_t random_insn(enum rv_insn_id id)
     }
     /* Addresses stay most of the time. */
     if (insn->format != RV_FORMAT_S && insn->format != RV_FORMAT_B &&
-        insn->format != RV_FORMAT_FS && (rv_rd(w) == BASE_FIRST || rv_rd(w) == BASE_LAST) &&
-        below(300))
+        insn->format != RV_FORMAT_FS && is_base(rv_rd(w)) && below(300))
         w ^= 16u << 7;
     return w;
 }
@@ -345,9 +348,16 @@ static bool random_compressed(uint16_t *c)
     if (id == RV_INSN_ILLEGAL || !wanted(id) || rv_insns[id].format == RV_FORMAT_J ||
         rv_insns[id].format == RV_FORMAT_B)
         return false;
-    if (rv_insns[id].format == RV_FORMAT_S || rv_insns[id].format == RV_FORMAT_FS)
-        return true;
-    return rv_rd(w) != BASE_FIRST && rv_rd(w) != BASE_LAST;
+    switch (rv_insns[id].format) {
+    case RV_FORMAT_S:
+    case RV_FORMAT_FS:
+    case RV_FORMAT_FL:
+        return is_base(rv_rs1(w));
+    case RV_FORMAT_L:
+        return is_base(rv_rs1(w)) && !is_base(rv_rd(w));
+    default:
+        return !is_base(rv_rd(w));
+    }
 }
 
 /* Sends the branches at the places `starts` to later instructions, at most 30 bytes ahead. */
@@ -379,8 +389,7 @@ static void make_case(struct case_in *in, unsigned number)
     memset(in, 0, sizeof(*in));
     in->state.x[0] = CASE_CODE;
     for (unsigned r = 1; r < 32; r++)
-        in->state.x[r] =
-            r == BASE_FIRST || r == BASE_LAST ? CASE_DATA + 2048 + 8 * below(64) : random_value();
+        in->state.x[r] = is_base(r) ? CASE_DATA + 2048 + 8 * below(64) : random_value();
     for (unsigned r = 0; r < 32; r++)
         in->state.f[r] = random_float();
     in->state.fcsr = (below(30) ? below(5) : below(8)) << FRM_SHIFT | (below(4) ? 0 : below(32));
