@@ -176,6 +176,7 @@ TABLE_ENTRY(guest_isas, struct guest_isa, isa_aarch64) = {
     .idle_deadline = arm_idle_deadline,
     .mmio = arm_mmio,
     .handle_exit = arm_handle_exit,
+    .state_each = arm_state_each,
     .pc = arm_pc,
     .print = arm_print,
 };

@@ -118,6 +118,9 @@ struct vcpu *arm_vcpu_by_affinity(struct vm *vm, uint64_t affinity);
 /* machine.c: power-on state of the vCPU; entry at `pc` with `x0`. */
 void arm_reset(struct vcpu *v, uint64_t pc, uint64_t x0);
 
+/* saved.c */
+void arm_state_each(struct vm *vm, state_visit visit, void *arg);
+
 /* vgic.c */
 extern const struct irqchip_ops vgic_ops;
 enum err vgic_create(struct vm *vm) MUST_CHECK;

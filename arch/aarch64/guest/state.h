@@ -53,7 +53,8 @@ struct arm_sve {
     uint8_t z[32 * ARM_SVE_BYTES_MAX] __attribute__((aligned(16)));
     uint8_t p[17 * ARM_SVE_BYTES_MAX / 8] __attribute__((aligned(16))); /* the last one: FFR */
     uint64_t zcr;
-    uint32_t bytes; /* the longest vector that the engine has; 0: no SVE */
+    uint32_t bytes;       /* the longest vector that the engine has; 0: no SVE */
+    uint32_t saved_bytes; /* of saved state */
 };
 
 struct arm_timer {

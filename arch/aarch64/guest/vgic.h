@@ -47,6 +47,8 @@ void vgic_timer_fired(struct vcpu *v);
 void vgic_maintenance(struct vcpu *v);
 
 /* vgic_mmio.c */
+/* route[irq] was set: which vCPU it means. */
+void vgic_route_changed(struct vgic *g, unsigned irq);
 extern const struct device_ops vgic_distributor_ops, vgic_redistributor_ops;
 
 #endif

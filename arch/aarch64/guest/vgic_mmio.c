@@ -16,6 +16,10 @@
 #define TYPER_IDBITS (9u << 19) /* interrupt ids of 10 bits */
 #define IIDR_VALUE   0x43bu     /* implementer Arm */
 
+/* GICD_IROUTER<n>, 12.9.22 */
+#define ROUTE_AFFINITY 0xff00ffffffULL
+#define ROUTE_ANY      BIT(31)
+
 #define GICR_IIDR      0x0004
 #define GICR_TYPER     0x0008
 #define GICR_WAKER     0x0014
@@ -193,16 +197,25 @@ static uint64_t distributor_get(struct vgic *g, uint64_t offset, unsigned size)
     return 0;
 }
 
-static void route_write(struct vm *vm, unsigned irq, uint64_t offset, unsigned size, uint64_t value)
+/* One that may go to any vCPU (Interrupt_Routing_Mode) goes to the first. */
+void vgic_route_changed(struct vgic *g, unsigned irq)
 {
-    struct vgic *g = arm_machine(vm)->vgic;
+    const struct vcpu *target =
+        arm_vcpu_by_affinity(g->distributor.vm, g->route[irq] & ROUTE_AFFINITY);
+
+    g->target[irq] = target && !(g->route[irq] & ROUTE_ANY) ? (uint16_t)target->id : 0;
+}
+
+static void route_write(struct vgic *g, unsigned irq, uint64_t offset, unsigned size,
+                        uint64_t value)
+{
     unsigned shift = offset % 8 * 8;
     uint64_t mask = size == 8 ? ~0ULL : BITS(size * 8 - 1, 0) << shift;
-    struct vcpu *target;
 
-    g->route[irq] = (g->route[irq] & ~mask) | (value << shift & mask);
-    target = arm_vcpu_by_affinity(vm, g->route[irq] & 0xff00ffffffULL);
-    g->target[irq] = target ? (uint16_t)target->id : 0;
+    g->route[irq] =
+        ((g->route[irq] & ~mask) | (value << shift & mask)) & (ROUTE_AFFINITY | ROUTE_ANY);
+    vgic_route_changed(g, irq);
+    vgic_bank_changed(g->distributor.vm, irq / 32);
 }
 
 static void distributor_set(struct vm *vm, uint64_t offset, unsigned size, uint64_t value)
@@ -215,7 +228,7 @@ static void distributor_set(struct vm *vm, uint64_t offset, unsigned size, uint6
         g->ctlr = value & CTLR_GROUPS;
         vgic_all_changed(vm);
     } else if (is_route(offset, &irq))
-        route_write(vm, irq, offset, size, value);
+        route_write(g, irq, offset, size, value);
     else if (find_place(offset, &p) && p.bank) {
         place_write(&g->banks[p.bank], &p, size, value);
         vgic_bank_changed(vm, p.bank);
