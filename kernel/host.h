@@ -128,6 +128,11 @@ const char *host_clock_name(void); /* "TSC deadline, 2.4 GHz by CPUID 15h" and s
  * the core's timer_interrupt() runs then. UINT64_MAX: none. */
 void host_timer_arm(uint64_t deadline);
 
+/* ---- Random numbers ---- */
+
+/* 64 bits that nobody can guess, from the CPU; false when it has none. Any context. */
+bool host_random(uint64_t *value) MUST_CHECK;
+
 /* ---- Threads ---- */
 
 /* Makes `ctx` start `entry(arg)` on the stack that ends at `stack_top` with interrupts masked. */

@@ -42,6 +42,7 @@ enum lock_rank {
     RANK_RUN_QUEUE,  /* a CPU's run queue */
     RANK_IRQ,        /* host interrupt tables */
     RANK_IRQ_CHIP,   /* registers of the host interrupt controller */
+    RANK_RANDOM,     /* the random number generator */
     RANK_LOG,        /* the log ring */
     RANK_CONSOLE,    /* a console device's registers */
 };

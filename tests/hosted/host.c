@@ -379,3 +379,11 @@ uint64_t hosted_random(uint64_t *state)
     *state ^= *state >> 27;
     return *state * 0x2545f4914f6cdd1dULL;
 }
+
+bool host_random(uint64_t *value)
+{
+    static uint64_t state = 1;
+
+    *value = hosted_random(&state);
+    return true;
+}
