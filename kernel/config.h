@@ -103,6 +103,7 @@ struct config_vm {
     const char *cmdline;         /* never NULL */
     bool autostart;
     uint64_t interrupts;          /* enum config_interrupts: of riscv64 guests */
+    uint64_t cpu;                 /* of x86_64 guests: 0 as the host, 1 portable */
     bool debug_exit;              /* of x86_64 guests */
     struct config_list disk, net; /* as written; what they name follows */
     unsigned disk_count, net_count;

@@ -52,6 +52,10 @@ static enum err x86_machine_create(struct vm *vm)
     if (!m)
         return ERR_NO_MEMORY;
     vm->machine = m;
+    if (vm->config->cpu == X86_CPU_PORTABLE && !x86_cpuid_can_be_portable()) {
+        vm_fail(vm, "this CPU is below x86-64-v3, which cpu = portable promises: use cpu = host");
+        return ERR_UNSUPPORTED;
+    }
     m->tsc_hz = host_counter_hz();
     m->kvmclock = heap_zalloc_array(vm->config->cpus, sizeof(*m->kvmclock));
     m->code = heap_zalloc_array(vm->config->cpus, sizeof(*m->code));

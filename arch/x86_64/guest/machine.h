@@ -91,6 +91,10 @@ enum err x86_load(struct vm *vm);
 /* Power-on state (SDM vol. 3, table 10-1); RIP and CS at the reset vector. */
 void x86_reset_state(struct vcpu *v);
 
+/* vm->config->cpu */
+enum x86_cpu { X86_CPU_HOST, X86_CPU_PORTABLE };
+/* Has this host all that portable guests are shown? */
+bool x86_cpuid_can_be_portable(void);
 /* CPUID as the guest sees it. */
 struct x86_cpuid {
     uint32_t eax, ebx, ecx, edx;

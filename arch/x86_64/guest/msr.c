@@ -130,6 +130,7 @@ static bool msr_constant(uint32_t msr, uint64_t *value)
     case MSR_MCG_CAP:
     case MSR_MCG_STATUS:
     case MSR_AMD_SYSCFG:
+    case MSR_AMD_NB_CFG:
     case MSR_TSC_ADJUST:
         *value = 0;
         return true;

@@ -31,6 +31,7 @@
 #define MSR_TSC_AUX         0xc0000103
 #define MSR_AMD_SYSCFG      0xc0010010
 #define MSR_AMD_HWCR        0xc0010015
+#define MSR_AMD_NB_CFG      0xc001001f
 #define MSR_AMD_DE_CFG      0xc0011029
 #define MSR_KVM_WALL_CLOCK  0x4b564d00
 #define MSR_KVM_SYSTEM_TIME 0x4b564d01
