@@ -55,6 +55,7 @@
 #define SIGNATURE_AMD      0x00800f12u /* family 17h, model 1 */
 #define SIGNATURE_INTEL    0x000306c3u /* family 6, model 60 */
 #define ADDRESSES_PORTABLE 0x3028u     /* 40 bits physical, 48 linear */
+#define LINEAR_48          0x3000u     /* without LA57 */
 #define ADDRESS_BITS(a)    ((a)&0xff)
 
 #define INVARIANT_TSC BIT(8)
@@ -318,8 +319,9 @@ static struct x86_cpuid leaf_extended(struct vcpu *v, uint32_t leaf, uint32_t su
     case 7:
         return (struct x86_cpuid){0, 0, 0, (uint32_t)INVARIANT_TSC};
     case 8:
-        return (struct x86_cpuid){is_portable(v->vm) ? ADDRESSES_PORTABLE : r.eax & 0xffff, 0,
-                                  vendor_is_amd() ? core_bits(cpus) << 12 | (cpus - 1) : 0, 0};
+        return (struct x86_cpuid){is_portable(v->vm) ? ADDRESSES_PORTABLE
+                                                     : LINEAR_48 | ADDRESS_BITS(r.eax),
+                                  0, vendor_is_amd() ? core_bits(cpus) << 12 | (cpus - 1) : 0, 0};
     case 0x1d:
         return vendor_is_amd() ? leaf_cache(v, leaf, subleaf) : (struct x86_cpuid){0};
     case 0x1e:
