@@ -206,10 +206,10 @@ static void vcpu_loop(struct vcpu *v)
     v->irq_news = true;
     for (;;) {
         host_irq_disable();
-        __atomic_store_n(&v->mode, VCPU_IN_GUEST, __ATOMIC_SEQ_CST);
+        WRITE_ONCE(v->mode, VCPU_IN_GUEST);
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
         cpu = this_cpu();
-        if (unlikely(__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) || cpu->need_resched ||
-                     !__atomic_load_n(&v->running, __ATOMIC_ACQUIRE))) {
+        if (unlikely(READ_ONCE(v->requests) || cpu->need_resched || !READ_ONCE(v->running))) {
             enum attention attention = vcpu_attend(v);
 
             if (attention == ATTEND_LEAVE)

@@ -58,8 +58,10 @@ static enum err map_block(struct second_stage *s, const struct guest_block *b, g
 
     if (!page_table_lookup(&s->pt, gpa.v, &entry))
         return page_table_map(&s->pt, b->gpa.v, b->hpa, b->size, GUEST_RAM);
-    if (entry.attrs & access)
-        return ERR_OK; /* another vCPU mapped it meanwhile */
+    if (entry.attrs & access) { /* another vCPU mapped it meanwhile */
+        s->pt.format->publish(&s->pt, ALIGN_DOWN(gpa.v, PAGE_SIZE), PAGE_SIZE);
+        return ERR_OK;
+    }
     return page_table_protect(&s->pt, ALIGN_DOWN(gpa.v, entry.size), entry.size, GUEST_RAM);
 }
 

@@ -122,20 +122,18 @@ static bool timer_due(const struct vcpu *v)
 
 /* For engines without a guest timer: STIP by comparison, and a host timer for the moment when it
  * will change. */
-static void update_timer(struct vcpu *v)
+static uint64_t timer_line(struct vcpu *v)
 {
     struct riscv_state *s = riscv_state(v);
     struct riscv_hart *hart = riscv_hart(v);
 
-    if (timer_due(v)) {
-        s->lines |= RISCV_SIP_STIP;
-        return;
-    }
-    s->lines &= ~RISCV_SIP_STIP;
+    if (timer_due(v))
+        return RISCV_SIP_STIP;
     if (hart->timer_set != s->stimecmp) {
         hart->timer_set = s->stimecmp;
         guest_timer_set(&hart->timer, guest_clock_from_counter(&v->vm->clock, s->stimecmp));
     }
+    return 0;
 }
 
 void riscv_hart_notify(struct vcpu *target, const struct vcpu *by)
@@ -167,27 +165,42 @@ static void resume(struct vcpu *v, struct riscv_state *s, struct riscv_hart *har
     s->sstatus &= ~RISCV_SSTATUS_SIE;
 }
 
+static uint64_t lines_of(struct vcpu *v, uint64_t old)
+{
+    uint64_t lines = old & RISCV_SIP_STIP;
+
+    if (external_pending(v)) {
+        v->stats.injected += !(old & RISCV_SIP_SEIP);
+        lines |= RISCV_SIP_SEIP;
+    }
+    if (riscv_hart(v)->software_timer) {
+        lines = (lines & ~RISCV_SIP_STIP) | timer_line(v);
+        v->irq_news = true;
+    }
+    return lines;
+}
+
 static void before_run(struct vcpu *v)
 {
     struct riscv_state *s = riscv_state(v);
     struct riscv_hart *hart = riscv_hart(v);
+    uint64_t lines;
 
-    if (hart->hart_state == RISCV_HART_SUSPENDED)
+    if (unlikely(hart->hart_state == RISCV_HART_SUSPENDED))
         resume(v, s, hart);
-    if (__atomic_exchange_n(&hart->ipi, 0, __ATOMIC_SEQ_CST)) {
+    if (__atomic_load_n(&hart->ipi, __ATOMIC_RELAXED) &&
+        __atomic_exchange_n(&hart->ipi, 0, __ATOMIC_SEQ_CST)) {
         s->raise |= RISCV_SIP_SSIP;
+        v->reg_dirty |= RISCV_LINES;
         v->stats.injected++;
     }
-    if (external_pending(v)) {
-        v->stats.injected += !(s->lines & RISCV_SIP_SEIP);
-        s->lines |= RISCV_SIP_SEIP;
-    } else {
-        s->lines &= ~RISCV_SIP_SEIP;
+    lines = lines_of(v, s->lines);
+    if (lines != s->lines) {
+        s->lines = lines;
+        v->reg_dirty |= RISCV_LINES;
     }
-    if (hart->software_timer) {
-        update_timer(v);
-        v->irq_news = true;
-    }
+    if (__atomic_load_n(&hart->fences, __ATOMIC_RELAXED))
+        v->reg_dirty |= RISCV_FENCES;
 }
 
 uint64_t riscv_pending(const struct vcpu *v)

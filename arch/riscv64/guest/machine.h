@@ -175,7 +175,28 @@ extern const struct state_table riscv_imsic_state;
 enum err riscv_rtc_create(struct vm *vm) MUST_CHECK;
 
 /* sbi.c */
-enum exit_action riscv_sbi_call(struct vcpu *v);
+struct riscv_sbi_extension {
+    uint64_t id;
+    enum exit_action (*call)(struct vcpu *v, struct riscv_state *s, uint64_t function);
+};
+#define RISCV_SBI_SLOTS    16
+#define RISCV_SBI_SLOT(id) ((id) % RISCV_SBI_SLOTS)
+extern const struct riscv_sbi_extension riscv_sbi_extensions[RISCV_SBI_SLOTS];
+enum exit_action riscv_sbi_unknown(struct riscv_state *s);
+
+/* An ecall (SBI 2.0, chapter 3): a7 names the extension, a6 its function. */
+static inline enum exit_action riscv_sbi_call(struct vcpu *v)
+{
+    struct riscv_state *s = riscv_state(v);
+    uint64_t id = s->x[RISCV_A7];
+    const struct riscv_sbi_extension *e = &riscv_sbi_extensions[RISCV_SBI_SLOT(id)];
+
+    s->pc += 4;                /* ecall has no compressed form */
+    if (unlikely(e->id != id)) /* the slot of 0 is not empty */
+        return riscv_sbi_unknown(s);
+    return e->call(v, s, s->x[RISCV_A6]);
+}
+
 /* For the engine, before an entry: what fences are asked for; their ranges are copied when the
  * result has RISCV_FENCE_PAGES. */
 uint32_t riscv_fences_take(struct riscv_hart *hart,

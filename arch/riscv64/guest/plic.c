@@ -88,38 +88,48 @@ static void complete(struct riscv_plic *p, const struct plic_context *c, uint64_
         p->claimed[source / 32] &= ~(1u << source % 32);
 }
 
+/* Claiming is the one read that changes something. */
+static uint64_t read_claim(struct riscv_plic *p, struct plic_context *c, const struct vcpu *v)
+{
+    uint64_t flags = spin_lock_irq(&p->lock);
+    uint32_t source = claim(p, c);
+
+    update(p, v);
+    spin_unlock_irq(&p->lock, flags);
+    return source;
+}
+
 static uint64_t read_context(struct riscv_plic *p, uint64_t offset, const struct vcpu *v)
 {
     uint64_t index = offset / PLIC_CONTEXT_STRIDE, reg = offset % PLIC_CONTEXT_STRIDE;
-    uint64_t value = 0;
 
     if (index >= p->contexts)
         return 0;
     if (reg == 0)
-        return p->context[index].threshold;
-    if (reg == PLIC_CLAIM) {
-        value = claim(p, &p->context[index]);
-        update(p, v);
-    }
-    return value;
+        return READ_ONCE(p->context[index].threshold);
+    return reg == PLIC_CLAIM ? read_claim(p, &p->context[index], v) : 0;
 }
 
-static uint64_t read_locked(struct riscv_plic *p, uint64_t offset, const struct vcpu *v)
+static uint64_t plic_read(struct device *d, struct vcpu *v, unsigned region, uint64_t offset,
+                          unsigned size)
 {
+    struct riscv_plic *p = container_of(d, struct riscv_plic, device);
+
+    (void)region;
+    (void)size;
+    if (offset >= PLIC_CONTEXT)
+        return read_context(p, offset - PLIC_CONTEXT, v);
     if (offset < PLIC_PENDING)
-        return offset / 4 < RISCV_PINS ? p->priority[offset / 4] : 0;
+        return offset / 4 < RISCV_PINS ? READ_ONCE(p->priority[offset / 4]) : 0;
     if (offset < PLIC_ENABLE) {
         uint64_t w = (offset - PLIC_PENDING) / 4;
 
-        return w < PLIC_WORDS ? p->level[w] & ~p->claimed[w] : 0;
+        return w < PLIC_WORDS ? READ_ONCE(p->level[w]) & ~READ_ONCE(p->claimed[w]) : 0;
     }
-    if (offset < PLIC_CONTEXT) {
-        uint64_t index = (offset - PLIC_ENABLE) / PLIC_ENABLE_STRIDE;
-        uint64_t w = (offset - PLIC_ENABLE) % PLIC_ENABLE_STRIDE / 4;
+    uint64_t index = (offset - PLIC_ENABLE) / PLIC_ENABLE_STRIDE;
+    uint64_t w = (offset - PLIC_ENABLE) % PLIC_ENABLE_STRIDE / 4;
 
-        return index < p->contexts && w < PLIC_WORDS ? p->context[index].enable[w] : 0;
-    }
-    return read_context(p, offset - PLIC_CONTEXT, v);
+    return index < p->contexts && w < PLIC_WORDS ? READ_ONCE(p->context[index].enable[w]) : 0;
 }
 
 static void write_locked(struct riscv_plic *p, uint64_t offset, uint32_t value)
@@ -142,19 +152,6 @@ static void write_locked(struct riscv_plic *p, uint64_t offset, uint32_t value)
         else if (index < p->contexts && reg == PLIC_CLAIM)
             complete(p, &p->context[index], value);
     }
-}
-
-static uint64_t plic_read(struct device *d, struct vcpu *v, unsigned region, uint64_t offset,
-                          unsigned size)
-{
-    struct riscv_plic *p = container_of(d, struct riscv_plic, device);
-    uint64_t flags = spin_lock_irq(&p->lock);
-    uint64_t value = read_locked(p, offset, v);
-
-    (void)region;
-    (void)size;
-    spin_unlock_irq(&p->lock, flags);
-    return value;
 }
 
 static void plic_write(struct device *d, struct vcpu *v, unsigned region, uint64_t offset,

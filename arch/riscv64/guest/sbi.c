@@ -54,29 +54,24 @@ static bool extension_exists(uint64_t id);
 
 /* ---- Base (chapter 4) ---- */
 
-static enum exit_action call_base(struct riscv_state *s, uint64_t function)
+#define BASE_PROBE_EXTENSION 3
+
+static enum exit_action call_base(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
-    switch (function) {
-    case 0:
-        return done_value(s, SBI_SUCCESS, SBI_SPEC_VERSION);
-    case 1:
-        return done_value(s, SBI_SUCCESS, SBI_IMPL_ID);
-    case 2:
-        return done_value(s, SBI_SUCCESS, SBI_IMPL_VERSION);
-    case 3:
-        return done_value(s, SBI_SUCCESS, extension_exists(s->x[RISCV_A0]));
-    case 4: /* mvendorid, marchid, mimpid: none */
-    case 5:
-    case 6:
-        return done(s, SBI_SUCCESS);
-    default:
+    /* The last three: mvendorid, marchid, mimpid, of which there are none. */
+    static const uint64_t values[] = {SBI_SPEC_VERSION, SBI_IMPL_ID, SBI_IMPL_VERSION, 0, 0, 0, 0};
+
+    (void)v;
+    if (unlikely(function >= ARRAY_SIZE(values)))
         return done(s, SBI_NOT_SUPPORTED);
-    }
+    if (function == BASE_PROBE_EXTENSION)
+        return done_value(s, SBI_SUCCESS, extension_exists(s->x[RISCV_A0]));
+    return done_value(s, SBI_SUCCESS, values[function]);
 }
 
 /* ---- Timer (chapter 6) ---- */
 
-static NOINLINE enum exit_action call_time(struct vcpu *v, struct riscv_state *s, uint64_t function)
+static enum exit_action call_time(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
     if (function != 0)
         return done(s, SBI_NOT_SUPPORTED);
@@ -114,7 +109,7 @@ static void send_ipi(struct vcpu *target, void *by)
     riscv_hart_notify(target, by);
 }
 
-static NOINLINE enum exit_action call_ipi(struct vcpu *v, struct riscv_state *s, uint64_t function)
+static enum exit_action call_ipi(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
     if (function != 0)
         return done(s, SBI_NOT_SUPPORTED);
@@ -124,7 +119,8 @@ static NOINLINE enum exit_action call_ipi(struct vcpu *v, struct riscv_state *s,
 /* ---- Remote fences (chapter 8) ---- */
 
 struct fence_request {
-    uint32_t kind; /* enum riscv_fence */
+    struct vcpu *by; /* who asks */
+    uint32_t kind;   /* enum riscv_fence */
     struct riscv_fence_range range;
 };
 
@@ -150,8 +146,7 @@ static void fence_ask(struct vcpu *target, void *arg)
     if (kind == RISCV_FENCE_PAGES && !fence_add_range(hart, &f->range))
         kind = RISCV_FENCE_VMA;
     __atomic_fetch_or(&hart->fences, kind, __ATOMIC_SEQ_CST);
-    if (target != vcpu_current())
-        vcpu_request(target, VCPU_REQUEST_IRQ);
+    riscv_hart_notify(target, f->by);
 }
 
 /* The fence is done when the hart has taken the request, or is outside and will take it before it
@@ -197,8 +192,7 @@ static struct fence_request fence_vma(const struct riscv_state *s, uint64_t asid
     return f;
 }
 
-static NOINLINE enum exit_action call_rfence(struct vcpu *v, struct riscv_state *s,
-                                             uint64_t function)
+static enum exit_action call_rfence(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
     struct fence_request f;
     enum sbi_error error;
@@ -216,6 +210,7 @@ static NOINLINE enum exit_action call_rfence(struct vcpu *v, struct riscv_state 
     default: /* the hfence forms: guests have no H extension */
         return done(s, SBI_NOT_SUPPORTED);
     }
+    f.by = v;
     error = for_each_hart(v, fence_ask, &f);
     if (error == SBI_SUCCESS)
         (void)for_each_hart(v, fence_wait, NULL);
@@ -277,7 +272,7 @@ static enum exit_action hart_suspend(struct vcpu *v, struct riscv_state *s)
     return riscv_idle(v);
 }
 
-static NOINLINE enum exit_action call_hsm(struct vcpu *v, struct riscv_state *s, uint64_t function)
+static enum exit_action call_hsm(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
     switch (function) {
     case 0:
@@ -299,8 +294,9 @@ static NOINLINE enum exit_action call_hsm(struct vcpu *v, struct riscv_state *s,
 
 /* ---- System reset (chapter 10) ---- */
 
-static NOINLINE enum exit_action call_srst(struct riscv_state *s, uint64_t function)
+static enum exit_action call_srst(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
+    (void)v;
     if (function != 0)
         return done(s, SBI_NOT_SUPPORTED);
     if ((uint32_t)s->x[RISCV_A0] == 0)
@@ -342,7 +338,7 @@ static enum exit_action dbcn_read(struct vcpu *v, struct riscv_state *s)
 }
 
 /* A partial write is allowed: the guest calls again for the rest. */
-static NOINLINE enum exit_action call_dbcn(struct vcpu *v, struct riscv_state *s, uint64_t function)
+static enum exit_action call_dbcn(struct vcpu *v, struct riscv_state *s, uint64_t function)
 {
     if (function < 2 && s->x[RISCV_A2] != 0)
         return done(s, SBI_INVALID_PARAM);
@@ -361,40 +357,25 @@ static NOINLINE enum exit_action call_dbcn(struct vcpu *v, struct riscv_state *s
 
 /* ---- Dispatch ---- */
 
-static NOINLINE bool extension_exists(uint64_t id)
-{
-    static const uint64_t ids[] = {SBI_EXT_BASE, SBI_EXT_TIME, SBI_EXT_IPI, SBI_EXT_RFENCE,
-                                   SBI_EXT_HSM,  SBI_EXT_SRST, SBI_EXT_DBCN};
+/* The low four bits of the ids differ. */
+const struct riscv_sbi_extension riscv_sbi_extensions[RISCV_SBI_SLOTS] = {
+    [RISCV_SBI_SLOT(SBI_EXT_BASE)] = {SBI_EXT_BASE, call_base},
+    [RISCV_SBI_SLOT(SBI_EXT_TIME)] = {SBI_EXT_TIME, call_time},
+    [RISCV_SBI_SLOT(SBI_EXT_IPI)] = {SBI_EXT_IPI, call_ipi},
+    [RISCV_SBI_SLOT(SBI_EXT_RFENCE)] = {SBI_EXT_RFENCE, call_rfence},
+    [RISCV_SBI_SLOT(SBI_EXT_HSM)] = {SBI_EXT_HSM, call_hsm},
+    [RISCV_SBI_SLOT(SBI_EXT_SRST)] = {SBI_EXT_SRST, call_srst},
+    [RISCV_SBI_SLOT(SBI_EXT_DBCN)] = {SBI_EXT_DBCN, call_dbcn},
+};
 
-    for (unsigned i = 0; i < ARRAY_SIZE(ids); i++)
-        if (ids[i] == id)
-            return true;
-    return false;
+static bool extension_exists(uint64_t id)
+{
+    const struct riscv_sbi_extension *e = &riscv_sbi_extensions[RISCV_SBI_SLOT(id)];
+
+    return e->call && e->id == id;
 }
 
-/* a7: extension, a6: function. */
-enum exit_action riscv_sbi_call(struct vcpu *v)
+enum exit_action riscv_sbi_unknown(struct riscv_state *s)
 {
-    struct riscv_state *s = riscv_state(v);
-    uint64_t function = s->x[RISCV_A6];
-
-    s->pc += 4; /* ecall has no compressed form */
-    switch (s->x[RISCV_A7]) {
-    case SBI_EXT_BASE:
-        return call_base(s, function);
-    case SBI_EXT_IPI:
-        return call_ipi(v, s, function);
-    case SBI_EXT_TIME:
-        return call_time(v, s, function);
-    case SBI_EXT_RFENCE:
-        return call_rfence(v, s, function);
-    case SBI_EXT_HSM:
-        return call_hsm(v, s, function);
-    case SBI_EXT_SRST:
-        return call_srst(s, function);
-    case SBI_EXT_DBCN:
-        return call_dbcn(v, s, function);
-    default:
-        return done(s, SBI_NOT_SUPPORTED);
-    }
+    return done(s, SBI_NOT_SUPPORTED);
 }

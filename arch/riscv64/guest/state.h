@@ -22,6 +22,8 @@ enum riscv_group {
     RISCV_FP = 1u << 3,     /* f[], fcsr */
     RISCV_VECTOR = 1u << 4, /* v[] .. vlenb */
     RISCV_AIA = 1u << 5,    /* siselect */
+    RISCV_LINES = 1u << 6,  /* dirty: lines and raise have news for the engine */
+    RISCV_FENCES = 1u << 7, /* dirty: fences are asked for (riscv_fences_take()) */
 };
 
 enum riscv_prv { RISCV_PRV_U = 0, RISCV_PRV_S = 1 };

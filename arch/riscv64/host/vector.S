@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The trap vector of the hypervisor itself (guests' traps have their own in hext/). Bit 14 of the stack pointer is 1 while it
+ * The trap vector. While a guest runs, sscratch holds its struct riscv_state, and hext/world.S goes on; else it is 0. Bit 14 of the stack pointer is 1 while it
  * is inside a stack (kernel/thread.h): otherwise the CPU's emergency stack takes over, and the report says that the stack
  * overflowed.
  */
@@ -55,12 +55,14 @@
     .type trap_vector, @function
     .balign 4
 trap_vector:
-    csrw    sscratch, t0
+    csrrw   a0, sscratch, a0
+    bnez    a0, hext_exit           /* 0 unless a guest runs */
+    csrrw   a0, sscratch, t0
     addi    t0, sp, -TRAP_FRAME_SIZE
     srli    t0, t0, 14
     andi    t0, t0, 1
     beqz    t0, stack_overflow
-    csrr    t0, sscratch
+    csrrw   t0, sscratch, zero
     addi    sp, sp, -TRAP_FRAME_SIZE
     SAVE_REGISTERS
     addi    t0, sp, TRAP_FRAME_SIZE
@@ -106,7 +108,7 @@ trap_vector:
     sret
 
 stack_overflow:
-    csrr    t0, sscratch
+    csrrw   t0, sscratch, zero
     sd      sp, CPU_OVERFLOW_SP(tp)
     ld      sp, CPU_EMERGENCY_TOP(tp)
     addi    sp, sp, -TRAP_FRAME_SIZE

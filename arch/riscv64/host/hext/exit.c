@@ -40,8 +40,7 @@ static uint32_t fetch_instruction(uint64_t pc)
     return high << 16 | low;
 }
 
-static void exit_memory(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause,
-                        struct hext_vcpu *h)
+static void exit_memory(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause)
 {
     uint64_t htinst = csr_read(CSR_HTINST), stval = csr_read(stval);
 
@@ -55,8 +54,6 @@ static void exit_memory(struct vm_exit *exit, const struct riscv_state *s, uint6
     exit->memory.access = cause == CAUSE_FETCH_GUEST  ? PT_EXEC
                           : cause == CAUSE_LOAD_GUEST ? PT_READ
                                                       : PT_WRITE;
-    h->retry_pc = s->pc;
-    h->retry_gpa = exit->memory.gpa;
     if (htinst == HTINST_PSEUDO_READ || htinst == HTINST_PSEUDO_WRITE) {
         exit->memory.access = htinst == HTINST_PSEUDO_READ ? PT_READ : PT_WRITE;
         return;
@@ -80,14 +77,13 @@ static void exit_memory(struct vm_exit *exit, const struct riscv_state *s, uint6
     exit->memory.instruction = fetch_instruction(s->pc);
 }
 
-void hext_exit_synchronous(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause,
-                           struct hext_vcpu *h)
+void hext_exit_synchronous(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause)
 {
     switch (cause) {
     case CAUSE_FETCH_GUEST:
     case CAUSE_LOAD_GUEST:
     case CAUSE_STORE_GUEST:
-        exit_memory(exit, s, cause, h);
+        exit_memory(exit, s, cause);
         break;
     case CAUSE_ECALL_VS:
         exit->kind = EXIT_HYPERCALL;

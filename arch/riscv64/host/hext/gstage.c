@@ -80,13 +80,14 @@ static void gpte_flush(struct page_table *pt, uint64_t gpa, uint64_t size)
         sbi_call(SBI_EXT_RFENCE, SBI_RFENCE_GVMA, 0, SBI_ALL_HARTS, gpa, size);
 }
 
-/* Invalid entries that were cached are fenced when the access faults again (hext.c). */
+/* The hart whose guest faulted may have cached the invalid entry (12.2.1): it is told here, others
+ * when they fault in turn. */
 static void gpte_publish(struct page_table *pt, uint64_t gpa, uint64_t size)
 {
     (void)pt;
-    (void)gpa;
     (void)size;
     host_barrier_write();
+    gstage_fence_gpa(GPA(gpa));
 }
 
 #define GSTAGE_FORMAT(name_, levels_, bits_)                                                  \

@@ -19,10 +19,10 @@
      BIT(CAUSE_BREAKPOINT) | BIT(CAUSE_LOAD_MISALIGNED) | BIT(CAUSE_LOAD_ACCESS) | \
      BIT(CAUSE_STORE_MISALIGNED) | BIT(CAUSE_STORE_ACCESS) | BIT(CAUSE_ECALL_U) |  \
      BIT(CAUSE_FETCH_PAGE) | BIT(CAUSE_LOAD_PAGE) | BIT(CAUSE_STORE_PAGE))
-#define HIDELEG        (BIT(IRQ_VS_SOFT) | BIT(IRQ_VS_TIMER) | BIT(IRQ_VS_EXT))
-#define HCOUNTEREN_ALL 7UL /* cycle, time, instret */
-#define HVIP_SHIFT     1   /* sip's bits are hvip's, one place lower */
-#define NO_PC          (~0UL)
+#define HIDELEG            (BIT(IRQ_VS_SOFT) | BIT(IRQ_VS_TIMER) | BIT(IRQ_VS_EXT))
+#define HCOUNTEREN_ALL     7UL /* cycle, time, instret */
+#define RISCV_ALWAYS_VALID (RISCV_GPR | RISCV_LINES | RISCV_FENCES)
+#define HVIP_SHIFT         1 /* sip's bits are hvip's, one place lower */
 
 /* How the guest ISA string is made: base letters, then each extension that needs nothing of the
  * hypervisor and the host has. */
@@ -172,7 +172,6 @@ static enum err hext_vcpu_init(struct vcpu *v)
         return ERR_NO_MEMORY;
     h->hstatus = HSTATUS_SPV | HSTATUS_VTW | HSTATUS_VSXL_64;
     h->sstatus = SSTATUS_UXL_64;
-    h->retry_pc = NO_PC;
     riscv_state(v)->vlenb = hext.vlenb;
     v->engine_data = h;
     return ERR_OK;
@@ -225,6 +224,7 @@ static void read_csrs(struct riscv_state *s)
     s->sip = csr_read(CSR_HVIP) >> HVIP_SHIFT & RISCV_SIP_SSIP;
 }
 
+_Static_assert(SSTATUS_SPP_SHIFT == HSTATUS_SPVP_SHIFT, "prv is shifted once for both");
 _Static_assert(offsetof(struct riscv_state, fcsr) - offsetof(struct riscv_state, f) ==
                    offsetof(struct riscv_fp_state, fcsr),
                "f[] and fcsr lie as in struct riscv_fp_state");
@@ -277,7 +277,6 @@ static void write_dirty(struct vcpu *v, struct riscv_state *s, struct hext_vcpu 
         write_vector(s);
         h->sstatus = (h->sstatus & ~SSTATUS_VS_MASK) | SSTATUS_VS_CLEAN;
     }
-    v->reg_dirty = 0;
 }
 
 static void hext_fetch(struct vcpu *v, uint64_t groups)
@@ -369,66 +368,59 @@ static void write_lines(struct riscv_state *s, struct hext_vcpu *h)
     s->raise = 0;
 }
 
-static bool retries(const struct riscv_state *s, const struct hext_vcpu *h)
+/* What is rarely to be done before an entry; false: it cannot be. */
+static NOINLINE bool prepare(struct vcpu *v, struct vm_exit *exit)
 {
-    return h->retry_pc == s->pc;
-}
+    struct riscv_state *s = riscv_state(v);
+    struct hext_vcpu *h = hext_vcpu(v);
 
-/* What is rarely to be done before an entry. */
-static NOINLINE void prepare(struct vcpu *v, struct riscv_state *s, struct hext_vcpu *h)
-{
-    if (v->reg_dirty)
-        write_dirty(v, s, h);
-    if (s->lines != h->lines || s->raise)
+    if (v->reg_dirty & RISCV_LINES)
         write_lines(s, h);
-    if (__atomic_load_n(&riscv_hart(v)->fences, __ATOMIC_RELAXED))
+    if (v->reg_dirty & RISCV_FENCES)
         take_fences(riscv_hart(v));
-    if (retries(s, h)) { /* a cached invalid entry must go (12.2.1) */
-        gstage_fence_gpa(h->retry_gpa);
-        h->retry_pc = NO_PC;
-    }
-}
-
-/* The hardware keeps what it had when it cannot take a value (WARL), so the guest would run on
- * other tables. */
-static NOINLINE void entry_refused(struct vm_exit *exit, struct vcpu *v)
-{
+    if (v->reg_dirty & ~(uint64_t)(RISCV_LINES | RISCV_FENCES))
+        write_dirty(v, s, h);
+    v->reg_dirty = 0;
+    if (likely(!h->refused))
+        return true;
+    /* The hardware keeps what it had when it cannot take a value (WARL), so the guest would run on
+     * other tables. */
     exit->kind = EXIT_ENTRY_FAILED;
     exit->fatal.text = "the CPU refused hgatp (mode, VMID or address of the second stage's tables)";
     exit->fatal.code = csr_read(CSR_HGATP);
-    v->reg_valid = UINT64_MAX;
+    return false;
 }
 
 static void hext_run(struct vcpu *v, struct vm_exit *exit)
 {
-    struct riscv_state *s = riscv_state(v);
-    struct hext_vcpu *h = hext_vcpu(v);
-    uint64_t cause, sstatus;
+    struct riscv_state *s;
+    struct hext_vcpu *h;
+    struct hext_pair pair;
+    uint64_t prv, sstatus, cause;
 
-    if (unlikely(v->reg_dirty | s->raise | (s->lines ^ h->lines) | riscv_hart(v)->fences) ||
-        unlikely(retries(s, h)))
-        prepare(v, s, h);
-    if (unlikely(h->refused)) {
-        entry_refused(exit, v);
+    if (unlikely(v->reg_dirty) && !prepare(v, exit))
         return;
-    }
-    csr_write(CSR_HSTATUS, h->hstatus | s->prv << HSTATUS_SPVP_SHIFT);
-    csr_write(sstatus, (h->sstatus & ~SSTATUS_SPP) | s->prv << SSTATUS_SPP_SHIFT);
-    hext_enter(s);
+    s = riscv_state(v);
+    h = hext_vcpu(v);
+    prv = s->prv << HSTATUS_SPVP_SHIFT;
+    csr_write(CSR_HSTATUS, h->hstatus | prv);
+    csr_write(sstatus, h->sstatus | prv);
+    pair = hext_enter(s, v, exit); /* kept there: no registers need saving here */
+    v = pair.v;
+    exit = pair.exit;
     sstatus = csr_read(sstatus);
     cause = csr_read(scause);
-    h->sstatus = sstatus;
+    s = riscv_state(v);
+    h = hext_vcpu(v);
+    v->reg_valid = RISCV_ALWAYS_VALID;
+    h->sstatus = sstatus & ~SSTATUS_SPP;
     s->prv = sstatus >> SSTATUS_SPP_SHIFT & 1;
-    v->reg_valid = RISCV_GPR;
-    if (likely(cause == CAUSE_ECALL_VS)) {
+    if (likely(cause == CAUSE_ECALL_VS))
         exit->kind = EXIT_HYPERCALL;
-        exit->hypercall.number = 0;
-        exit->hypercall.smc = false;
-    } else if (cause & SCAUSE_INTERRUPT) {
+    else if (cause & SCAUSE_INTERRUPT)
         exit->kind = EXIT_INTERRUPT;
-    } else {
-        hext_exit_synchronous(exit, s, cause, h);
-    }
+    else
+        hext_exit_synchronous(exit, s, cause);
 }
 
 TABLE_ENTRY(engines, struct engine, engine_hext) = {

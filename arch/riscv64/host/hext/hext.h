@@ -8,7 +8,12 @@
 #include "arch/riscv64/host/isa.h"
 
 /* world.S */
-void hext_enter(struct riscv_state *state);
+struct hext_pair {
+    struct vcpu *v;
+    struct vm_exit *exit;
+};
+/* Returns its last two arguments after the guest's trap. */
+struct hext_pair hext_enter(struct riscv_state *state, struct vcpu *v, struct vm_exit *exit);
 
 /* vector.S: 32 registers of vlenb bytes; sstatus.VS must be on. */
 void vector_save(void *to, uint64_t vlenb);
@@ -38,9 +43,7 @@ void gstage_fence_vs_page(uint64_t va, uint64_t asid);
 void gstage_fence_gpa(gpa_t gpa);
 
 /* exit.c: from the trap's registers to an exit. */
-struct hext_vcpu;
-void hext_exit_synchronous(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause,
-                           struct hext_vcpu *h);
+void hext_exit_synchronous(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause);
 
 struct hext_vm {
     uint64_t hgatp; /* without VMID */
@@ -51,8 +54,6 @@ struct hext_vcpu {
     uint64_t hstatus; /* at each entry, SPVP excepted */
     uint64_t sstatus; /* as the last exit left it: FS and VS tell whether the registers are dirty */
     uint64_t lines;   /* the part of hvip that the machine drives, as the hardware has it */
-    uint64_t retry_pc; /* pc of the last guest page fault */
-    gpa_t retry_gpa;
     struct gstage_vmid vmid;
     bool refused;             /* hgatp did not take what it was given */
     bool break_hgatp;         /* debug builds: give it a mode that does not exist */
