@@ -120,6 +120,12 @@ static bool timer_due(const struct vcpu *v)
     return riscv_time(v->vm) >= riscv_state(v)->stimecmp;
 }
 
+/* Software that wants no timer sets one beyond all time: guests' time begins at 0. */
+static bool is_never(uint64_t ticks)
+{
+    return ticks >> 63;
+}
+
 /* For engines without a guest timer: STIP by comparison, and a host timer for the moment when it
  * will change. */
 static uint64_t timer_line(struct vcpu *v)
@@ -131,7 +137,9 @@ static uint64_t timer_line(struct vcpu *v)
         return RISCV_SIP_STIP;
     if (hart->timer_set != s->stimecmp) {
         hart->timer_set = s->stimecmp;
-        guest_timer_set(&hart->timer, guest_clock_from_counter(&v->vm->clock, s->stimecmp));
+        guest_timer_set(&hart->timer, is_never(s->stimecmp)
+                                          ? UINT64_MAX
+                                          : guest_clock_from_counter(&v->vm->clock, s->stimecmp));
     }
     return 0;
 }
@@ -222,7 +230,9 @@ static bool has_work(struct vcpu *v)
 
 static uint64_t idle_deadline(struct vcpu *v)
 {
-    return guest_clock_counter_deadline(&v->vm->clock, riscv_state(v)->stimecmp);
+    uint64_t ticks = riscv_state(v)->stimecmp;
+
+    return is_never(ticks) ? UINT64_MAX : guest_clock_counter_deadline(&v->vm->clock, ticks);
 }
 
 enum exit_action riscv_idle(struct vcpu *v)

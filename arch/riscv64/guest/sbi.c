@@ -96,10 +96,11 @@ static enum sbi_error for_each_hart(struct vcpu *v, void (*fn)(struct vcpu *targ
         return SBI_SUCCESS;
     }
     if (mask &&
-        (base >= vm->vcpu_count || 63 - (uint64_t)__builtin_clzl(mask) >= vm->vcpu_count - base))
+        (base >= vm->vcpu_count || (vm->vcpu_count - base < 64 && mask >> (vm->vcpu_count - base))))
         return SBI_INVALID_PARAM;
-    for (; mask; mask &= mask - 1)
-        fn(vm->vcpus[base + (uint64_t)__builtin_ctzl(mask)], arg);
+    for (struct vcpu **target = vm->vcpus + base; mask; mask >>= 1, target++)
+        if (mask & 1)
+            fn(*target, arg);
     return SBI_SUCCESS;
 }
 
@@ -163,9 +164,11 @@ static void fence_wait(struct vcpu *target, void *unused)
 uint32_t riscv_fences_take(struct riscv_hart *hart,
                            struct riscv_fence_range ranges[RISCV_FENCE_RANGES], unsigned *count)
 {
-    uint32_t kinds = __atomic_exchange_n(&hart->fences, 0, __ATOMIC_SEQ_CST);
+    uint32_t kinds = __atomic_load_n(&hart->fences, __ATOMIC_RELAXED);
 
     *count = 0;
+    if (kinds)
+        kinds = __atomic_exchange_n(&hart->fences, 0, __ATOMIC_SEQ_CST);
     if (kinds & RISCV_FENCE_PAGES) {
         uint64_t flags = spin_lock_irq(&hart->fence_lock);
 

@@ -374,12 +374,12 @@ static NOINLINE bool prepare(struct vcpu *v, struct vm_exit *exit)
     struct riscv_state *s = riscv_state(v);
     struct hext_vcpu *h = hext_vcpu(v);
 
-    if (v->reg_dirty & RISCV_LINES)
-        write_lines(s, h);
     if (v->reg_dirty & RISCV_FENCES)
         take_fences(riscv_hart(v));
     if (v->reg_dirty & ~(uint64_t)(RISCV_LINES | RISCV_FENCES))
         write_dirty(v, s, h);
+    if (v->reg_dirty & RISCV_LINES) /* adds to what write_csrs() wrote */
+        write_lines(s, h);
     v->reg_dirty = 0;
     if (likely(!h->refused))
         return true;
