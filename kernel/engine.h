@@ -120,6 +120,10 @@ struct engine {
     /* Drops the VM's second-stage translations on this CPU: called before the next entry after
      * VCPU_REQUEST_FLUSH. */
     void (*flush)(struct vcpu *vcpu);
+    /* Debug builds, for tests of EXIT_ENTRY_FAILED: makes the vCPU's entries illegal in way `kind`,
+     * counted from 0, and returns what is wrong with them then; NULL: there is no such way. NULL
+     * function: there is none at all. */
+    const char *(*break_entry)(struct vcpu *vcpu, unsigned kind);
 };
 TABLE_DECLARE(engines, struct engine);
 

@@ -372,6 +372,7 @@ static void x86_state_each(struct vm *vm, state_visit visit, void *arg)
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         visit(&kvmclock_state, i, &x86_machine(vm)->kvmclock[i], arg);
         visit(&lapic_state, i, vm->vcpus[i]->isa_data, arg);
+        x86_vcpu_state_visit(vm->vcpus[i], visit, arg);
     }
 }
 

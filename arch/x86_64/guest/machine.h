@@ -95,6 +95,10 @@ void x86_reset_state(struct vcpu *v);
 enum x86_cpu { X86_CPU_HOST, X86_CPU_PORTABLE };
 /* Has this host all that portable guests are shown? */
 bool x86_cpuid_can_be_portable(void);
+
+/* The canonical state as saved state. */
+void x86_vcpu_state_visit(struct vcpu *v, state_visit visit, void *arg);
+
 /* CPUID as the guest sees it. */
 struct x86_cpuid {
     uint32_t eax, ebx, ecx, edx;

@@ -55,6 +55,8 @@ void speculation_report(struct out *out)
 
     out_printf(out, "speculation: branch predictor barrier (IBPB) between guests %s\n",
                f->ibpb ? "applied" : "missing: the CPU or its microcode does not offer it");
+    out_printf(out, "speculation: return stack filling between guests applied\n");
+    out_printf(out, "speculation: SPEC_CTRL per guest not needed: guests are not offered it\n");
     if (f->amd || (caps & ARCH_CAP_MDS_NO))
         out_printf(out, "speculation: buffer clearing (VERW) not needed\n");
     else

@@ -7,7 +7,6 @@
 #define VECTOR_NMI        2
 #define VECTOR_BREAKPOINT 3
 #define VECTOR_OVERFLOW   4
-#define DR_UPPER          BITS(63, 32)
 
 static void event_set(struct vmcb *c, const struct x86_event *e)
 {
@@ -84,6 +83,8 @@ void svm_inject(struct vcpu *v)
         window_request(c);
     else if (c->intercept1 & VMCB_I1_VINTR)
         window_drop(c);
+    if (unlikely(s->nmi_masked)) /* saved state may bring it */
+        c->intercept1 |= VMCB_I1_IRET;
     if (unlikely(s->pending_nmi && !s->nmi_masked))
         nmi_retry(v);
 }
@@ -108,36 +109,6 @@ void svm_take_back(struct vcpu *v)
                                   .has_error = info & VMCB_EVENT_HAS_ERROR,
                                   .error = (uint32_t)(info >> VMCB_EVENT_ERROR_SHIFT)};
     v->reg_dirty |= X86_EVENT;
-}
-
-/* The consistency checks of VMRUN, 15.5.1: which one failed. */
-static const char *invalid_field(const struct vmcb *c)
-{
-    bool long_mode = (c->efer & EFER_LME) && (c->cr0 & X86_CR0_PG);
-    const struct {
-        bool bad;
-        const char *text;
-    } checks[] = {
-        {!(c->efer & EFER_SVME), "EFER.SVME is clear"},
-        {(c->cr0 & (CR0_CD | CR0_NW)) == CR0_NW, "CR0.NW is set without CR0.CD"},
-        {c->cr0 >> 32, "CR0 has bits above 31"},
-        {c->cr4 >> 32, "CR4 has bits above 31"},
-        {c->dr6 & DR_UPPER, "DR6 has bits above 31"},
-        {c->dr7 & DR_UPPER, "DR7 has bits above 31"},
-        {long_mode && !(c->cr4 & CR4_PAE), "long mode without CR4.PAE"},
-        {long_mode && !(c->cr0 & CR0_PE), "long mode without CR0.PE"},
-        {long_mode && (c->cs.attributes & 0x600) == 0x600, "CS has both L and D set in long mode"},
-        {!(c->intercept2 & VMCB_I2_VMRUN), "VMRUN is not intercepted"},
-        {!c->asid, "the ASID is 0"},
-        {c->cr3 & BITS(63, 52), "CR3 has bits above 51"},
-        {c->event & VMCB_EVENT_VALID, "perhaps the injected event"},
-    };
-
-    for (unsigned i = 0; i < ARRAY_SIZE(checks); i++) {
-        if (checks[i].bad)
-            return checks[i].text;
-    }
-    return "no known check explains it";
 }
 
 static void exit_isa(struct vm_exit *exit, enum x86_isa_exit reason)
@@ -220,6 +191,18 @@ static NOINLINE void exit_window(struct vcpu *v, struct vmcb *c, struct vm_exit 
     exit->kind = EXIT_IRQ_WINDOW;
 }
 
+/* A refused VMCB is as it was written, but for emulations that write back what they made of it:
+ * what was broken on purpose is broken again for the look at it. */
+static void exit_refused(struct vcpu *v, struct vmcb *c, struct vm_exit *exit)
+{
+#if DEBUG
+    svm_break_apply(svm_vcpu(v));
+#else
+    (void)v;
+#endif
+    exit_fatal(exit, EXIT_ENTRY_FAILED, svm_invalid_field(c), c->exit_code);
+}
+
 /* The less frequent half of the exits. */
 static NOINLINE void exit_decode_rare(struct vcpu *v, struct vmcb *c, struct vm_exit *exit)
 {
@@ -245,12 +228,11 @@ static NOINLINE void exit_decode_rare(struct vcpu *v, struct vmcb *c, struct vm_
     case SVM_EXIT_SHUTDOWN:
         exit_fatal(exit, EXIT_FATAL, "triple fault", c->exit_code);
         break;
-    case SVM_EXIT_INVALID:
-        exit_fatal(exit, EXIT_ENTRY_FAILED, invalid_field(c), c->exit_code);
-        break;
     default:
         if (c->exit_code >= SVM_EXIT_EXCEPTION && c->exit_code <= SVM_EXIT_EXCEPTION_LAST)
             exit_exception(v, c, exit);
+        else if (SVM_EXIT_INVALID(c->exit_code))
+            exit_refused(v, c, exit);
         else
             exit_isa(exit, X86_EXIT_UNDEFINED);
     }

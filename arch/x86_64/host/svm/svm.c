@@ -13,16 +13,17 @@
 #include "mm/heap.h"
 #include "mm/page.h"
 
-#define IO_MAP_ORDER  2 /* 12 KiB, of 16 */
-#define MSR_MAP_ORDER 1
-#define MSR_MAP_LOW   0x0000 /* bit maps of two bits an MSR: 15.11 */
-#define MSR_MAP_HIGH  0x0800 /* from 0xc0000000 */
-#define MSR_HIGH      0xc0000000u
-#define PRED_CMD_IBPB BIT(0)
-#define NPT_LIMIT     BIT(48)
-#define MXCSR_RESET   0x1f80u
-#define FCW_INIT      0x037fu
-#define FXSAVE_MXCSR  24
+#define IO_MAP_ORDER       2 /* 12 KiB, of 16 */
+#define MSR_MAP_ORDER      1
+#define MSR_MAP_LOW        0x0000 /* bit maps of two bits an MSR: 15.11 */
+#define MSR_MAP_HIGH       0x0800 /* from 0xc0000000 */
+#define MSR_HIGH           0xc0000000u
+#define PRED_CMD_IBPB      BIT(0)
+#define NPT_LIMIT          BIT(48)
+#define RETURN_STACK_CALLS 32 /* entries of the deepest return stacks */
+#define MXCSR_RESET        0x1f80u
+#define FCW_INIT           0x037fu
+#define FXSAVE_MXCSR       24
 #define ALWAYS_VALID \
     (X86_GPR | X86_RIP | X86_EVENT | X86_TSC) /* fetched at each exit, or kept in memory */
 
@@ -112,14 +113,25 @@ static enum err svm_cpu_enable(void)
     return ERR_OK;
 }
 
+static void report_line(struct out *out, const char *what, bool there, const char *yes,
+                        const char *no)
+{
+    out_printf(out, "  %s: %s\n", what, there ? yes : no);
+}
+
 static void svm_report(struct out *out)
 {
-    out_printf(out, "SVM with nested paging and %u address space ids\n",
-               (unsigned)svm_features.asids);
-    out_printf(out, "  next RIP: %s\n",
-               svm_features.nrips ? "from the CPU" : "by decoding instructions");
-    out_printf(out, "  flushes of one guest: %s\n",
-               svm_features.flush_by_asid ? "by the CPU" : "by taking a new id");
+    const struct svm_features *f = &svm_features;
+
+    out_printf(out, "SVM with nested paging and %u address space ids\n", (unsigned)f->asids);
+    report_line(out, "next RIP", f->nrips, "from the CPU", "by looking at the instruction");
+    report_line(out, "bytes of MMIO instructions", f->decode_assists, "from the CPU",
+                "by walking the guest's page tables");
+    report_line(out, "VMCB clean bits", f->clean, "used", "the CPU has none: all is loaded");
+    report_line(out, "flushes of one guest", f->flush_by_asid, "by the CPU", "by taking a new id");
+    report_line(out, "virtual GIF", f->vgif, "there, unused: guests get no SVM", "missing");
+    report_line(out, "TSC scaling", f->tsc_scaling, "there, unused: guests see the host's rate",
+                "missing: guests see the host's rate");
 }
 
 static const struct pt_format *svm_stage2_format(uint64_t limit)
@@ -211,13 +223,32 @@ static void svm_vcpu_destroy(struct vcpu *v)
 
 /* ---- Running ---- */
 
+/* Return addresses that another guest left must not be predicted here: calls that are never
+ * returned from fill the return stack with this place. */
+static void return_stack_fill(void)
+{
+    uint64_t calls = RETURN_STACK_CALLS, stack;
+
+    __asm__ volatile("movq %%rsp, %1\n"
+                     "1: call 3f\n"
+                     "2: pause; lfence; jmp 2b\n"
+                     "3: decq %0\n"
+                     "jnz 1b\n"
+                     "movq %1, %%rsp\n"
+                     "lfence"
+                     : "+r"(calls), "=&r"(stack)::"memory", "cc");
+}
+
 /* Predictions that another guest trained must not steer this one. */
 static void svm_load(struct vcpu *v)
 {
     struct svm_cpu *s = this_cpu()->host.svm;
 
-    if (s->last_vm != v->vm && cpu_features()->ibpb)
-        msr_write(MSR_PRED_CMD, PRED_CMD_IBPB);
+    if (s->last_vm != v->vm) {
+        if (cpu_features()->ibpb)
+            msr_write(MSR_PRED_CMD, PRED_CMD_IBPB);
+        return_stack_fill();
+    }
     s->last_vm = v->vm;
     svm_vcpu(v)->vmcb->clean = 0; /* another CPU may have run it in between (15.15.3) */
 }
@@ -313,6 +344,9 @@ static void svm_run(struct vcpu *v, struct vm_exit *exit)
     frame_write(s, c);
     if (unlikely(cpu->host.guest_fpu != &e->fpu))
         fpu_load(&e->fpu);
+#if DEBUG
+    svm_break_apply(e);
+#endif
     svm_enter(e->vmcb_pa.v, s->gpr, own->host_vmcb.v);
     c->tlb_control = 0;
     c->event = 0;
@@ -346,4 +380,7 @@ TABLE_ENTRY(engines, struct engine, svm_engine) = {
     .run = svm_run,
     .fetch = svm_state_fetch,
     .flush = svm_flush,
+#if DEBUG
+    .break_entry = svm_break_entry,
+#endif
 };

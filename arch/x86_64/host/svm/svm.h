@@ -31,6 +31,7 @@ struct svm_vcpu {
     struct host_fpu fpu;
     struct cpu *asid_cpu;     /* where `asid` counts */
     uint64_t asid_generation; /* of that CPU when it was assigned */
+    unsigned broken;          /* debug builds: 1 + the way in which entries are illegal, or 0 */
     bool flush;               /* drop second-stage translations before the next entry */
 };
 
@@ -55,6 +56,12 @@ void svm_inject(struct vcpu *v);
 void svm_take_back(struct vcpu *v);
 /* Turns the VMCB's exit into a neutral one. */
 void svm_exit_decode(struct vcpu *v, struct vm_exit *exit);
+
+/* Which of VMRUN's checks `c` fails, by the field's name. */
+const char *svm_invalid_field(const struct vmcb *c);
+/* Debug builds. */
+void svm_break_apply(struct svm_vcpu *e);
+const char *svm_break_entry(struct vcpu *v, unsigned kind);
 
 extern const struct pt_format *const svm_npt_format_2m, *const svm_npt_format_1g;
 

@@ -165,7 +165,8 @@ enum svm_exit {
     SVM_EXIT_XSETBV = 0x8d,
     SVM_EXIT_NPF = 0x400,
 };
-#define SVM_EXIT_INVALID UINT64_MAX
+/* -1; some emulations write 32 bits of it only. */
+#define SVM_EXIT_INVALID(code) ((uint32_t)(code) == UINT32_MAX)
 
 /* exit_info1 of IOIO: 15.10.2. */
 #define SVM_IOIO_IN         BIT(0)

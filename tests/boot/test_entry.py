@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Entries that the hardware refuses, made illegal on purpose in debug builds: the guest stops, its field is named."""
+import re
+
+import pytest
+
+from conftest import TOP
+
+# Per host: for each number of `vm break` the field that the reason must name.
+FIELDS = {
+    "x86_64": ["EFER: SVME", "CR0: bits above 31", "CR0: NW", "CR4: bits above 31", "DR6: bits above 31",
+               "DR7: bits above 31", "CR4: PAE", "CS: both L and D", "intercepts: VMRUN", "ASID: it is 0"],
+}
+
+
+def config():
+    vm = "\n[vm {name}]\nmemory = 64M\nkernel = micro\ncmdline = clock period=100\nautostart = yes\n"
+    return "[ennead]\nconfig = 1\n" + vm.format(name="broken") + vm.format(name="other")
+
+
+def free_memory(machine):
+    return re.search(r"hypervisor memory: (\d+) bytes", machine.run("mem"))[1]
+
+
+@pytest.mark.parametrize("arch", sorted(FIELDS))
+def test_refused_entry_names_the_field_and_stops_that_guest_alone(boot, arch):
+    machine = boot(arch, config(), [("micro", TOP / f"build/{arch}/guests/micro")], build="debug", memory=1024)
+    machine.prompt()
+    assert "stopped" in machine.run("vm stop broken 0")
+    before = free_memory(machine)
+    for number, field in enumerate(FIELDS[arch]):
+        machine.run("vm start broken")
+        assert "illegal from now on" in machine.run(f"vm break broken {number}")
+        while "broken" not in (reason := machine.run("vm info broken")) or "running" in reason:
+            pass  # it leaves at its next entry
+        assert field in machine.run("log"), field
+        assert field in reason, reason
+        assert "running" in machine.run("vm info other")
+    assert "past the last one" in machine.run(f"vm break other {len(FIELDS[arch])}")
+    while free_memory(machine) != before:
+        pass  # what the last one held is being scrubbed
