@@ -359,7 +359,8 @@ static enum err fill(struct guest_memory *m, gpa_t gpa, const char *from, uint64
         else
             memset(span, 0, length);
         slot_unpin(slot);
-        from += from ? length : 0;
+        if (from)
+            from += length;
         gpa.v += length;
         size -= length;
     }

@@ -145,7 +145,8 @@ size_t virtq_read(struct virtq *q, struct virtq_chain *c, void *to, size_t size)
             virtq_broken(q, "a buffer outside memory");
             break;
         }
-        at += at ? piece.length : 0;
+        if (at)
+            at += piece.length;
         left -= piece.length;
         stream_advance(&s, piece.length);
     }
@@ -174,7 +175,8 @@ size_t virtq_write(struct virtq *q, struct virtq_chain *c, const void *from, siz
             write_failed(q, e);
             break;
         }
-        at += at ? piece.length : 0;
+        if (at)
+            at += piece.length;
         left -= piece.length;
         stream_advance(&s, piece.length);
     }
