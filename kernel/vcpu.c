@@ -131,6 +131,8 @@ static enum attention vcpu_attend(struct vcpu *v)
 
     if (requests & (VCPU_REQUEST_IRQ | VCPU_REQUEST_START))
         v->irq_news = true;
+    if ((requests & VCPU_REQUEST_START) && v->id == 0)
+        vm_note_entry(v->vm);
     if (requests & VCPU_REQUEST_FLUSH)
         v->vm->engine->flush(v);
     if (likely(!(requests & (VCPU_REQUEST_STOP | VCPU_REQUEST_STARTUP | VCPU_REQUEST_PAUSE)) &&

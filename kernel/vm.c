@@ -232,6 +232,8 @@ enum err vm_start(struct vm *vm, struct out *reason)
         out_printf(reason, "it is running already");
         return ERR_STATE;
     }
+    vm->start_ticks = host_counter();
+    vm->bulk_ticks = UINT64_MAX;
     vm->failed = vm->restart = false;
     vm->reason[0] = '\0';
     vm->last->valid = vm->silence_told = false;
@@ -251,6 +253,14 @@ enum err vm_start(struct vm *vm, struct out *reason)
     }
     mutex_unlock(&vm->lock);
     return e;
+}
+
+void vm_note_entry(struct vm *vm)
+{
+    if (vm->bulk_ticks != UINT64_MAX)
+        return;
+    vm->start_ticks = host_counter() - vm->start_ticks;
+    vm->bulk_ticks = guest_memory_bulk_ticks(vm->memory);
 }
 
 /* ---- Stopping ---- */

@@ -79,7 +79,9 @@ struct vm {
     int ended_by;          /* the vCPU that ended the VM, -1: none of its own */
     struct vm_last *last;  /* lives as long as the VM object */
     uint64_t started_ns;
-    bool silence_told;             /* the manager has looked whether it says something */
+    uint64_t start_ticks; /* host_counter() when its start began; then, until its first entry */
+    uint64_t bulk_ticks;  /* of these: copying and zeroing its memory */
+    bool silence_told;    /* the manager has looked whether it says something */
     uint64_t cpu_ns, cpu_since_ns; /* for `vm list`: CPU time, and when that was */
     uint64_t
         log_window_ns; /* log_guest(): start of the current second, lines in it, lines dropped */
@@ -126,6 +128,8 @@ void vm_note_last(struct vcpu *v);
 /* For a guest that printed nothing: a line that says what it does and what may be wrong. */
 void vm_diagnose(struct vm *vm, struct out *out);
 
+/* vCPU 0 is about to run for the first time: notes how long that took. */
+void vm_note_entry(struct vm *vm);
 /* The last thing that a vCPU's thread says of its VM. */
 void vm_vcpu_left(struct vcpu *v);
 /* From a vCPU's thread: the VM ends; the manager does the rest. */

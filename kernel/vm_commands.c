@@ -236,11 +236,16 @@ static void command_console(struct out *out, int argc, char **argv)
 
 /* ---- vm stats ---- */
 
-static uint64_t ticks_to_us(uint64_t ticks)
+static uint64_t ticks_to_ns(uint64_t ticks)
 {
     uint64_t hz = host_counter_hz();
 
-    return ticks / hz * (NS_PER_SEC / NS_PER_US) + ticks % hz * (NS_PER_SEC / NS_PER_US) / hz;
+    return ticks / hz * NS_PER_SEC + ticks % hz * NS_PER_SEC / hz;
+}
+
+static uint64_t ticks_to_us(uint64_t ticks)
+{
+    return ticks_to_ns(ticks) / NS_PER_US;
 }
 
 /* Counts, and the time from the exits to the next entries: that of "idle" is sleep. */
@@ -273,10 +278,13 @@ static void stats_vm(struct out *out, struct vm *vm)
     for (struct device *d = vm->devices; d; d = d->next)
         if (d->ops->stats)
             d->ops->stats(d, out);
+    if (vm->bulk_ticks != UINT64_MAX)
+        out_printf(out, "start: %llu ns to the first entry, %llu ns of them for its memory\n",
+                   (ull)ticks_to_ns(vm->start_ticks), (ull)ticks_to_ns(vm->bulk_ticks));
     out_printf(out,
-               "memory in use: %llu MiB; second-stage tables: %llu KiB; accesses that no device "
+               "memory in use: %llu KiB; second-stage tables: %llu KiB; accesses that no device "
                "took: %llu\n",
-               (ull)(guest_memory_resident(vm->memory) >> 20),
+               (ull)(guest_memory_resident(vm->memory) >> 10),
                (ull)(second_stage_table_bytes(vm->stage2) >> 10),
                (ull)(vm->mmio.unclaimed + vm->ports.unclaimed));
 }

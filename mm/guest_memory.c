@@ -36,7 +36,8 @@ struct guest_memory {
     unsigned count;
     struct region region[GUEST_REGIONS_MAX];
     uint64_t limit;
-    uint64_t resident; /* atomic, bytes */
+    uint64_t resident;   /* atomic, bytes */
+    uint64_t bulk_ticks; /* atomic: see guest_memory_bulk_ticks() */
 };
 
 /* A piece of RAM within one slot. */
@@ -87,6 +88,16 @@ uint64_t guest_memory_limit(const struct guest_memory *m)
 uint64_t guest_memory_resident(const struct guest_memory *m)
 {
     return __atomic_load_n(&m->resident, __ATOMIC_RELAXED);
+}
+
+uint64_t guest_memory_bulk_ticks(const struct guest_memory *m)
+{
+    return __atomic_load_n(&m->bulk_ticks, __ATOMIC_RELAXED);
+}
+
+static void bulk_done(struct guest_memory *m, uint64_t began)
+{
+    __atomic_fetch_add(&m->bulk_ticks, host_counter_fast() - began, __ATOMIC_RELAXED);
 }
 
 /* At most GUEST_REGIONS_MAX comparisons. False when `gpa` is not RAM. */
@@ -184,11 +195,12 @@ static uint64_t block_free(hpa_t block, unsigned order)
  * Returns what it holds; 0: no memory. */
 static uint64_t word_fill(struct guest_memory *m, uint64_t *word, unsigned order, uint64_t kind)
 {
+    uint64_t began = host_counter_fast(), old = 0;
     hpa_t block = block_alloc(order);
-    uint64_t old = 0;
 
     if (!block.v)
         return 0;
+    bulk_done(m, began);
     if (__atomic_compare_exchange_n(word, &old, block.v | kind, false, __ATOMIC_ACQ_REL,
                                     __ATOMIC_ACQUIRE)) {
         if (kind != SLOT_TABLE)
@@ -354,10 +366,13 @@ static enum err fill(struct guest_memory *m, gpa_t gpa, const char *from, uint64
 
         if (e)
             return e;
+        uint64_t began = length >= PAGE_SIZE ? host_counter_fast() : 0;
         if (from)
             memcpy(span, from, length);
         else
             memset(span, 0, length);
+        if (began)
+            bulk_done(m, began);
         slot_unpin(slot);
         if (from)
             from += length;

@@ -30,6 +30,8 @@ enum err guest_memory_add_ram(struct guest_memory *m, gpa_t gpa, uint64_t size) 
 uint64_t guest_memory_limit(const struct guest_memory *m);
 /* Bytes of host memory behind the guest. */
 uint64_t guest_memory_resident(const struct guest_memory *m);
+/* host_counter() ticks that copying and zeroing whole pages of it took so far. */
+uint64_t guest_memory_bulk_ticks(const struct guest_memory *m);
 
 /* Copies between guest and hypervisor; the range may cross blocks and adjacent regions. ERR_RANGE,
  * and nothing copied, when it is not all RAM. Reading does not allocate; writing may fail with

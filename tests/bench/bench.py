@@ -162,6 +162,40 @@ class Bench:
         yield f"ipi_instructions.{ENGINE[arch]}", self.micro(arch, "ipi", "ipi", cpus=2, vcpus=2)
         yield f"ipi_shared_instructions.{ENGINE[arch]}", self.micro(arch, "ipi-shared", "ipi", cpus=1, vcpus=2)
 
+    def vm_overhead(self, arch):
+        """Bytes of the host's memory that a guest of 1 vCPU and 256 MiB takes beside its own, all of it touched."""
+        config = f"{PLAIN}\n[vm g]\nmemory = 256M\nkernel = micro\ncmdline = clock touch from={2 << 20} to={254 << 20}\n" \
+                 "autostart = no\n"
+        files = [("micro", TOP / f"build/{arch}/guests/micro")]
+        with self.machine(f"overhead-{arch}", arch, config, files, memory=1024, icount=True) as machine:
+            machine.prompt()
+            before = self.free_kib(machine)
+            machine.run("vm start g")
+            machine.child.send("vm console g\r")
+            machine.expect("clock [0-9]+ ms")
+            machine.child.send("\x1d")
+            machine.prompt()
+            after = self.free_kib(machine)
+            own = int(re.search(r"memory in use: (\d+) KiB", machine.run("vm stats g"))[1])
+            yield f"vm_overhead.{ENGINE[arch]}", (before - after - own) * 1024
+
+    @staticmethod
+    def free_kib(machine):
+        return int(re.search(r"KiB in all, (\d+) KiB free", machine.run("mem"))[1])
+
+    def vm_start_instructions(self, arch):
+        """From the command to the first entry, 256 MiB, Debian's kernel; without copying and zeroing guest memory."""
+        kernel, initrd = self.guest[arch]
+        config = f"{PLAIN}\n[vm g]\nmemory = 256M\nkernel = k\ninitrd = i\ncmdline = {self.cmdline(arch)}\nautostart = no\n"
+        with self.machine(f"start-{arch}", arch, config, [("k", kernel), ("i", initrd)], memory=1024,
+                          icount=True) as machine:
+            machine.prompt()
+            machine.run("vm start g")
+            whole, bulk = re.search(r"start: (\d+) ns to the first entry, (\d+) ns of them",
+                                    machine.run("vm stats g")).groups()
+            yield f"vm_start_instructions.{ENGINE[arch]}", int(whole) - int(bulk)
+            yield f"vm_start_bulk_instructions.{ENGINE[arch]}", int(bulk)
+
     def plugin(self):
         library = TOP / "build/hosted/count_plugin.so"
         library.parent.mkdir(parents=True, exist_ok=True)
@@ -174,7 +208,8 @@ class Bench:
         arches = ARCHES if self.options.arch == "all" else [self.options.arch]
         items = [(self.efi_size, arches), (self.boot_to_prompt_instructions, arches), (self.hypervisor_memory, arches),
                  (self.hypervisor_memory_1t, arches), (self.page_alloc, ["x86_64"]), (self.guest_boot_ratio, arches),
-                 (self.hypercall_instructions, arches), (self.mmio_exit_instructions, arches), (self.ipi_instructions, arches)]
+                 (self.hypercall_instructions, arches), (self.mmio_exit_instructions, arches), (self.ipi_instructions, arches),
+                 (self.vm_overhead, arches), (self.vm_start_instructions, arches)]
         for item, hosts in items:
             for arch in hosts:
                 wanted = self.options.item

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * Guests for the tests of the life of VMs (tests/boot/test_vm.py):
- *   clock    says its time every period= milliseconds, for ever
+ *   clock    says its time every period= milliseconds, for ever; with the word touch it touches
+ *            every page from= to= before
  *   spin     computes for ever; with the word quiet it has said nothing before, either
  *   scrub    looks for anything but zeroes in memory from= to= (bytes from the start of RAM), then
  *            fills it
@@ -33,10 +34,21 @@ static void sleep_until(uint64_t deadline)
         irq_wait();
 }
 
+static void touch(void)
+{
+    uint64_t from = RAM_BASE + option_number("from", 64 << 20);
+    uint64_t to = RAM_BASE + option_number("to", 192 << 20);
+
+    for (uint64_t at = from; at < to; at += 4096)
+        *(volatile uint64_t *)at = at;
+}
+
 static void run_clock(void)
 {
     uint64_t period = ns_to_ticks(option_number("period", 100) * NS_PER_MS), next = ticks();
 
+    if (option("touch"))
+        touch();
     for (;;) {
         print("clock %llu ms\n", (unsigned long long)(ticks_to_ns(ticks()) / NS_PER_MS));
         next += period;
