@@ -201,6 +201,18 @@ static void all_moves(const char *name)
         hosted_child_test(machine(moves));
 }
 
+static void test_x86_64(void **state)
+{
+    (void)state;
+    all_moves("x86_64");
+}
+
+static void test_aarch64(void **state)
+{
+    (void)state;
+    all_moves("aarch64");
+}
+
 static void test_riscv64(void **state)
 {
     (void)state;
@@ -210,6 +222,8 @@ static void test_riscv64(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_x86_64),
+        cmocka_unit_test(test_aarch64),
         cmocka_unit_test(test_riscv64),
     };
     return cmocka_run_group_tests_name("saved state of machines", tests, NULL, NULL);
