@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Debian with systemd on a virtio-blk root disk: what it writes is there after a reboot, and its file system is clean."""
+import hashlib
+
+import pytest
+
+from conftest import ARCHES, CONSOLE, TOP, guest_files
+
+FILES = {f"/root/numbers{n}": n for n in (1, 7, 200000, 300000)}
+
+
+def content(last):
+    """What `seq LAST` prints."""
+    return "".join(f"{number}\n" for number in range(1, last + 1)).encode()
+
+
+def config(arch, mode):
+    return (f"[ennead]\nconfig = 1\nconsole = {arch}\n\n[vm {arch}]\nmemory = 512M\n"
+            f"kernel = ennead/{arch}/kernel\ninitrd = ennead/{arch}/initrd\n"
+            f"cmdline = console={CONSOLE[arch]} quiet root=/dev/vda\ndisk = root\n\n"
+            f"[disk root]\nfile = ennead/{arch}/root.img\nmode = {mode}\n")
+
+
+def start(boot, arch, mode):
+    files = guest_files(arch) + [(f"ennead/{arch}/root.img", TOP / f"build/guest/{arch}/root.img")]
+    machine = boot(arch, config(arch, mode), files, memory=2048, display=False)
+    machine.expect("Ennead guest ready: Linux", timeout=400)
+    machine.expect("guest# ")
+    return machine
+
+
+def checksums(machine):
+    return {file: machine.guest(f"sha256sum {file}", timeout=120).split()[0] for file in FILES}
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_files_are_there_after_a_reboot_and_the_file_system_is_clean(boot, arch):
+    machine = start(boot, arch, "read-write")
+    expected = {file: hashlib.sha256(content(last)).hexdigest() for file, last in FILES.items()}
+    for file, last in FILES.items():
+        assert machine.guest(f"seq {last} > {file}", timeout=120) == ""
+    assert machine.guest("sync && echo 3 > /proc/sys/vm/drop_caches", timeout=60) == ""
+    assert checksums(machine) == expected
+    machine.child.send("reboot\r")
+    machine.expect("Ennead guest ready: Linux", timeout=400)
+    machine.expect("guest# ")
+    assert checksums(machine) == expected
+    # e2fsck found it clean before it was mounted for writing.
+    assert "root: clean," in machine.guest("journalctl -b --no-pager -u systemd-fsck-root", timeout=60)
+    assert machine.guest("findmnt -n -o OPTIONS / | cut -d, -f1") == "rw"
+    machine.child.send("poweroff\r")
+    machine.expect("Power down|ennead> ", timeout=200)
+    machine.child.send("\x1d")
+    machine.prompt()
+    while "stopping" in (vms := machine.run("vm list")):
+        pass  # its memory is being scrubbed
+    assert "stopped" in vms
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_a_copy_on_write_disk_begins_anew_when_its_guest_was_stopped(boot, arch):
+    machine = start(boot, arch, "copy-on-write")
+    machine.guest("echo changed > /root/changed && sync", timeout=60)
+    machine.child.send("\x1d")
+    machine.prompt()
+    machine.run(f"vm stop {arch}")
+    machine.run(f"vm start {arch}")
+    machine.child.send(f"vm console {arch}\r")
+    machine.expect("Ennead guest ready: Linux", timeout=400)
+    machine.expect("guest# ")
+    assert "No such file" in machine.guest("cat /root/changed")
