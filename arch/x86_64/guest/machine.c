@@ -7,6 +7,7 @@
 #include "kernel/devices/uart16550.h"
 #include "mm/heap.h"
 
+#define OPCODE_HLT        0xf4
 #define VECTOR_UD         6
 #define VECTOR_GP         13
 #define VECTOR_PF         14
@@ -255,6 +256,24 @@ static void do_xsetbv(struct vcpu *v)
     x86_skip_opcode(v, X86_OPCODE_XSETBV);
 }
 
+/*
+ * Between STI and HLT: QEMU 10 forgets the interrupt shadow when it enters a guest (APM vol. 2,
+ * 15.21.5, wants it), would deliver an interrupt before the HLT, and the HLT would wait for another
+ * one. So the HLT is carried out here.
+ */
+static enum exit_action handle_shadow(struct vcpu *v)
+{
+    struct x86_state *s = x86_state(v);
+    uint8_t opcode;
+
+    vcpu_need(v, X86_SEGMENTS | X86_CONTROL);
+    if (x86_read_linear(v, GVA(s->segments[X86_CS].base + s->rip), &opcode, 1) != ERR_OK ||
+        opcode != OPCODE_HLT)
+        return ACTION_RESUME;
+    x86_skip_opcode(v, X86_OPCODE_HLT);
+    return ACTION_IDLE;
+}
+
 static NOINLINE enum exit_action handle_isa(struct vcpu *v, const struct vm_exit *exit)
 {
     switch (exit->isa.reason) {
@@ -270,6 +289,8 @@ static NOINLINE enum exit_action handle_isa(struct vcpu *v, const struct vm_exit
     case X86_EXIT_XSETBV:
         do_xsetbv(v);
         return ACTION_RESUME;
+    case X86_EXIT_SHADOW:
+        return handle_shadow(v);
     case X86_EXIT_CR8:
         return ACTION_RESUME;
     default:

@@ -124,6 +124,7 @@ enum x86_isa_exit {
     X86_EXIT_XSETBV,    /* ECX, EDX:EAX */
     X86_EXIT_UNDEFINED, /* an instruction that this machine does not offer: #UD */
     X86_EXIT_CR8,       /* tpr changed */
+    X86_EXIT_SHADOW,    /* a host interrupt right after an STI */
 };
 /* Engines leave RIP at the instruction that exited and tell its length in `exit_length` where the
  * CPU does; the functions below advance it. */

@@ -3,7 +3,8 @@
 #ifndef TESTS_GUESTS_AARCH64_MACHINE_H
 #define TESTS_GUESTS_AARCH64_MACHINE_H
 
-#define GUEST_ISA "aarch64"
+#define GUEST_ISA      "aarch64"
+#define REGISTER_COUNT 98 /* x0 to x30, sp, v0 to v31 (halves), fpcr, fpsr */
 
 #define GICD_BASE 0x08000000UL
 #define GICR_BASE 0x080a0000UL

@@ -3,7 +3,8 @@
 #ifndef TESTS_GUESTS_RISCV64_MACHINE_H
 #define TESTS_GUESTS_RISCV64_MACHINE_H
 
-#define GUEST_ISA "riscv64"
+#define GUEST_ISA      "riscv64"
+#define REGISTER_COUNT 65 /* x0 to x31, f0 to f31, fcsr */
 
 #define PLIC_BASE   0x0c000000UL
 #define UART_BASE   0x10000000UL

@@ -3,7 +3,8 @@
 #ifndef TESTS_GUESTS_X86_64_MACHINE_H
 #define TESTS_GUESTS_X86_64_MACHINE_H
 
-#define GUEST_ISA "x86_64"
+#define GUEST_ISA      "x86_64"
+#define REGISTER_COUNT 90 /* see registers.c */
 
 #define IOAPIC_BASE 0xfec00000UL
 #define LAPIC_BASE  0xfee00000UL

@@ -244,7 +244,10 @@ void svm_exit_decode(struct vcpu *v, struct vm_exit *exit)
 
     switch (c->exit_code) {
     case SVM_EXIT_INTR:
-        exit->kind = EXIT_INTERRUPT;
+        if (unlikely(x86_state(v)->interrupt_shadow))
+            exit_isa(exit, X86_EXIT_SHADOW, c);
+        else
+            exit->kind = EXIT_INTERRUPT;
         break;
     case SVM_EXIT_VINTR:
         exit_window(v, c, exit);

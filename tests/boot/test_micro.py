@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""The bare-metal micro-guests (tests/guests): as guests, and straight on QEMU, which validates the tests themselves."""
+import re
+
+import pexpect
+import pytest
+
+from conftest import ARCHES, ESCAPES, TOP
+
+STRAIGHT = {
+    "aarch64": ["-M", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on"],
+    "riscv64": ["-M", "virt", "-cpu", "rv64"],
+    "x86_64": ["-M", "q35", "-cpu", "max"],
+}
+TEST = re.compile(r"^(not ok|ok) (\d+) - (.*)$", re.M)
+
+
+def micro(arch):
+    return TOP / f"build/{arch}/guests/micro"
+
+
+def verdict(text):
+    """The results of one micro-guest by its output; every announced test must have one."""
+    text = ESCAPES.sub("", text).replace("\r", "")
+    failed = [line[0] for line in TEST.finditer(text) if line[1] == "not ok"]
+    assert not failed, "\n".join(failed) + "\n" + "\n".join(re.findall(r"^# .*$", text, re.M))
+    numbers = [int(line[2]) for line in TEST.finditer(text)]
+    plan = re.search(r"^1\.\.(\d+)$", text, re.M)
+    assert plan and numbers == list(range(1, int(plan[1]) + 1)), text
+    return numbers
+
+
+def guest(name, cmdline, cpus=1, memory="64M", extra=""):
+    return (f"[vm {name}]\nmemory = {memory}\ncpus = {cpus}\nkernel = micro\ncmdline = {cmdline}\n{extra}\n")
+
+
+def ended(machine, timeout):
+    """What the guest whose console is shown wrote until it ended."""
+    machine.expect(r"# done: [^\n]*\n|# ended early", timeout=timeout)
+    return machine.child.before + machine.child.match[0]
+
+
+def straight(arch, cmdline, cpus=1, timeout=60):
+    command = STRAIGHT[arch] + ["-smp", str(cpus), "-m", "256", "-display", "none", "-nodefaults", "-no-reboot",
+                                "-serial", "stdio", "-kernel", str(micro(arch)), "-append", cmdline]
+    child = pexpect.spawn(f"qemu-system-{arch}", command, encoding="utf-8", codec_errors="replace", timeout=timeout)
+    try:
+        child.expect(pexpect.EOF)
+        return child.before
+    finally:
+        child.close(force=True)
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_no_register_leaks_between_guests_on_one_cpu(boot, arch):
+    """Two guests with different patterns in every register share the host's only CPU."""
+    config = "[ennead]\nconfig = 1\nconsole = a\n\n" + guest("a", "leak seed=1") + guest("b", "leak seed=2")
+    machine = boot(arch, config, [("micro", micro(arch))], memory=1024, cpus=1)
+    verdict(ended(machine, 240))
+    machine.child.send("\x1d")
+    machine.prompt()
+    machine.child.send("vm console b\r")
+    verdict(ended(machine, 240))
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_register_patterns_hold_without_a_hypervisor(arch):
+    verdict(straight(arch, "leak rounds=500"))
