@@ -9,7 +9,7 @@ from conftest import ARCHES, ESCAPES, TOP
 
 STRAIGHT = {
     "aarch64": ["-M", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on"],
-    "riscv64": ["-M", "virt", "-cpu", "rv64"],
+    "riscv64": ["-M", "virt", "-cpu", "rv64,h=off"],
     "x86_64": ["-M", "q35", "-cpu", "max"],
 }
 TEST = re.compile(r"^(not ok|ok) (\d+) - (.*)$", re.M)
@@ -66,3 +66,18 @@ def test_no_register_leaks_between_guests_on_one_cpu(boot, arch):
 @pytest.mark.parametrize("arch", ARCHES)
 def test_register_patterns_hold_without_a_hypervisor(arch):
     verdict(straight(arch, "leak rounds=500"))
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_suite_without_a_hypervisor(arch):
+    """QEMU's machine is the truth that the suite itself is measured against."""
+    assert len(verdict(straight(arch, "suite", cpus=2))) > 50
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+@pytest.mark.parametrize("arch", ARCHES)
+def test_suite(boot, arch, cpus):
+    """A guest of two vCPUs, on one host CPU and on two."""
+    config = "[ennead]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", cpus=2)
+    machine = boot(arch, config, [("micro", micro(arch))], memory=1024, cpus=cpus)
+    assert len(verdict(ended(machine, 240))) > 50

@@ -16,6 +16,12 @@
 #define MMIO_PROBE (GICD_BASE + 4)
 /* No device and no RAM. */
 #define MMIO_HOLE 0x0f000000UL
+/* PCI: configuration space and the host bridge's identity (device << 16 | vendor). */
+#define ECAM_BASE      0x4010000000UL
+#define HOST_BRIDGE_ID 0x00081b36u
+/* Page tables: what the root's entries cover; the accessed bit. */
+#define PAGE_ROOT_SHIFT 30
+#define PTE_ACCESSED    (1UL << 10)
 
 #define READ_SYSREG(reg)                                              \
     ({                                                                \

@@ -7,7 +7,7 @@
 #define CPU_ID      8
 #define CPU_SELF    40
 
-#define CR0_LONG 0x80000033 /* PG, NE, ET, MP, PE */
+#define CR0_LONG 0x80010033 /* PG, WP, NE, ET, MP, PE */
 #define CR4_LONG 0x00000620 /* PAE, OSFXSR, OSXMMEXCPT */
 #define MSR_EFER    0xc0000080
 #define EFER_LME    0x100

@@ -14,6 +14,12 @@
 #define MMIO_PROBE IOAPIC_BASE
 /* No device and no RAM. */
 #define MMIO_HOLE 0xfe000000UL
+/* PCI: configuration space and the host bridge's identity (device << 16 | vendor). */
+#define ECAM_BASE      0xb0000000UL
+#define HOST_BRIDGE_ID 0x29c08086u
+/* Page tables: what the root's entries cover; the accessed bit. */
+#define PAGE_ROOT_SHIFT 39
+#define PTE_ACCESSED    (1UL << 5)
 
 static inline struct guest_cpu *this_cpu(void)
 {

@@ -245,7 +245,7 @@ void svm_exit_decode(struct vcpu *v, struct vm_exit *exit)
     switch (c->exit_code) {
     case SVM_EXIT_INTR:
         if (unlikely(x86_state(v)->interrupt_shadow))
-            exit_isa(exit, X86_EXIT_SHADOW, c);
+            exit_isa(exit, X86_EXIT_SHADOW);
         else
             exit->kind = EXIT_INTERRUPT;
         break;

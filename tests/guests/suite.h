@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* Groups of the suite that stand in files of their own, and what each ISA brings to them. */
+#ifndef TESTS_GUESTS_SUITE_H
+#define TESTS_GUESTS_SUITE_H
+
+#include "tests/guests/guest.h"
+
+void test_mmio(void);
+void test_paging(void);
+void test_illegal(void);
+
+/* The ISA's own, in tests/guests/<isa>/suite.c. */
+void isa_test_exits(void);
+void isa_test_mmio(void);
+void isa_test_illegal(void);
+
+/* Expects fn(arg) to trap as `kind`. */
+void check_traps(void (*fn)(void *arg), void *arg, enum trap_kind kind, const char *what);
+/* Expects it not to. */
+void check_runs(void (*fn)(void *arg), void *arg, const char *what);
+
+/* Page tables of the ISA: entries (all three have 512 of 8 bytes a table, leaves at 4 KiB, 2 MiB
+ * and 1 GiB). Flags: */
+enum { PAGE_WRITE = 1, PAGE_EXEC = 2, PAGE_OLD = 4 /* not accessed yet */ };
+uint64_t pte_leaf(uint64_t pa, unsigned shift, unsigned flags);
+uint64_t pte_table(uint64_t pa);
+uint64_t pte_address(uint64_t pte);
+uint64_t *page_root(void);
+void tlb_flush(void);
+/* After code was written to memory. */
+void instructions_changed(void);
+/* Can pages be barred from execution? Are there pages of 1 GiB? */
+bool page_exec_works(void);
+bool page_gigabytes(void);
+/* A function that returns at once. */
+extern const uint8_t return_code[4];
+
+#endif
