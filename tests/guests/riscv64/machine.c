@@ -17,8 +17,7 @@
 #define UART_LSR      (UART_BASE + 5)
 #define UART_LSR_THRE 0x20u
 
-/* PLIC 1.0.0: context 2h + 1 is hart h's S-mode, unless the tree says otherwise (see plic_context).
- */
+/* PLIC 1.0.0 */
 #define PLIC_PRIORITY(source)   (PLIC_BASE + 4UL * (source))
 #define PLIC_ENABLE(context)    (PLIC_BASE + 0x2000 + 0x80UL * (context))
 #define PLIC_THRESHOLD(context) (PLIC_BASE + 0x200000 + 0x1000UL * (context))
@@ -40,6 +39,7 @@ extern char start_secondary[];
 extern uint64_t boot_hart;
 uint64_t ticks_hz;
 static const void *fdt;
+static uint64_t contexts[GUEST_MAX_CPUS]; /* of the PLIC */
 
 /* The boot hart and hart 0 swap their numbers. */
 static uint64_t hart_of(unsigned cpu)
@@ -76,9 +76,15 @@ void console_put(char c)
     mmio_write8(UART_THR, (uint8_t)c);
 }
 
+/* A hart's contexts follow each other in the tree: M-mode's and S-mode's, or S-mode's alone. */
 static uint64_t plic_context(unsigned cpu)
 {
-    return 2 * hart_of(cpu) + 1;
+    int plic = fdt_node_offset_by_compatible(fdt, -1, "sifive,plic-1.0.0"), length = 0;
+    bool two;
+
+    fdt_getprop(fdt, plic, "interrupts-extended", &length);
+    two = (unsigned)length / 8 >= 2 * cpu_count();
+    return two ? 2 * hart_of(cpu) + 1 : hart_of(cpu);
 }
 
 void serial_irq_setup(unsigned cpu)
@@ -86,8 +92,10 @@ void serial_irq_setup(unsigned cpu)
     uint64_t context = plic_context(cpu);
 
     mmio_write8(UART_IER, 0);
-    for (unsigned other = 0; other < cpu_count(); other++)
-        mmio_write32(PLIC_ENABLE(plic_context(other)), 0);
+    for (unsigned other = 0; other < cpu_count(); other++) {
+        contexts[other] = plic_context(other);
+        mmio_write32(PLIC_ENABLE(contexts[other]), 0);
+    }
     mmio_write32(PLIC_PRIORITY(UART_SOURCE), 1);
     mmio_write32(PLIC_THRESHOLD(context), 0);
     mmio_write32(PLIC_ENABLE(context), 1u << UART_SOURCE);
@@ -122,7 +130,7 @@ void machine_setup(void)
 
 static void external(void)
 {
-    uint64_t claim = PLIC_CLAIM(plic_context((unsigned)this_cpu()->id));
+    uint64_t claim = PLIC_CLAIM(contexts[this_cpu()->id]);
     uint32_t source = mmio_read32(claim);
 
     if (!source)
