@@ -54,15 +54,16 @@ void vgic_all_changed(struct vm *vm)
 }
 
 /* A line's new level: an edge-triggered interrupt latches its rise. True when that matters to
- * somebody. */
+ * somebody. `active` is not asked: the guest may have ended in its list register what is still
+ * noted here. */
 static bool bank_set_level(const struct vgic *g, struct vgic_bank *b, uint32_t bit, bool level)
 {
-    uint32_t before = vgic_bank_busy(g, b);
+    uint32_t before = vgic_bank_pending(b) & vgic_bank_enabled(g, b);
 
     if (level && !(b->level & bit) && b->edge & bit)
         b->latch |= bit;
     b->level = level ? b->level | bit : b->level & ~bit;
-    return (before ^ vgic_bank_busy(g, b)) & bit;
+    return (before ^ (vgic_bank_pending(b) & vgic_bank_enabled(g, b))) & bit;
 }
 
 static bool shared_set_level(struct vgic *g, unsigned irq, bool level)
