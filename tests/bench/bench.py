@@ -18,18 +18,22 @@ import subprocess
 import sys
 import tempfile
 
+import pexpect
+
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "tests/boot"), str(TOP / "tools")]
-from conftest import ARCHES, CONSOLE, EFI, ENGINE, Machine, make_image  # noqa: E402
+from conftest import ARCHES, CONSOLE, EFI, ENGINE, GUEST_PROMPT, Machine, make_image  # noqa: E402
 import qemu  # noqa: E402
 
 GOALS = {
     "efi_size": 1 << 20, "boot_to_prompt_instructions": 30_000_000, "hypervisor_memory": 8 << 20,
     "hypervisor_memory_1t": 48 << 20, "page_alloc_instructions": 150, "page_alloc_shared_locks": 1,
-    "guest_boot_ratio": 1.5,
+    "guest_boot_ratio.svm": 1.30, "guest_boot_ratio.el2": 1.25, "guest_boot_ratio.hext": 1.30,
     "hypercall_instructions.svm": 350, "hypercall_instructions.el2": 250, "hypercall_instructions.hext": 250,
     "mmio_exit_instructions.svm": 1200, "mmio_exit_instructions.el2": 700, "mmio_exit_instructions.hext": 700,
     "ipi_instructions": 2500,
+    "guest_compute_ratio.svm": 1.05, "guest_compute_ratio.el2": 1.10, "guest_compute_ratio.hext": 1.15,
+    "guest_os_ratio.svm": 1.3, "guest_os_ratio.el2": 1.2, "guest_os_ratio.hext": 1.6,
 }
 # What others do in the same place: Linux's KVM, and Xvisor on riscv64.
 PEERS = {
@@ -37,7 +41,23 @@ PEERS = {
     "hypercall_instructions.hext": "KVM 967, Xvisor 739",
     "mmio_exit_instructions.svm": "KVM 1,365", "mmio_exit_instructions.el2": "KVM 2,185",
     "ipi_instructions.el2": "KVM 5,147",
+    "guest_compute_ratio.svm": "KVM 1.16", "guest_compute_ratio.el2": "KVM 1.33",
+    "guest_compute_ratio.hext": "KVM 1.43, Xvisor 1.82",
+    "guest_os_ratio.svm": "KVM 1.55", "guest_os_ratio.el2": "KVM 1.37", "guest_os_ratio.hext": "KVM 2.0, Xvisor 3.3",
 }
+# What the shell of a Debian guest runs for the ratios: calculation; then processes, pipes and signals.
+COMPUTE = [
+    "dd if=/dev/zero bs=64k count=256 2>/dev/null | sha256sum",
+    "awk 'BEGIN { for (i = 0; i < 400000; i++) s += i * i % 7; print s }'",
+    "seq 60000 | gzip | gunzip | md5sum",
+    "i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done; echo $i",
+]
+SYSTEM = [
+    "i=0; while [ $i -lt 300 ]; do /bin/busybox true; i=$((i+1)); done; echo $i",  # fork, exec, page faults
+    "i=0; while [ $i -lt 300 ]; do (:); i=$((i+1)); done; echo $i",
+    "dd if=/dev/zero bs=64 count=20000 2>/dev/null | dd bs=64 of=/dev/null 2>&1 | tail -n 1 | cut -c1-8",  # pipe
+    "n=0; trap 'n=$((n+1))' USR1; i=0; while [ $i -lt 5000 ]; do kill -USR1 $$; i=$((i+1)); done; echo $n",
+]
 PLAIN = "[ennead]\nconfig = 1\n"
 
 
@@ -128,7 +148,6 @@ class Bench:
             counter = mmap.mmap(file.fileno(), 8)
             child = how(arch, extra)
             if isinstance(child, list):
-                import pexpect
                 log = stack.enter_context(open(self.log / f"straight-{arch}.log", "w", encoding="utf-8"))
                 (self.log / f"straight-{arch}.command").write_text(" ".join(child) + "\n", encoding="utf-8")
                 child = pexpect.spawn(child[0], child[1:], encoding="utf-8", codec_errors="replace", timeout=600)
@@ -140,6 +159,48 @@ class Bench:
             start = struct.unpack("Q", counter[:8])[0]
             child.expect("Run /init as init process")
             return struct.unpack("Q", counter[:8])[0] - start
+
+    # --- CPU time of programs in a guest and straight on QEMU ---
+
+    def straight_shell(self, arch, stack):
+        command = self.machine_straight(arch, ())
+        child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace", timeout=600, echo=False)
+        stack.callback(child.close, force=True)
+        child.logfile_read = stack.enter_context(open(self.log / f"straight-shell-{arch}.log", "w", encoding="utf-8"))
+        return child
+
+    def cpu_time(self, child, command):
+        """Nanoseconds of CPU time that QEMU takes for one command of the shell."""
+        def used():
+            return sum(int(task.read_text().split()[0]) for task in pathlib.Path(f"/proc/{child.pid}/task").glob("*/schedstat"))
+        before = used()
+        child.send(command + "\r")
+        child.expect("\r\n")
+        child.expect_exact(GUEST_PROMPT)
+        return used() - before
+
+    def programs_ratio(self, arch, commands):
+        """The least of three runs of each command, in turn in the guest and straight; both after a first one."""
+        with contextlib.ExitStack() as stack:
+            inside = stack.enter_context(self.machine_with_guest(arch, ())).child
+            straight = self.straight_shell(arch, stack)
+            least = {inside: 0, straight: 0}
+            for child in least:
+                child.expect("Ennead guest ready")
+                child.expect_exact(GUEST_PROMPT)
+            for command in commands:
+                runs = [{child: self.cpu_time(child, command) for child in least} for _ in range(4)][1:]
+                for child in least:
+                    least[child] += min(run[child] for run in runs)
+            return round(least[inside] / least[straight], 3)
+
+    def guest_compute_ratio(self, arch):
+        yield f"guest_compute_ratio.{ENGINE[arch]}", self.programs_ratio(arch, COMPUTE)
+
+    def guest_os_ratio(self, arch):
+        yield f"guest_os_ratio.{ENGINE[arch]}", self.programs_ratio(arch, SYSTEM)
+
+    # --- exits, counted by the micro-guest ---
 
     def micro(self, arch, name, what, cpus=1, vcpus=1):
         """What the bench of the micro-guest says of `what`: executed instructions of all host CPUs, guest included."""
@@ -209,7 +270,8 @@ class Bench:
         items = [(self.efi_size, arches), (self.boot_to_prompt_instructions, arches), (self.hypervisor_memory, arches),
                  (self.hypervisor_memory_1t, arches), (self.page_alloc, ["x86_64"]), (self.guest_boot_ratio, arches),
                  (self.hypercall_instructions, arches), (self.mmio_exit_instructions, arches), (self.ipi_instructions, arches),
-                 (self.vm_overhead, arches), (self.vm_start_instructions, arches)]
+                 (self.vm_overhead, arches), (self.vm_start_instructions, arches),
+                 (self.guest_compute_ratio, arches), (self.guest_os_ratio, arches)]
         for item, hosts in items:
             for arch in hosts:
                 wanted = self.options.item

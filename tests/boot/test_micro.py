@@ -81,3 +81,20 @@ def test_suite(boot, arch, cpus):
     config = "[ennead]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", cpus=2)
     machine = boot(arch, config, [("micro", micro(arch))], memory=1024, cpus=cpus)
     assert len(verdict(ended(machine, 240))) > 50
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("arch", ARCHES)
+def test_hostile_guest_harms_nobody(boot, arch, seed):
+    """Beside it, on the same CPU, runs a guest that checks all of its registers; the monitor answers as before."""
+    config = ("[ennead]\nconfig = 1\nconsole = bad\n\n[disk d]\nsize = 1M\n\n[network n]\n\n"
+              + guest("bad", f"hostile seed={seed}", extra="disk = d\nnet = n\n") + guest("good", "leak rounds=1000"))
+    machine = boot(arch, config, [("micro", micro(arch))], memory=1024, cpus=1)
+    verdict(ended(machine, 240))
+    machine.child.send("\x1d")
+    machine.prompt()
+    machine.child.send("vm console good\r")
+    verdict(ended(machine, 240))
+    machine.child.send("\x1d")
+    machine.prompt()
+    assert "stopped" in machine.run("vm list")

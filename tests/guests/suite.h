@@ -14,6 +14,10 @@ void isa_test_exits(void);
 void isa_test_mmio(void);
 void isa_test_illegal(void);
 
+/* For tests/guests/hostile.c: the devices' places; the console made usable again. */
+void isa_hostile_targets(void (*add)(uint64_t base, uint64_t size));
+void isa_console_restore(void);
+
 /* Expects fn(arg) to trap as `kind`. */
 void check_traps(void (*fn)(void *arg), void *arg, enum trap_kind kind, const char *what);
 /* Expects it not to. */

@@ -28,7 +28,7 @@ void isa_test_exits(void)
                 "an unknown call is not supported");
     check_equal((uint64_t)hvc(PSCI_CPU_ON, 0xff00, 0), (uint64_t)INVALID,
                 "a CPU that does not exist is not started");
-    check_equal((uint64_t)hvc(PSCI_CPU_ON, 0, 0), (uint64_t)ALREADY_ON,
+    check_equal((uint64_t)hvc(PSCI_CPU_ON, 0, RAM_BASE), (uint64_t)ALREADY_ON,
                 "a CPU that runs is not started again");
     check_equal(READ_SYSREG("mpidr_el1") & 0xff00ffffffULL, 0, "this is CPU 0");
     check(READ_SYSREG("id_aa64pfr0_el1") & 0xf, "EL0 is there");
@@ -187,4 +187,23 @@ void isa_test_illegal(void)
     check_traps(read_nobodys, NULL, TRAP_UNDEFINED, "reading a register that nobody has");
     check_traps(write_midr, NULL, TRAP_UNDEFINED, "writing MIDR_EL1");
     check_traps(return_from_hyp, NULL, TRAP_UNDEFINED, "HLT");
+}
+
+/* ---- Devices ---- */
+
+void isa_hostile_targets(void (*add)(uint64_t base, uint64_t size))
+{
+    add(GICD_BASE, 0x10000);
+    add(GICR_BASE, GICR_SIZE * 2);
+    add(UART_BASE, 0x1000);
+    add(0x09010000, 0x1000); /* PL031 */
+    add(0x08020000, 0x1000); /* GICv2m */
+    add(ECAM_BASE, 0x100000);
+}
+
+void isa_console_restore(void)
+{
+    mmio_write32(UART_BASE + 0x38, 0);     /* UARTIMSC */
+    mmio_write32(UART_BASE + 0x2c, 0x70);  /* UARTLCR_H: eight bits, queue */
+    mmio_write32(UART_BASE + 0x30, 0x301); /* UARTCR: on */
 }

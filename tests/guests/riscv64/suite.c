@@ -186,3 +186,21 @@ void isa_test_illegal(void)
     check_traps(hypervisor_load, NULL, TRAP_UNDEFINED, "HLV.D");
     check_traps(hypervisor_fence, NULL, TRAP_UNDEFINED, "HFENCE.GVMA");
 }
+
+/* ---- Devices ---- */
+
+void isa_hostile_targets(void (*add)(uint64_t base, uint64_t size))
+{
+    add(PLIC_BASE, 0x4000);
+    add(PLIC_BASE + 0x200000, 0x4000);
+    add(UART_BASE, 0x100);
+    add(0x00101000, 0x1000); /* goldfish RTC */
+    add(ECAM_BASE, 0x100000);
+}
+
+void isa_console_restore(void)
+{
+    mmio_write8(UART_BASE + 3, 3); /* LCR: eight bits, no divisor latch */
+    mmio_write8(UART_BASE + 1, 0); /* IER */
+    mmio_write8(UART_BASE + 4, 0); /* MCR: no loop */
+}
