@@ -61,6 +61,9 @@ enum riscv_gpr {
 #define RISCV_CAUSE_ILLEGAL      2
 #define RISCV_CAUSE_LOAD_ACCESS  5
 #define RISCV_CAUSE_STORE_ACCESS 7
+#define RISCV_CAUSE_FETCH_PAGE   12
+#define RISCV_CAUSE_LOAD_PAGE    13
+#define RISCV_CAUSE_STORE_PAGE   15
 
 #define RISCV_VECTOR_BYTES_MAX 64 /* of one vector register: wider hosts offer no V to guests */
 
