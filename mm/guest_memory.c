@@ -285,10 +285,28 @@ static enum err writable_span(struct guest_memory *m, uint64_t gpa, uint64_t siz
 
 /* ---- Copies ---- */
 
+/* The common case: all of it lies in one block. False, and nothing copied: it does not. */
+static bool copy_from_block(struct guest_memory *m, gpa_t gpa, void *to, size_t size)
+{
+    uint64_t length;
+    const char *from;
+    struct piece p;
+
+    if (!piece_find(m, gpa.v, size, &p) || p.size != size)
+        return false;
+    from = piece_peek(&p, &length);
+    if (!from || length != size)
+        return false;
+    memcpy(to, from, size);
+    return true;
+}
+
 enum err guest_copy_from(struct guest_memory *m, gpa_t gpa, void *to, size_t size)
 {
     struct piece p;
 
+    if (likely(copy_from_block(m, gpa, to, size)))
+        return ERR_OK;
     if (!all_ram(m, gpa.v, size))
         return ERR_RANGE;
     for (char *at = to; size && piece_find(m, gpa.v, size, &p);) {

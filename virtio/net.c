@@ -310,14 +310,20 @@ static bool frame_read(struct virtio_net *net, struct frame *f)
     if (f->length < ETHER_HEADER || f->length > most ||
         !net_header_valid(&f->header, f->length, allowed))
         return false;
+    if (f->length < HEAD_SIZE)
+        memset(f->head, 0, HEAD_SIZE);
     return virtq_read(f->queue, f->chain, f->head, MIN(f->length, HEAD_SIZE)) ==
            MIN(f->length, HEAD_SIZE);
 }
 
 static void transmit(struct virtio_net *net, struct virtq *q, struct virtq_chain *c)
 {
-    struct frame f = {.queue = q, .chain = c, .sender = &net->senders[q->index / 2 % PAIRS_MAX]};
+    struct frame f;
 
+    f.queue = q;
+    f.chain = c;
+    f.sender = &net->senders[q->index / 2 % PAIRS_MAX];
+    f.flat = NULL;
     if (!frame_read(net, &f) ||
         !vswitch_forward(net->port, f.head, f.head + VSWITCH_MAC_SIZE, deliver, &f)) {
         count(&net->send_errors, 1);
