@@ -7,6 +7,7 @@
 #include "drivers/pci.h"
 #include "kernel/console.h"
 #include "kernel/cpu.h"
+#include "kernel/engine.h"
 #include "kernel/init.h"
 #include "kernel/monitor.h"
 #include "kernel/start.h"
@@ -134,9 +135,13 @@ INIT(INIT_LEVEL_REPORT, report_at_boot);
 
 static void run_host(struct out *out, int argc, char **argv)
 {
+    struct indented in = {.out = {indented_write}, .to = out};
+
     (void)argc;
     (void)argv;
     report_all(out);
+    out_printf(out, "Guests on the hardware\n"); /* known only when the engines have been probed */
+    engine_report_all(&in.out);
 }
 
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_host) = {
