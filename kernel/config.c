@@ -67,11 +67,11 @@ const struct config *config_get(void)
 
 /* ---- Mistakes ---- */
 
+#define MISTAKE_SIZE (CONFIG_REASON_SIZE - 16) /* less "line N: " */
+
 static void note_mistake(struct config *c, struct config_named *section, unsigned line,
-                         const char *fmt, va_list args)
+                         const char *text)
 {
-    char text[CONFIG_REASON_SIZE - 16]; /* less "line N: " */
-    vsnprintf(text, sizeof(text), fmt, args);
     log_warn("%s, line %u: %s", c->path, line, text);
     c->error_count++;
     if (!section || section->disabled)
@@ -83,20 +83,24 @@ static void note_mistake(struct config *c, struct config_named *section, unsigne
 void config_mistake(struct config *c, struct config_named *section, unsigned line, const char *fmt,
                     ...)
 {
+    char text[MISTAKE_SIZE];
     va_list args;
     va_start(args, fmt);
-    note_mistake(c, section, line, fmt, args);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    note_mistake(c, section, line, text);
 }
 
 static void mistake(struct parser *p, unsigned line, const char *fmt, ...) PRINTF_LIKE(3, 4);
 
 static void mistake(struct parser *p, unsigned line, const char *fmt, ...)
 {
+    char text[MISTAKE_SIZE];
     va_list args;
     va_start(args, fmt);
-    note_mistake(p->config, p->named, line, fmt, args);
+    vsnprintf(text, sizeof(text), fmt, args);
     va_end(args);
+    note_mistake(p->config, p->named, line, text);
 }
 
 /* ---- Sections ---- */
