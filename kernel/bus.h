@@ -38,7 +38,7 @@ struct device_ops {
     void (*quiesce)(struct device *d);
     void (*resume)(struct device *d);
     /* Saved state of the structure that embeds the device `state_offset` bytes from its start. */
-    const struct state_table *state;
+    const struct state_table *state; /* &state_none: no fields; NULL only beside state_each */
     size_t state_offset;
     /* Its further objects: queues, vectors. NULL: none. */
     void (*state_each)(struct device *d, state_visit visit, void *arg);

@@ -10,6 +10,8 @@
 
 #include <string.h>
 
+const struct state_table state_none = {.name = "none"};
+
 /* ---- Writing ---- */
 
 static void put_bytes(struct state_writer *w, const void *bytes, size_t size)

@@ -59,6 +59,9 @@ struct state_table {
                                           .before_save = (before),                \
                                           .after_load = (after)}
 
+/* For device_ops.state: the device has none of its own: it is constant, or its ISA names it. */
+extern const struct state_table state_none;
+
 /*
  * What has state says so by calling `visit` for each of its objects, always in the same order:
  * device_ops.state and state_each (kernel/bus.h) for devices, guest_isa.state_each for the rest of

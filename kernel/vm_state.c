@@ -16,7 +16,7 @@ static unsigned device_instance(const struct vm *vm, const struct device *device
 
 static void device_each(struct vm *vm, struct device *d, state_visit visit, void *arg)
 {
-    if (d->ops->state)
+    if (d->ops->state && d->ops->state != &state_none)
         visit(d->ops->state, device_instance(vm, d), (char *)d - d->ops->state_offset, arg);
     if (d->ops->state_each)
         d->ops->state_each(d, visit, arg);

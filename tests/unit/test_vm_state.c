@@ -172,9 +172,18 @@ static void check_registers(struct vm *a, struct vm *b, struct bus *bus, struct 
 static const char *isa;
 static uint64_t seed;
 
+/* A device that forgot its state would be lost with a snapshot. */
+static void check_every_device_has_state(const struct vm *vm)
+{
+    for (const struct device *d = vm->devices; d; d = d->next)
+        if (!d->ops->state && !d->ops->state_each)
+            fail_msg("%s: %s has no saved state", vm->name, d->ops->name);
+}
+
 static void moves(void)
 {
     struct vm *used = hosted_vm_create(isa, &config);
+    check_every_device_has_state(used);
     use(used, seed);
     guest_clock_pause(&used->clock);
     vm_state_each(used, scramble, &seed);

@@ -46,6 +46,7 @@ static void nothing_to_free(struct device *d)
 
 static const struct device_ops frame_ops = {
     .name = "GICv2m",
+    .state = &state_none,
     .read = frame_read,
     .write = frame_write,
     .destroy = nothing_to_free,

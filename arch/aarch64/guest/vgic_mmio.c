@@ -272,6 +272,7 @@ static void nothing_to_free(struct device *d)
 
 const struct device_ops vgic_distributor_ops = {
     .name = "GICv3 distributor",
+    .state = &state_none,
     .read = distributor_read,
     .write = distributor_write,
     .destroy = nothing_to_free,
@@ -356,6 +357,7 @@ static void redistributor_write(struct device *d, struct vcpu *vcpu, unsigned re
 
 const struct device_ops vgic_redistributor_ops = {
     .name = "GICv3 redistributors",
+    .state = &state_none,
     .read = redistributor_read,
     .write = redistributor_write,
     .destroy = nothing_to_free,

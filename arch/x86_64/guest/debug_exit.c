@@ -33,6 +33,7 @@ static void debug_exit_destroy(struct device *d)
 
 static const struct device_ops debug_exit_ops = {
     .name = "debug exit",
+    .state = &state_none,
     .read = debug_exit_read,
     .write = debug_exit_write,
     .destroy = debug_exit_destroy,

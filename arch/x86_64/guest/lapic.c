@@ -526,6 +526,7 @@ static void page_destroy(struct device *d)
 /* Each vCPU reaches its own APIC only: nothing is shared that needs the device's lock. */
 static const struct device_ops page_ops = {
     .name = "local APIC",
+    .state = &state_none,
     .read = page_read,
     .write = page_write,
     .destroy = page_destroy,
