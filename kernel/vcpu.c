@@ -87,6 +87,16 @@ static inline enum exit_action handle_exit(struct vcpu *v, const struct vm_exit 
     return exit->kind == EXIT_MEMORY ? handle_memory(v, exit) : handle_fatal(v, exit);
 }
 
+/* Some engines see an idle guest by a trapped instruction: it counts, and the sleep, as idle. */
+static void book_as_idle(struct vcpu_stats *s)
+{
+    if (s->last_exit == EXIT_IDLE)
+        return;
+    s->exits[s->last_exit]--;
+    s->exits[EXIT_IDLE]++;
+    s->last_exit = EXIT_IDLE;
+}
+
 /* Sleeps until an interrupt, a request or the guest's own timer. Masked from the look to the sleep:
  * a host interrupt that brings work on this CPU does not wake its own thread. */
 static void vcpu_idle(struct vcpu *v)
@@ -161,6 +171,7 @@ static inline bool vcpu_act(struct vcpu *v, enum exit_action action)
     case ACTION_RESUME:
         return true;
     case ACTION_IDLE:
+        book_as_idle(&v->stats);
         vcpu_idle(v);
         return true;
     case ACTION_POWEROFF:
