@@ -259,11 +259,6 @@ static void svm_put(struct vcpu *v)
     svm_state_fetch(v, X86_FPU);
 }
 
-static void svm_flush(struct vcpu *v)
-{
-    svm_vcpu(v)->flush = true;
-}
-
 /* A new number on this CPU; when they run out, everything is flushed and all vCPUs take new ones.
  */
 static void asid_assign(struct svm_vcpu *e, struct cpu *cpu)
@@ -286,14 +281,16 @@ static bool asid_owned(const struct svm_vcpu *e, const struct cpu *cpu, const st
     return e->asid_cpu == cpu && e->asid_generation == s->generation;
 }
 
-/* The ASID is another CPU's or of an older generation, or what it tags must go. */
-static void asid_renew(struct svm_vcpu *e, struct cpu *cpu)
+/* The ASID's translations go at the next entry, or a new one is taken for it. */
+static void svm_flush(struct vcpu *v)
 {
+    struct svm_vcpu *e = svm_vcpu(v);
+    struct cpu *cpu = this_cpu();
+
     if (svm_features.flush_by_asid && asid_owned(e, cpu, cpu->host.svm))
         e->vmcb->tlb_control = VMCB_TLB_FLUSH_ASID;
     else
-        asid_assign(e, cpu);
-    e->flush = false;
+        e->asid_cpu = NULL;
 }
 
 /* What changes at every entry and exit. */
@@ -336,8 +333,8 @@ static void svm_run(struct vcpu *v, struct vm_exit *exit)
     uint64_t dirty = v->reg_dirty & ~(uint64_t)(X86_GPR | X86_RIP);
     uint8_t tpr;
 
-    if (unlikely(!asid_owned(e, cpu, own) || e->flush))
-        asid_renew(e, cpu);
+    if (unlikely(!asid_owned(e, cpu, own)))
+        asid_assign(e, cpu);
     v->reg_dirty = 0;
     if (unlikely(dirty))
         svm_state_write(v, dirty);

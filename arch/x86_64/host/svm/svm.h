@@ -32,7 +32,6 @@ struct svm_vcpu {
     struct cpu *asid_cpu;     /* where `asid` counts */
     uint64_t asid_generation; /* of that CPU when it was assigned */
     unsigned broken;          /* debug builds: 1 + the way in which entries are illegal, or 0 */
-    bool flush;               /* drop second-stage translations before the next entry */
 };
 
 static inline struct svm_vcpu *svm_vcpu(struct vcpu *v)
