@@ -25,6 +25,9 @@ static void *zeroed(size_t size)
     return p;
 }
 
+/* Consoles outlive their guests: one serves all. */
+static struct guest_console *console;
+
 struct vm *x86_guest_create(unsigned cpus, uint64_t memory)
 {
     struct vm *vm = zeroed(sizeof(*vm));
@@ -42,7 +45,9 @@ struct vm *x86_guest_create(unsigned cpus, uint64_t memory)
         abort();
     spin_init(&vm->pin_lock, &pin_class);
     wait_queue_init(&vm->changed);
-    must(guest_console_create(&vm->console));
+    if (!console)
+        must(guest_console_create(&console));
+    vm->console = console;
     must(guest_memory_create(&vm->memory));
     guest_clock_init(&vm->clock, host_counter_hz());
     must(vm->isa->machine_create(vm));
