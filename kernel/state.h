@@ -33,19 +33,20 @@ struct state_table {
 };
 
 /* A scalar member of `type`: integer, bool or enum. `member` may be a path: "pic[0].mask". */
-#define STATE_FIELD(type, member, since_) STATE_RECORD(type, member, ((type *)0)->member, since_)
+#define STATE_FIELD(type, member, since_) STATE_RECORD(type, member, ((type *)0)->member, 1, since_)
 /* An array of scalars; with STATE_ARRAY2 one of two dimensions. */
-#define STATE_ARRAY(type, member, since_) STATE_RECORD(type, member, ((type *)0)->member[0], since_)
-#define STATE_ARRAY2(type, member, since_) \
-    STATE_RECORD(type, member, ((type *)0)->member[0][0], since_)
-#define STATE_RECORD(type, member, element, since_)                                      \
-    {                                                                                    \
-        .name = #member, .offset = offsetof(type, member),                               \
-        .count = sizeof(((type *)0)->member) / sizeof(element), .size = sizeof(element), \
-        .since = (since_),                                                               \
-        .truth = _Generic((element), bool                                                \
-                          : true, default                                                \
-                          : false)                                                       \
+#define STATE_ARRAY(type, member, since_) \
+    STATE_RECORD(type, member, ((type *)0)->member[0], ARRAY_SIZE(((type *)0)->member), since_)
+#define STATE_ARRAY2(type, member, since_)                \
+    STATE_RECORD(type, member, ((type *)0)->member[0][0], \
+                 sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0][0]), since_)
+#define STATE_RECORD(type, member, element, count_, since_)                   \
+    {                                                                         \
+        .name = #member, .offset = offsetof(type, member), .count = (count_), \
+        .size = sizeof(element), .since = (since_),                           \
+        .truth = _Generic((element), bool                                     \
+                          : true, default                                     \
+                          : false)                                            \
     }
 #define STATE_FIELDS(id, ...) static const struct state_field id[] = {__VA_ARGS__}
 #define STATE_TABLE(id, text, version_, ...) \
