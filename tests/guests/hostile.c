@@ -178,6 +178,7 @@ static void run_hostile(void)
         random_accesses(rounds / 8);
     }
     isa_console_restore();
+    print("\n"); /* after what went to the serial port */
     check(true, "%llu random accesses are survived", (unsigned long long)rounds);
     print("# %llu of them trapped\n", (unsigned long long)traps);
 }
