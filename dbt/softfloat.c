@@ -318,7 +318,7 @@ uint64_t sf_mul(struct sf_env *env, enum ir_type t, uint64_t a_bits, uint64_t b_
     if ((a.class == INFINITE && b.class == ZERO) || (a.class == ZERO && b.class == INFINITE))
         return invalid(env, t);
     if (a.class != FINITE || b.class != FINITE) {
-        n.class = a.class == FINITE ? b.class : b.class == FINITE ? a.class : a.class;
+        n.class = a.class == FINITE ? b.class : a.class;
         return pack(env, t, &n);
     }
     product = (uint128_t)a.frac * b.frac; /* its 1 is at bit 124 or 125 */

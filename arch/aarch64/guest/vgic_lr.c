@@ -174,7 +174,7 @@ static void choose(struct choice *c, struct candidate new, bool active)
         c->count++;
     } else {
         c->all = false;
-        if (c->list[c->room - 1].priority <= new.priority) {
+        if (!c->room || c->list[c->room - 1].priority <= new.priority) {
             c->all_active &= !active;
             return;
         }
@@ -212,7 +212,7 @@ static uint64_t make_lr(struct vcpu *v, unsigned irq)
     /* Tied to the hardware's interrupt, which stays active until the guest's end of interrupt: no
      * state but one at a time. */
     if (irq == PPI_VIRTUAL_TIMER && arm_state(v)->gic.timer_held)
-        return lr | ARM_LR_HW | (uint64_t)irq << ARM_LR_PINTID |
+        return lr | ARM_LR_HW | irq * BIT(ARM_LR_PINTID) |
                (b->active & bit ? ARM_LR_ACTIVE : ARM_LR_PENDING);
     if (b->active & bit)
         lr |= ARM_LR_ACTIVE;

@@ -14,8 +14,9 @@ bool host_random(uint64_t *value)
     if (!(sysreg_read(id_aa64isar0_el1) >> ISAR0_RNDR_SHIFT & ISAR0_FIELD))
         return false;
     for (unsigned i = 0; i < TRIES; i++) {
-        bool failed; /* the Z flag */
-        __asm__ volatile("mrs %0, s3_3_c2_c4_0" : "=r"(*value), "=@cceq"(failed));
+        uint64_t failed; /* the Z flag */
+
+        __asm__ volatile("mrs %0, s3_3_c2_c4_0\n\tcset %1, eq" : "=r"(*value), "=r"(failed)::"cc");
         if (!failed)
             return true;
     }
