@@ -87,8 +87,9 @@ void speculation_report(struct out *out)
     static const char *const texts[] = {
         [WORKAROUND_NOT_NEEDED] = "not needed",
         [WORKAROUND_APPLIED] = "applied",
-        [WORKAROUND_MISSING] = "missing: this CPU does not say that it is immune, and the firmware "
-                               "names none (look for a firmware update)",
+        [WORKAROUND_MISSING] =
+            ("missing: this CPU does not say that it is immune, and the firmware "
+             "names none (look for a firmware update)"),
     };
 
     out_printf(out, "speculation:\n");
