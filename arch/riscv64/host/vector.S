@@ -56,7 +56,9 @@
     .balign 4
 trap_vector:
     csrrw   a0, sscratch, a0
-    bnez    a0, hext_exit           /* 0 unless a guest runs */
+    beqz    a0, 1f                  /* 0 unless a guest runs */
+    j       hext_exit               /* farther than a branch reaches */
+1:
     csrrw   a0, sscratch, t0
     addi    t0, sp, -TRAP_FRAME_SIZE
     srli    t0, t0, 14
