@@ -21,30 +21,8 @@
 #include "mm/kernel_map.h"
 #include "mm/page.h"
 
-#define MEM_COUNT_MAX  65536
-#define FILE_COUNT_MAX 4096
-
-static struct boot_info boot;
+static struct boot_info *boot; /* the kernel's copy */
 static bool clock_runs;
-
-const struct boot_info *boot_info_get(void)
-{
-    return &boot;
-}
-
-/* The loader is ours, but a mismatched pair must stop here and not later. */
-static void take_boot_info(const struct boot_info *info)
-{
-    if (info->magic != BOOT_INFO_MAGIC || info->version != BOOT_INFO_VERSION ||
-        info->size != sizeof(*info))
-        panic(
-            "the loader and the kernel are of different versions: build and install both together");
-    if (info->mem_count == 0 || info->mem_count > MEM_COUNT_MAX ||
-        info->file_count > FILE_COUNT_MAX)
-        panic("the loader handed over %u memory ranges and %u files", info->mem_count,
-              info->file_count);
-    boot = *info;
-}
 
 /* Some hosts know their counter's frequency at once, some read it from a table, some measure it in
  * host_init(). */
@@ -52,9 +30,9 @@ static void start_clock(void)
 {
     if (clock_runs || host_counter_hz() == 0)
         return;
-    clock_init(boot.exit_counter, host_counter_hz());
-    if (boot.wall_seconds)
-        clock_wall_init(boot.wall_seconds * NS_PER_SEC, boot.entry_counter);
+    clock_init(boot->exit_counter, host_counter_hz());
+    if (boot->wall_seconds)
+        clock_wall_init(boot->wall_seconds * NS_PER_SEC, boot->entry_counter);
     clock_runs = true;
 }
 
@@ -71,23 +49,23 @@ static hpa_t copy_from_loader(uint64_t pa, size_t size)
 /* Copies the arrays that lie in loader memory, then frees that memory. */
 static void release_loader(void)
 {
-    boot.mem = copy_from_loader(boot.mem, boot.mem_count * sizeof(struct boot_mem)).v;
-    boot.files = copy_from_loader(boot.files, boot.file_count * sizeof(struct boot_file)).v;
+    boot->mem = copy_from_loader(boot->mem, boot->mem_count * sizeof(struct boot_mem)).v;
+    boot->files = copy_from_loader(boot->files, boot->file_count * sizeof(struct boot_file)).v;
     page_release_loader();
 }
 
 static void read_config(void)
 {
-    const struct boot_file *files = phys_to_virt(HPA(boot.files));
+    const struct boot_file *files = phys_to_virt(HPA(boot->files));
 
-    for (uint32_t i = 0; i < boot.file_count; i++) {
+    for (uint32_t i = 0; i < boot->file_count; i++) {
         if (files[i].status != 0)
             log_warn("%s could not be read from the boot disk (EFI error %d)", files[i].path,
                      files[i].status);
         else if (i == 0 && strcmp(files[i].path, "ennead/ennead.ini") == 0)
             config_parse(files[i].path, phys_to_virt(HPA(files[i].base)), files[i].size);
     }
-    if (boot.file_count == 0)
+    if (boot->file_count == 0)
         log_info("no ennead/ennead.ini on the boot disk: starting with defaults and no guests");
 }
 
@@ -133,16 +111,16 @@ static void main_thread(void *unused)
 void kernel_main(struct boot_info *info)
 {
     host_early_init(info, cpu_boot());
-    take_boot_info(info);
-    page_init(&boot);
+    boot = boot_info_take(info);
+    page_init(boot);
     heap_init();
-    kernel_map_init(&boot);
-    acpi_init(HPA(boot.acpi_rsdp));
-    fdt_init(HPA(boot.fdt));
+    kernel_map_init(boot);
+    acpi_init(HPA(boot->acpi_rsdp));
+    fdt_init(HPA(boot->fdt));
     start_clock();
-    serial_init(&boot);
-    screen_init(&boot);
-    log_info("Ennead " ENNEAD_VERSION " for " HOST_ISA ", loaded by %s", boot.firmware_vendor);
+    serial_init(boot);
+    screen_init(boot);
+    log_info("Ennead " ENNEAD_VERSION " for " HOST_ISA ", loaded by %s", boot->firmware_vendor);
     if (host_init() != ERR_OK)
         panic("this machine lacks something that the hypervisor cannot do without: see the lines "
               "above");

@@ -23,24 +23,6 @@ struct step {
     uint64_t value;
 };
 
-/* kernel_main() is linked with boot_info_get() but does not run: what it would bring up. */
-void acpi_init(void), fdt_init(void), serial_init(void), screen_init(void), serial_input_init(void);
-void acpi_init(void)
-{
-}
-void fdt_init(void)
-{
-}
-void serial_init(void)
-{
-}
-void screen_init(void)
-{
-}
-void serial_input_init(void)
-{
-}
-
 extern char __kernel_start[];
 
 static void start_core(void)
