@@ -7,8 +7,24 @@
 
 #include "dbt/ir.h"
 #include "dbt/pass.h"
+#include "mm/heap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+void *heap_zalloc(size_t size)
+{
+    return calloc(1, size);
+}
+
+void *heap_zalloc_array(size_t count, size_t size)
+{
+    return calloc(count, size);
+}
+
+void heap_free(void *p)
+{
+    free(p);
+}
 
 static const struct dbt_slot slots[] = {
     {"x10", IR_I64, 0}, {"x11", IR_I64, 8}, {"f10", IR_F64, 16}, {"nzcv", IR_FLAGS, 24}};
