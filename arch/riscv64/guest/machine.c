@@ -102,7 +102,10 @@ void riscv_hart_reset(struct vcpu *v, uint64_t address, uint64_t opaque)
     s->sie = 0;
     s->sstatus = RISCV_SSTATUS_UXL_64;
     s->lines = s->raise = s->sip = 0;
-    s->senvcfg = s->scounteren = 0;
+    s->senvcfg = 0;
+    /* User mode may read cycle, time and instret: firmware leaves it so, and Linux's vDSO counts on
+     * it. */
+    s->scounteren = 7;
     s->stimecmp = UINT64_MAX;
 }
 
