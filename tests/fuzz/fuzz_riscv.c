@@ -23,26 +23,6 @@ struct step {
     uint64_t value;
 };
 
-extern char __kernel_start[];
-
-static void start_core(void)
-{
-    struct boot_info *info = hosted_boot_info();
-
-    (void)hosted_memory_reset();
-    info->kernel_phys = MIB(4);
-    info->kernel_virt = (uintptr_t)__kernel_start;
-    info->kernel_size = MIB(2);
-    hosted_boot_mem(info, MIB(4), MIB(2), BOOT_MEM_KERNEL);
-    hosted_boot_mem(info, MIB(6), MIB(200), BOOT_MEM_USABLE);
-    hosted_start(info);
-    kernel_map_init(info);
-    clock_init(hosted_counter, NS_PER_SEC);
-    if (!cpu_boot()->timers)
-        timer_cpu_init(cpu_boot());
-    scheduler_init();
-}
-
 static const uint64_t bases[] = {
     RISCV_PLIC_BASE,
     RISCV_PLIC_BASE + 0x2000,   /* enable bits */
@@ -125,7 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (size == 0)
         return 0;
     if (!once)
-        start_core();
+        hosted_start_core(MIB(200));
     once = true;
     config.interrupts = data[0] % 2;
     vm = hosted_vm_create("riscv64", &config);

@@ -25,6 +25,9 @@ void hosted_boot_mem(struct boot_info *info, uint64_t base, uint64_t size, enum 
 void hosted_start(const struct boot_info *info);
 /* A machine of `size` bytes of memory with a hole below 4 GiB where that fits, as PCs have it. */
 void hosted_start_size(uint64_t size);
+/* The same with `bytes` of memory, and on to the kernel's own tables, the clock, timers and the
+ * scheduler: threads can be made and woken; scheduler_start() runs them. Once a process. */
+void hosted_start_core(uint64_t bytes);
 /* A further CPU for allocator tests (no threads run on it); ids count from 1. */
 struct cpu *hosted_cpu_add(void);
 /* The calling POSIX thread is `cpu` from now on. */

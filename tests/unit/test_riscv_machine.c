@@ -44,34 +44,13 @@
 
 static struct vm *vm;
 
-extern char __kernel_start[];
-
-/* With a scheduler: vCPUs are woken, though none runs. */
-static void start_core(void)
-{
-    struct boot_info *info = hosted_boot_info();
-
-    (void)hosted_memory_reset();
-    info->kernel_phys = MIB(4);
-    info->kernel_virt = (uintptr_t)__kernel_start;
-    info->kernel_size = MIB(2);
-    hosted_boot_mem(info, MIB(4), MIB(2), BOOT_MEM_KERNEL);
-    hosted_boot_mem(info, MIB(6), MIB(200), BOOT_MEM_USABLE);
-    hosted_start(info);
-    kernel_map_init(info);
-    clock_init(hosted_counter, NS_PER_SEC);
-    if (!cpu_boot()->timers)
-        timer_cpu_init(cpu_boot());
-    scheduler_init();
-}
-
 static void start(uint64_t interrupts)
 {
     static bool once;
     struct config_vm config = {.memory = MIB(16), .cpus = HARTS, .interrupts = interrupts};
 
     if (!once)
-        start_core();
+        hosted_start_core(MIB(200)); /* vCPUs are woken, though none runs */
     once = true;
     vm = hosted_vm_create("riscv64", &config);
 }

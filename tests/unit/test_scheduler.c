@@ -11,7 +11,6 @@
 #include "mm/heap.h"
 #include "mm/kernel_map.h"
 
-extern char __kernel_start[];
 static void (*body)(void);
 
 /* The test's own code is thread "main"; it ends the child process. */
@@ -24,20 +23,8 @@ static void main_thread(void *unused)
 
 static void machine(void (*test)(void))
 {
-    (void)hosted_memory_reset();
-    struct boot_info *info = hosted_boot_info();
-    info->kernel_phys = MIB(4);
-    info->kernel_virt = (uintptr_t)__kernel_start;
-    info->kernel_size = MIB(2);
-    hosted_boot_mem(info, MIB(4), MIB(2), BOOT_MEM_KERNEL);
-    hosted_boot_mem(info, MIB(6), MIB(250), BOOT_MEM_USABLE);
-    hosted_start(info);
-    kernel_map_init(info);
-    clock_init(hosted_counter, NS_PER_SEC);
-    if (!cpu_boot()->timers)
-        timer_cpu_init(cpu_boot());
+    hosted_start_core(MIB(250));
     body = test;
-    scheduler_init();
     scheduler_start(main_thread);
 }
 

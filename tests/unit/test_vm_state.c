@@ -21,7 +21,6 @@
 static const struct config_vm config = {.memory = MIB(64), .cpus = 2};
 static uint8_t first[STATE_SIZE], second[STATE_SIZE];
 
-extern char __kernel_start[];
 static void (*body)(void);
 
 static void main_thread(void *unused)
@@ -34,21 +33,8 @@ static void main_thread(void *unused)
 /* Runs `test` as a thread: devices wake threads. */
 static void machine(void (*test)(void))
 {
-    struct boot_info *info = hosted_boot_info();
-
-    (void)hosted_memory_reset();
-    info->kernel_phys = MIB(4);
-    info->kernel_virt = (uintptr_t)__kernel_start;
-    info->kernel_size = MIB(2);
-    hosted_boot_mem(info, MIB(4), MIB(2), BOOT_MEM_KERNEL);
-    hosted_boot_mem(info, MIB(6), MIB(500), BOOT_MEM_USABLE);
-    hosted_start(info);
-    kernel_map_init(info);
-    clock_init(hosted_counter, NS_PER_SEC);
-    if (!cpu_boot()->timers)
-        timer_cpu_init(cpu_boot());
+    hosted_start_core(MIB(500));
     body = test;
-    scheduler_init();
     scheduler_start(main_thread);
 }
 

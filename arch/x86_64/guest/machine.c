@@ -257,16 +257,16 @@ static void do_xsetbv(struct vcpu *v)
 }
 
 /*
- * Between STI and HLT: QEMU 10 forgets the interrupt shadow when it enters a guest (APM vol. 2,
- * 15.21.5, wants it), would deliver an interrupt before the HLT, and the HLT would wait for another
- * one. So the HLT is carried out here.
+ * Between STI and HLT. A CPU that loses the interrupt shadow when it enters the guest again (APM
+ * vol. 2, 15.21.5, wants it kept; QEMU 10 is suspected of it) would deliver an interrupt before the
+ * HLT, which would then wait for another one. Carrying the HLT out here is right on any CPU.
  */
 static enum exit_action handle_shadow(struct vcpu *v)
 {
     struct x86_state *s = x86_state(v);
     uint8_t opcode;
 
-    vcpu_need(v, X86_SEGMENTS | X86_CONTROL);
+    vcpu_need(v, X86_CODE | X86_CONTROL);
     if (x86_read_linear(v, GVA(s->segments[X86_CS].base + s->rip), &opcode, 1) != ERR_OK ||
         opcode != OPCODE_HLT)
         return ACTION_RESUME;
