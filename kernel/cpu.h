@@ -37,6 +37,9 @@ struct cpu {
     uint64_t idle_ns;     /* time spent idle, up to the last switch */
     uint64_t *call_inbox; /* a bit for each CPU that wants cpu_call() served here */
     uint64_t irq_count;
+    /* Set to 1 by each interrupt: the poll word of the translated vCPU that is loaded here
+     * (its engine's load and put), or NULL. */
+    uint32_t *poll_word;
 };
 
 static inline struct cpu *this_cpu(void)
@@ -71,5 +74,12 @@ void cpu_call(struct cpu *cpu, void (*fn)(void *), void *arg, bool wait);
 void cpu_call_others(void (*fn)(void *), void *arg, bool wait);
 /* Called by the host's interrupt code. */
 void ipi_dispatch(enum host_ipi kind);
+/* The same, first at each interrupt, masked. */
+static inline void cpu_note_interrupt(struct cpu *cpu)
+{
+    cpu->irq_count++;
+    if (cpu->poll_word)
+        __atomic_store_n(cpu->poll_word, 1, __ATOMIC_RELAXED);
+}
 
 #endif

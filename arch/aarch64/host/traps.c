@@ -124,7 +124,7 @@ void trap_irq(struct host_trap_frame *frame)
     unsigned locks = lock_interrupt_enter();
 
     (void)frame;
-    cpu->irq_count++;
+    cpu_note_interrupt(cpu);
     gic_handle();
     lock_interrupt_leave(locks);
     if (cpu->need_resched && !cpu->preempt_count)

@@ -38,7 +38,7 @@ static void trap_interrupt(uint64_t cause)
     struct cpu *cpu = this_cpu();
     unsigned lock_state;
 
-    cpu->irq_count++;
+    cpu_note_interrupt(cpu);
     lock_state = lock_interrupt_enter();
     cpu->preempt_count++; /* handlers do not switch threads; the end of the trap does */
     switch (cause) {

@@ -196,7 +196,7 @@ void x86_trap(struct host_trap_frame *frame)
     }
     cpu = this_cpu();
     cpu->preempt_count++;
-    cpu->irq_count++;
+    cpu_note_interrupt(cpu);
     locks = lock_interrupt_enter();
     interrupt((unsigned)frame->vector);
     lock_interrupt_leave(locks);
