@@ -44,6 +44,24 @@ struct dbt_fault {
     uint32_t cause;   /* the guest's own */
 };
 
+/*
+ * Contexts differ in bits 63:48 and nowhere else, so that a canonical virtual address, exclusive or
+ * with its context, names it in one word. When all are used up the engine forgets what was linked
+ * and looked up with them and begins again.
+ */
+#define DBT_CONTEXT(n)     ((uint64_t)(n) << 48)
+#define DBT_CONTEXT_COUNT  65536
+#define DBT_CONTEXT_SPACE  0
+#define DBT_CONTEXT_GLOBAL 1
+
+/* The emitted code of a virtual address: entry (va >> 1) % DBT_JUMPS of the vCPU's own table. */
+struct dbt_jump {
+    uint64_t key; /* va ^ context; DBT_JUMP_NONE: none */
+    const void *code;
+};
+#define DBT_JUMPS     4096
+#define DBT_JUMP_NONE 1ULL /* odd: no instruction lies there */
+
 struct dbt_vcpu;
 
 struct dbt_frame {
@@ -57,9 +75,12 @@ struct dbt_frame {
     uint32_t reason, insn_length; /* of `leave`; of the instruction at pc */
     uint64_t detail;
     struct dbt_fault fault;
-    uint64_t count; /* guest instructions done */
-    uint64_t reserved[5];
-    uint64_t cells[]; /* the guest's slots, then values */
+    uint64_t count;         /* guest instructions done */
+    struct dbt_jump *jumps; /* DBT_JUMPS entries: where indirect jumps look first */
+    uint64_t context[2];    /* the address space with its mode; the same for global pages */
+    uint64_t return_sp;     /* of emitted code, while none runs */
+    uint64_t host_sp;       /* of C code, while emitted code runs */
+    uint64_t cells[];       /* the guest's slots, then values */
 };
 #define DBT_FRAME_GUEST 128 /* offset of cells[]: slot offsets begin here */
 _Static_assert(offsetof(struct dbt_frame, cells) == DBT_FRAME_GUEST, "slots are addressed by this");
