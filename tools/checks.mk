@@ -82,6 +82,24 @@ $(H)/page_alloc_bench: $(counted-srcs:%.c=$(H)/counted/%.o)
 .PHONY: page-alloc-bench
 page-alloc-bench: $(H)/page_alloc_bench ## build the benchmark of the page allocator
 
+# The program: the core on Linux as one process, optimised, to run translated guests with.
+program-cflags := $(subst -Itests/hosted ,-Itests/hosted/program -Itests/hosted ,$(subst -DDEBUG=1,-DDEBUG=$(DEBUG),$(counted-cflags)))
+program-srcs   := $(filter-out tests/hosted/% kernel/host_command.c,$(hosted-srcs)) tests/hosted/image.c tests/hosted/libc_extra.c \
+    $(wildcard tests/hosted/program/*.c)
+program-objs   := $(program-srcs:%.c=$(H)/program/%.o)
+
+$(eval $(call flags-stamp,$(H)/program/compile,$$(lib-hash) $$(hosted-cc) $$(program-cflags)))
+
+$(H)/program/%.o: %.c $(H)/program/compile.flags | $(hosted-deps)
+	@mkdir -p $(@D)
+	$(call say,CC,$< (program))$(hosted-cc) $(program-cflags) -MMD -MP -c $< -o $@
+
+$(H)/ennead: $(program-objs)
+	$(call say,LD,$@)$(hosted-cc) $(filter-out -fsanitize=%,$(hosted-ldflags)) $^ $(filter-out -lcmocka,$(hosted-libs)) -o $@
+
+.PHONY: hosted
+hosted: $(H)/ennead ## build build/hosted/ennead, which runs a translated guest as a process
+
 # --- lint -----------------------------------------------------------------------------------------------
 
 # Each source as clang compiles it: a shared one for the first host, a host's own for that host.
@@ -195,4 +213,4 @@ help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1@\2/p' $(MAKEFILE_LIST) | sort | \
 	    awk -F@ '{ printf "  %-12s %s\n", $$1, $$2 }'
 
--include $(hosted-objs:.o=.d) $(fuzz-objs:.o=.d) $(unit-tests:%=%.d) $(fuzz-tests:%=%.d)
+-include $(hosted-objs:.o=.d) $(fuzz-objs:.o=.d) $(program-objs:.o=.d) $(unit-tests:%=%.d) $(fuzz-tests:%=%.d)

@@ -73,7 +73,9 @@ uint64_t hosted_random(uint64_t *state);
 /* Broken rules since the last call; the first one's text, with its section, in hosted_pt_rule. */
 unsigned hosted_pt_violations(void);
 extern char hosted_pt_rule[256];
-/* Formats for tests: simplified, but with each architecture's rules. */
+/* Makes the process's mappings of the vmap area those of the kernel's tables. */
+void hosted_mirror(const struct page_table *pt, uint64_t va, uint64_t size);
+/* Formats: simplified, but with each architecture's rules. */
 extern const struct pt_format hosted_format_x86, hosted_format_arm, hosted_format_riscv,
     hosted_format_gstage;
 

@@ -16,20 +16,6 @@
 
 #define VMAP_SIZE GIB(1)
 
-/* An image of one page each of code, constants and data. */
-__asm__(".section .bss.hosted_image,\"aw\",@nobits\n"
-        ".balign 4096\n"
-        ".globl __kernel_start, __text_start, __text_end, __rodata_start, __rodata_end\n"
-        ".globl __bss_end\n"
-        "__kernel_start: __text_start: .skip 4096\n"
-        "__text_end: __rodata_start: .skip 4096\n"
-        "__rodata_end: .skip 4096\n"
-        "__bss_end:\n"
-        ".section .rodata.hosted_symbols,\"a\"\n"
-        ".globl kernel_symbols_start, kernel_symbols_end\n"
-        "kernel_symbols_start: kernel_symbols_end: .quad 0\n"
-        ".text\n");
-
 static int memory_fd = -1;
 static char *memory;
 static uint64_t memory_size = HOSTED_MEMORY_MAX;

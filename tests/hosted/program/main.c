@@ -1,0 +1,339 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * ennead run: a guest on the translator, as a Linux process. The options become the configuration
+ * file that the hypervisor reads elsewhere; from there on everything is the core's own.
+ */
+#include <errno.h>
+#include <getopt.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include "kernel/init.h"
+#include "kernel/monitor.h"
+#include "kernel/start.h"
+#include "kernel/thread.h"
+#include "kernel/vm.h"
+#include "program.h"
+
+#define GUEST        "guest"
+#define OWN_MEMORY   MIB(160) /* beside the guest's */
+#define EXIT_USAGE   2
+#define DISKS_MAX    8
+#define PAGE_BYTES   4096
+#define CONFIG_BYTES 16384
+
+static const char usage[] =
+    "usage: ennead run [OPTION]...\n"
+    "Runs a guest of another architecture as a process. Ctrl-] leaves the guest's console for the "
+    "monitor.\n"
+    "  --arch ISA         x86_64, aarch64 or riscv64 (default: riscv64)\n"
+    "  --memory SIZE      guest memory: 256M, 1G, ... (default: 256M)\n"
+    "  --cpus N           virtual CPUs (default: 1)\n"
+    "  --host-cpus N      threads that run them (default: as many)\n"
+    "  --kernel FILE      kernel image\n"
+    "  --initrd FILE      initial RAM disk\n"
+    "  --append TEXT      kernel command line\n"
+    "  --disk FILE[,MODE] a disk: read-write (default: changes go to the file), read-only or "
+    "copy-on-write\n"
+    "  --engine ENGINE    interp, jit or hybrid (default: the best there is)\n"
+    "  --set KEY=VALUE    a key of the guest's section in ennead.ini (docs/configuration.md)\n"
+    "  --log LEVEL        error, warn, info or debug (default: warn)\n"
+    "  --monitor          begin in the monitor, not in the guest's console\n"
+    "  --stats            print the guest's statistics at the end\n";
+
+static struct {
+    const char *arch, *memory, *cpus, *kernel, *initrd, *append, *engine, *log;
+    struct {
+        const char *file, *mode;
+    } disks[DISKS_MAX];
+    unsigned disk_count, host_cpus;
+    char sets[4096];
+    bool monitor, stats;
+} options = {.arch = "riscv64", .memory = "256M", .cpus = "1", .append = "", .log = "warn"};
+
+void program_fail(const char *fmt, ...)
+{
+    va_list args;
+
+    va_start(args, fmt);
+    fprintf(stderr, "ennead: ");
+    vfprintf(stderr, fmt, args);
+    fprintf(stderr, "\n");
+    va_end(args);
+    exit(EXIT_USAGE);
+}
+
+/* ---- The guest's end ends the program ---- */
+
+static void to_stdout(struct out *out, const char *text, size_t length)
+{
+    (void)out;
+    if (write(STDOUT_FILENO, text, length) < 0)
+        exit(EXIT_FAILURE);
+}
+
+static void print_stats(void)
+{
+    char line[] = "vm stats " GUEST;
+    struct out out = {.write = to_stdout};
+
+    monitor_execute(&out, line);
+}
+
+/* `started_ns` says that it ran: a guest that cannot start stays where it was. */
+static bool guest_ended(struct vm *vm)
+{
+    return READ_ONCE(vm->state) == VM_STOPPED && !READ_ONCE(vm->restart) &&
+           (READ_ONCE(vm->started_ns) || vm->failed || vm->reason[0]);
+}
+
+static void watch(void *arg)
+{
+    struct vm *vm = arg;
+
+    wait_event(&vm->changed, guest_ended(vm));
+    if (options.stats)
+        print_stats();
+    if (vm->failed || !vm->started_ns)
+        fprintf(stderr, "ennead: the guest stopped: %s\n", vm->reason);
+    exit(vm->failed || !vm->started_ns ? EXIT_FAILURE : EXIT_SUCCESS);
+}
+
+static void watch_start(void)
+{
+    struct vm *vm = vm_find(GUEST);
+    struct thread *t;
+
+    if (!vm)
+        program_fail("the guest could not be made: see the lines above");
+    if (!options.monitor && thread_create(&t, "watch", watch, vm, THREAD_WEIGHT, -1) != ERR_OK)
+        program_fail("no memory for a thread");
+}
+INIT(INIT_LEVEL_LATE, watch_start);
+
+/* ---- Options ---- */
+
+enum option_name {
+    OPTION_ARCH = 1,
+    OPTION_MEMORY,
+    OPTION_CPUS,
+    OPTION_HOST_CPUS,
+    OPTION_KERNEL,
+    OPTION_INITRD,
+    OPTION_APPEND,
+    OPTION_DISK,
+    OPTION_ENGINE,
+    OPTION_SET,
+    OPTION_LOG,
+    OPTION_MONITOR,
+    OPTION_STATS,
+    OPTION_HELP,
+};
+
+static const struct option long_options[] = {
+    {"arch", required_argument, NULL, OPTION_ARCH},
+    {"memory", required_argument, NULL, OPTION_MEMORY},
+    {"cpus", required_argument, NULL, OPTION_CPUS},
+    {"host-cpus", required_argument, NULL, OPTION_HOST_CPUS},
+    {"kernel", required_argument, NULL, OPTION_KERNEL},
+    {"initrd", required_argument, NULL, OPTION_INITRD},
+    {"append", required_argument, NULL, OPTION_APPEND},
+    {"disk", required_argument, NULL, OPTION_DISK},
+    {"engine", required_argument, NULL, OPTION_ENGINE},
+    {"set", required_argument, NULL, OPTION_SET},
+    {"log", required_argument, NULL, OPTION_LOG},
+    {"monitor", no_argument, NULL, OPTION_MONITOR},
+    {"stats", no_argument, NULL, OPTION_STATS},
+    {"help", no_argument, NULL, OPTION_HELP},
+    {NULL, 0, NULL, 0},
+};
+
+static void add_disk(char *text)
+{
+    char *mode = strrchr(text, ',');
+
+    if (options.disk_count == DISKS_MAX)
+        program_fail("more than %u disks", DISKS_MAX);
+    if (mode)
+        *mode++ = '\0';
+    options.disks[options.disk_count].file = text;
+    options.disks[options.disk_count++].mode = mode ? mode : "read-write";
+}
+
+static void add_set(const char *text)
+{
+    size_t used = strlen(options.sets);
+
+    if (!strchr(text, '=') || snprintf(options.sets + used, sizeof(options.sets) - used, "%s\n",
+                                       text) >= (int)(sizeof(options.sets) - used))
+        program_fail("--set %s: give KEY=VALUE", text);
+}
+
+static unsigned number(const char *name, const char *text)
+{
+    char *rest;
+    unsigned long value = strtoul(text, &rest, 10);
+
+    if (*rest || !*text || !value || value > 64)
+        program_fail("%s %s: give a number from 1 to 64", name, text);
+    return (unsigned)value;
+}
+
+static void take_option(int name, char *value)
+{
+    switch (name) {
+    case OPTION_ARCH:
+        options.arch = value;
+        break;
+    case OPTION_MEMORY:
+        options.memory = value;
+        break;
+    case OPTION_CPUS:
+        number("--cpus", value);
+        options.cpus = value;
+        break;
+    case OPTION_HOST_CPUS:
+        options.host_cpus = number("--host-cpus", value);
+        break;
+    case OPTION_KERNEL:
+        options.kernel = value;
+        break;
+    case OPTION_INITRD:
+        options.initrd = value;
+        break;
+    case OPTION_APPEND:
+        options.append = value;
+        break;
+    case OPTION_DISK:
+        add_disk(value);
+        break;
+    case OPTION_ENGINE:
+        options.engine = value;
+        break;
+    case OPTION_SET:
+        add_set(value);
+        break;
+    case OPTION_LOG:
+        options.log = value;
+        break;
+    case OPTION_MONITOR:
+        options.monitor = true;
+        break;
+    case OPTION_STATS:
+        options.stats = true;
+        break;
+    case OPTION_HELP:
+        fputs(usage, stdout);
+        exit(EXIT_SUCCESS);
+    default:
+        fputs("Try 'ennead --help'.\n", stderr);
+        exit(EXIT_USAGE);
+    }
+}
+
+static void take_options(int argc, char **argv)
+{
+    int name;
+
+    while ((name = getopt_long(argc, argv, "", long_options, NULL)) != -1)
+        take_option(name, optarg);
+    if (argc - optind != 1 || strcmp(argv[optind], "run") != 0) {
+        fputs(usage, stderr);
+        exit(EXIT_USAGE);
+    }
+    if (!options.kernel)
+        program_fail("--kernel is missing: give the guest's kernel image");
+    program_cpu_count = options.host_cpus ? options.host_cpus : number("--cpus", options.cpus);
+}
+
+/* ---- What the loader does elsewhere ---- */
+
+static uint64_t file_bytes(const char *path)
+{
+    struct stat s;
+
+    if (!path)
+        return 0;
+    if (stat(path, &s))
+        program_fail("%s: %s", path, strerror(errno));
+    return ALIGN_UP((uint64_t)s.st_size + 1, PAGE_BYTES);
+}
+
+/* A wrong value is 0: the configuration says what is wrong with it. */
+static uint64_t memory_bytes(const char *text)
+{
+    char *unit;
+    uint64_t value = strtoull(text, &unit, 10);
+    unsigned shift = *unit == 'T'   ? 40
+                     : *unit == 'G' ? 30
+                     : *unit == 'M' ? 20
+                     : *unit == 'K' ? 10
+                                    : 0;
+
+    return value < 1ULL << 40 >> shift ? value << shift : 0;
+}
+
+static void add_line(char *text, const char *fmt, ...)
+{
+    size_t used = strlen(text);
+    va_list args;
+
+    va_start(args, fmt);
+    if (vsnprintf(text + used, CONFIG_BYTES - used, fmt, args) >= (int)(CONFIG_BYTES - used))
+        program_fail("the options are too long");
+    va_end(args);
+}
+
+static void write_config(char *text)
+{
+    add_line(text, "[ennead]\nconfig = 1\nlog = %s\n", options.log);
+    if (!options.monitor)
+        add_line(text, "console = " GUEST "\n");
+    for (unsigned i = 0; i < options.disk_count; i++)
+        add_line(text, "[disk disk%u]\nfile = disk%u\nmode = %s\n", i, i, options.disks[i].mode);
+    add_line(text, "[vm " GUEST "]\narch = %s\nmemory = %s\ncpus = %s\nkernel = kernel\n",
+             options.arch, options.memory, options.cpus);
+    if (options.initrd)
+        add_line(text, "initrd = initrd\n");
+    if (*options.append)
+        add_line(text, "cmdline = %s\n", options.append);
+    if (options.engine)
+        add_line(text, "engine = %s\n", options.engine);
+    for (unsigned i = 0; i < options.disk_count; i++)
+        add_line(text, "disk = disk%u\n", i);
+    add_line(text, "%s", options.sets);
+}
+
+static void add_files(struct boot_info *info, const char *config)
+{
+    program_text_add(info, "ennead/ennead.ini", config);
+    program_file_add(info, "kernel", options.kernel, false);
+    if (options.initrd)
+        program_file_add(info, "initrd", options.initrd, false);
+    for (unsigned i = 0; i < options.disk_count; i++) {
+        char name[16];
+
+        snprintf(name, sizeof(name), "disk%u", i);
+        program_file_add(info, name, options.disks[i].file,
+                         strcmp(options.disks[i].mode, "read-write") == 0);
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct boot_info info;
+    static char config[CONFIG_BYTES];
+    uint64_t files = 2 * sizeof(config);
+
+    take_options(argc, argv);
+    write_config(config);
+    files += file_bytes(options.kernel) + file_bytes(options.initrd);
+    for (unsigned i = 0; i < options.disk_count; i++)
+        files += file_bytes(options.disks[i].file);
+    program_memory_create(&info, memory_bytes(options.memory) + OWN_MEMORY, files);
+    add_files(&info, config);
+    kernel_main(&info);
+}

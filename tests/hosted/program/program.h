@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * The program `ennead`: the whole core as one Linux process, with the terminal as its console.
+ * Physical memory is one mapping; CPUs are POSIX threads.
+ */
+#ifndef HOSTED_PROGRAM_H
+#define HOSTED_PROGRAM_H
+
+#include "boot/boot_info.h"
+#include "kernel/host.h"
+
+/* Ends the process with status 2 after "ennead: MESSAGE". */
+NORETURN void program_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
+
+/* ---- memory.c ---- */
+
+/* Reserves physical memory: `bytes` of RAM and room for `files` bytes behind it. Fills `info`. */
+void program_memory_create(struct boot_info *info, uint64_t bytes, uint64_t files);
+/* Puts a file into physical memory as the loader does. `name` is the path by which the
+ * configuration knows it; writes to a `shared` one go to the file on disk. */
+void program_file_add(struct boot_info *info, const char *name, const char *path, bool shared);
+/* The same with text. */
+void program_text_add(struct boot_info *info, const char *name, const char *text);
+
+/* ---- cpus.c ---- */
+
+extern unsigned program_cpu_count;
+
+/* ---- console.c ---- */
+
+/* Takes the terminal; gives it back at exit(). */
+void program_console_start(void);
+/* Called on CPU 0 at an interrupt: hands over what was typed. */
+void program_console_interrupt(void);
+/* Makes CPU 0 take one. Any POSIX thread. */
+void program_interrupt(void);
+
+#endif
