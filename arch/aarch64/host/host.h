@@ -86,6 +86,7 @@ void efi_init(void);
 void efi_reset_system(enum efi_reset how);
 
 extern char host_vectors[];
+extern char el2_refused[]; /* el2/switch.S */
 extern char boot_emergency_top[], boot_stack_top[];
 
 #endif

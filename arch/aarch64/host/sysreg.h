@@ -93,6 +93,7 @@ static inline unsigned id_field(uint64_t reg, unsigned lo)
 #define PSR_I    SYSREG_BIT(7)
 #define PSR_A    SYSREG_BIT(8)
 #define PSR_D    SYSREG_BIT(9)
+#define PSR_IL   SYSREG_BIT(20)
 #define PSR_DAIF (PSR_D | PSR_A | PSR_I | PSR_F)
 
 /* ESR_ELx, D19.2.37 */

@@ -107,10 +107,23 @@ static const char *other_text(uint64_t esr)
     return "unexpected trap";
 }
 
+/* An ERET into a guest that the hardware refused goes on at the guest's PC without leaving this
+ * level, in a state that only traps (D1.3.5): el2_enter() returns and says so. */
+static bool guest_entry_refused(struct host_trap_frame *frame)
+{
+    if (!(frame->pstate & PSR_IL) || !this_cpu()->host.guest)
+        return false;
+    frame->pc = (uint64_t)el2_refused;
+    frame->pstate = (frame->pstate & ~PSR_IL) | PSR_DAIF;
+    return true;
+}
+
 void trap_sync(struct host_trap_frame *frame)
 {
     unsigned ec = ESR_EC(frame->esr);
 
+    if (guest_entry_refused(frame))
+        return;
     if (ec == EC_DABT_SAME || ec == EC_IABT_SAME)
         panic_trap(frame, "%s at address 0x%llx: %s", access_text(frame->esr),
                    (unsigned long long)frame->far, abort_text(frame->esr, frame->far));

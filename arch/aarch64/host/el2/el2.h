@@ -20,10 +20,12 @@ struct el2_vcpu {
     uint64_t hcr;
     uint64_t lr[ARM_LR_MAX];
     uint32_t lr_live; /* those beyond are 0 */
+    unsigned broken;  /* el2_break_entry(): its kind, plus 1 */
 };
 
-/* Why el2_enter() returned: the vector. */
-enum el2_vector { EL2_SYNC, EL2_IRQ, EL2_FIQ, EL2_SERROR };
+/* Why el2_enter() returned: the vector, or that the hardware refused the entry. switch.S knows the
+ * numbers. */
+enum el2_vector { EL2_SYNC, EL2_IRQ, EL2_FIQ, EL2_SERROR, EL2_REFUSED };
 
 /* switch.S: runs the guest with the general registers of `state` until a trap; masked. */
 enum el2_vector el2_enter(struct arm_state *state);
@@ -31,6 +33,20 @@ enum el2_vector el2_enter(struct arm_state *state);
 /* speculation.c: the barrier between guests, and what a guest is told. */
 void speculation_other_guest(void);
 struct arm_firmware speculation_guest(void);
+
+/* check.c: what is illegal in what an entry is made of, by name; NULL: nothing. The vCPU is loaded.
+ */
+const char *el2_invalid_field(const struct arm_state *s);
+#if DEBUG
+const char *el2_break_entry(struct vcpu *v, unsigned kind);
+/* Around an entry of a vCPU that is `broken`. */
+void el2_break_apply(const struct el2_vcpu *e, struct arm_state *s);
+void el2_break_undo(const struct el2_vcpu *e);
+#endif
+
+/* VTCR_EL2, D19.2.162 */
+#define VTCR_T0SZ      0x3fULL
+#define VTCR_SL0_SHIFT 6
 
 /* stage2.c */
 void stage2_probe(void);

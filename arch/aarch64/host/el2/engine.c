@@ -45,6 +45,7 @@
 #define ISS_SRT(iss)    ((iss) >> 16 & 31)
 #define ISS_SF          BIT(15)
 #define ISS_S1PTW       BIT(7)
+#define FSC             0x3f
 #define FSC_KIND        0x3c
 #define FSC_PERMISSION  0x0c
 #define FSC_TRANSLATION 0x04
@@ -354,10 +355,32 @@ static void memory_exit(struct vm_exit *exit, uint64_t esr, bool fetch)
     exit->memory.gpa = GPA(gpa);
 }
 
-static void abort_exit(struct vm_exit *exit, uint64_t esr)
+static NOINLINE void entry_failed(const struct arm_state *s, struct vm_exit *exit)
+{
+    const char *field = el2_invalid_field(s);
+
+    exit->kind = EXIT_ENTRY_FAILED;
+    exit->fatal.text = field ? field
+                             : "the CPU refused the entry though every field that is checked here "
+                               "is right";
+    exit->fatal.code = s->pstate;
+}
+
+/* No walk goes through a first level that the tables do not have: the controls are wrong. */
+static bool walk_refused(const struct arm_state *s, struct vm_exit *exit, uint64_t esr)
+{
+    if ((esr & FSC) != FSC_TRANSLATION || !el2_invalid_field(s))
+        return false;
+    entry_failed(s, exit);
+    return true;
+}
+
+static void abort_exit(const struct arm_state *s, struct vm_exit *exit, uint64_t esr)
 {
     unsigned kind = esr & FSC_KIND;
 
+    if (unlikely(walk_refused(s, exit, esr)))
+        return;
     if (kind == FSC_TRANSLATION || kind == FSC_PERMISSION || kind == FSC_ACCESS) {
         memory_exit(exit, esr, ESR_EC(esr) == EC_IABT_LOWER);
         return;
@@ -375,7 +398,7 @@ static void sync_exit(struct vcpu *v, struct vm_exit *exit)
     switch (ESR_EC(esr)) {
     case EC_IABT_LOWER:
     case EC_DABT_LOWER:
-        abort_exit(exit, esr);
+        abort_exit(s, exit, esr);
         return;
     case EC_WFX:
         exit->kind = EXIT_IDLE;
@@ -416,8 +439,8 @@ static NOINLINE void write_dirty(struct vcpu *v)
     v->reg_dirty = 0;
 }
 
-/* PSTATE that an ERET to this guest can take: EL1 or EL0, AArch64 (C5.2.19). The hardware would go
- * on in the illegal state that it makes of anything else, at EL2 even. */
+/* PSTATE that an ERET to this guest can take: EL1 or EL0, AArch64 (C5.2.19). EL2 is not for a
+ * guest. */
 static bool entry_allowed(const struct arm_state *s, struct vm_exit *exit)
 {
     switch (s->pstate & ARM_PSTATE_MODE) {
@@ -426,19 +449,15 @@ static bool entry_allowed(const struct arm_state *s, struct vm_exit *exit)
     case ARM_PSTATE_EL1H:
         return true;
     }
-    exit->kind = EXIT_ENTRY_FAILED;
-    exit->fatal.text = "SPSR_EL2.M: a processor mode that no guest can run in";
-    exit->fatal.code = s->pstate;
+    entry_failed(s, exit);
     return false;
 }
 
-static void el2_run(struct vcpu *v, struct vm_exit *exit)
+static void run(struct vcpu *v, struct vm_exit *exit)
 {
     struct arm_state *s = v->state;
     enum el2_vector vector;
 
-    if (unlikely(v->reg_dirty & ~(uint64_t)ARM_GENERAL))
-        write_dirty(v);
     if (!entry_allowed(s, exit))
         return;
     vector = el2_enter(s);
@@ -458,6 +477,9 @@ static void el2_run(struct vcpu *v, struct vm_exit *exit)
     case EL2_IRQ:
         exit->kind = EXIT_INTERRUPT;
         return;
+    case EL2_REFUSED:
+        entry_failed(s, exit);
+        return;
     default:
         exit->kind = EXIT_FATAL;
         exit->fatal.text =
@@ -465,6 +487,24 @@ static void el2_run(struct vcpu *v, struct vm_exit *exit)
                               : "the hardware reported a system error (SError) while the guest ran";
         exit->fatal.code = kernel_reg_read(esr);
     }
+}
+
+static void el2_run(struct vcpu *v, struct vm_exit *exit)
+{
+    if (unlikely(v->reg_dirty & ~(uint64_t)ARM_GENERAL))
+        write_dirty(v);
+#if DEBUG
+    const struct el2_vcpu *e = v->engine_data;
+    unsigned broken = READ_ONCE(e->broken);
+
+    if (broken) {
+        el2_break_apply(e, v->state);
+        run(v, exit);
+        el2_break_undo(e);
+        return;
+    }
+#endif
+    run(v, exit);
 }
 
 TABLE_ENTRY(engines, struct engine, engine_el2) = {
@@ -484,4 +524,7 @@ TABLE_ENTRY(engines, struct engine, engine_el2) = {
     .run = el2_run,
     .fetch = el2_fetch,
     .flush = el2_flush,
+#if DEBUG
+    .break_entry = el2_break_entry,
+#endif
 };

@@ -21,7 +21,6 @@
 
 /* VTCR_EL2, D19.2.162 */
 #define VTCR_RES1      BIT(31)
-#define VTCR_SL0_SHIFT 6
 #define VTCR_IRGN0_WB  (1ULL << 8)
 #define VTCR_ORGN0_WB  (1ULL << 10)
 #define VTCR_SH0_INNER (3ULL << 12)

@@ -65,6 +65,7 @@ el2_leave:
     stp x30, x2, [x0, #STATE_X30]
     str x3, [x0, #STATE_PSTATE]
     mov x0, x1
+.Lback:
     ldp x19, x20, [sp, #16]
     ldp x21, x22, [sp, #32]
     ldp x23, x24, [sp, #48]
@@ -72,6 +73,12 @@ el2_leave:
     ldp x27, x28, [sp, #80]
     ldp x29, x30, [sp], #112
     ret
+
+/* From trap_sync(): the ERET did not leave EL2. sp is as el2_enter() left it, the guest's state as it was. */
+    .globl el2_refused
+el2_refused:
+    mov x0, #4 /* EL2_REFUSED */
+    b .Lback
     .size el2_enter, . - el2_enter
 
 /* void fpu_save(struct arm_fp *), void fpu_load(const struct arm_fp *) */
