@@ -3,8 +3,10 @@
 #ifndef TESTS_GUESTS_AARCH64_MACHINE_H
 #define TESTS_GUESTS_AARCH64_MACHINE_H
 
-#define GUEST_ISA      "aarch64"
-#define REGISTER_COUNT 98 /* x0 to x30, sp, v0 to v31 (halves), fpcr, fpsr */
+#define GUEST_ISA "aarch64"
+/* x0 to x30, sp, v0 to v31 (halves), fpcr, fpsr, then with SVE (vectors of up to 256 bytes,
+ * packed): z0 to z31, p0 to p15 with FFR, ZCR_EL1 */
+#define REGISTER_COUNT 1191
 
 #define GICD_BASE 0x08000000UL
 #define GICR_BASE 0x080a0000UL

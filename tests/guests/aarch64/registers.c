@@ -7,11 +7,73 @@
 #define FPCR_MASK 0x07c00000ULL /* AHP, DN, FZ, RMode */
 #define FPSR_MASK 0x0800009fULL
 
+/* Words of in[] */
+#define AT_V           32
+#define AT_FPCR        96
+#define AT_FPSR        97
+#define AT_Z           98
+#define AT_P           (AT_Z + 32 * 32)
+#define AT_ZCR         (AT_P + 17 * 4)
+#define PREDICATE_FFR  16
+#define ZCR_EL1        "S3_0_C1_C2_0"
+#define ZCR_LEN        0xfULL
+#define ID_AA64PFR0    "S3_0_C0_C4_0"
+#define PFR0_SVE_SHIFT 32
+
+_Static_assert(AT_ZCR + 1 == REGISTER_COUNT, "in[] is full");
+
+/* Bytes of a vector with ZCR_EL1 as it is. */
+static unsigned vector_bytes(void)
+{
+    uint64_t bytes;
+
+    __asm__ volatile(".arch_extension sve\n rdvl %0, #1" : "=r"(bytes));
+    return (unsigned)bytes;
+}
+
+/* The first-fault register holds a run of ones from below (C6.2, WRFFR). */
+static void fill_first_fault(uint8_t *ffr, unsigned bytes, uint64_t random)
+{
+    uint64_t ones = random % (8 * bytes + 1);
+
+    for (unsigned i = 0; i < bytes; i++, ones -= ones < 8 ? ones : 8)
+        ffr[i] = ones < 8 ? (uint8_t)((1u << ones) - 1) : 0xff;
+}
+
+static void clear(struct register_file *f, unsigned from, unsigned to)
+{
+    for (unsigned i = from; i < to; i++)
+        f->in[i] = f->out[i] = 0;
+}
+
+/* A length of its own for each pattern: registers are as long as ZCR_EL1 says, without gaps. */
+static void prepare_sve(struct register_file *f)
+{
+    unsigned bytes;
+
+    WRITE_SYSREG(ZCR_EL1, f->in[AT_ZCR] & ZCR_LEN);
+    __asm__ volatile("isb");
+    f->in[AT_ZCR] = READ_SYSREG(ZCR_EL1);
+    bytes = vector_bytes();
+    fill_first_fault((uint8_t *)&f->in[AT_P] + PREDICATE_FFR * bytes / 8, bytes / 8,
+                     f->in[AT_ZCR - 1]);
+    clear(f, AT_Z + 32 * bytes / 8, AT_P);
+    for (unsigned i = 17 * bytes / 8; i < 17 * 32; i++)
+        ((uint8_t *)&f->in[AT_P])[i] = ((uint8_t *)&f->out[AT_P])[i] = 0;
+    for (unsigned i = 0; i < 64; i++)
+        f->in[AT_V + i] = f->in[AT_Z + i / 2 * bytes / 8 + i % 2];
+}
+
 void registers_prepare(struct register_file *f)
 {
     f->in[0] = f->out[0] = 0; /* holds the file's address */
-    f->in[96] &= FPCR_MASK;
-    f->in[97] &= FPSR_MASK;
+    f->in[AT_FPCR] &= FPCR_MASK;
+    f->in[AT_FPSR] &= FPSR_MASK;
+    f->vector = READ_SYSREG(ID_AA64PFR0) >> PFR0_SVE_SHIFT & 0xf;
+    if (f->vector)
+        prepare_sve(f);
+    else
+        clear(f, AT_Z, REGISTER_COUNT);
 }
 
 void register_name(unsigned i, char *name, size_t size)
@@ -20,10 +82,19 @@ void register_name(unsigned i, char *name, size_t size)
         snprintf(name, size, "x%u", i);
     else if (i == 31)
         snprintf(name, size, "sp");
-    else if (i < 96)
-        snprintf(name, size, "v%u.%s", (i - 32) / 2, i % 2 ? "high" : "low");
+    else if (i < AT_FPCR)
+        snprintf(name, size, "v%u.%s", (i - AT_V) / 2, i % 2 ? "high" : "low");
+    else if (i < AT_Z)
+        snprintf(name, size, "%s", i == AT_FPCR ? "fpcr" : "fpsr");
+    else if (i < AT_P)
+        snprintf(name, size, "z%u.d[%u]", (i - AT_Z) * 8 / vector_bytes(),
+                 (i - AT_Z) % (vector_bytes() / 8));
+    else if (i < AT_P + PREDICATE_FFR * vector_bytes() / 64)
+        snprintf(name, size, "p%u", (i - AT_P) * 64 / vector_bytes());
+    else if (i < AT_ZCR)
+        snprintf(name, size, "ffr");
     else
-        snprintf(name, size, "%s", i == 96 ? "fpcr" : "fpsr");
+        snprintf(name, size, "zcr_el1");
 }
 
 #define REGISTERS(REGISTER)                                   \
