@@ -119,7 +119,15 @@ $(differential)/runner-riscv64: tests/differential/riscv64/runner.c tests/differ
 	$(call say,CC,$<)riscv64-linux-gnu-gcc -std=gnu17 -O1 -Wall -Wextra -Werror -I. -static -nostdlib -ffreestanding \
 	    -fno-stack-protector -mcmodel=medany -Wl,--no-relax,--build-id=none,-Ttext-segment=0x1234567000 $< -o $@
 
-.PHONY: differential
+$(differential)/decode-riscv64: $(patsubst %.c,$(H)/counted/%.o,tests/differential/riscv64/decode.c kernel/out.c arch/riscv64/guest/insn.c \
+    arch/riscv64/guest/disasm.c)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(hosted-cc) $^ -o $@
+
+.PHONY: differential decode
+decode: $(differential)/decode-riscv64 ## compare the riscv64 decoder with llvm-mc on a million words
+	$(Q)$(PYTHON) tests/differential/riscv64/decode.py $<
+
 differential: $(differential)/compare-riscv64 $(differential)/runner-riscv64 ## run CASES= random riscv64 programs against qemu-user
 	$(Q)$< "exec qemu-riscv64 -cpu rv64,v=false,zfa=false,zcb=false,zba=true,zbb=true,zbc=true,zbs=true,zicond=true \
 	    $(differential)/runner-riscv64" $(CASES) $(SEED)
@@ -172,6 +180,7 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory lint
 	+$(Q)$(MAKE) --no-print-directory unit
 	+$(Q)$(MAKE) --no-print-directory fuzz SECONDS=5
+	+$(Q)$(MAKE) --no-print-directory decode
 	+$(Q)$(MAKE) --no-print-directory differential CASES=170000
 	+$(Q)$(MAKE) --no-print-directory both-toolchains
 	+$(Q)$(MAKE) --no-print-directory boot-tests

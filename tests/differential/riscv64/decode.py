@@ -1,0 +1,79 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Compare the riscv64 decoder with llvm-mc: which words are instructions, and which with which operands.
+
+    decode.py PROGRAM [SEED]
+
+All compressed instructions, and of the others every opcode, function and second register field with random remaining fields. LLVM 14 departs
+from the specification, or does not know what we decode, in what EXCEPTIONS lists.
+"""
+import random
+import re
+import subprocess
+import sys
+
+LLVM = ["llvm-mc", "--disassemble", "--triple=riscv64", "-M", "no-aliases", "--mattr=+m,+a,+f,+d,+c,+zba,+zbb,+zbc,+zbs"]
+# Of our text, or of LLVM's where we say that it is none.
+EXCEPTIONS = [
+    (r"mret$", "guests have no machine mode"),
+    (r"csrrw zero, 3072, zero$", "LLVM's alias for an instruction that is always illegal"),
+    (r"fence\.i$", "unused fields are to be ignored (Unprivileged ISA, 6)"),
+    (r"c\.unimp$", "is no instruction by its definition (28.7)"),
+    (r"c\.lui \w+, 0$", "an immediate of zero is reserved (28.5)"),
+    (r"czero\.", "Zicond is younger than LLVM 14"),
+    (r"sinval\.|sfence\.(w\.inval|inval\.ir)", "LLVM 14 has no Svinval"),
+    (r"fence [iorw0]+, [iorw0]+$", "reserved fm, rd and rs1 are to be ignored (Unprivileged ISA, 2.7)"),
+    (r"fcvt\.d\.(w|wu|s) ", "the rounding mode of exact conversions is any (Unprivileged ISA, 21.5)"),
+]
+
+
+def llvm(words):
+    """Text of each word, None for what is no instruction."""
+    lines = [" ".join(f"0x{b:02x}" for b in int(w, 16).to_bytes(len(w) // 2, "little")) for w in words]
+    done = subprocess.run(LLVM, input="\n".join(lines) + "\n", capture_output=True, text=True, check=True)
+    bad = {int(n) - 1 for n in re.findall(r"^<stdin>:(\d+):\d+: warning: invalid", done.stderr, re.M)}
+    text = iter(line.strip().replace("\t", " ") for line in done.stdout.splitlines() if line.strip() != ".text")
+    return [None if i in bad else next(text) for i in range(len(words))]
+
+
+def same(ours, theirs):
+    if theirs is None or ours.startswith(".word"):
+        return (theirs is None) == ours.startswith(".word")
+    if ours.startswith("csr"):  # LLVM names CSRs, we number them
+        ours, theirs = ([*t.split(", ")[:1], *t.split(", ")[2:]] for t in (ours, theirs))
+    return ours == theirs
+
+
+def words(seed):
+    rng = random.Random(seed)
+    for f in range(1 << 20):
+        word = (f >> 8) << 20 | (f >> 5 & 7) << 12 | (f & 31) << 2 | 3
+        yield f"{word | rng.choice((0, rng.getrandbits(5))) << 15 | rng.choice((0, rng.getrandbits(5))) << 7:08x}"
+
+
+def check(program, batch):
+    ours = subprocess.run([program], input="\n".join(batch) + "\n", capture_output=True, text=True, check=True).stdout.splitlines()
+    wrong = []
+    for word, mine, theirs in zip(batch, ours, llvm(batch), strict=True):
+        none = mine.startswith(".word")
+        # A compressed instruction has another name there than what it stands for: is it one?
+        agree = none == (theirs is None) if len(word) == 4 else same(mine, theirs)
+        if not agree and not any(re.match(e, (theirs or "") if none else mine) for e, _ in EXCEPTIONS):
+            wrong.append((word, mine, theirs))
+    return wrong
+
+
+def main():
+    program, seed = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1
+    batches = [[f"{c:04x}" for c in range(1 << 16) if c & 3 != 3]]
+    every = list(words(seed))
+    batches += [every[i:i + 65536] for i in range(0, len(every), 65536)]
+    wrong = [w for batch in batches for w in check(program, batch)]
+    for word, mine, theirs in wrong[:40]:
+        print(f"{word}: decoded as '{mine}', llvm-mc says '{theirs or 'no instruction'}'")
+    print(f"decoder: {sum(map(len, batches))} words, {len(wrong)} differ from llvm-mc")
+    sys.exit(bool(wrong))
+
+
+if __name__ == "__main__":
+    main()
