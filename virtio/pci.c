@@ -60,14 +60,14 @@ enum common_register {
 
 struct virtio_pci {
     struct device device;
-    struct pci_function function;
+    struct guest_pci_function function;
     struct virtio_device *virtio;
     unsigned cfg_at; /* the configuration access capability */
     uint32_t isr;    /* atomic */
     uint16_t config_vector;
 };
 
-static struct virtio_pci *of_function(struct pci_function *f)
+static struct virtio_pci *of_function(struct guest_pci_function *f)
 {
     return container_of(f, struct virtio_pci, function);
 }
@@ -303,15 +303,15 @@ static void register_write(struct virtio_pci *p, uint64_t at, unsigned size, uin
     mutex_unlock(&p->virtio->lock);
 }
 
-static uint64_t bar_read(struct pci_function *f, struct vcpu *vcpu, unsigned bar, uint64_t offset,
-                         unsigned size)
+static uint64_t bar_read(struct guest_pci_function *f, struct vcpu *vcpu, unsigned bar,
+                         uint64_t offset, unsigned size)
 {
     (void)vcpu, (void)bar;
     return register_read(of_function(f), offset, size);
 }
 
-static void bar_write(struct pci_function *f, struct vcpu *vcpu, unsigned bar, uint64_t offset,
-                      unsigned size, uint64_t value)
+static void bar_write(struct guest_pci_function *f, struct vcpu *vcpu, unsigned bar,
+                      uint64_t offset, unsigned size, uint64_t value)
 {
     (void)vcpu, (void)bar;
     register_write(of_function(f), offset, size, value);
@@ -319,13 +319,13 @@ static void bar_write(struct pci_function *f, struct vcpu *vcpu, unsigned bar, u
 
 /* ---- Access through configuration space (4.1.4.9) ---- */
 
-static uint32_t config_word(const struct pci_function *f, unsigned at)
+static uint32_t config_word(const struct guest_pci_function *f, unsigned at)
 {
     return (uint32_t)f->config[at] | (uint32_t)f->config[at + 1] << 8 |
            (uint32_t)f->config[at + 2] << 16 | (uint32_t)f->config[at + 3] << 24;
 }
 
-static void set_config_word(struct pci_function *f, unsigned at, uint32_t value)
+static void set_config_word(struct guest_pci_function *f, unsigned at, uint32_t value)
 {
     for (unsigned i = 0; i < 4; i++)
         f->config[at + i] = (uint8_t)(value >> (8 * i));
@@ -345,7 +345,7 @@ static bool window_open(struct virtio_pci *p, unsigned at, unsigned size, uint32
            *offset < PAGE_COUNT * PAGE_SIZE;
 }
 
-static void config_read(struct pci_function *f, unsigned at, unsigned size)
+static void config_read(struct guest_pci_function *f, unsigned at, unsigned size)
 {
     struct virtio_pci *p = of_function(f);
     unsigned length;
@@ -355,7 +355,7 @@ static void config_read(struct pci_function *f, unsigned at, unsigned size)
         set_config_word(f, p->cfg_at + CAP_EXTRA, (uint32_t)register_read(p, offset, length));
 }
 
-static void config_write(struct pci_function *f, unsigned at, unsigned size)
+static void config_write(struct guest_pci_function *f, unsigned at, unsigned size)
 {
     struct virtio_pci *p = of_function(f);
     unsigned length;
@@ -366,13 +366,13 @@ static void config_write(struct pci_function *f, unsigned at, unsigned size)
                        config_word(f, p->cfg_at + CAP_EXTRA) & BITS(8 * length - 1, 0));
 }
 
-static const struct pci_function_ops function_ops = {bar_read, bar_write, config_write,
-                                                     config_read};
+static const struct guest_pci_function_ops function_ops = {bar_read, bar_write, config_write,
+                                                           config_read};
 
 /* ---- Creation ---- */
 
-static unsigned add_structure(struct pci_function *f, uint8_t type, unsigned page, unsigned bytes,
-                              unsigned size)
+static unsigned add_structure(struct guest_pci_function *f, uint8_t type, unsigned page,
+                              unsigned bytes, unsigned size)
 {
     unsigned at = pci_add_capability(f, CAPABILITY_VENDOR, size);
 
@@ -386,7 +386,7 @@ static unsigned add_structure(struct pci_function *f, uint8_t type, unsigned pag
 
 static void add_structures(struct virtio_pci *p)
 {
-    struct pci_function *f = &p->function;
+    struct guest_pci_function *f = &p->function;
     unsigned notify;
 
     pci_set_bar(f, BAR_REGISTERS, PAGE_COUNT * PAGE_SIZE, false, false);
@@ -413,7 +413,7 @@ static void pci_reset(struct device *device)
     p->config_vector = VIRTIO_NO_VECTOR;
     mutex_unlock(&p->virtio->lock);
     isr_take(p);
-    pci_function_reset(&p->function);
+    guest_pci_function_reset(&p->function);
 }
 
 static void pci_quiesce(struct device *device)
@@ -443,7 +443,7 @@ static enum err pci_loaded(void *object)
 {
     struct virtio_pci *p = object;
 
-    pci_function_loaded(&p->function);
+    guest_pci_function_loaded(&p->function);
     return ERR_OK;
 }
 
@@ -485,12 +485,12 @@ enum err virtio_pci_create(struct virtio_device *d, int slot)
     d->transport = &pci_transport;
     d->transport_data = p;
     device_init(&p->device, &pci_device_ops, d->vm);
-    pci_function_init(&p->function, &function_ops, VENDOR_VIRTIO, DEVICE_BASE + d->ops->id,
-                      d->ops->pci_class, REVISION_MODERN);
+    guest_pci_function_init(&p->function, &function_ops, VENDOR_VIRTIO, DEVICE_BASE + d->ops->id,
+                            d->ops->pci_class, REVISION_MODERN);
     pci_set_subsystem(&p->function, VENDOR_VIRTIO, SUBSYSTEM_MODERN);
     add_structures(p);
     pci_add_msix(&p->function, d->vm, BAR_MSIX, MIN(d->queue_count + 1, (unsigned)PCI_MSIX_MAX));
-    e = pci_function_add(d->vm, &p->function, slot);
+    e = guest_pci_function_add(d->vm, &p->function, slot);
     d->instance = p->function.slot;
     return e;
 }

@@ -22,17 +22,17 @@ enum { REGION_ECAM, REGION_MMIO32, REGION_MMIO64 };
 
 struct decode {
     uint64_t base, last;
-    struct pci_function *function;
+    struct guest_pci_function *function;
     unsigned bar;
 };
 
 struct pci_host {
     struct device device;
     struct pci_host_layout layout;
-    struct pci_function bridge;
-    struct pci_function *slots[PCI_SLOTS]; /* fixed before the guest runs */
-    uint64_t next32, next64;               /* where the next BAR is assigned */
-    struct spinlock map_lock;              /* writers of what follows */
+    struct guest_pci_function bridge;
+    struct guest_pci_function *slots[PCI_SLOTS]; /* fixed before the guest runs */
+    uint64_t next32, next64;                     /* where the next BAR is assigned */
+    struct spinlock map_lock;                    /* writers of what follows */
     uint32_t sequence;
     unsigned decode_count;
     struct decode decodes[DECODES_MAX]; /* sorted by base */
@@ -43,7 +43,7 @@ LOCK_CLASS(map_class, "guest PCI decoding", RANK_PCI_MAP);
 
 /* ---- Little-endian fields of configuration space ---- */
 
-static uint32_t field_get(const struct pci_function *f, unsigned at, unsigned size)
+static uint32_t field_get(const struct guest_pci_function *f, unsigned at, unsigned size)
 {
     uint32_t value = 0;
 
@@ -52,13 +52,13 @@ static uint32_t field_get(const struct pci_function *f, unsigned at, unsigned si
     return value;
 }
 
-static void field_set(struct pci_function *f, unsigned at, unsigned size, uint32_t value)
+static void field_set(struct guest_pci_function *f, unsigned at, unsigned size, uint32_t value)
 {
     for (unsigned i = 0; i < size; i++)
         f->config[at + i] = (uint8_t)(value >> (8 * i));
 }
 
-static void field_allow(struct pci_function *f, unsigned at, unsigned size, uint32_t bits)
+static void field_allow(struct guest_pci_function *f, unsigned at, unsigned size, uint32_t bits)
 {
     for (unsigned i = 0; i < size; i++)
         f->config_writable[at + i] = (uint8_t)(bits >> (8 * i));
@@ -66,7 +66,7 @@ static void field_allow(struct pci_function *f, unsigned at, unsigned size, uint
 
 /* ---- What is decoded ---- */
 
-static uint64_t bar_base(const struct pci_function *f, unsigned bar)
+static uint64_t bar_base(const struct guest_pci_function *f, unsigned bar)
 {
     uint64_t base = field_get(f, PCI_CONFIG_BAR(bar), 4) & ~(uint64_t)PCI_BAR_FLAGS;
 
@@ -76,7 +76,7 @@ static uint64_t bar_base(const struct pci_function *f, unsigned bar)
 }
 
 /* Adds a BAR in its place. A base at which it would wrap around decodes nothing. */
-static void decode_insert(struct pci_host *h, struct pci_function *f, unsigned bar)
+static void decode_insert(struct pci_host *h, struct guest_pci_function *f, unsigned bar)
 {
     uint64_t base = bar_base(f, bar), last = base + (f->bars[bar].size - 1);
     unsigned at = h->decode_count;
@@ -97,7 +97,7 @@ static void decode_rebuild(struct pci_host *h)
     __atomic_thread_fence(__ATOMIC_RELEASE);
     h->decode_count = 0;
     for (unsigned s = 0; s < PCI_SLOTS; s++) {
-        struct pci_function *f = h->slots[s];
+        struct guest_pci_function *f = h->slots[s];
 
         if (!f || !(field_get(f, PCI_CONFIG_COMMAND, 2) & PCI_COMMAND_MEMORY))
             continue;
@@ -172,7 +172,7 @@ static void bar_access_write(struct pci_host *h, struct vcpu *vcpu, uint64_t add
 /* ---- Interrupts by pin ---- */
 
 /* Status bit and pin follow the device's level, the command register and MSI-X. Under the lock. */
-static void intx_update(struct pci_function *f)
+static void intx_update(struct guest_pci_function *f)
 {
     uint32_t command = field_get(f, PCI_CONFIG_COMMAND, 2);
 
@@ -183,7 +183,7 @@ static void intx_update(struct pci_function *f)
                   f->level && !(command & PCI_COMMAND_INTX_DISABLE) && !pci_msix_enabled(f));
 }
 
-void pci_set_intx(struct pci_function *f, bool level)
+void pci_set_intx(struct guest_pci_function *f, bool level)
 {
     uint64_t flags = spin_lock_irq(&f->lock);
 
@@ -194,7 +194,7 @@ void pci_set_intx(struct pci_function *f, bool level)
 
 /* ---- Configuration space ---- */
 
-static struct pci_function *config_function(struct pci_host *h, uint32_t address)
+static struct guest_pci_function *config_function(struct pci_host *h, uint32_t address)
 {
     unsigned slot = (address >> ECAM_SLOT_SHIFT) % PCI_SLOTS;
     bool other = address >> ECAM_BUS_SHIFT || address >> 12 & 7;
@@ -208,7 +208,7 @@ static bool overlaps(unsigned at, unsigned size, unsigned from, unsigned to)
 }
 
 /* The part that the device serves by itself: neither the header nor MSI-X. */
-static bool config_is_own(const struct pci_function *f, unsigned at)
+static bool config_is_own(const struct guest_pci_function *f, unsigned at)
 {
     return at >= PCI_CONFIG_HEADER_SIZE &&
            !(f->msix_count && at >= f->msix_at && at < f->msix_at + PCI_MSIX_CAPABILITY_SIZE);
@@ -216,7 +216,7 @@ static bool config_is_own(const struct pci_function *f, unsigned at)
 
 uint64_t pci_config_read(struct vm *vm, uint32_t address, unsigned size)
 {
-    struct pci_function *f = config_function(vm->pci, address);
+    struct guest_pci_function *f = config_function(vm->pci, address);
     unsigned at = address % PAGE_SIZE;
 
     if (!f || !IS_ALIGNED(at, size))
@@ -229,7 +229,7 @@ uint64_t pci_config_read(struct vm *vm, uint32_t address, unsigned size)
 }
 
 /* What has to follow a write to the header or to MSI-X. */
-static void config_written(struct pci_function *f, unsigned at, unsigned size)
+static void config_written(struct guest_pci_function *f, unsigned at, unsigned size)
 {
     bool msix = f->msix_count && overlaps(at, size, f->msix_at + PCI_MSIX_CONTROL,
                                           f->msix_at + PCI_MSIX_CONTROL + 2);
@@ -245,7 +245,7 @@ static void config_written(struct pci_function *f, unsigned at, unsigned size)
 
 void pci_config_write(struct vm *vm, uint32_t address, unsigned size, uint64_t value)
 {
-    struct pci_function *f = config_function(vm->pci, address);
+    struct guest_pci_function *f = config_function(vm->pci, address);
     unsigned at = address % PAGE_SIZE;
     uint64_t flags;
 
@@ -266,10 +266,11 @@ void pci_config_write(struct vm *vm, uint32_t address, unsigned size, uint64_t v
 
 /* ---- Building functions ---- */
 
-void pci_function_init(struct pci_function *f, const struct pci_function_ops *ops, uint16_t vendor,
-                       uint16_t device, uint32_t class_code, uint8_t revision)
+void guest_pci_function_init(struct guest_pci_function *f, const struct guest_pci_function_ops *ops,
+                             uint16_t vendor, uint16_t device, uint32_t class_code,
+                             uint8_t revision)
 {
-    *f = (struct pci_function){.ops = ops, .capability_end = PCI_CONFIG_HEADER_SIZE};
+    *f = (struct guest_pci_function){.ops = ops, .capability_end = PCI_CONFIG_HEADER_SIZE};
     spin_init(&f->lock, &function_class);
     field_set(f, PCI_CONFIG_VENDOR, 2, vendor);
     field_set(f, PCI_CONFIG_DEVICE, 2, device);
@@ -280,13 +281,13 @@ void pci_function_init(struct pci_function *f, const struct pci_function_ops *op
     field_allow(f, PCI_CONFIG_LINE, 1, 0xff);
 }
 
-void pci_set_subsystem(struct pci_function *f, uint16_t vendor, uint16_t device)
+void pci_set_subsystem(struct guest_pci_function *f, uint16_t vendor, uint16_t device)
 {
     field_set(f, PCI_CONFIG_SUBSYSTEM_VENDOR, 2, vendor);
     field_set(f, PCI_CONFIG_SUBSYSTEM, 2, device);
 }
 
-void pci_set_bar(struct pci_function *f, unsigned bar, uint64_t size, bool is_64bit,
+void pci_set_bar(struct guest_pci_function *f, unsigned bar, uint64_t size, bool is_64bit,
                  bool prefetchable)
 {
     uint64_t writable = ~(size - 1);
@@ -302,7 +303,7 @@ void pci_set_bar(struct pci_function *f, unsigned bar, uint64_t size, bool is_64
         field_allow(f, PCI_CONFIG_BAR(bar + 1), 4, (uint32_t)(writable >> 32));
 }
 
-unsigned pci_add_capability(struct pci_function *f, uint8_t id, unsigned size)
+unsigned pci_add_capability(struct guest_pci_function *f, uint8_t id, unsigned size)
 {
     unsigned at = f->capability_end;
 
@@ -326,7 +327,7 @@ static uint64_t window_take(const struct pci_window *w, uint64_t *next, uint64_t
     return base;
 }
 
-static enum err bars_assign(struct pci_host *h, struct pci_function *f)
+static enum err bars_assign(struct pci_host *h, struct guest_pci_function *f)
 {
     for (unsigned bar = 0; bar < PCI_BARS; bar++) {
         uint64_t base = 0, size = f->bars[bar].size;
@@ -345,7 +346,7 @@ static enum err bars_assign(struct pci_host *h, struct pci_function *f)
 }
 
 /* The part of power-on state that a reset brings back. Under the lock, or before the guest runs. */
-static void function_power_on(struct pci_function *f)
+static void function_power_on(struct guest_pci_function *f)
 {
     field_set(f, PCI_CONFIG_COMMAND, 2, 0);
     for (unsigned bar = 0; bar < PCI_BARS; bar++) {
@@ -370,7 +371,7 @@ static int slot_free(const struct pci_host *h)
     return PCI_SLOTS;
 }
 
-enum err pci_function_add(struct vm *vm, struct pci_function *f, int slot)
+enum err guest_pci_function_add(struct vm *vm, struct guest_pci_function *f, int slot)
 {
     struct pci_host *h = vm->pci;
     enum err e;
@@ -396,7 +397,7 @@ enum err pci_function_add(struct vm *vm, struct pci_function *f, int slot)
     return ERR_OK;
 }
 
-void pci_function_reset(struct pci_function *f)
+void guest_pci_function_reset(struct guest_pci_function *f)
 {
     uint64_t flags = spin_lock_irq(&f->lock);
 
@@ -406,7 +407,7 @@ void pci_function_reset(struct pci_function *f)
     decode_rebuild(f->host);
 }
 
-void pci_function_loaded(struct pci_function *f)
+void guest_pci_function_loaded(struct guest_pci_function *f)
 {
     uint64_t flags = spin_lock_irq(&f->lock);
 
@@ -447,7 +448,7 @@ static void bridge_write(struct device *d, struct vcpu *vcpu, unsigned region, u
 
 static void bridge_reset(struct device *d)
 {
-    pci_function_reset(&container_of(d, struct pci_host, device)->bridge);
+    guest_pci_function_reset(&container_of(d, struct pci_host, device)->bridge);
 }
 
 static void bridge_destroy(struct device *d)
@@ -458,7 +459,7 @@ static void bridge_destroy(struct device *d)
 
 static enum err bridge_loaded(void *object)
 {
-    pci_function_loaded(&((struct pci_host *)object)->bridge);
+    guest_pci_function_loaded(&((struct pci_host *)object)->bridge);
     return ERR_OK;
 }
 
@@ -502,9 +503,9 @@ enum err pci_host_create(struct vm *vm, const struct pci_host_layout *layout)
     spin_init(&h->map_lock, &map_class);
     device_init(&h->device, &bridge_ops, vm);
     vm->pci = h;
-    pci_function_init(&h->bridge, NULL, layout->bridge_vendor, layout->bridge_device,
-                      PCI_CLASS_HOST_BRIDGE, 0);
-    e = pci_function_add(vm, &h->bridge, PCI_FUNCTION_ROOT);
+    guest_pci_function_init(&h->bridge, NULL, layout->bridge_vendor, layout->bridge_device,
+                            PCI_CLASS_HOST_BRIDGE, 0);
+    e = guest_pci_function_add(vm, &h->bridge, PCI_FUNCTION_ROOT);
     if (e == ERR_OK)
         e = bridge_region(h, REGION_ECAM, layout->ecam, (uint64_t)layout->buses << ECAM_BUS_SHIFT);
     if (e == ERR_OK)

@@ -42,23 +42,23 @@ struct pci_host_layout {
     unsigned pins[4];
 };
 
-struct pci_function;
+struct guest_pci_function;
 struct pci_host;
 struct vcpu;
 
-struct pci_function_ops {
+struct guest_pci_function_ops {
     /* Accesses to a memory BAR, inside its size; sizes 1, 2, 4, 8, naturally aligned (others read
      * all ones and write nothing). No lock is held. The function's MSI-X table and pending bits are
      * served by the host bridge. */
-    uint64_t (*bar_read)(struct pci_function *f, struct vcpu *vcpu, unsigned bar, uint64_t offset,
-                         unsigned size);
-    void (*bar_write)(struct pci_function *f, struct vcpu *vcpu, unsigned bar, uint64_t offset,
-                      unsigned size, uint64_t value);
+    uint64_t (*bar_read)(struct guest_pci_function *f, struct vcpu *vcpu, unsigned bar,
+                         uint64_t offset, unsigned size);
+    void (*bar_write)(struct guest_pci_function *f, struct vcpu *vcpu, unsigned bar,
+                      uint64_t offset, unsigned size, uint64_t value);
     /* After a write to the function's own part of configuration space (from 0x40 on, MSI-X
      * excepted), and before a read of it; no lock is held. NULL: plain bytes under
      * `config_writable`. */
-    void (*config_write)(struct pci_function *f, unsigned offset, unsigned size);
-    void (*config_read)(struct pci_function *f, unsigned offset, unsigned size);
+    void (*config_write)(struct guest_pci_function *f, unsigned offset, unsigned size);
+    void (*config_read)(struct guest_pci_function *f, unsigned offset, unsigned size);
 };
 
 /* Vectors of a function, as the guest set them. */
@@ -70,10 +70,10 @@ struct pci_msix {
 };
 
 /* Embedded in the structure of the device, which also embeds a struct device for reset, state and
- * destruction: its reset calls pci_function_reset(), its state table has the members that
- * PCI_FUNCTION_STATE names and calls pci_function_loaded() after a load. */
-struct pci_function {
-    const struct pci_function_ops *ops;
+ * destruction: its reset calls guest_pci_function_reset(), its state table has the members that
+ * PCI_FUNCTION_STATE names and calls guest_pci_function_loaded() after a load. */
+struct guest_pci_function {
+    const struct guest_pci_function_ops *ops;
     struct pci_host *host;
     struct spinlock lock;
     uint8_t slot;
@@ -101,31 +101,32 @@ struct pci_function {
 enum err pci_host_create(struct vm *vm, const struct pci_host_layout *layout) MUST_CHECK;
 
 /* While the machine is built, in this order: identity, BARs, capabilities, MSI-X, then add. */
-void pci_function_init(struct pci_function *f, const struct pci_function_ops *ops, uint16_t vendor,
-                       uint16_t device, uint32_t class_code, uint8_t revision);
-void pci_set_subsystem(struct pci_function *f, uint16_t vendor, uint16_t device);
+void guest_pci_function_init(struct guest_pci_function *f, const struct guest_pci_function_ops *ops,
+                             uint16_t vendor, uint16_t device, uint32_t class_code,
+                             uint8_t revision);
+void pci_set_subsystem(struct guest_pci_function *f, uint16_t vendor, uint16_t device);
 /* `size` is a power of two of at least 4096. A 64-bit one takes `bar` + 1 too. */
-void pci_set_bar(struct pci_function *f, unsigned bar, uint64_t size, bool is_64bit,
+void pci_set_bar(struct guest_pci_function *f, unsigned bar, uint64_t size, bool is_64bit,
                  bool prefetchable);
 /* Appends a capability of `size` bytes to the list; returns its offset in configuration space. */
-unsigned pci_add_capability(struct pci_function *f, uint8_t id, unsigned size);
+unsigned pci_add_capability(struct guest_pci_function *f, uint8_t id, unsigned size);
 /* Gives the function MSI-X with `vectors` vectors in BAR `bar` (set by this call), when the machine
  * has messages; returns how many vectors there are: 0 when not. */
-unsigned pci_add_msix(struct pci_function *f, struct vm *vm, unsigned bar, unsigned vectors);
+unsigned pci_add_msix(struct guest_pci_function *f, struct vm *vm, unsigned bar, unsigned vectors);
 /* Puts the function into `slot` (1 to 31), or into the next free one. ERR_EXISTS, ERR_NO_MEMORY (no
  * room in the windows), ERR_RANGE. */
-enum err pci_function_add(struct vm *vm, struct pci_function *f, int slot) MUST_CHECK;
+enum err guest_pci_function_add(struct vm *vm, struct guest_pci_function *f, int slot) MUST_CHECK;
 /* To power-on state: BARs where they were assigned at first, decoding off, interrupts off. */
-void pci_function_reset(struct pci_function *f);
+void guest_pci_function_reset(struct guest_pci_function *f);
 /* After its members were loaded from a saved state. */
-void pci_function_loaded(struct pci_function *f);
+void guest_pci_function_loaded(struct guest_pci_function *f);
 
 /* Interrupts of a function; any context. INTx obeys the command register's disable bit, MSI-X the
  * function's and the vector's mask (masked ones become pending). */
-void pci_set_intx(struct pci_function *f, bool level);
-void pci_msix_raise(struct pci_function *f, unsigned vector);
+void pci_set_intx(struct guest_pci_function *f, bool level);
+void pci_msix_raise(struct guest_pci_function *f, unsigned vector);
 /* Does the guest use MSI-X now? */
-bool pci_msix_enabled(const struct pci_function *f);
+bool pci_msix_enabled(const struct guest_pci_function *f);
 
 /* Configuration access by other means than ECAM (ports CF8h and CFCh on x86). Reads of what is not
  * there give all ones. `address`: bus << 20 | device << 15 | function << 12 | register; an access

@@ -43,10 +43,10 @@
 #define PCI_MSIX_ENABLE          0x8000u
 #define PCI_MSIX_FUNCTION_MASK   0x4000u
 
-uint64_t pci_msix_read(struct pci_function *f, uint64_t offset, unsigned size);
-void pci_msix_write(struct pci_function *f, uint64_t offset, unsigned size, uint64_t value);
+uint64_t pci_msix_read(struct guest_pci_function *f, uint64_t offset, unsigned size);
+void pci_msix_write(struct guest_pci_function *f, uint64_t offset, unsigned size, uint64_t value);
 /* After a change of f->msix_control: sends what is pending and may go now. No lock held. */
-void pci_msix_update(struct pci_function *f);
-void pci_msix_power_on(struct pci_function *f);
+void pci_msix_update(struct guest_pci_function *f);
+void pci_msix_power_on(struct guest_pci_function *f);
 
 #endif

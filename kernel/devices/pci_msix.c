@@ -15,13 +15,13 @@
 /* Words of an entry (6.8.2.6 to 9). */
 enum { ENTRY_ADDRESS_LOW, ENTRY_ADDRESS_HIGH, ENTRY_DATA, ENTRY_CONTROL };
 
-static void config_word(struct pci_function *f, unsigned at, uint32_t value)
+static void config_word(struct guest_pci_function *f, unsigned at, uint32_t value)
 {
     for (unsigned i = 0; i < 4; i++)
         f->config[at + i] = (uint8_t)(value >> (8 * i));
 }
 
-unsigned pci_add_msix(struct pci_function *f, struct vm *vm, unsigned bar, unsigned vectors)
+unsigned pci_add_msix(struct guest_pci_function *f, struct vm *vm, unsigned bar, unsigned vectors)
 {
     if (!vm->irqchip->msi)
         return 0;
@@ -38,7 +38,7 @@ unsigned pci_add_msix(struct pci_function *f, struct vm *vm, unsigned bar, unsig
     return vectors;
 }
 
-void pci_msix_power_on(struct pci_function *f)
+void pci_msix_power_on(struct guest_pci_function *f)
 {
     f->config[f->msix_at + PCI_MSIX_CONTROL + 1] = 0;
     f->msix_control = (uint16_t)(f->msix_count - 1);
@@ -47,19 +47,19 @@ void pci_msix_power_on(struct pci_function *f)
         f->msix.control[i] = VECTOR_MASKED;
 }
 
-bool pci_msix_enabled(const struct pci_function *f)
+bool pci_msix_enabled(const struct guest_pci_function *f)
 {
     return READ_ONCE(f->msix_control) & PCI_MSIX_ENABLE;
 }
 
-static bool vector_open(const struct pci_function *f, unsigned vector)
+static bool vector_open(const struct guest_pci_function *f, unsigned vector)
 {
     return (READ_ONCE(f->msix_control) & (PCI_MSIX_ENABLE | PCI_MSIX_FUNCTION_MASK)) ==
                PCI_MSIX_ENABLE &&
            !(READ_ONCE(f->msix.control[vector]) & VECTOR_MASKED);
 }
 
-static void vector_send(struct pci_function *f, unsigned vector)
+static void vector_send(struct guest_pci_function *f, unsigned vector)
 {
     struct vm *vm = f->intx.vm;
 
@@ -67,7 +67,7 @@ static void vector_send(struct pci_function *f, unsigned vector)
 }
 
 /* Sends the vector if it is pending and open. */
-static void vector_flush(struct pci_function *f, unsigned vector)
+static void vector_flush(struct guest_pci_function *f, unsigned vector)
 {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
     if (vector_open(f, vector) &&
@@ -75,7 +75,7 @@ static void vector_flush(struct pci_function *f, unsigned vector)
         vector_send(f, vector);
 }
 
-void pci_msix_raise(struct pci_function *f, unsigned vector)
+void pci_msix_raise(struct guest_pci_function *f, unsigned vector)
 {
     if (unlikely(vector >= f->msix_count || !pci_msix_enabled(f)))
         return;
@@ -87,7 +87,7 @@ void pci_msix_raise(struct pci_function *f, unsigned vector)
     vector_flush(f, vector);
 }
 
-void pci_msix_update(struct pci_function *f)
+void pci_msix_update(struct guest_pci_function *f)
 {
     uint64_t pending = __atomic_load_n(&f->msix.pending, __ATOMIC_SEQ_CST);
 
@@ -97,7 +97,7 @@ void pci_msix_update(struct pci_function *f)
 
 /* ---- The BAR ---- */
 
-static uint32_t entry_read(const struct pci_function *f, unsigned vector, unsigned word)
+static uint32_t entry_read(const struct guest_pci_function *f, unsigned vector, unsigned word)
 {
     switch (word) {
     case ENTRY_ADDRESS_LOW:
@@ -111,7 +111,8 @@ static uint32_t entry_read(const struct pci_function *f, unsigned vector, unsign
     }
 }
 
-static void entry_write(struct pci_function *f, unsigned vector, unsigned word, uint32_t value)
+static void entry_write(struct guest_pci_function *f, unsigned vector, unsigned word,
+                        uint32_t value)
 {
     uint64_t address = READ_ONCE(f->msix.address[vector]);
 
@@ -131,7 +132,7 @@ static void entry_write(struct pci_function *f, unsigned vector, unsigned word, 
     }
 }
 
-static uint32_t table_read(const struct pci_function *f, unsigned offset)
+static uint32_t table_read(const struct guest_pci_function *f, unsigned offset)
 {
     if (offset / ENTRY_SIZE < f->msix_count)
         return entry_read(f, offset / ENTRY_SIZE, offset % ENTRY_SIZE / 4);
@@ -140,7 +141,7 @@ static uint32_t table_read(const struct pci_function *f, unsigned offset)
     return 0;
 }
 
-uint64_t pci_msix_read(struct pci_function *f, uint64_t offset, unsigned size)
+uint64_t pci_msix_read(struct guest_pci_function *f, uint64_t offset, unsigned size)
 {
     uint64_t value;
 
@@ -152,7 +153,7 @@ uint64_t pci_msix_read(struct pci_function *f, uint64_t offset, unsigned size)
     return value;
 }
 
-void pci_msix_write(struct pci_function *f, uint64_t offset, unsigned size, uint64_t value)
+void pci_msix_write(struct guest_pci_function *f, uint64_t offset, unsigned size, uint64_t value)
 {
     if (size < 4 || offset / ENTRY_SIZE >= f->msix_count)
         return;

@@ -14,14 +14,14 @@
 #define BIG_SIZE 0x10000u
 
 static struct test_vm vm;
-static struct pci_function function;
+static struct guest_pci_function function;
 static struct {
     unsigned bar, size, count;
     uint64_t offset, value;
 } last;
 
-static uint64_t bar_read(struct pci_function *f, struct vcpu *vcpu, unsigned bar, uint64_t offset,
-                         unsigned size)
+static uint64_t bar_read(struct guest_pci_function *f, struct vcpu *vcpu, unsigned bar,
+                         uint64_t offset, unsigned size)
 {
     (void)f, (void)vcpu;
     last.bar = bar;
@@ -31,26 +31,26 @@ static uint64_t bar_read(struct pci_function *f, struct vcpu *vcpu, unsigned bar
     return 0x1122334455667788 + bar;
 }
 
-static void bar_write(struct pci_function *f, struct vcpu *vcpu, unsigned bar, uint64_t offset,
-                      unsigned size, uint64_t value)
+static void bar_write(struct guest_pci_function *f, struct vcpu *vcpu, unsigned bar,
+                      uint64_t offset, unsigned size, uint64_t value)
 {
     bar_read(f, vcpu, bar, offset, size);
     last.value = value;
 }
 
-static const struct pci_function_ops ops = {.bar_read = bar_read, .bar_write = bar_write};
+static const struct guest_pci_function_ops ops = {.bar_read = bar_read, .bar_write = bar_write};
 
 static void start(bool pins_only)
 {
     test_vm_machine();
     test_vm_start(&vm, "guest", pins_only, false);
-    pci_function_init(&function, &ops, 0x1234, 0x5678, 0x010203, 4);
+    guest_pci_function_init(&function, &ops, 0x1234, 0x5678, 0x010203, 4);
     pci_set_subsystem(&function, 0xabcd, 0xef01);
     pci_set_bar(&function, 0, BAR_SIZE, false, false);
     pci_set_bar(&function, 2, BIG_SIZE, true, true);
     (void)pci_add_capability(&function, 9, 16);
     assert_int_equal(pci_add_msix(&function, &vm.vm, 5, 3), pins_only ? 0 : 3);
-    assert_int_equal(pci_function_add(&vm.vm, &function, SLOT), ERR_OK);
+    assert_int_equal(guest_pci_function_add(&vm.vm, &function, SLOT), ERR_OK);
 }
 
 static uint32_t get(unsigned at, unsigned size)
@@ -78,7 +78,7 @@ static void header(void)
     assert_int_equal(test_config_read(&vm, 0, 0, 4), 0x00081b36);
     assert_int_equal(test_config_read(&vm, SLOT + 1, 0, 4), UINT32_MAX);
     assert_int_equal(test_read(&vm, TEST_ECAM + SLOT * 0x8000 + 0x1000, 4), UINT32_MAX);
-    assert_int_equal(pci_function_add(&vm.vm, &function, SLOT), ERR_EXISTS);
+    assert_int_equal(guest_pci_function_add(&vm.vm, &function, SLOT), ERR_EXISTS);
     test_vm_stop(&vm);
 }
 
@@ -126,7 +126,7 @@ static void moving(void)
     set(4, 2, 0);
     set(0x10, 4, (uint32_t)at);
     assert_int_equal(test_read(&vm, at, 4), UINT32_MAX);
-    pci_function_reset(&function);
+    guest_pci_function_reset(&function);
     set(4, 2, 2);
     assert_int_equal(test_read(&vm, at, 1), 0x88);
     test_vm_stop(&vm);
@@ -224,7 +224,7 @@ static void messages(void)
     assert_false(vm.pin[TEST_PIN_FIRST + SLOT % 4]);
     set(at + 2, 2, 0);
     assert_true(vm.pin[TEST_PIN_FIRST + SLOT % 4]);
-    pci_function_reset(&function);
+    guest_pci_function_reset(&function);
     assert_false(vm.pin[TEST_PIN_FIRST + SLOT % 4]);
     test_vm_stop(&vm);
 }

@@ -42,7 +42,7 @@ struct pci_ports {
     struct device device;
     uint32_t address; /* lockless: each vCPU's pair of accesses is its kernel's to serialize */
     uint8_t reset;
-    struct pci_function lpc;
+    struct guest_pci_function lpc;
 };
 
 static uint32_t config_address(const struct pci_ports *p, uint64_t offset)
@@ -91,7 +91,7 @@ static void ports_reset(struct device *d)
 
     p->address = 0;
     p->reset = 0;
-    pci_function_reset(&p->lpc);
+    guest_pci_function_reset(&p->lpc);
 }
 
 static void ports_destroy(struct device *d)
@@ -105,7 +105,7 @@ static enum err ports_loaded(void *object)
 
     if (p->address & ~ADDRESS_BITS)
         return ERR_INVALID;
-    pci_function_loaded(&p->lpc);
+    guest_pci_function_loaded(&p->lpc);
     return ERR_OK;
 }
 
@@ -126,9 +126,9 @@ static const struct device_ops ports_ops = {
 };
 
 /* The block is where ACPI says, whatever is written here. */
-static enum err lpc_add(struct vm *vm, struct pci_function *lpc)
+static enum err lpc_add(struct vm *vm, struct guest_pci_function *lpc)
 {
-    pci_function_init(lpc, NULL, VENDOR_INTEL, DEVICE_LPC, CLASS_ISA_BRIDGE, REVISION_LPC);
+    guest_pci_function_init(lpc, NULL, VENDOR_INTEL, DEVICE_LPC, CLASS_ISA_BRIDGE, REVISION_LPC);
     lpc->config[LPC_PMBASE] = (PORT_PM_BASE & 0xff) | LPC_PMBASE_IO;
     lpc->config[LPC_PMBASE + 1] = PORT_PM_BASE >> 8;
     lpc->config[LPC_ACPI_CONTROL] = LPC_ACPI_ENABLE;
@@ -137,7 +137,7 @@ static enum err lpc_add(struct vm *vm, struct pci_function *lpc)
         lpc->config_writable[LPC_PIRQ_A + i] = LPC_PIRQ_WRITABLE;
         lpc->config_writable[LPC_PIRQ_E + i] = LPC_PIRQ_WRITABLE;
     }
-    return pci_function_add(vm, lpc, SLOT_LPC);
+    return guest_pci_function_add(vm, lpc, SLOT_LPC);
 }
 
 enum err x86_pci_create(struct vm *vm)
