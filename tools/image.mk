@@ -14,6 +14,7 @@ image-guest = $(foreach a,$(GUESTS),$(foreach f,kernel initrd root.img,ennead/$(
 # What guests are made of is built once for each version of the scripts that make it.
 guest-hash := $(shell cat tools/guest-images.sh tools/guest-init.sh tools/guest-disk/usr/local/sbin/peer | sha256sum | cut -c1-12)
 disk-hash  := $(shell cat tools/guest-images.sh tools/guest-disk.sh $$(find tools/guest-disk -type f | sort) | sha256sum | cut -c1-12)
+tools-hash := $(shell cat tools/guest-tools.sh | sha256sum | cut -c1-12)
 guest-files = $(foreach a,$(GUESTS),build/guest/$(a)/complete.$(guest-hash))
 disk-files  = $(foreach a,$(GUESTS),build/guest/$(a)/disk.$(disk-hash))
 
@@ -44,6 +45,12 @@ build/guest/%/complete.$(guest-hash): | $(setup)
 	$(Q)touch $@
 build/guest/%/disk.$(disk-hash): | $(setup) build/guest/%/complete.$(guest-hash)
 	$(call say,DISK,$*)tools/guest-disk.sh $* build/guest/$*
+	$(Q)touch $@
+# What benchmarks and tests add to the initial RAM disk.
+.PHONY: guest-tools
+guest-tools: $(foreach a,$(ARCHES),build/guest/$(a)/tools.complete.$(tools-hash))
+build/guest/%/tools.complete.$(tools-hash): | $(setup)
+	$(call say,TOOLS,$*)tools/guest-tools.sh $* build/guest/$*
 	$(Q)touch $@
 
 .PHONY: run

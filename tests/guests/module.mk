@@ -29,8 +29,14 @@ $(G)/micro.elf: tests/guests/$(ARCH)/guest.lds $(micro-objs)
 $(G)/micro: $(G)/micro.elf
 	$(Q)$(if $(filter x86_64,$(ARCH)),$(STRIP) -s -o $@ $<,$(OBJCOPY) -O binary $< $@)
 
+# Programs for Linux guests, without a C library: build/<arch>/guests/NAME of tests/guests/linux/NAME.c.
+linux-programs := $(patsubst tests/guests/linux/%.c,$(G)/%,$(wildcard tests/guests/linux/*.c))
+$(linux-programs): $(G)/%: tests/guests/linux/%.c tests/guests/$(ARCH)/linux.h $(G)/compile.flags | $(dependencies)
+	$(call say,CC,$< (guest))$(micro-cc) $(micro-cflags) -fno-tree-loop-distribute-patterns -static -nostdlib \
+	    -Wl,--build-id=none,-z,noexecstack,--no-warn-rwx-segments $< -o $@
+
 .PHONY: micro-guest micro-guests
-micro-guest: $(G)/micro
+micro-guest: $(G)/micro $(linux-programs)
 micro-guests: ## build the bare-metal test guests of all hosts
 	+$(Q)for arch in $(all-arches); do $(MAKE) --no-print-directory micro-guest ARCH=$$arch || exit 1; done
 
