@@ -10,6 +10,7 @@
 /* Offsets that assembly knows. */
 #define RISCV_STATE_X(n) (8 * (n))
 #define RISCV_STATE_PC   256
+#define RISCV_STATE_PRV  264
 
 #ifndef __ASSEMBLER__
 #include "kernel/vcpu.h"
@@ -85,6 +86,7 @@ struct riscv_state {
 };
 
 _Static_assert(offsetof(struct riscv_state, pc) == RISCV_STATE_PC, "assembly knows this offset");
+_Static_assert(offsetof(struct riscv_state, prv) == RISCV_STATE_PRV, "assembly knows this offset");
 #endif
 
 #endif

@@ -21,7 +21,6 @@
      BIT(CAUSE_FETCH_PAGE) | BIT(CAUSE_LOAD_PAGE) | BIT(CAUSE_STORE_PAGE))
 #define HIDELEG            (BIT(IRQ_VS_SOFT) | BIT(IRQ_VS_TIMER) | BIT(IRQ_VS_EXT))
 #define HCOUNTEREN_ALL     7UL /* cycle, time, instret */
-#define RISCV_ALWAYS_VALID (RISCV_GPR | RISCV_LINES | RISCV_FENCES)
 #define HVIP_SHIFT         1 /* sip's bits are hvip's, one place lower */
 
 /* How the guest ISA string is made: base letters, then each extension that needs nothing of the
@@ -224,7 +223,6 @@ static void read_csrs(struct riscv_state *s)
     s->sip = csr_read(CSR_HVIP) >> HVIP_SHIFT & RISCV_SIP_SSIP;
 }
 
-_Static_assert(SSTATUS_SPP_SHIFT == HSTATUS_SPVP_SHIFT, "prv is shifted once for both");
 _Static_assert(offsetof(struct riscv_state, fcsr) - offsetof(struct riscv_state, f) ==
                    offsetof(struct riscv_fp_state, fcsr),
                "f[] and fcsr lie as in struct riscv_fp_state");
@@ -369,7 +367,7 @@ static void write_lines(struct riscv_state *s, struct hext_vcpu *h)
 }
 
 /* What is rarely to be done before an entry; false: it cannot be. */
-static NOINLINE bool prepare(struct vcpu *v, struct vm_exit *exit)
+bool hext_prepare(struct vcpu *v, struct vm_exit *exit)
 {
     struct riscv_state *s = riscv_state(v);
     struct hext_vcpu *h = hext_vcpu(v);
@@ -391,37 +389,25 @@ static NOINLINE bool prepare(struct vcpu *v, struct vm_exit *exit)
     return false;
 }
 
-static void hext_run(struct vcpu *v, struct vm_exit *exit)
+void hext_trapped(struct vcpu *v, struct vm_exit *exit, uint64_t cause)
 {
-    struct riscv_state *s;
-    struct hext_vcpu *h;
-    struct hext_pair pair;
-    uint64_t prv, sstatus, cause;
-
-    if (unlikely(v->reg_dirty) && !prepare(v, exit))
-        return;
-    s = riscv_state(v);
-    h = hext_vcpu(v);
-    prv = s->prv << HSTATUS_SPVP_SHIFT;
-    csr_write(CSR_HSTATUS, h->hstatus | prv);
-    csr_write(sstatus, h->sstatus | prv);
-    pair = hext_enter(s, v, exit); /* kept there: no registers need saving here */
-    v = pair.v;
-    exit = pair.exit;
-    sstatus = csr_read(sstatus);
-    cause = csr_read(scause);
-    s = riscv_state(v);
-    h = hext_vcpu(v);
-    v->reg_valid = RISCV_ALWAYS_VALID;
-    h->sstatus = sstatus & ~SSTATUS_SPP;
-    s->prv = sstatus >> SSTATUS_SPP_SHIFT & 1;
-    if (likely(cause == CAUSE_ECALL_VS))
-        exit->kind = EXIT_HYPERCALL;
-    else if (cause & SCAUSE_INTERRUPT)
+    if (cause & SCAUSE_INTERRUPT)
         exit->kind = EXIT_INTERRUPT;
     else
-        hext_exit_synchronous(exit, s, cause);
+        hext_exit_synchronous(exit, riscv_state(v), cause);
 }
+
+#define KNOWN_TO_ASSEMBLY(a, b) _Static_assert((a) == (b), "assembly knows this value")
+KNOWN_TO_ASSEMBLY(offsetof(struct vcpu, state), HEXT_VCPU_STATE);
+KNOWN_TO_ASSEMBLY(offsetof(struct vcpu, engine_data), HEXT_VCPU_ENGINE_DATA);
+KNOWN_TO_ASSEMBLY(offsetof(struct vcpu, reg_valid), HEXT_VCPU_REG_VALID);
+KNOWN_TO_ASSEMBLY(offsetof(struct vcpu, reg_dirty), HEXT_VCPU_REG_DIRTY);
+KNOWN_TO_ASSEMBLY(offsetof(struct hext_vcpu, hstatus), HEXT_HSTATUS);
+KNOWN_TO_ASSEMBLY(offsetof(struct hext_vcpu, sstatus), HEXT_SSTATUS);
+KNOWN_TO_ASSEMBLY(offsetof(struct vm_exit, kind), HEXT_EXIT_KIND);
+KNOWN_TO_ASSEMBLY(EXIT_HYPERCALL, HEXT_EXIT_HYPERCALL);
+KNOWN_TO_ASSEMBLY(RISCV_GPR | RISCV_LINES | RISCV_FENCES, HEXT_ALWAYS_VALID);
+KNOWN_TO_ASSEMBLY(SSTATUS_SPP_SHIFT, HSTATUS_SPVP_SHIFT);
 
 TABLE_ENTRY(engines, struct engine, engine_hext) = {
     .name = "hext",

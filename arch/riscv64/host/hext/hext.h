@@ -3,17 +3,27 @@
 #ifndef ARCH_RISCV64_HOST_HEXT_H
 #define ARCH_RISCV64_HOST_HEXT_H
 
+/* Offsets and values that assembly knows: struct vcpu, struct hext_vcpu, struct vm_exit. */
+#define HEXT_VCPU_STATE       8
+#define HEXT_VCPU_ENGINE_DATA 16
+#define HEXT_VCPU_REG_VALID   32
+#define HEXT_VCPU_REG_DIRTY   40
+#define HEXT_HSTATUS          0
+#define HEXT_SSTATUS          8
+#define HEXT_EXIT_KIND        0
+#define HEXT_EXIT_HYPERCALL   3
+#define HEXT_ALWAYS_VALID     0xc1 /* RISCV_GPR, RISCV_LINES, RISCV_FENCES */
+
+#ifndef __ASSEMBLER__
 #include "arch/riscv64/guest/machine.h"
 #include "arch/riscv64/host/fpu.h"
 #include "arch/riscv64/host/isa.h"
 
-/* world.S */
-struct hext_pair {
-    struct vcpu *v;
-    struct vm_exit *exit;
-};
-/* Returns its last two arguments after the guest's trap. */
-struct hext_pair hext_enter(struct riscv_state *state, struct vcpu *v, struct vm_exit *exit);
+/* world.S: the engine's run(), and what it calls: before an entry when something is dirty (false:
+ * the guest cannot be entered, *exit says why), and after a trap other than an ecall. */
+void hext_run(struct vcpu *v, struct vm_exit *exit);
+bool hext_prepare(struct vcpu *v, struct vm_exit *exit);
+void hext_trapped(struct vcpu *v, struct vm_exit *exit, uint64_t cause);
 
 /* vector.S: 32 registers of vlenb bytes; sstatus.VS must be on. */
 void vector_save(void *to, uint64_t vlenb);
@@ -59,5 +69,6 @@ struct hext_vcpu {
     bool break_hgatp;         /* debug builds: give it a mode that does not exist */
     struct riscv_fp_state fp; /* for host_fpu_begin(): where the live state goes meanwhile */
 };
+#endif
 
 #endif
