@@ -58,6 +58,7 @@ struct host_cpu {
         *firmware_abort;      /* set while a firmware service runs: where a fault in it continues */
     uint64_t external_base;   /* IMSIC: physical address of this hart's supervisor file */
     volatile uint32_t *imsic; /* the same, mapped: a write of n raises interrupt n on this CPU */
+    volatile uint32_t *sswi;  /* ACLINT: a write of 1 raises this CPU's software interrupt */
     uint32_t plic_context;
     uint32_t acpi_uid;
     uint64_t features; /* isa.h, of this hart */

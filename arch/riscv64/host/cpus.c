@@ -42,6 +42,14 @@ struct hart *cpus_hart_by_id(uint64_t id)
     return NULL;
 }
 
+struct hart *cpus_hart_by_intc(int node)
+{
+    for (unsigned i = 0; i < hart_count; i++)
+        if (node >= 0 && harts[i].fdt_intc == node)
+            return &harts[i];
+    return NULL;
+}
+
 const char *cpus_isa_string(void)
 {
     return isa_string;

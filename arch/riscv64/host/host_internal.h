@@ -34,12 +34,15 @@ struct hart {
     uint32_t controller; /* ACPI: RINTC's external interrupt controller id */
     uint64_t imsic;      /* physical address of its S-mode file, 0: none */
     uint32_t imsic_size;
-    uint32_t plic_context; /* UINT32_MAX: none */
-    struct cpu *cpu;       /* set when it runs */
+    uint32_t plic_context;   /* UINT32_MAX: none */
+    volatile uint32_t *sswi; /* its register of the ACLINT, mapped, or NULL */
+    struct cpu *cpu;         /* set when it runs */
 };
 unsigned cpus_hart_count(void);
 struct hart *cpus_hart(unsigned index);
 struct hart *cpus_hart_by_id(uint64_t id);
+/* By the node of its interrupt controller in the device tree. */
+struct hart *cpus_hart_by_intc(int node);
 /* What every hart has (isa.h). */
 uint64_t cpus_common_features(void);
 const char *cpus_isa_string(void);
@@ -66,6 +69,12 @@ void irq_controller_cpu_init(struct cpu *cpu);
 void irq_external(void);
 void irq_software(void);
 void irq_take_ipis(void);
+/* How IPIs are sent, for people. */
+const char *irq_ipi_name(void);
+/* sswi.c: IPIs without the firmware. False: not every hart has a register there. */
+bool sswi_probe(void);
+void sswi_cpu_init(struct cpu *cpu);
+void sswi_send(const struct cpu *cpu);
 const struct irq_controller *plic_probe(void);
 const struct irq_controller *imsic_probe(void);
 /* aplic.c: wired lines by way of the IMSIC. */

@@ -139,14 +139,6 @@ static bool imsic_probe_acpi(void)
     return identity_count != 0;
 }
 
-static struct hart *hart_by_intc(int node)
-{
-    for (unsigned i = 0; i < cpus_hart_count(); i++)
-        if (cpus_hart(i)->fdt_intc == node)
-            return cpus_hart(i);
-    return NULL;
-}
-
 /* Where the file of the hart with `index` in a group of the range at `base` is: guest files follow
  * each S-mode file (3.6). */
 static void fdt_files(int node, hpa_t base, uint64_t size)
@@ -155,7 +147,7 @@ static void fdt_files(int node, hpa_t base, uint64_t size)
     uint32_t cause;
 
     for (unsigned i = 0; fdt_cell(node, "interrupts-extended", 2 * i + 1, &cause); i++) {
-        struct hart *hart = hart_by_intc(fdt_phandle(node, "interrupts-extended", 2 * i));
+        struct hart *hart = cpus_hart_by_intc(fdt_phandle(node, "interrupts-extended", 2 * i));
 
         if (hart && (i + 1) * stride <= size) {
             hart->imsic = base.v + i * stride;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* Which interrupt controller the machine has, and IPIs: through the IMSIC where that is it, else
- * SBI's. */
+ * through the ACLINT's supervisor device where the device tree has one, else by the firmware (SBI).
+ */
 #include "host_internal.h"
 #include "kernel/irq.h"
 #include "kernel/log.h"
@@ -24,6 +25,7 @@ static const struct irq_controller none = {
     .name = "none", .route = none_route, .mask = none_mask, .unmask = none_mask};
 
 static const struct irq_controller *controller = &none;
+static bool sswi;
 
 enum err irq_controller_init(void)
 {
@@ -36,7 +38,8 @@ enum err irq_controller_init(void)
     else
         log_warn(
             "no interrupt controller that is supported here (PLIC, or IMSIC): devices are polled");
-    if (!controller->ipi && !sbi_has(SBI_EXT_IPI)) {
+    sswi = !controller->ipi && sswi_probe();
+    if (!controller->ipi && !sswi && !sbi_has(SBI_EXT_IPI)) {
         log_error("no way to interrupt other CPUs: the firmware lacks the SBI IPI extension");
         return ERR_UNSUPPORTED;
     }
@@ -47,11 +50,18 @@ void irq_controller_cpu_init(struct cpu *cpu)
 {
     if (controller->cpu_init)
         controller->cpu_init(cpu);
+    if (sswi)
+        sswi_cpu_init(cpu);
 }
 
 const char *host_irq_name(void)
 {
     return controller->name;
+}
+
+const char *irq_ipi_name(void)
+{
+    return controller->ipi ? controller->name : sswi ? "ACLINT SSWI" : "the firmware (SBI)";
 }
 
 enum err host_irq_route(unsigned irq, enum irq_trigger trigger, struct cpu *cpu)
@@ -81,7 +91,10 @@ void host_ipi_send(struct cpu *cpu, enum host_ipi kind)
     host_barrier_full();
     if (controller->ipi && controller->ipi(cpu))
         return;
-    sbi_call(SBI_EXT_IPI, SBI_IPI_SEND, 1, cpu->hw_id, 0, 0);
+    if (cpu->host.sswi)
+        sswi_send(cpu);
+    else
+        sbi_call(SBI_EXT_IPI, SBI_IPI_SEND, 1, cpu->hw_id, 0, 0);
 }
 
 void irq_take_ipis(void)

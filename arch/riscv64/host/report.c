@@ -88,7 +88,7 @@ void host_report(struct out *out)
     out_printf(out, "page tables: %s, direct map of %lu GiB\n", host_pt_format()->name,
                l->direct_map_size >> 30);
     out_printf(out, "clock: %s, %lu kHz\n", host_clock_name(), host_counter_hz() / 1000);
-    out_printf(out, "interrupt controller: %s\n", host_irq_name());
+    out_printf(out, "interrupt controller: %s, IPIs by %s\n", host_irq_name(), irq_ipi_name());
     if (!(features & BIT(ISA_SSTC)))
         out_printf(out,
                    "no Sstc: each timer of the host and of guests costs a call to the firmware\n");

@@ -19,9 +19,9 @@
      BIT(CAUSE_BREAKPOINT) | BIT(CAUSE_LOAD_MISALIGNED) | BIT(CAUSE_LOAD_ACCESS) | \
      BIT(CAUSE_STORE_MISALIGNED) | BIT(CAUSE_STORE_ACCESS) | BIT(CAUSE_ECALL_U) |  \
      BIT(CAUSE_FETCH_PAGE) | BIT(CAUSE_LOAD_PAGE) | BIT(CAUSE_STORE_PAGE))
-#define HIDELEG            (BIT(IRQ_VS_SOFT) | BIT(IRQ_VS_TIMER) | BIT(IRQ_VS_EXT))
-#define HCOUNTEREN_ALL     7UL /* cycle, time, instret */
-#define HVIP_SHIFT         1 /* sip's bits are hvip's, one place lower */
+#define HIDELEG        (BIT(IRQ_VS_SOFT) | BIT(IRQ_VS_TIMER) | BIT(IRQ_VS_EXT))
+#define HCOUNTEREN_ALL 7UL /* cycle, time, instret */
+#define HVIP_SHIFT     1   /* sip's bits are hvip's, one place lower */
 
 /* How the guest ISA string is made: base letters, then each extension that needs nothing of the
  * hypervisor and the host has. */
@@ -319,8 +319,6 @@ static void hext_put(struct vcpu *v)
     struct cpu *cpu = this_cpu();
 
     hext_fetch(v, ~v->reg_valid);
-    if (hext.sstc)
-        csr_write(CSR_VSTIMECMP, UINT64_MAX);
     csr_write(CSR_HVIP, 0);
     write_external(0);
     csr_write(CSR_VSIE, 0);
