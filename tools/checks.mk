@@ -165,7 +165,7 @@ format: ## lay out all C sources as .clang-format says
 
 # --- everything -----------------------------------------------------------------------------------------
 
-.PHONY: boot-tests test bench both-toolchains reproducible
+.PHONY: boot-tests test bench bench-dbt both-toolchains reproducible
 both-toolchains:
 	+$(Q)for arch in $(all-arches); do for toolchain in gcc clang; do \
 	    $(MAKE) --no-print-directory kernel ARCH=$$arch TOOLCHAIN=$$toolchain || exit 1; done; done
@@ -186,10 +186,14 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory boot-tests
 
 bench: build/hosted/page_alloc_bench ## measure on the emulated hosts; ITEM= one benchmark, KERNEL= and INITRD= another guest
-	+$(Q)$(MAKE) --no-print-directory image micro-guests guest-tools
+	+$(Q)$(if $(filter dbt_%,$(ITEM)),:,$(MAKE) --no-print-directory image micro-guests)
 	@mkdir -p build/bench
-	$(Q)$(PYTHON) tests/bench/bench.py $(if $(filter command,$(origin ARCH)),--arch $(ARCH)) --log build/bench $(if $(ITEM),--item $(ITEM)) \
-	    $(if $(KERNEL),--kernel $(KERNEL)) $(if $(INITRD),--initrd $(INITRD)) $(BENCH)
+	$(Q)$(if $(filter dbt_%,$(ITEM)),:,$(PYTHON) tests/bench/bench.py $(if $(filter command,$(origin ARCH)),--arch $(ARCH)) --log build/bench \
+	    $(if $(ITEM),--item $(ITEM)) $(if $(KERNEL),--kernel $(KERNEL)) $(if $(INITRD),--initrd $(INITRD)) $(BENCH))
+	+$(Q)$(if $(filter-out dbt_%,$(ITEM)),:,$(MAKE) --no-print-directory bench-dbt)
+
+bench-dbt: $(H)/ennead ## measure the translator against QEMU's; BENCH= options of tests/bench/dbt_bench.py
+	$(Q)$(PYTHON) tests/bench/dbt_bench.py $(if $(KERNEL),--kernel $(KERNEL)) $(BENCH)
 
 # Two builds of the committed tree, in folders of different names, must agree in every byte.
 reproducible: | $(setup) ## prove that a build depends on nothing but the commit

@@ -79,6 +79,8 @@ END
     [ "$native" = amd64 ] || echo "gcc-x86-64-linux-gnu    x86_64 hosts"
     [ "$native" = arm64 ] || echo "gcc-aarch64-linux-gnu   aarch64 hosts"
     [ "$native" = riscv64 ] || echo "gcc-riscv64-linux-gnu   riscv64 hosts"
+    # Static programs for guests: the kernels of the translator's benchmark.
+    [ "$native" = riscv64 ] || echo "libc6-dev-riscv64-cross programs for riscv64 guests"
 }
 
 qemu_packages="qemu-system-x86 qemu-system-arm qemu-utils qemu-block-extra qemu-user"

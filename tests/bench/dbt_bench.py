@@ -1,0 +1,173 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Measure the translator against QEMU's: the same kernel, the same first process, CPU time of the whole process between two lines of it.
+
+    dbt_bench.py [--engine NAME] [--scale PERCENT] [--runs N] [--only NAME]...
+
+Prints both command lines and a table, and adds to build/bench.json. Times are the least of the runs; ratios compare within one call.
+"""
+import argparse
+import json
+import math
+import os
+import pathlib
+import re
+import selectors
+import subprocess
+import sys
+import time
+
+TOP = pathlib.Path(__file__).resolve().parent.parent.parent
+HERE = TOP / "build/bench/dbt"
+INTEGER = ["alu", "branch", "sort", "chase", "crc", "call", "indirect", "copy"]
+FLOAT = ["fpchain", "matmul", "nbody"]
+SYSTEM = ["os_syscall", "os_fork", "os_exec", "os_fault", "os_switch", "os_signal", "os_pipe"]
+LEAST = {"dbt_int_speedup": 1.7, "dbt_int_speedup_min": 0.9, "dbt_call_speedup": 5, "dbt_fp_speedup": 6, "dbt_boot_speedup": 1.25,
+         "dbt_os_speedup_min": 1.0, "dbt_smp_efficiency": 0.9}
+LIMIT_S = 600
+QEMU_CPU = {"riscv64": "rv64"}
+CONSOLE = {"riscv64": "console=ttyS0 earlycon=uart8250,mmio,0x10000000"}
+
+
+def build(arch):
+    """The kernels for the guest, in an initial RAM disk as its first process, and natively."""
+    HERE.mkdir(parents=True, exist_ok=True)
+    flags = ["-O2", "-fno-tree-vectorize", "-ffp-contract=off", "-Wall", "-Wextra", "-static", "-pthread", str(TOP / "tests/bench/kernels.c"), "-o"]
+    native, root = HERE / "kernels", HERE / f"root-{arch}"
+    root.mkdir(exist_ok=True)
+    subprocess.run(["gcc", *flags, native], check=True)
+    subprocess.run([f"{arch}-linux-gnu-gcc", *flags, root / "init"], check=True)
+    initrd = HERE / f"initrd-{arch}"
+    with initrd.open("wb") as out:
+        subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], input=b"init\n", cwd=root, stdout=out, check=True)
+    return native, initrd
+
+
+def cpu_seconds(pid):
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+class Times:
+    """CPU and wall time of a process at the lines that it prints."""
+
+    def __init__(self, command, log, limit=LIMIT_S):
+        self.at, self.sums, self.wall = {}, {}, {}
+        with log.open("wb") as copy, subprocess.Popen([str(c) for c in command], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                                      stderr=subprocess.STDOUT) as process:
+            try:
+                self.read(process, copy, time.monotonic() + limit)
+            finally:
+                process.kill()
+
+    def read(self, process, copy, end):
+        text = b""
+        with selectors.DefaultSelector() as ready:
+            ready.register(process.stdout, selectors.EVENT_READ)
+            while ready.select(max(0, end - time.monotonic())):
+                got = os.read(process.stdout.fileno(), 65536)
+                if not got:
+                    return
+                copy.write(got)
+                *lines, text = (text + got).split(b"\n")
+                for line in lines:
+                    self.line(line.decode(errors="replace").strip(), process.pid)
+        raise TimeoutError(f"no end after {LIMIT_S} s: see the log")
+
+    def line(self, line, pid):
+        mark = re.search(r"(Linux version|kernels: ready|[<>][a-z_]+)( [0-9a-f]{16})?$" if line[:1] in "<>k" else r"(Linux version)", line)
+        if mark and mark[1] not in self.at:
+            self.at[mark[1]], self.wall[mark[1]] = cpu_seconds(pid), time.monotonic()
+            if mark.lastindex > 1:
+                self.sums[mark[1][1:]] = mark[2]
+
+    def spent(self, begin, end, wall=False):
+        at = self.wall if wall else self.at
+        return max(at[end] - at[begin], 0.01)
+
+
+def commands(options, native, initrd):
+    cpus = ["--cpus", "2"] if options.smp else []
+    append = f"{CONSOLE[options.arch]} -- {options.scale} {' '.join(options.only)}".rstrip()
+    kernel = options.kernel or TOP / f"build/guest/{options.arch}/kernel"
+    ours = [TOP / "build/hosted/ennead", "run", "--arch", options.arch, "--memory", "512M", *cpus, "--kernel", kernel, "--initrd", initrd, "--append", append,
+            *(["--engine", options.engine] if options.engine else [])]
+    theirs = [options.qemu or f"qemu-system-{options.arch}", "-accel", "tcg", "-M", "virt", "-cpu", QEMU_CPU[options.arch], "-m", "512", "-smp",
+              "2" if options.smp else "1", "-nographic", "-no-reboot", "-kernel", kernel, "-initrd", initrd, "-append", append]
+    return {"ennead": ours, "qemu": theirs, "native": [native, str(options.scale), *options.only]}
+
+
+def measure(options):
+    native, initrd = build(options.arch)
+    best, sums = {}, {}
+    for who, command in commands(options, native, initrd).items():
+        print(" ".join(str(c) if " " not in str(c) else f"'{c}'" for c in command), flush=True)
+        for run in range(options.runs):
+            times = Times(command, HERE / f"{who}.{run}.log")
+            for name in ["boot", *times.sums]:
+                try:
+                    spent = (times.spent("Linux version", "kernels: ready") if name == "boot" else
+                             times.spent("<" + name, ">" + name, wall=name == "parallel"))
+                except KeyError:
+                    continue
+                best[name, who] = min(spent, best.get((name, who), math.inf))
+            for name, value in times.sums.items():
+                if sums.setdefault(name, value) != value and name != "os_exec":
+                    sys.exit(f"{name}: {who} computed {value.strip()}, others {sums[name].strip()}")
+    return best
+
+
+def table(best):
+    print(f"{'':12} {'native s':>9} {'ennead s':>9} {'qemu s':>9} {'x native':>9} {'x qemu':>9}")
+    for name in dict.fromkeys(n for n, _ in best):
+        native, ours, theirs = (best.get((name, w), math.nan) for w in ("native", "ennead", "qemu"))
+        print(f"{name:12} {native:9.2f} {ours:9.2f} {theirs:9.2f} {ours / native:9.2f} {theirs / ours:9.2f}")
+
+
+def results(best, arch):
+    speed = {n: best[n, "qemu"] / best[n, "ennead"] for n, w in best if w == "ennead" and (n, "qemu") in best}
+
+    def mean(names):
+        return math.exp(sum(math.log(speed[n]) for n in names) / len(names))
+
+    def have(names):
+        return all(n in speed for n in names)
+
+    out = {}
+    if have(INTEGER):
+        out[f"dbt_int_speedup.{arch}.soft"] = mean(INTEGER)
+        out[f"dbt_int_speedup_min.{arch}.soft"] = min(speed[n] for n in INTEGER)
+    if have(["call"]):
+        out[f"dbt_call_speedup.{arch}.soft"] = speed["call"]
+    if have(FLOAT):
+        out[f"dbt_fp_speedup.{arch}.soft"] = mean(FLOAT)
+    if have(["boot"]):
+        out[f"dbt_boot_speedup.{arch}"] = speed["boot"]
+    if have(SYSTEM):
+        out[f"dbt_os_speedup_min.{arch}"] = min(speed[n] for n in SYSTEM)
+    return out
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--arch", choices=list(QEMU_CPU), default="riscv64")
+    parser.add_argument("--engine", help="of ennead; default: the best")
+    parser.add_argument("--scale", type=int, default=400, help="percent of the shortest measurement")
+    parser.add_argument("--runs", type=int, default=2)
+    parser.add_argument("--only", action="append", default=[], help="kernels whose names begin so")
+    parser.add_argument("--smp", action="store_true", help="two virtual CPUs")
+    parser.add_argument("--kernel", type=pathlib.Path)
+    parser.add_argument("--qemu", help="the QEMU to compare with")
+    options = parser.parse_args()
+    best = measure(options)
+    table(best)
+    output = TOP / "build/bench.json"
+    all_results = json.loads(output.read_text(encoding="utf-8")) if output.exists() else {}
+    for name, value in results(best, options.arch).items():
+        all_results[name] = round(value, 3)
+        print(f"{name:45} {value:>16.3f}   at least {LEAST[name.split('.')[0]]}")
+    output.write_text(json.dumps(all_results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
