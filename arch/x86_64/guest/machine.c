@@ -274,6 +274,34 @@ static enum exit_action handle_shadow(struct vcpu *v)
     return ACTION_IDLE;
 }
 
+static NOINLINE enum exit_action handle_hypercall(struct vcpu *v)
+{
+    vcpu_dirty(v, X86_GPR);
+    x86_state(v)->gpr[X86_RAX] = (uint64_t)HYPERCALL_UNKNOWN;
+    x86_skip_opcode(v, X86_OPCODE_VMMCALL);
+    return ACTION_RESUME;
+}
+
+/* Kernels choose VMCALL or VMMCALL by what they think that the CPU is: each vendor's CPUs do not
+ * know the other's. */
+static enum exit_action handle_undefined(struct vcpu *v)
+{
+    static const uint8_t calls[][3] = {{0x0f, 0x01, 0xc1}, {0x0f, 0x01, 0xd9}};
+    struct x86_state *s = x86_state(v);
+    uint8_t bytes[3];
+
+    vcpu_need(v, X86_CODE | X86_CONTROL);
+    if (x86_read_linear(v, GVA(s->segments[X86_CS].base + s->rip), bytes, sizeof(bytes)) ==
+            ERR_OK &&
+        (!__builtin_memcmp(bytes, calls[0], sizeof(bytes)) ||
+         !__builtin_memcmp(bytes, calls[1], sizeof(bytes)))) {
+        s->exit_length = sizeof(bytes);
+        return handle_hypercall(v);
+    }
+    x86_inject_exception(v, VECTOR_UD, false, 0);
+    return ACTION_RESUME;
+}
+
 static NOINLINE enum exit_action handle_isa(struct vcpu *v, const struct vm_exit *exit)
 {
     switch (exit->isa.reason) {
@@ -292,10 +320,10 @@ static NOINLINE enum exit_action handle_isa(struct vcpu *v, const struct vm_exit
     case X86_EXIT_SHADOW:
         return handle_shadow(v);
     case X86_EXIT_CR8:
+    case X86_EXIT_CONTROL:
         return ACTION_RESUME;
     default:
-        x86_inject_exception(v, VECTOR_UD, false, 0);
-        return ACTION_RESUME;
+        return handle_undefined(v);
     }
 }
 
@@ -328,14 +356,6 @@ static NOINLINE enum exit_action handle_msr(struct vcpu *v, const struct vm_exit
                   msr);
         x86_inject_exception(v, VECTOR_GP, true, 0);
     }
-    return ACTION_RESUME;
-}
-
-static NOINLINE enum exit_action handle_hypercall(struct vcpu *v)
-{
-    vcpu_dirty(v, X86_GPR);
-    x86_state(v)->gpr[X86_RAX] = (uint64_t)HYPERCALL_UNKNOWN;
-    x86_skip_opcode(v, X86_OPCODE_VMMCALL);
     return ACTION_RESUME;
 }
 

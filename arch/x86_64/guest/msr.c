@@ -6,7 +6,10 @@
 #include "arch/x86_64/guest/lapic.h"
 #include "arch/x86_64/guest/machine.h"
 
-#define EFER_WRITABLE            (BIT(0) | X86_EFER_LME | X86_EFER_NXE | BIT(14)) /* SCE LME NXE FFXSR */
+#define EFER_SCE                 BIT(0)
+#define EFER_FFXSR               BIT(14)
+#define CPUID_FEATURES_AMD       0x80000001u
+#define CPUID_FFXSR              BIT(25)
 #define MISC_ENABLE_FAST_STRINGS BIT(0)
 #define DE_CFG_LFENCE_SERIALIZES BIT(1)
 #define HWCR_TSC_INVARIANT       BIT(24)
@@ -192,16 +195,25 @@ bool x86_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
     }
 }
 
+/* FFXSR is AMD's: where CPUID does not tell of it, it is reserved. */
+static uint64_t efer_writable(struct vcpu *v)
+{
+    uint64_t bits = EFER_SCE | X86_EFER_LME | X86_EFER_NXE;
+
+    return x86_cpuid_read(v, CPUID_FEATURES_AMD, 0).edx & CPUID_FFXSR ? bits | EFER_FFXSR : bits;
+}
+
 static bool write_efer(struct vcpu *v, uint64_t value)
 {
     struct x86_state *s = x86_state(v);
+    uint64_t writable = efer_writable(v);
 
     vcpu_dirty(v, X86_CONTROL);
-    if (value & ~(EFER_WRITABLE | X86_EFER_LMA))
+    if (value & ~(writable | X86_EFER_LMA))
         return false;
     if (((value ^ s->efer) & X86_EFER_LME) && (s->cr0 & X86_CR0_PG))
         return false; /* APM vol. 2, 14.6: not while paging is on */
-    s->efer = (value & EFER_WRITABLE) | (s->efer & X86_EFER_LMA);
+    s->efer = (value & writable) | (s->efer & X86_EFER_LMA);
     return true;
 }
 

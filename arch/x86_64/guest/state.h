@@ -122,8 +122,9 @@ enum x86_isa_exit {
     X86_EXIT_INVD,  /* INVD, WBINVD: nothing to do but skip them */
     X86_EXIT_WBINVD,
     X86_EXIT_XSETBV,    /* ECX, EDX:EAX */
-    X86_EXIT_UNDEFINED, /* an instruction that this machine does not offer: #UD */
+    X86_EXIT_UNDEFINED, /* #UD, or an instruction that this machine does not offer */
     X86_EXIT_CR8,       /* tpr changed */
+    X86_EXIT_CONTROL,   /* a write of CR0 or CR4, which the engine has carried out */
     X86_EXIT_SHADOW,    /* a host interrupt right after an STI */
 };
 /* Engines leave RIP at the instruction that exited and tell its length in `exit_length` where the

@@ -26,6 +26,7 @@
 #define CPUID7_EDX_ARCH_CAP     BIT(29)
 #define CPUID_X1_ECX_SVM        BIT(2)
 #define CPUID_X1_EDX_PAGE_1G    BIT(26)
+#define CPUID_X1_EDX_RDTSCP     BIT(27)
 #define CPUID_X7_EDX_INVARIANT  BIT(8)
 #define CPUID_X8_EBX_IBPB       BIT(12)
 #define CPUID_X21_EAX_AUTO_IBRS BIT(8)
@@ -131,6 +132,7 @@ static void find_extended(void)
         c = cpuid_read(CPUID_EXTENDED + 1, 0);
         features.svm = c.ecx & CPUID_X1_ECX_SVM;
         features.page_1g = c.edx & CPUID_X1_EDX_PAGE_1G;
+        features.rdtscp = c.edx & CPUID_X1_EDX_RDTSCP;
     }
     if (features.extended_max >= CPUID_EXTENDED + 7)
         features.tsc_invariant = cpuid_read(CPUID_EXTENDED + 7, 0).edx & CPUID_X7_EDX_INVARIANT;

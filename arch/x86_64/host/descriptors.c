@@ -101,6 +101,19 @@ void descriptors_reload_tss(struct cpu *cpu)
     __asm__ volatile("ltr %w0" ::"r"(SELECTOR_TSS) : "memory");
 }
 
+void descriptors_reload_limits(const struct cpu *cpu)
+{
+    struct table_pointer gdt_pointer = {sizeof(cpu->host.gdt) - 1, cpu->host.gdt};
+    struct table_pointer idt_pointer = {sizeof(idt) - 1, idt};
+
+    __asm__ volatile("lgdt %0; lidt %1" ::"m"(gdt_pointer), "m"(idt_pointer));
+}
+
+uint64_t descriptors_idt(void)
+{
+    return (uint64_t)(uintptr_t)idt;
+}
+
 void descriptors_load(struct cpu *cpu)
 {
     struct table_pointer gdt_pointer = {sizeof(cpu->host.gdt) - 1, cpu->host.gdt};

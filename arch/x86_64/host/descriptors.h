@@ -16,5 +16,9 @@ void descriptors_load(struct cpu *cpu);
 /* Loads GDT, TSS and IDT again after code that may have changed them (a VM exit does not keep the
  * limits). */
 void descriptors_reload_tss(struct cpu *cpu);
+/* The limits of GDT and IDT, where an exit of a guest has put others. */
+void descriptors_reload_limits(const struct cpu *cpu);
+/* Address of the interrupt table. */
+uint64_t descriptors_idt(void);
 
 #endif

@@ -54,6 +54,10 @@
 #define MSR_PRED_CMD          0x049
 #define MSR_MTRR_CAP          0x0fe
 #define MSR_ARCH_CAPABILITIES 0x10a
+#define MSR_FLUSH_CMD         0x10b
+#define MSR_SYSENTER_CS       0x174
+#define MSR_SYSENTER_ESP      0x175
+#define MSR_SYSENTER_EIP      0x176
 #define MSR_MTRR_PHYS_BASE0   0x200
 #define MSR_MTRR_FIX64K       0x250
 #define MSR_MTRR_FIX16K_80000 0x258

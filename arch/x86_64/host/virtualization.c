@@ -61,12 +61,12 @@ void speculation_report(struct out *out)
         out_printf(out, "speculation: buffer clearing (VERW) not needed\n");
     else
         out_printf(out, "speculation: buffer clearing (VERW) %s\n",
-                   f->md_clear ? "missing: there is no engine for this CPU yet"
+                   f->md_clear ? "at every entry applied"
                                : "missing: the CPU or its microcode does not offer it");
     if (f->amd || (caps & (ARCH_CAP_RDCL_NO | ARCH_CAP_SKIP_L1DFLUSH)))
         out_printf(out, "speculation: L1 data cache flush not needed\n");
     else
         out_printf(out, "speculation: L1 data cache flush %s\n",
-                   f->l1d_flush ? "missing: there is no engine for this CPU yet"
+                   f->l1d_flush ? "at every entry applied"
                                 : "missing: the CPU or its microcode does not offer it");
 }

@@ -4,12 +4,13 @@
 #include "arch/x86_64/host/svm/svm.h"
 #include "mm/page_table.h"
 
-#define VECTOR_NMI        2
 #define VECTOR_BREAKPOINT 3
 #define VECTOR_OVERFLOW   4
 
-static void event_set(struct vmcb *c, const struct x86_event *e)
+static void event_set(struct vcpu *v, const struct x86_event *e)
 {
+    struct vmcb *c = svm_vcpu(v)->vmcb;
+
     c->event = e->vector | (uint64_t)e->type << VMCB_EVENT_TYPE_SHIFT | VMCB_EVENT_VALID;
     if (e->has_error)
         c->event |= VMCB_EVENT_HAS_ERROR | (uint64_t)e->error << VMCB_EVENT_ERROR_SHIFT;
@@ -31,62 +32,42 @@ static void window_drop(struct vmcb *c)
     svm_touch(c, VMCB_CLEAN_INTERCEPTS | VMCB_CLEAN_TPR);
 }
 
-static bool nmi_inject(struct x86_state *s, struct vmcb *c)
+static void irq_window(struct vcpu *v, bool wanted)
 {
-    struct x86_event e = {.vector = VECTOR_NMI, .type = X86_EVENT_NMI};
-
-    if (!s->pending_nmi || s->nmi_masked || s->interrupt_shadow)
-        return false;
-    event_set(c, &e);
-    s->pending_nmi = false;
-    s->nmi_masked = true;
-    c->intercept1 |= VMCB_I1_IRET;
-    svm_touch(c, VMCB_CLEAN_INTERCEPTS);
-    return true;
-}
-
-/* An NMI that an event or an interrupt shadow holds back for one instruction: the interrupt that is
- * sent here ends the guest right after it. */
-static void nmi_retry(struct vcpu *v)
-{
-    v->reg_dirty |= X86_EVENT;
-    host_ipi_send(this_cpu(), HOST_IPI_RESCHEDULE);
-}
-
-static void interrupt_inject(struct vcpu *v)
-{
-    struct x86_event e = {.vector = (uint8_t)x86_state(v)->pending_interrupt,
-                          .type = X86_EVENT_INTERRUPT};
-
-    event_set(svm_vcpu(v)->vmcb, &e);
-    x86_interrupt_accepted(v);
-}
-
-/* One event an entry; what has to wait gets a window, or another look at the next entry. */
-void svm_inject(struct vcpu *v)
-{
-    struct x86_state *s = x86_state(v);
     struct vmcb *c = svm_vcpu(v)->vmcb;
-    bool taken = true;
 
-    c->virtual_interrupt = (c->virtual_interrupt & ~0xffULL) | (s->tpr & 0xf);
-    svm_touch(c, VMCB_CLEAN_TPR);
-    if (s->event.valid) {
-        event_set(c, &s->event);
-        s->event.valid = false;
-    } else if (!nmi_inject(s, c)) {
-        taken = false;
-    }
-    if (!taken && s->pending_interrupt >= 0 && (s->rflags & X86_RFLAGS_IF) && !s->interrupt_shadow)
-        interrupt_inject(v);
-    if (s->pending_interrupt >= 0)
+    if (wanted)
         window_request(c);
     else if (c->intercept1 & VMCB_I1_VINTR)
         window_drop(c);
-    if (unlikely(s->nmi_masked)) /* saved state may bring it */
+}
+
+/*
+ * The end of an NMI's handler is seen by its IRET. An NMI that an event or an interrupt shadow
+ * holds back waits for one instruction: the interrupt that is sent here ends the guest right after
+ * it.
+ */
+static void nmi_window(struct vcpu *v, bool wanted)
+{
+    struct vmcb *c = svm_vcpu(v)->vmcb;
+
+    if (x86_state(v)->nmi_masked) {
         c->intercept1 |= VMCB_I1_IRET;
-    if (unlikely(s->pending_nmi && !s->nmi_masked))
-        nmi_retry(v);
+        svm_touch(c, VMCB_CLEAN_INTERCEPTS);
+    } else if (wanted) {
+        v->reg_dirty |= X86_EVENT;
+        host_ipi_send(this_cpu(), HOST_IPI_RESCHEDULE);
+    }
+}
+
+void svm_inject(struct vcpu *v)
+{
+    static const struct x86_injection how = {event_set, irq_window, nmi_window};
+    struct vmcb *c = svm_vcpu(v)->vmcb;
+
+    c->virtual_interrupt = (c->virtual_interrupt & ~0xffULL) | (x86_state(v)->tpr & 0xf);
+    svm_touch(c, VMCB_CLEAN_TPR);
+    x86_inject(v, &how);
 }
 
 /*
@@ -109,12 +90,6 @@ void svm_take_back(struct vcpu *v)
                                   .has_error = info & VMCB_EVENT_HAS_ERROR,
                                   .error = (uint32_t)(info >> VMCB_EVENT_ERROR_SHIFT)};
     v->reg_dirty |= X86_EVENT;
-}
-
-static void exit_isa(struct vm_exit *exit, enum x86_isa_exit reason)
-{
-    exit->kind = EXIT_ISA;
-    exit->isa.reason = reason;
 }
 
 static NOINLINE void exit_port(const struct vmcb *c, struct vm_exit *exit)
@@ -141,38 +116,16 @@ static void exit_memory(const struct vmcb *c, struct vm_exit *exit)
                                                           : PT_READ;
 }
 
-static NOINLINE void exit_msr(const struct x86_state *s, const struct vmcb *c, struct vm_exit *exit)
-{
-    exit->kind = EXIT_REGISTER;
-    exit->reg.number = (uint32_t)s->gpr[X86_RCX];
-    exit->reg.write = c->exit_info1 & 1;
-    exit->reg.value = s->gpr[X86_RDX] << 32 | (uint32_t)s->gpr[X86_RAX];
-}
-
-static void exit_fatal(struct vm_exit *exit, enum exit_kind kind, const char *text, uint64_t code)
-{
-    exit->kind = kind;
-    exit->fatal.text = text;
-    exit->fatal.code = code;
-}
-
-/* #DB and #AC are intercepted because a guest could otherwise make the CPU deliver them for ever
- * (CVE-2015-5307, CVE-2015-8104). */
 static void exit_exception(struct vcpu *v, const struct vmcb *c, struct vm_exit *exit)
 {
-    struct x86_state *s = x86_state(v);
     uint8_t vector = (uint8_t)(c->exit_code - SVM_EXIT_EXCEPTION);
 
-    exit->kind = EXIT_INTERRUPT;
-    if (vector == EXCEPTION_MC) {
-        __asm__ volatile("int %0" ::"i"(EXCEPTION_MC)); /* the host's own */
+    if (vector == EXCEPTION_UD) {
+        x86_exit_isa(exit, X86_EXIT_UNDEFINED);
         return;
     }
-    s->event = (struct x86_event){.valid = true,
-                                  .vector = vector,
-                                  .type = X86_EVENT_EXCEPTION,
-                                  .has_error = vector != EXCEPTION_DB};
-    v->reg_dirty |= X86_EVENT;
+    exit->kind = EXIT_INTERRUPT;
+    x86_exception_exit(v, vector, vector == X86_VECTOR_AC, 0);
 }
 
 /* The IRET itself has not run: the shadow covers it, then the next NMI may come. */
@@ -200,7 +153,7 @@ static void exit_refused(struct vcpu *v, struct vmcb *c, struct vm_exit *exit)
 #else
     (void)v;
 #endif
-    exit_fatal(exit, EXIT_ENTRY_FAILED, svm_invalid_field(c), c->exit_code);
+    x86_exit_fatal(exit, EXIT_ENTRY_FAILED, svm_invalid_field(c), c->exit_code);
 }
 
 /* The less frequent half of the exits. */
@@ -217,16 +170,16 @@ static NOINLINE void exit_decode_rare(struct vcpu *v, struct vmcb *c, struct vm_
         exit->kind = EXIT_INTERRUPT;
         break;
     case SVM_EXIT_INVD:
-        exit_isa(exit, X86_EXIT_INVD);
+        x86_exit_isa(exit, X86_EXIT_INVD);
         break;
     case SVM_EXIT_WBINVD:
-        exit_isa(exit, X86_EXIT_WBINVD);
+        x86_exit_isa(exit, X86_EXIT_WBINVD);
         break;
     case SVM_EXIT_XSETBV:
-        exit_isa(exit, X86_EXIT_XSETBV);
+        x86_exit_isa(exit, X86_EXIT_XSETBV);
         break;
     case SVM_EXIT_SHUTDOWN:
-        exit_fatal(exit, EXIT_FATAL, "triple fault", c->exit_code);
+        x86_exit_fatal(exit, EXIT_FATAL, "triple fault", c->exit_code);
         break;
     default:
         if (c->exit_code >= SVM_EXIT_EXCEPTION && c->exit_code <= SVM_EXIT_EXCEPTION_LAST)
@@ -234,7 +187,7 @@ static NOINLINE void exit_decode_rare(struct vcpu *v, struct vmcb *c, struct vm_
         else if (SVM_EXIT_INVALID(c->exit_code))
             exit_refused(v, c, exit);
         else
-            exit_isa(exit, X86_EXIT_UNDEFINED);
+            x86_exit_isa(exit, X86_EXIT_UNDEFINED);
     }
 }
 
@@ -245,7 +198,7 @@ void svm_exit_decode(struct vcpu *v, struct vm_exit *exit)
     switch (c->exit_code) {
     case SVM_EXIT_INTR:
         if (unlikely(x86_state(v)->interrupt_shadow))
-            exit_isa(exit, X86_EXIT_SHADOW);
+            x86_exit_isa(exit, X86_EXIT_SHADOW);
         else
             exit->kind = EXIT_INTERRUPT;
         break;
@@ -253,7 +206,7 @@ void svm_exit_decode(struct vcpu *v, struct vm_exit *exit)
         exit_window(v, c, exit);
         break;
     case SVM_EXIT_CPUID:
-        exit_isa(exit, X86_EXIT_CPUID);
+        x86_exit_isa(exit, X86_EXIT_CPUID);
         break;
     case SVM_EXIT_HLT:
         exit->kind = EXIT_IDLE;
@@ -262,7 +215,7 @@ void svm_exit_decode(struct vcpu *v, struct vm_exit *exit)
         exit_port(c, exit);
         break;
     case SVM_EXIT_MSR:
-        exit_msr(x86_state(v), c, exit);
+        x86_exit_msr(x86_state(v), c->exit_info1 & 1, exit);
         break;
     case SVM_EXIT_VMMCALL:
         exit->kind = EXIT_HYPERCALL;

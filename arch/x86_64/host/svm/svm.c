@@ -13,19 +13,12 @@
 #include "mm/heap.h"
 #include "mm/page.h"
 
-#define IO_MAP_ORDER       2 /* 12 KiB, of 16 */
-#define MSR_MAP_ORDER      1
-#define MSR_MAP_LOW        0x0000 /* bit maps of two bits an MSR: 15.11 */
-#define MSR_MAP_HIGH       0x0800 /* from 0xc0000000 */
-#define MSR_HIGH           0xc0000000u
-#define PRED_CMD_IBPB      BIT(0)
-#define NPT_LIMIT          BIT(48)
-#define RETURN_STACK_CALLS 32 /* entries of the deepest return stacks */
-#define MXCSR_RESET        0x1f80u
-#define FCW_INIT           0x037fu
-#define FXSAVE_MXCSR       24
-#define ALWAYS_VALID \
-    (X86_GPR | X86_RIP | X86_EVENT | X86_TSC) /* fetched at each exit, or kept in memory */
+#define IO_MAP_ORDER  2 /* 12 KiB, of 16 */
+#define MSR_MAP_ORDER 1
+#define MSR_MAP_LOW   0x0000 /* bit maps of two bits an MSR: 15.11 */
+#define MSR_MAP_HIGH  0x0800 /* from 0xc0000000 */
+#define MSR_HIGH      0xc0000000u
+#define NPT_LIMIT     BIT(48)
 
 struct svm_features svm_features;
 static hpa_t io_map, msr_map;
@@ -138,7 +131,7 @@ static const struct pt_format *svm_stage2_format(uint64_t limit)
 {
     if (limit > NPT_LIMIT)
         return NULL;
-    return cpu_features()->page_1g ? svm_npt_format_1g : svm_npt_format_2m;
+    return x86_npt_format(cpu_features()->page_1g);
 }
 
 /* ---- VMs and vCPUs ---- */
@@ -158,7 +151,8 @@ static void vmcb_init(struct vcpu *v)
 {
     struct vmcb *c = svm_vcpu(v)->vmcb;
 
-    c->intercept_exceptions = 1u << EXCEPTION_MC | 1u << EXCEPTION_DB | 1u << 17 /* #AC */;
+    c->intercept_exceptions =
+        1u << EXCEPTION_MC | 1u << EXCEPTION_DB | 1u << EXCEPTION_UD | 1u << X86_VECTOR_AC;
     c->intercept1 = VMCB_I1_INTR | VMCB_I1_NMI | VMCB_I1_INIT | VMCB_I1_RDPMC | VMCB_I1_CPUID |
                     VMCB_I1_RSM | VMCB_I1_INVD | VMCB_I1_HLT | VMCB_I1_INVLPGA | VMCB_I1_IOIO |
                     VMCB_I1_MSR | VMCB_I1_SHUTDOWN;
@@ -171,21 +165,6 @@ static void vmcb_init(struct vcpu *v)
     c->virtual_interrupt = VMCB_V_MASKING;
     c->nested_control = VMCB_NP_ENABLE;
     c->nested_cr3 = second_stage_root(v->vm->stage2).v;
-}
-
-/* Zeroes mean the initial state but for the two control words (SDM 1, 13.8.1: MXCSR is loaded from
- * memory even then). */
-static void fpu_area_init(uint8_t *area)
-{
-    uint32_t mxcsr;
-
-    memcpy(&mxcsr, area + FXSAVE_MXCSR, sizeof(mxcsr));
-    if (mxcsr)
-        return;
-    mxcsr = MXCSR_RESET;
-    memcpy(area + FXSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
-    area[0] = (uint8_t)FCW_INIT;
-    area[1] = FCW_INIT >> 8;
 }
 
 static enum err svm_vcpu_init(struct vcpu *v)
@@ -205,7 +184,7 @@ static enum err svm_vcpu_init(struct vcpu *v)
     e->vmcb = phys_to_virt(e->vmcb_pa);
     e->fpu.area = x86_state(v)->fpu;
     e->fpu.xcr0 = x86_state(v)->xcr0 & cpu_features()->xcr0;
-    fpu_area_init(e->fpu.area);
+    x86_fpu_area_init(e->fpu.area);
     v->engine_data = e;
     vmcb_init(v);
     return ERR_OK;
@@ -223,33 +202,11 @@ static void svm_vcpu_destroy(struct vcpu *v)
 
 /* ---- Running ---- */
 
-/* Return addresses that another guest left must not be predicted here: calls that are never
- * returned from fill the return stack with this place. */
-static void return_stack_fill(void)
-{
-    uint64_t calls = RETURN_STACK_CALLS, stack;
-
-    __asm__ volatile("movq %%rsp, %1\n"
-                     "1: call 3f\n"
-                     "2: pause; lfence; jmp 2b\n"
-                     "3: decq %0\n"
-                     "jnz 1b\n"
-                     "movq %1, %%rsp\n"
-                     "lfence"
-                     : "+r"(calls), "=&r"(stack)::"memory", "cc");
-}
-
-/* Predictions that another guest trained must not steer this one. */
 static void svm_load(struct vcpu *v)
 {
     struct svm_cpu *s = this_cpu()->host.svm;
 
-    if (s->last_vm != v->vm) {
-        if (cpu_features()->ibpb)
-            msr_write(MSR_PRED_CMD, PRED_CMD_IBPB);
-        return_stack_fill();
-    }
-    s->last_vm = v->vm;
+    x86_guest_barrier(&s->last_vm, v->vm);
     svm_vcpu(v)->vmcb->clean = 0; /* another CPU may have run it in between (15.15.3) */
 }
 
@@ -351,7 +308,7 @@ static void svm_run(struct vcpu *v, struct vm_exit *exit)
     frame_read(s, c);
     if (svm_features.nrips)
         instruction_read(s, c);
-    v->reg_valid = ALWAYS_VALID;
+    v->reg_valid = X86_ALWAYS_VALID;
     tpr = VMCB_V_TPR(c->virtual_interrupt) & 0xf;
     if (unlikely(tpr != s->tpr))
         x86_tpr_changed(v, tpr);

@@ -3,7 +3,7 @@
 #ifndef X86_HOST_SVM_SVM_H
 #define X86_HOST_SVM_SVM_H
 
-#include "arch/x86_64/guest/state.h"
+#include "arch/x86_64/host/engine.h"
 #include "arch/x86_64/host/fpu.h"
 #include "arch/x86_64/host/svm/vmcb.h"
 
@@ -61,8 +61,6 @@ const char *svm_invalid_field(const struct vmcb *c);
 /* Debug builds. */
 void svm_break_apply(struct svm_vcpu *e);
 const char *svm_break_entry(struct vcpu *v, unsigned kind);
-
-extern const struct pt_format *const svm_npt_format_2m, *const svm_npt_format_1g;
 
 void svm_enter(uint64_t vmcb, uint64_t *gpr, uint64_t host_vmcb);
 

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* What the engines for x86_64 guests, svm and vmx, have in common: events, and what is done when
+ * another VM gets the CPU. */
+#include "arch/x86_64/host/engine.h"
+
+#include <string.h>
+#include "arch/x86_64/host/cpu.h"
+#include "arch/x86_64/host/msr.h"
+
+#define VECTOR_NMI         2
+#define PRED_CMD_IBPB      BIT(0)
+#define RETURN_STACK_CALLS 32 /* entries of the deepest return stacks */
+#define MXCSR_RESET        0x1f80u
+#define FCW_INIT           0x037fu
+#define FXSAVE_MXCSR       24
+
+/* ---- Another VM on this CPU ---- */
+
+/* Return addresses that another guest left must not be predicted here: calls that are never
+ * returned from fill the return stack with this place. */
+static void return_stack_fill(void)
+{
+    uint64_t calls = RETURN_STACK_CALLS, stack;
+
+    __asm__ volatile("movq %%rsp, %1\n"
+                     "1: call 3f\n"
+                     "2: pause; lfence; jmp 2b\n"
+                     "3: decq %0\n"
+                     "jnz 1b\n"
+                     "movq %1, %%rsp\n"
+                     "lfence"
+                     : "+r"(calls), "=&r"(stack)::"memory", "cc");
+}
+
+void x86_guest_barrier(const struct vm **last, const struct vm *next)
+{
+    if (*last != next) {
+        if (cpu_features()->ibpb)
+            msr_write(MSR_PRED_CMD, PRED_CMD_IBPB);
+        return_stack_fill();
+    }
+    *last = next;
+}
+
+/* Zeroes mean the initial state but for the two control words (SDM 1, 13.8.1: MXCSR is loaded from
+ * memory even then). */
+void x86_fpu_area_init(uint8_t *area)
+{
+    uint32_t mxcsr;
+
+    memcpy(&mxcsr, area + FXSAVE_MXCSR, sizeof(mxcsr));
+    if (mxcsr)
+        return;
+    mxcsr = MXCSR_RESET;
+    memcpy(area + FXSAVE_MXCSR, &mxcsr, sizeof(mxcsr));
+    area[0] = (uint8_t)FCW_INIT;
+    area[1] = FCW_INIT >> 8;
+}
+
+/* ---- Events ---- */
+
+static bool inject_nmi(struct vcpu *v, const struct x86_injection *how)
+{
+    struct x86_state *s = x86_state(v);
+    struct x86_event e = {.vector = VECTOR_NMI, .type = X86_EVENT_NMI};
+
+    if (!s->pending_nmi || s->nmi_masked || s->interrupt_shadow)
+        return false;
+    how->event(v, &e);
+    s->pending_nmi = false;
+    s->nmi_masked = true;
+    return true;
+}
+
+static void inject_interrupt(struct vcpu *v, const struct x86_injection *how)
+{
+    struct x86_event e = {.vector = (uint8_t)x86_state(v)->pending_interrupt,
+                          .type = X86_EVENT_INTERRUPT};
+
+    how->event(v, &e);
+    x86_interrupt_accepted(v);
+}
+
+void x86_inject(struct vcpu *v, const struct x86_injection *how)
+{
+    struct x86_state *s = x86_state(v);
+    bool taken = true;
+
+    if (s->event.valid) {
+        how->event(v, &s->event);
+        s->event.valid = false;
+    } else if (!inject_nmi(v, how)) {
+        taken = false;
+    }
+    if (!taken && s->pending_interrupt >= 0 && (s->rflags & X86_RFLAGS_IF) && !s->interrupt_shadow)
+        inject_interrupt(v, how);
+    how->irq_window(v, s->pending_interrupt >= 0);
+    how->nmi_window(v, s->pending_nmi);
+}
+
+void x86_host_nmi(void)
+{
+    __asm__ volatile("int %0" ::"i"(EXCEPTION_NMI));
+}
+
+/* #DB and #AC are intercepted because a guest could otherwise make the CPU deliver them for ever
+ * (CVE-2015-5307, CVE-2015-8104). */
+void x86_exception_exit(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error)
+{
+    if (vector == EXCEPTION_MC) {
+        __asm__ volatile("int %0" ::"i"(EXCEPTION_MC)); /* the host's own */
+        return;
+    }
+    x86_state(v)->event = (struct x86_event){.valid = true,
+                                             .vector = vector,
+                                             .type = X86_EVENT_EXCEPTION,
+                                             .has_error = has_error,
+                                             .error = error};
+    v->reg_dirty |= X86_EVENT;
+}
