@@ -6,6 +6,7 @@
 #include <ini.h>
 
 #include "boot/config.h"
+#include "kernel/config.h"
 
 struct file_key {
     const char *section; /* first word of the section's name */
@@ -108,7 +109,8 @@ static int look_at(void *user, const char *section, const char *key, const char 
     if (look->disk && text_equal(key, "disk") && text_equal(value, look->disk))
         look->here = true;
     if (text_equal(key, "arch"))
-        look->foreign = !text_equal(value, "host") && !text_equal(value, look->host);
+        look->foreign = !text_equal(value, "host") && !text_equal(value, look->host) &&
+                        !text_equal(value, CONFIG_TRANSLATED_ISA);
     return 1;
 }
 

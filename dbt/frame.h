@@ -41,6 +41,7 @@ struct dbt_fault {
     uint64_t address; /* virtual */
     uint8_t access;   /* enum dbt_access */
     bool misaligned;  /* an access that must be aligned was not; nobody looked at memory */
+    bool absent;      /* there is no memory: code cannot run from devices */
     uint32_t cause;   /* the guest's own */
 };
 

@@ -20,6 +20,7 @@ struct dbt_source {
 
 struct dbt_frontend {
     const struct dbt_dialect *dialect;
+    unsigned insn_max; /* bytes of the longest instruction */
     /* Fills `u`, which is reset with the mode word. Returns the number of instructions in it; the
      * unit is `full` when there was no room: again with fewer. An instruction that lies across
      * pages is a unit of its own: found first, it is translated if `next` is there, else the unit

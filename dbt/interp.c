@@ -98,6 +98,26 @@ static uint64_t combine(enum ir_rmw kind, enum ir_type t, uint64_t old, uint64_t
     }
 }
 
+/* Bytes and half words by the aligned word that holds them: not every host exchanges less. */
+static bool exchange_narrow(void *p, unsigned size, uint64_t *expected, uint64_t desired)
+{
+    uint32_t *word = (uint32_t *)ALIGN_DOWN((uintptr_t)p, sizeof(uint32_t));
+    unsigned shift = 8 * (unsigned)((uintptr_t)p % sizeof(uint32_t));
+    uint32_t mask = (size == 1 ? UINT8_MAX : UINT16_MAX) << shift;
+    uint32_t old = __atomic_load_n(word, __ATOMIC_RELAXED), found, wanted;
+
+    do {
+        found = (old & mask) >> shift;
+        if (found != (uint32_t)*expected) {
+            *expected = found;
+            return false;
+        }
+        wanted = (old & ~mask) | ((uint32_t)desired << shift & mask);
+    } while (!__atomic_compare_exchange_n(word, &old, wanted, false, __ATOMIC_SEQ_CST,
+                                          __ATOMIC_SEQ_CST));
+    return true;
+}
+
 /* One try: *expected becomes what was found. */
 static bool exchange(void *p, unsigned size, uint64_t *expected, uint64_t desired)
 {
@@ -110,14 +130,12 @@ static bool exchange(void *p, unsigned size, uint64_t *expected, uint64_t desire
         return done;                                                                 \
     }
     switch (size) {
-    case 1:
-        EXCHANGE(uint8_t)
-    case 2:
-        EXCHANGE(uint16_t)
     case 4:
         EXCHANGE(uint32_t)
-    default:
+    case 8:
         EXCHANGE(uint64_t)
+    default:
+        return exchange_narrow(p, size, expected, desired);
     }
 #undef EXCHANGE
 }

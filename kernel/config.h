@@ -83,6 +83,18 @@ struct config_net {
 /* Values of `arch`, in the order of its choices. */
 enum config_isa { CONFIG_ISA_HOST, CONFIG_ISA_X86_64, CONFIG_ISA_AARCH64, CONFIG_ISA_RISCV64 };
 
+/* The architecture whose guests run on every host: the loader and the kernel agree on it. */
+#define CONFIG_TRANSLATED_ISA "riscv64"
+
+/* Values of `engine`, in the order of its choices. */
+enum config_engine {
+    CONFIG_ENGINE_AUTO,
+    CONFIG_ENGINE_HARDWARE,
+    CONFIG_ENGINE_JIT,
+    CONFIG_ENGINE_HYBRID,
+    CONFIG_ENGINE_INTERP,
+};
+
 struct config_vm {
     union {
         struct config_named named;
@@ -90,10 +102,11 @@ struct config_vm {
             CONFIG_NAMED;
         };
     };
-    /* The guest is of another architecture than the host: it is listed with `reason`, not started,
-     * and the loader has not read its files. */
+    /* The guest is of another architecture than the host, and not of one that is translated: it is
+     * listed with `reason`, not started, and the loader has not read its files. */
     bool foreign;
     uint64_t arch;   /* enum config_isa */
+    uint64_t engine; /* enum config_engine */
     uint64_t memory; /* bytes */
     uint64_t cpus;
     uint64_t weight;             /* of its vCPUs' threads */
@@ -126,6 +139,8 @@ struct config {
     char path[64];        /* of the file that was read; empty: none */
 };
 
+/* Name of the architecture that a guest is of. */
+const char *config_isa_name(const struct config_vm *vm);
 /* The configuration in force; defaults before config_parse(). Never NULL. */
 const struct config *config_get(void);
 /* Parses `size` bytes of `text` (not NUL-terminated; hostile) named `path` in messages. Logs

@@ -183,15 +183,20 @@ static void link_net(struct config *c, struct config_vm *vm, const char *value, 
 
 /* ---- Guests ---- */
 
+const char *config_isa_name(const struct config_vm *vm)
+{
+    return isa_names[vm->arch];
+}
+
 static void check_architecture(struct config_vm *vm)
 {
     const char *isa = isa_names[vm->arch];
 
-    vm->foreign = strcmp(isa, HOST_ISA) != 0;
+    vm->foreign = strcmp(isa, HOST_ISA) != 0 && strcmp(isa, CONFIG_TRANSLATED_ISA) != 0;
     if (vm->foreign && !vm->disabled)
         snprintf(vm->reason, sizeof(vm->reason),
                  "it is a guest for %s and this host is %s, which runs guests of its own "
-                 "architecture only",
+                 "architecture and of " CONFIG_TRANSLATED_ISA " only",
                  isa, HOST_ISA);
 }
 

@@ -77,20 +77,49 @@ void engine_init_all(void)
     }
 }
 
-const struct engine *engine_find(const char *isa, struct out *reason)
+static bool engine_runs(const struct engine *e, const char *isa)
+{
+    const struct guest_isa *guest;
+
+    if (e->isa)
+        return strcmp(e->isa, isa) == 0;
+    guest = guest_isa_find(isa);
+    return guest && guest->translator;
+}
+
+static bool engine_allowed(const struct engine *e, enum config_engine choice)
+{
+    static const char *const names[] = {[CONFIG_ENGINE_JIT] = "jit",
+                                        [CONFIG_ENGINE_HYBRID] = "hybrid",
+                                        [CONFIG_ENGINE_INTERP] = "interp"};
+
+    if (choice == CONFIG_ENGINE_AUTO)
+        return true;
+    return choice == CONFIG_ENGINE_HARDWARE ? e->isa != NULL
+                                            : !e->isa && strcmp(e->name, names[choice]) == 0;
+}
+
+const struct engine *engine_find(const char *isa, enum config_engine choice, struct out *reason)
 {
     const struct engine *best = NULL;
+    bool any = false;
 
     for (unsigned i = 0; i < engine_count; i++) {
         const struct engine_status *s = &engine_status[i];
 
-        if (s->available && strcmp(s->engine->isa, isa) == 0 &&
+        if (s->available && engine_runs(s->engine, isa) && engine_allowed(s->engine, choice) &&
             (!best || s->engine->preference > best->preference))
             best = s->engine;
     }
     for (unsigned i = 0; !best && i < engine_count; i++)
-        if (strcmp(engine_status[i].engine->isa, isa) == 0)
+        if (engine_runs(engine_status[i].engine, isa) &&
+            engine_allowed(engine_status[i].engine, choice)) {
             out_printf(reason, "%s: %s. ", engine_status[i].engine->name, engine_status[i].reason);
+            any = true;
+        }
+    if (!best && !any)
+        out_printf(reason, "no engine of this host that its `engine` key allows runs guests of %s",
+                   isa);
     return best;
 }
 

@@ -12,6 +12,7 @@
 #ifndef KERNEL_ENGINE_H
 #define KERNEL_ENGINE_H
 
+#include "kernel/config.h"
 #include "kernel/table.h"
 #include "kernel/types.h"
 
@@ -88,7 +89,8 @@ struct vm_exit {
 
 struct engine {
     const char *name; /* "svm" */
-    const char *isa;  /* name of the guest ISA that it runs: "x86_64" */
+    const char *isa;  /* name of the guest ISA that it runs: "x86_64"; NULL: all that have a
+                         translator (guest_isa.translator) */
     int preference;   /* the highest that probes wins */
 
     /* Can this machine do it? On the boot CPU, once. When not, writes the reason in plain words. */
@@ -120,6 +122,11 @@ struct engine {
     /* Drops the VM's second-stage translations on this CPU: called before the next entry after
      * VCPU_REQUEST_FLUSH. */
     void (*flush)(struct vcpu *vcpu);
+    /* Makes a vCPU that is in run() leave it soon; any context, any CPU. NULL: an IPI to its CPU
+     * does. */
+    void (*kick)(struct vcpu *vcpu);
+    /* Adds what it counted to `vm stats`: whole lines. NULL: nothing. */
+    void (*stats)(struct vm *vm, struct out *out);
     /* Debug builds, for tests of EXIT_ENTRY_FAILED: makes the vCPU's entries illegal in way `kind`,
      * counted from 0, and returns what is wrong with them then; NULL: there is no such way. NULL
      * function: there is none at all. */
@@ -127,9 +134,9 @@ struct engine {
 };
 TABLE_DECLARE(engines, struct engine);
 
-/* Result of engine_find(): NULL when this machine has none for `isa`; then the reasons of those
- * that failed go to `reason`. */
-const struct engine *engine_find(const char *isa, struct out *reason);
+/* The best engine for `isa` of those that the choice allows. NULL when this machine has none; then
+ * the reasons of those that failed go to `reason`. */
+const struct engine *engine_find(const char *isa, enum config_engine choice, struct out *reason);
 /* Probes all engines, enables those that are there on all CPUs. */
 void engine_init_all(void);
 /* For `host`: each engine, available or why not. */

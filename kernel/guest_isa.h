@@ -19,8 +19,11 @@ enum exit_action {
     ACTION_FAIL,     /* the guest cannot go on: vm_fail() said why */
 };
 
+struct dbt_guest;
+
 struct guest_isa {
-    const char *name;  /* "x86_64", as in configuration */
+    const char *name;                   /* "x86_64", as in configuration */
+    const struct dbt_guest *translator; /* dbt/guest.h; NULL: only hardware runs it */
     size_t state_size; /* of the canonical vCPU state, 64-byte aligned, zeroed at creation */
 
     /* Builds the machine: RAM regions (vm->config->memory), devices on vm->mmio and vm->ports,

@@ -33,6 +33,7 @@ enum lock_rank {
     RANK_CONSOLE_LIST,  /* consoles and monitor sessions */
     RANK_KERNEL_MAP,    /* the kernel's page tables */
     RANK_SECOND_STAGE,  /* a VM's second-stage tables */
+    RANK_CODE,          /* a VM's translations */
     RANK_HEAP,
     RANK_SCRUB,      /* blocks that are to be scrubbed, and those that were */
     RANK_PAGE_CACHE, /* a CPU's own part of the page allocator */

@@ -21,6 +21,11 @@ void vcpu_request(struct vcpu *v, uint32_t requests)
             thread_wake(v->thread);
         return;
     }
+    if (v->vm->engine->kick) {
+        v->stats.kicks++;
+        v->vm->engine->kick(v);
+        return;
+    }
     cpu = READ_ONCE(v->cpu);
     if (cpu && cpu != this_cpu()) {
         v->stats.kicks++;

@@ -136,12 +136,12 @@ static enum err vm_choose(struct vm *vm, struct out *reason)
         out_printf(reason, "it has no kernel: add a line \"kernel = PATH\" to [vm %s]", vm->name);
         return ERR_INVALID;
     }
-    vm->isa = guest_isa_find(HOST_ISA);
+    vm->isa = guest_isa_find(config_isa_name(vm->config));
     if (!vm->isa) {
-        out_printf(reason, "guests of %s are not built in", HOST_ISA);
+        out_printf(reason, "guests of %s are not built in", config_isa_name(vm->config));
         return ERR_UNSUPPORTED;
     }
-    vm->engine = engine_find(vm->isa->name, reason);
+    vm->engine = engine_find(vm->isa->name, (enum config_engine)vm->config->engine, reason);
     return vm->engine ? ERR_OK : ERR_UNSUPPORTED;
 }
 

@@ -278,6 +278,8 @@ static void stats_vm(struct out *out, struct vm *vm)
     for (struct device *d = vm->devices; d; d = d->next)
         if (d->ops->stats)
             d->ops->stats(d, out);
+    if (vm->engine->stats)
+        vm->engine->stats(vm, out);
     if (vm->bulk_ticks != UINT64_MAX)
         out_printf(out, "start: %llu ns to the first entry, %llu ns of them for its memory\n",
                    (ull)ticks_to_ns(vm->start_ticks), (ull)ticks_to_ns(vm->bulk_ticks));

@@ -38,6 +38,7 @@ struct guest_memory {
     uint64_t limit;
     uint64_t resident;   /* atomic, bytes */
     uint64_t bulk_ticks; /* atomic: see guest_memory_bulk_ticks() */
+    struct guest_watch *watch;
 };
 
 /* A piece of RAM within one slot. */
@@ -78,6 +79,17 @@ enum err guest_memory_add_ram(struct guest_memory *m, gpa_t gpa, uint64_t size)
     m->region[m->count++] = r;
     m->limit = MAX(m->limit, r.end);
     return ERR_OK;
+}
+
+void guest_memory_watch(struct guest_memory *m, struct guest_watch *w)
+{
+    m->watch = w;
+}
+
+static inline void tell_watch(const struct guest_memory *m, uint64_t gpa, uint64_t size)
+{
+    if (unlikely(m->watch != NULL))
+        m->watch->written(m->watch, gpa, size);
 }
 
 uint64_t guest_memory_limit(const struct guest_memory *m)
@@ -391,6 +403,7 @@ static enum err fill(struct guest_memory *m, gpa_t gpa, const char *from, uint64
             memset(span, 0, length);
         if (began)
             bulk_done(m, began);
+        tell_watch(m, gpa.v, length);
         slot_unpin(slot);
         if (from)
             from += length;
@@ -448,6 +461,7 @@ void guest_unpin(struct guest_memory *m, gpa_t gpa, uint64_t size)
     struct piece p;
 
     ASSERT(piece_find(m, gpa.v, size, &p));
+    tell_watch(m, gpa.v, size);
     slot_unpin(p.slot);
 }
 

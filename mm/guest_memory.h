@@ -18,6 +18,12 @@
 
 struct guest_memory;
 
+/* Who wants to know what the hypervisor writes to a guest. */
+struct guest_watch {
+    /* [gpa, gpa + size) is about to be written, or was: any context, any CPU. */
+    void (*written)(struct guest_watch *w, uint64_t gpa, uint64_t size);
+};
+
 enum err guest_memory_create(struct guest_memory **out) MUST_CHECK;
 /* Scrubs and frees everything; nothing is pinned, and no second stage maps it any more. */
 void guest_memory_destroy(struct guest_memory *m);
@@ -26,6 +32,8 @@ void guest_memory_destroy(struct guest_memory *m);
  * thread. ERR_INVALID when not whole pages or out of range, ERR_EXISTS on overlap, ERR_NO_MEMORY.
  */
 enum err guest_memory_add_ram(struct guest_memory *m, gpa_t gpa, uint64_t size) MUST_CHECK;
+/* One for each guest; NULL: nobody. Before the first vCPU runs, and after the last. */
+void guest_memory_watch(struct guest_memory *m, struct guest_watch *w);
 /* First address above all RAM. */
 uint64_t guest_memory_limit(const struct guest_memory *m);
 /* Bytes of host memory behind the guest. */

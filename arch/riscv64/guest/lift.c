@@ -161,4 +161,5 @@ static unsigned translate(struct ir_unit *u, const struct dbt_source *s)
     return count;
 }
 
-const struct dbt_frontend rv_frontend = {.dialect = &dialect, .translate = translate};
+const struct dbt_frontend rv_frontend = {
+    .dialect = &dialect, .insn_max = 4, .translate = translate};

@@ -287,6 +287,8 @@ static enum exit_action handle_exit(struct vcpu *v, const struct vm_exit *exit)
 {
     if (likely(exit->kind == EXIT_HYPERCALL))
         return riscv_sbi_call(v);
+    if (exit->kind == EXIT_IDLE)
+        return riscv_idle(v);
     if (exit->kind == EXIT_ISA)
         return virtual_instruction(v, exit->isa.info[0]);
     return unknown_exit(v, exit);
@@ -429,6 +431,7 @@ static void print(struct vcpu *v, struct out *out)
 
 TABLE_ENTRY(guest_isas, struct guest_isa, guest_isa_riscv64) = {
     .name = "riscv64",
+    .translator = &rv_guest,
     .state_size = sizeof(struct riscv_state),
     .machine_create = machine_create,
     .machine_destroy = machine_destroy,

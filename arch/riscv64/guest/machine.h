@@ -40,6 +40,7 @@
 #define RISCV_MMIO64_SIZE GIB(16)
 #define RISCV_INTX_PIN    32 /* to 35 */
 
+struct dbt_guest;
 struct riscv_aplic;
 struct riscv_plic;
 
@@ -156,6 +157,9 @@ enum exit_action riscv_idle(struct vcpu *v);
 void riscv_inject(struct vcpu *v, uint64_t cause, uint64_t value);
 /* To the state in which SBI starts a hart (9.1): at `pc`, a0 = its id, a1 = `opaque`. */
 void riscv_hart_reset(struct vcpu *v, uint64_t pc, uint64_t opaque);
+
+/* execute.c: for the engines that translate. */
+extern const struct dbt_guest rv_guest;
 
 /* aplic.c */
 enum err riscv_aplic_create(struct vm *vm) MUST_CHECK;

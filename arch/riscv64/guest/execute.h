@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* What the C code of translated riscv64 guests has in common: execute.c (instructions, traps) and
+ * csr.c. Privileged Architecture 1.13. */
+#ifndef ARCH_RISCV64_GUEST_EXECUTE_H
+#define ARCH_RISCV64_GUEST_EXECUTE_H
+
+#include "arch/riscv64/guest/lift.h"
+#include "arch/riscv64/guest/machine.h"
+#include "arch/riscv64/guest/walk.h"
+#include "dbt/guest.h"
+
+/* sstatus (12.1.1), beyond those of state.h. */
+#define RV_SSTATUS_FS       BITS(14, 13)
+#define RV_SSTATUS_FS_SHIFT 13
+#define RV_SSTATUS_SUM      BIT(18)
+#define RV_SSTATUS_MXR      BIT(19)
+#define RV_SSTATUS_SD       BIT(63)
+#define RV_SSTATUS_WRITABLE                                                                        \
+    (RISCV_SSTATUS_SIE | RISCV_SSTATUS_SPIE | RISCV_SSTATUS_SPP | RV_SSTATUS_FS | RV_SSTATUS_SUM | \
+     RV_SSTATUS_MXR)
+
+static inline struct riscv_state *rv_state(const struct dbt_vcpu *d)
+{
+    return d->vcpu->state;
+}
+
+static inline struct rv_frame *rv_frame(const struct dbt_vcpu *d)
+{
+    return dbt_guest_part(d);
+}
+
+/* Sets the block mode word and the TLB's view by what the state says now. */
+void rv_context(struct dbt_vcpu *d);
+/* Floating-point registers or flags change: sstatus.FS becomes Dirty (3.1.6.6). */
+void rv_fp_dirty(struct dbt_vcpu *d);
+
+/* csr.c. Carries out a Zicsr instruction but for the step to the next one. False: it is illegal. */
+bool rv_csr_instruction(struct dbt_vcpu *d, uint32_t word);
+
+#endif

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * The translating engines behind contract 3. A vCPU's registers live in its frame while run() runs
+ * and in canonical state otherwise; run() goes on with interrupts on, and leaves at a safe point
+ * when somebody sets the frame's poll word.
+ */
+#include "dbt/table.h"
+#include "dbt/pass.h"
+#include "dbt/stage.h"
+#include "dbt/tlb.h"
+#include "kernel/cpu.h"
+#include "kernel/log.h"
+#include "mm/heap.h"
+
+#include <string.h>
+
+#define INTERP_PREFERENCE 10
+#define STAGE_LIMIT       BIT(48)
+#define LOWERED_MAX       (4 * IR_OPS_MAX)
+
+/* ---- Life ---- */
+
+static enum err always(struct out *reason)
+{
+    (void)reason;
+    return ERR_OK;
+}
+
+static enum err nothing_to_enable(void)
+{
+    return ERR_OK;
+}
+
+static void report(struct out *out)
+{
+    out_printf(out, "interp: interpreter for guests of");
+    TABLE_FOR_EACH(guest_isas, struct guest_isa, isa)
+    {
+        if (isa->translator)
+            out_printf(out, " %s", isa->name);
+    }
+    out_printf(out, "\n");
+}
+
+static const struct pt_format *stage2_format(uint64_t limit)
+{
+    return limit <= STAGE_LIMIT ? &dbt_stage_format : NULL;
+}
+
+static enum err vm_init(struct vm *vm)
+{
+    struct dbt_table *table;
+    enum err e = dbt_table_create(&table, vm);
+
+    vm->engine_data = table;
+    return e == ERR_OK ? vm->isa->translator->vm_init(vm) : e;
+}
+
+static void vm_destroy(struct vm *vm)
+{
+    dbt_table_destroy(vm->engine_data);
+    vm->engine_data = NULL;
+}
+
+static enum err vcpu_parts(struct dbt_vcpu *d)
+{
+    size_t size = interp_frame_size(d->guest->frontend->dialect);
+    enum err e = ir_unit_create(&d->unit, IR_OPS_MAX);
+
+    d->frame = heap_zalloc(ALIGN_UP(size, PAGE_SIZE));
+    d->passes = pass_scratch_create();
+    d->lowering = interp_scratch_create();
+    d->ops = heap_alloc(LOWERED_MAX * sizeof(d->ops[0]));
+    if (e != ERR_OK || !d->frame || !d->passes || !d->lowering || !d->ops)
+        return ERR_NO_MEMORY;
+    d->frame->vcpu = d;
+    return dbt_tlb_create(d);
+}
+
+static void vcpu_fini(struct vcpu *v)
+{
+    struct dbt_vcpu *d = dbt_vcpu(v);
+
+    dbt_tlb_destroy(d);
+    ir_unit_destroy(&d->unit);
+    pass_scratch_destroy(d->passes);
+    interp_scratch_destroy(d->lowering);
+    heap_free(d->ops);
+    heap_free(d->frame);
+    heap_free(d);
+    v->engine_data = NULL;
+}
+
+static enum err vcpu_init(struct vcpu *v)
+{
+    struct dbt_vcpu *d = heap_zalloc(sizeof(*d));
+    enum err e;
+
+    if (!d)
+        return ERR_NO_MEMORY;
+    d->vcpu = v;
+    d->table = v->vm->engine_data;
+    d->guest = v->vm->isa->translator;
+    d->interp =
+        (struct interp_guest){.helpers = d->guest->helpers, .fp = d->guest->frontend->dialect->fp};
+    d->late_write = DBT_NO_PAGE;
+    e = vcpu_parts(d);
+    v->engine_data = d;
+    if (e == ERR_OK)
+        d->guest->vcpu_init(d);
+    return e;
+}
+
+/* ---- Switches of threads: everything is in memory; interrupts of this CPU end the run ---- */
+
+static void load(struct vcpu *v)
+{
+    this_cpu()->poll_word = &dbt_vcpu(v)->frame->poll;
+}
+
+static void put(struct vcpu *v)
+{
+    (void)v;
+    this_cpu()->poll_word = NULL;
+}
+
+static void no_fetch(struct vcpu *v, uint64_t groups)
+{
+    (void)v, (void)groups;
+}
+
+static void flush(struct vcpu *v)
+{
+    dbt_tlb_forget(dbt_vcpu(v));
+}
+
+/* From any CPU: run() returns soon. */
+static void kick(struct vcpu *v)
+{
+    __atomic_store_n(&dbt_vcpu(v)->frame->poll, 1, __ATOMIC_SEQ_CST);
+}
+
+/* ---- Running ---- */
+
+static void deliver_fault(struct dbt_vcpu *d)
+{
+    d->counters.faults++;
+    d->guest->fault(d);
+}
+
+/* NULL: the guest got a fault and goes on elsewhere, or run() is to return (*stop). */
+static NOINLINE struct dbt_block *find_slowly(struct dbt_vcpu *d, uint64_t pc, bool *stop)
+{
+    struct dbt_block *b = NULL;
+    bool device, again = false;
+    uint64_t gpa;
+    char *host;
+
+    d->counters.dispatches++;
+    if (dbt_tlb_fetch(d, pc, &gpa, &device))
+        b = dbt_table_find(d, pc, gpa, &again);
+    else if (device)
+        d->frame->fault = (struct dbt_fault){.address = pc, .access = DBT_FETCH, .absent = true};
+    if (!b) {
+        *stop = again;
+        if (!again)
+            deliver_fault(d);
+        return NULL;
+    }
+    host = dbt_tlb_lookup(d->frame, pc, 1, DBT_FETCH);
+    if (host && b->gpa_next == DBT_NO_PAGE)
+        d->recent[DBT_RECENT_OF((uintptr_t)host, d->mode)] =
+            (struct dbt_recent){.host = (uintptr_t)host, .block = b};
+    return b;
+}
+
+static inline struct dbt_block *find(struct dbt_vcpu *d, uint64_t pc, bool *stop)
+{
+    uintptr_t host = (uintptr_t)dbt_tlb_lookup(d->frame, pc, 1, DBT_FETCH);
+    const struct dbt_recent *j = &d->recent[DBT_RECENT_OF(host, d->mode)];
+
+    if (likely(host && j->host == host && j->block->mode == d->mode &&
+               !__atomic_load_n(&j->block->dead, __ATOMIC_RELAXED)))
+        return j->block;
+    return find_slowly(d, pc, stop);
+}
+
+/* The block went to `pc` on its own page: the next time it is found at once. */
+static void link_blocks(struct dbt_vcpu *d, struct dbt_block *from, struct dbt_block *to,
+                        uint64_t pc)
+{
+    unsigned at = from->link_pc[0] == pc || !from->link[0] ? 0 : 1;
+
+    if (to->gpa_next != DBT_NO_PAGE || (to->gpa ^ from->gpa) / IR_PAGE_SIZE)
+        return;
+    if (from->link_generation != d->generation) {
+        from->link[0] = from->link[1] = NULL;
+        from->link_generation = d->generation;
+        at = 0;
+    }
+    from->link_pc[at] = pc;
+    __atomic_store_n(&from->link[at], to, __ATOMIC_RELEASE);
+}
+
+static inline struct dbt_block *follow_link(const struct dbt_vcpu *d, const struct dbt_block *b,
+                                            uint64_t pc)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(b->link); i++) {
+        struct dbt_block *to = __atomic_load_n(&b->link[i], __ATOMIC_ACQUIRE);
+
+        if (to && b->link_pc[i] == pc)
+            return b->link_generation == d->generation &&
+                           !__atomic_load_n(&to->dead, __ATOMIC_RELAXED)
+                       ? to
+                       : NULL;
+    }
+    return NULL;
+}
+
+/* Runs blocks from frame->pc until one leaves otherwise than by a jump. */
+static enum dbt_exit run_blocks(struct dbt_vcpu *d, bool *stop)
+{
+    struct dbt_frame *f = d->frame;
+    struct dbt_block *b = NULL, *next;
+    enum dbt_exit e = DBT_EXIT_INDIRECT;
+
+    for (;;) {
+        uint64_t offset = f->pc % IR_PAGE_SIZE;
+        bool same_page = e == DBT_EXIT_LINK && f->pc - offset == f->pc_base;
+
+        next = same_page ? follow_link(d, b, offset) : NULL;
+        if (!next) {
+            uint64_t generation = d->generation;
+
+            next = find(d, f->pc, stop);
+            if (unlikely(!next))
+                return DBT_EXIT_POLL;
+            if (same_page && generation == d->generation)
+                link_blocks(d, b, next, offset);
+        }
+        b = next;
+        f->pc_base = f->pc - offset;
+        e = interp_run(f, &b->interp, &d->interp);
+        if (unlikely(e != DBT_EXIT_LINK && e != DBT_EXIT_INDIRECT))
+            return e;
+    }
+}
+
+/* True: run() returns. */
+static bool attend(struct dbt_vcpu *d)
+{
+    d->attend = false;
+    if (d->vcpu->irq_news)
+        return true;
+    d->guest->interrupt(d);
+    return false;
+}
+
+static void run_until_exit(struct dbt_vcpu *d, struct vm_exit *exit)
+{
+    bool stop = attend(d);
+
+    exit->kind = EXIT_INTERRUPT;
+    while (!stop) {
+        switch (run_blocks(d, &stop)) {
+        case DBT_EXIT_FAULT:
+            deliver_fault(d);
+            break;
+        case DBT_EXIT_LEAVE:
+            d->counters.leaves++;
+            stop = d->guest->execute(d, exit) == DBT_STOP;
+            break;
+        default:
+            break;
+        }
+        if (unlikely(d->attend) && !stop)
+            stop = attend(d);
+        if (unlikely(__atomic_load_n(&d->frame->poll, __ATOMIC_RELAXED)))
+            stop = true;
+    }
+}
+
+/* Called masked, with vcpu->mode set: requests that come from here on set the poll word. */
+static void run(struct vcpu *v, struct vm_exit *exit)
+{
+    struct dbt_vcpu *d = dbt_vcpu(v);
+
+    bool news = v->irq_news;
+
+    __atomic_store_n(&d->frame->poll, 0, __ATOMIC_SEQ_CST);
+    if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST))
+        kick(v);
+    host_irq_enable();
+    v->irq_news = false;
+    dbt_table_safe_point(d);
+    d->guest->enter(d);
+    v->reg_dirty = 0;
+    run_until_exit(d, exit);
+    d->guest->leave(d);
+    host_irq_disable();
+    v->irq_news |= news;
+}
+
+/* ---- For people ---- */
+
+typedef unsigned long long ull;
+
+static void add_counters(struct dbt_counters *sum, const struct dbt_counters *c)
+{
+    for (unsigned i = 0; i < sizeof(*sum) / sizeof(uint64_t); i++)
+        ((uint64_t *)sum)[i] += ((const uint64_t *)c)[i];
+}
+
+static void print_counters(struct out *out, const struct dbt_counters *c, uint64_t insns)
+{
+    out_printf(out,
+               "translator: %llu instructions; %llu units of %llu instructions made in %llu us\n",
+               (ull)insns, (ull)c->units, (ull)c->unit_insns,
+               (ull)(c->translate_ticks * 1000000 / host_counter_hz()));
+    out_printf(out, "  slow look-ups %llu, C instructions %llu, faults %llu, interrupts %llu\n",
+               (ull)c->dispatches, (ull)c->leaves, (ull)c->faults, (ull)c->interrupts);
+    out_printf(out, "  TLB: misses %llu, walks %llu, tables emptied %llu; devices %llu\n",
+               (ull)c->tlb_misses, (ull)c->walks, (ull)c->tlb_cleared, (ull)c->device_accesses);
+    out_printf(out, "  flushes: all %llu, ASID %llu, page %llu, by others %llu\n",
+               (ull)c->flush_all, (ull)c->flush_asid, (ull)c->flush_page, (ull)c->flush_remote);
+    out_printf(out, "  writes to code %llu; blocks invalidated %llu, evicted %llu\n",
+               (ull)c->code_writes, (ull)c->invalidated, (ull)c->evicted);
+}
+
+static void stats(struct vm *vm, struct out *out)
+{
+    struct dbt_counters sum = {0};
+    uint64_t insns = 0, bytes, blocks;
+
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        add_counters(&sum, &dbt_vcpu(vm->vcpus[i])->counters);
+        insns += dbt_vcpu(vm->vcpus[i])->frame->count;
+    }
+    print_counters(out, &sum, insns);
+    dbt_table_usage(vm->engine_data, &bytes, &blocks);
+    out_printf(out, "  blocks %llu in %llu KiB\n", (ull)blocks, (ull)(bytes >> 10));
+}
+
+TABLE_ENTRY(engines, struct engine, engine_interp) = {
+    .name = "interp",
+    .isa = NULL,
+    .preference = INTERP_PREFERENCE,
+    .probe = always,
+    .cpu_enable = nothing_to_enable,
+    .report = report,
+    .stage2_format = stage2_format,
+    .vm_init = vm_init,
+    .vm_destroy = vm_destroy,
+    .vcpu_init = vcpu_init,
+    .vcpu_destroy = vcpu_fini,
+    .load = load,
+    .put = put,
+    .run = run,
+    .fetch = no_fetch,
+    .flush = flush,
+    .kick = kick,
+    .stats = stats,
+};

@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * What a guest ISA gives the engines that translate it, besides its front end: how its canonical
+ * state lies in the frame, its page tables, and the C code of what units leave to it. One constant
+ * table per ISA, in arch/<isa>/guest, named by guest_isa.translator.
+ *
+ * All of it runs on the vCPU's own thread, interrupts on, while no unit runs.
+ */
+#ifndef DBT_GUEST_H
+#define DBT_GUEST_H
+
+#include "dbt/frontend.h"
+#include "dbt/interp.h"
+#include "kernel/vcpu.h"
+
+struct dbt_table;
+struct dbt_tlbs;
+struct dbt_vcpu;
+
+/* What a page table says about one address. */
+struct dbt_mapping {
+    uint64_t gpa;    /* of the address */
+    uint64_t size;   /* bytes of the naturally aligned piece around it that translates alike */
+    bool allowed[3]; /* by enum dbt_access: without another walk */
+};
+
+/* What the engine does after the guest's C code. */
+enum dbt_next {
+    DBT_GO_ON, /* at frame->pc */
+    DBT_STOP,  /* run() returns with the exit that was filled in */
+};
+
+struct dbt_guest {
+    const struct dbt_frontend *frontend;
+    const dbt_helper_fn *helpers;
+    uint64_t features; /* dbt_source.features */
+
+    /* As engine.vm_init: what the machine offers. */
+    enum err (*vm_init)(struct vm *vm);
+    /* As engine.vcpu_init; then from canonical state to the frame and back. enter() also does what
+     * others asked for (fences), and sets mode and address space. */
+    void (*vcpu_init)(struct dbt_vcpu *d);
+    void (*enter)(struct dbt_vcpu *d);
+    void (*leave)(struct dbt_vcpu *d);
+
+    /* The page-table walk. False: frame->fault is filled. */
+    bool (*walk)(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, struct dbt_mapping *out);
+    /* A unit left for the reason in frame->reason. */
+    enum dbt_next (*execute)(struct dbt_vcpu *d, struct vm_exit *exit);
+    /* The instruction at frame->pc faulted: enters the guest's handler. */
+    void (*fault)(struct dbt_vcpu *d);
+    /* Takes an interrupt if one is pending and allowed. */
+    void (*interrupt)(struct dbt_vcpu *d);
+};
+
+/* For people and benchmarks. */
+struct dbt_counters {
+    uint64_t units, unit_insns; /* translated, and instructions in them */
+    uint64_t translate_ticks;   /* of host_counter() */
+    uint64_t dispatches;        /* blocks entered from the dispatcher's slow look-up */
+    uint64_t leaves, faults, interrupts;
+    uint64_t tlb_misses, walks, device_accesses;
+    uint64_t flush_all, flush_asid, flush_page, flush_remote; /* by cause */
+    uint64_t tlb_cleared;                                     /* tables emptied */
+    uint64_t invalidated, evicted;                            /* blocks: by writes, for room */
+    uint64_t code_writes; /* writes that went to pages with code */
+};
+
+#define DBT_RECENTS 4096 /* entries of a vCPU's look-up cache */
+
+struct dbt_recent {
+    uint64_t host; /* address of the guest's code; 0: none */
+    struct dbt_block *block;
+};
+
+/* Its place in the cache. */
+#define DBT_RECENT_OF(host, mode) (((host) >> 1 ^ (host) >> 13 ^ (mode) >> 8) % DBT_RECENTS)
+
+/* What a translated vCPU has besides its frame; vcpu->engine_data. */
+struct dbt_vcpu {
+    struct dbt_frame *frame;
+    struct vcpu *vcpu;
+    struct dbt_table *table;
+    const struct dbt_guest *guest;
+    struct interp_guest interp;
+    struct dbt_tlbs *tlbs;
+    uint32_t mode;       /* block mode word of what runs next */
+    bool attend;         /* the guest's C code: look at interrupts before the next block */
+    uint32_t outside;    /* atomic, 0 or 1: it uses neither blocks nor TLB now */
+    uint32_t protect;    /* atomic, 0 or 1: pages became code: writes to them must be seen */
+    uint64_t late_write; /* an atomic operation went to this page with code; DBT_NO_PAGE: none */
+    uint64_t epoch;      /* atomic: code->epoch at its last safe point */
+    uint64_t generation; /* of links and `recent` */
+    uint64_t forgets;    /* host addresses of guest memory found before it changed are not good */
+    struct dbt_counters counters;
+
+    /* Translating. */
+    struct ir_unit unit;
+    struct pass_scratch *passes;
+    struct interp_scratch *lowering;
+    struct interp_op *ops;
+
+    struct dbt_recent recent[DBT_RECENTS];
+};
+
+static inline struct dbt_vcpu *dbt_vcpu(const struct vcpu *v)
+{
+    return v->engine_data;
+}
+
+/* The guest's slots. */
+static inline void *dbt_guest_part(const struct dbt_vcpu *d)
+{
+    return d->frame->cells;
+}
+
+#endif

@@ -1,0 +1,677 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* Translations of a VM: look-up, translation, invalidation, eviction. */
+#include "dbt/table.h"
+
+#include <string.h>
+#include "dbt/pass.h"
+#include "dbt/tlb.h"
+#include "kernel/panic.h"
+#include "mm/heap.h"
+#include "mm/page.h"
+
+#define REGION_ORDER   8 /* 1 MiB */
+#define REGION_SIZE    ((uint64_t)PAGE_SIZE << REGION_ORDER)
+#define REGIONS        32
+#define HASH_BITS      15
+#define PAGE_HASH_BITS 12
+#define BLOCK_INSNS    64 /* at most so many instructions in a unit */
+#define OPS_MAX        (4 * IR_OPS_MAX)
+#define WRITES_COARSE  16 /* writes to a page that drop all of its code; later ones look closely */
+#define SETTLING       64 /* pages that became code while other vCPUs could still write to them */
+
+LOCK_CLASS(code_class, "translations", RANK_CODE);
+
+struct region {
+    char *memory; /* NULL: not there yet */
+    uint64_t used;
+    struct dbt_block *blocks;
+    uint64_t epoch; /* its blocks are gone for every vCPU that has been at a safe point since */
+};
+
+/* A page that code was translated from. Kept until the VM ends: pages are few. */
+struct code_page {
+    uint64_t gpa;
+    struct code_page *hash_next;
+    struct dbt_block *blocks;
+    uint64_t version; /* counts invalidations */
+    unsigned writes;
+};
+
+struct dbt_table {
+    struct vm *vm;
+    struct guest_watch watch;
+    struct spinlock lock;
+    struct dbt_block *hash[1u << HASH_BITS];
+    struct code_page *pages[1u << PAGE_HASH_BITS];
+    uint64_t *is_code, *is_writable; /* atomic, a bit for each page of guest-physical memory */
+    uint64_t page_count;
+    struct region region[REGIONS];
+    unsigned current;
+    uint64_t epoch;      /* atomic */
+    uint64_t generation; /* atomic: counts evictions */
+    uint64_t live;       /* blocks */
+    struct {
+        uint64_t gpa, epoch;
+    } settling[SETTLING];
+    unsigned settling_count;
+};
+
+/* ---- Bits of pages ---- */
+
+static bool bit_of(const uint64_t *map, uint64_t page)
+{
+    return __atomic_load_n(&map[page / 64], __ATOMIC_RELAXED) & BIT(page % 64);
+}
+
+static void bit_set(uint64_t *map, uint64_t page)
+{
+    __atomic_fetch_or(&map[page / 64], BIT(page % 64), __ATOMIC_SEQ_CST);
+}
+
+static void bit_clear(uint64_t *map, uint64_t page)
+{
+    __atomic_fetch_and(&map[page / 64], ~BIT(page % 64), __ATOMIC_SEQ_CST);
+}
+
+bool dbt_table_is_code(const struct dbt_table *c, uint64_t gpa)
+{
+    uint64_t page = gpa >> PAGE_SHIFT;
+
+    return page < c->page_count && bit_of(c->is_code, page);
+}
+
+/* Either this vCPU sees that the page holds code, or who makes it so sees that it may be written
+ * to. */
+void dbt_table_note_writable(struct dbt_table *c, uint64_t gpa)
+{
+    uint64_t page = gpa >> PAGE_SHIFT;
+
+    if (page < c->page_count && !bit_of(c->is_writable, page))
+        bit_set(c->is_writable, page);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* ---- Other vCPUs ---- */
+
+static void nudge(const struct dbt_vcpu *d)
+{
+    __atomic_store_n(&d->frame->poll, 1, __ATOMIC_SEQ_CST);
+}
+
+static struct dbt_vcpu *vcpu_number(const struct dbt_table *c, unsigned i)
+{
+    return c->vm->vcpus && c->vm->vcpus[i] ? dbt_vcpu(c->vm->vcpus[i]) : NULL;
+}
+
+/* All vCPUs but `self` have been at a safe point since `epoch`. */
+static bool has_settled(const struct dbt_table *c, const struct dbt_vcpu *self, uint64_t epoch)
+{
+    for (unsigned i = 0; i < c->vm->vcpu_count; i++) {
+        const struct dbt_vcpu *d = vcpu_number(c, i);
+
+        if (!d || d == self || __atomic_load_n(&d->vcpu->mode, __ATOMIC_SEQ_CST) != VCPU_IN_GUEST)
+            continue;
+        if (__atomic_load_n(&d->epoch, __ATOMIC_SEQ_CST) < epoch)
+            return false;
+    }
+    return true;
+}
+
+static void nudge_others(const struct dbt_table *c, const struct dbt_vcpu *self, bool protect)
+{
+    for (unsigned i = 0; i < c->vm->vcpu_count; i++) {
+        struct dbt_vcpu *d = vcpu_number(c, i);
+
+        if (!d || d == self)
+            continue;
+        if (protect)
+            __atomic_store_n(&d->protect, 1, __ATOMIC_SEQ_CST);
+        nudge(d);
+    }
+}
+
+void dbt_table_safe_point(struct dbt_vcpu *d)
+{
+    struct dbt_table *c = d->table;
+    uint64_t generation = __atomic_load_n(&c->generation, __ATOMIC_SEQ_CST);
+
+    if (unlikely(d->late_write != DBT_NO_PAGE)) {
+        uint64_t gpa = d->late_write;
+
+        d->late_write = DBT_NO_PAGE;
+        dbt_table_written(c, d, gpa, 1);
+    }
+    if (unlikely(__atomic_load_n(&d->protect, __ATOMIC_RELAXED)) &&
+        __atomic_exchange_n(&d->protect, 0, __ATOMIC_SEQ_CST))
+        dbt_tlb_protect_code(d);
+    if (unlikely(generation != d->generation)) {
+        memset(d->recent, 0, sizeof(d->recent));
+        d->generation = generation;
+    }
+    __atomic_store_n(&d->epoch, __atomic_load_n(&c->epoch, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
+}
+
+uint64_t dbt_table_generation(const struct dbt_table *c)
+{
+    return __atomic_load_n(&c->generation, __ATOMIC_RELAXED);
+}
+
+/* ---- Lists; under the lock ---- */
+
+static unsigned hash_of(uint64_t gpa, uint32_t mode)
+{
+    return (unsigned)((gpa >> 1 ^ mode) * 0x9e3779b97f4a7c15ULL >> (64 - HASH_BITS));
+}
+
+static struct code_page **page_bucket(struct dbt_table *c, uint64_t gpa)
+{
+    return &c->pages[(gpa >> PAGE_SHIFT) * 0x9e3779b97f4a7c15ULL >> (64 - PAGE_HASH_BITS)];
+}
+
+static struct code_page *page_find(struct dbt_table *c, uint64_t gpa)
+{
+    struct code_page *p = *page_bucket(c, gpa);
+
+    while (p && p->gpa != ALIGN_DOWN(gpa, PAGE_SIZE))
+        p = p->hash_next;
+    return p;
+}
+
+static struct code_page *page_get(struct dbt_table *c, uint64_t gpa)
+{
+    struct code_page **bucket = page_bucket(c, gpa), *p = page_find(c, gpa);
+
+    if (p)
+        return p;
+    p = heap_zalloc(sizeof(*p));
+    if (!p)
+        return NULL;
+    p->gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
+    p->hash_next = *bucket;
+    *bucket = p;
+    return p;
+}
+
+static struct dbt_block **next_on_page(struct dbt_block *b, const struct code_page *p)
+{
+    return &b->page_next[b->gpa_next == p->gpa];
+}
+
+static void page_unlist(struct code_page *p, struct dbt_block *b)
+{
+    struct dbt_block **at = &p->blocks;
+
+    while (*at != b)
+        at = next_on_page(*at, p);
+    *at = *next_on_page(b, p);
+}
+
+static void hash_unlist(struct dbt_table *c, struct dbt_block *b)
+{
+    struct dbt_block **at = &c->hash[hash_of(b->gpa, b->mode)];
+
+    while (*at != b)
+        at = &(*at)->hash_next;
+    *at = b->hash_next;
+}
+
+/* Nobody finds it any more; who is in it goes on to its end. */
+static void block_kill(struct dbt_table *c, struct dbt_block *b)
+{
+    __atomic_store_n(&b->dead, 1, __ATOMIC_SEQ_CST);
+    hash_unlist(c, b);
+    page_unlist(page_find(c, b->gpa), b);
+    if (b->gpa_next != DBT_NO_PAGE)
+        page_unlist(page_find(c, b->gpa_next), b);
+    c->live--;
+}
+
+/* ---- Invalidation ---- */
+
+/* Does the block have bytes in [from, to) of page `p`? */
+static bool covers(const struct dbt_block *b, const struct code_page *p, uint64_t from, uint64_t to)
+{
+    uint64_t start = b->gpa, end = b->gpa + b->bytes;
+
+    if (b->gpa_next == p->gpa) {
+        start = p->gpa;
+        end = p->gpa + (b->gpa + b->bytes) % IR_PAGE_SIZE;
+    }
+    return start < to && from < end;
+}
+
+static unsigned page_invalidate(struct dbt_table *c, struct code_page *p, uint64_t from,
+                                uint64_t to)
+{
+    struct dbt_block *b = p->blocks, *next;
+    unsigned killed = 0;
+
+    p->version++;
+    for (; b; b = next) {
+        next = *next_on_page(b, p);
+        if (!covers(b, p, from, to))
+            continue;
+        block_kill(c, b);
+        killed++;
+    }
+    if (!p->blocks)
+        bit_clear(c->is_code, p->gpa >> PAGE_SHIFT);
+    return killed;
+}
+
+/* A page that is written to again and again keeps the code that is not hit. */
+static unsigned page_written(struct dbt_table *c, uint64_t page, uint64_t from, uint64_t to)
+{
+    uint64_t flags = spin_lock_irq(&c->lock);
+    struct code_page *p = page_find(c, page);
+    unsigned killed = 0;
+
+    if (p && p->writes++ < WRITES_COARSE)
+        killed = page_invalidate(c, p, page, page + IR_PAGE_SIZE);
+    else if (p)
+        killed = page_invalidate(c, p, from, to);
+    spin_unlock_irq(&c->lock, flags);
+    return killed;
+}
+
+void dbt_table_written(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa, uint64_t size)
+{
+    uint64_t end = gpa + size;
+    unsigned killed = 0;
+
+    for (uint64_t page = ALIGN_DOWN(gpa, PAGE_SIZE); page < end; page += PAGE_SIZE)
+        if (dbt_table_is_code(c, page))
+            killed += page_written(c, page, gpa, end);
+    if (!d)
+        return;
+    d->counters.code_writes++;
+    d->counters.invalidated += killed;
+}
+
+static void watch_written(struct guest_watch *w, uint64_t gpa, uint64_t size)
+{
+    dbt_table_written(container_of(w, struct dbt_table, watch), NULL, gpa, size);
+}
+
+/* Stores of other vCPUs to a page that became code a moment ago may have gone unseen until they
+ * were at a safe point: what was translated from such pages is made anew. */
+void dbt_table_synchronize(struct dbt_vcpu *d)
+{
+    struct dbt_table *c = d->table;
+    uint64_t flags;
+    unsigned kept = 0;
+
+    if (!READ_ONCE(c->settling_count))
+        return;
+    flags = spin_lock_irq(&c->lock);
+    for (unsigned i = 0; i < c->settling_count; i++) {
+        struct code_page *p = page_find(c, c->settling[i].gpa);
+
+        d->counters.invalidated += page_invalidate(c, p, p->gpa, p->gpa + IR_PAGE_SIZE);
+        if (!has_settled(c, d, c->settling[i].epoch))
+            c->settling[kept++] = c->settling[i];
+    }
+    c->settling_count = kept;
+    spin_unlock_irq(&c->lock, flags);
+}
+
+/* Under the lock. */
+static void settle_later(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa)
+{
+    unsigned kept = 0;
+
+    if (c->vm->vcpu_count == 1)
+        return;
+    for (unsigned i = 0; i < c->settling_count; i++)
+        if (!has_settled(c, d, c->settling[i].epoch))
+            c->settling[kept++] = c->settling[i];
+    c->settling_count = kept;
+    if (kept == SETTLING) /* the oldest one's code goes */
+        (void)page_invalidate(c, page_find(c, c->settling[0].gpa), c->settling[0].gpa,
+                              c->settling[0].gpa + IR_PAGE_SIZE);
+    unsigned at = kept == SETTLING ? 0 : c->settling_count++;
+    c->settling[at].gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
+    c->settling[at].epoch = __atomic_add_fetch(&c->epoch, 1, __ATOMIC_SEQ_CST);
+    nudge_others(c, d, true);
+}
+
+/* Before bytes of the page are read for translation. Its version; 0: no memory. */
+static uint64_t page_begin(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa)
+{
+    uint64_t flags = spin_lock_irq(&c->lock), page = gpa >> PAGE_SHIFT, version = 0;
+    struct code_page *p = page_get(c, gpa);
+    bool fresh = p && !bit_of(c->is_code, page), writable = false;
+
+    if (p)
+        version = p->version + 1;
+    if (fresh) {
+        bit_set(c->is_code, page);
+        writable = bit_of(c->is_writable, page);
+    }
+    if (writable) {
+        bit_clear(c->is_writable, page);
+        settle_later(c, d, gpa);
+    }
+    spin_unlock_irq(&c->lock, flags);
+    if (writable)
+        dbt_tlb_protect(d, gpa);
+    return version;
+}
+
+/* ---- Memory; under the lock ---- */
+
+static void region_evict(struct dbt_table *c, struct dbt_vcpu *d, struct region *r)
+{
+    struct dbt_block *next;
+
+    for (struct dbt_block *b = r->blocks; b; b = next) {
+        next = b->region_next;
+        if (b->dead)
+            continue;
+        block_kill(c, b);
+        d->counters.evicted++;
+    }
+    r->blocks = NULL;
+    __atomic_fetch_add(&c->generation, 1, __ATOMIC_SEQ_CST);
+    r->epoch = __atomic_add_fetch(&c->epoch, 1, __ATOMIC_SEQ_CST);
+    nudge_others(c, d, false);
+}
+
+/* The next region becomes the current one; the one after it is evicted ahead of its time. False:
+ * some vCPU may still be in it, or there is no memory. */
+static bool region_advance(struct dbt_table *c, struct dbt_vcpu *d)
+{
+    unsigned next = (c->current + 1) % REGIONS;
+    struct region *r = &c->region[next], *after = &c->region[(next + 1) % REGIONS];
+
+    if (!r->memory) {
+        hpa_t memory = page_alloc(REGION_ORDER, 0);
+
+        if (!memory.v)
+            return false;
+        r->memory = phys_to_virt(memory);
+    } else if (r->blocks) {
+        region_evict(c, d, r);
+    }
+    if (!has_settled(c, d, r->epoch))
+        return false;
+    r->used = 0;
+    c->current = next;
+    if (after->blocks)
+        region_evict(c, d, after);
+    return true;
+}
+
+static void *region_alloc(struct dbt_table *c, struct dbt_vcpu *d, uint64_t size)
+{
+    struct region *r = &c->region[c->current];
+    void *at;
+
+    size = ALIGN_UP(size, 64UL);
+    if (!r->memory || r->used + size > REGION_SIZE) {
+        if (!region_advance(c, d))
+            return NULL;
+        r = &c->region[c->current];
+    }
+    at = r->memory + r->used;
+    r->used += size;
+    return at;
+}
+
+/* ---- Translation ---- */
+
+struct request {
+    uint64_t va, gpa;
+    uint64_t gpa_next; /* its page, when the instruction lies across */
+    uint64_t version, version_next;
+};
+
+/* Fills d->unit; the number of instructions. */
+static unsigned lift(struct dbt_vcpu *d, const struct request *r, const uint8_t *page,
+                     const uint8_t *next)
+{
+    const struct dbt_frontend *frontend = d->guest->frontend;
+    struct dbt_source source = {.page = page,
+                                .offset = (unsigned)(r->gpa % IR_PAGE_SIZE),
+                                .next = next,
+                                .features = d->guest->features,
+                                .max_insns = BLOCK_INSNS};
+    unsigned count;
+
+    for (;; source.max_insns /= 2) {
+        ir_unit_reset(&d->unit, frontend->dialect, d->mode);
+        count = frontend->translate(&d->unit, &source);
+        if (!d->unit.full)
+            return count;
+    }
+}
+
+static bool leaves_to_fetch(const struct ir_unit *u)
+{
+    const struct ir_op *last = &u->ops[u->op_count - 1];
+
+    return last->code == IR_leave && last->attr == IR_LEAVE_FETCH;
+}
+
+/* Bytes of guest code of the unit. */
+static unsigned unit_bytes(const struct ir_unit *u, unsigned offset)
+{
+    unsigned end = offset;
+
+    for (unsigned i = 1; i < u->op_count; i++)
+        if (u->ops[i].code == IR_insn)
+            end = (unsigned)u->ops[i].imm + u->ops[i].attr;
+    return end - offset;
+}
+
+static bool absent(struct dbt_vcpu *d, uint64_t va)
+{
+    d->frame->fault = (struct dbt_fault){.address = va, .access = DBT_FETCH, .absent = true};
+    return false;
+}
+
+/* A fault of the instruction's second half is told at that half's address. */
+static bool begin_next(struct dbt_vcpu *d, struct request *r, const uint8_t **page,
+                       const uint8_t **next)
+{
+    uint64_t va = ALIGN_DOWN(r->va, PAGE_SIZE) + PAGE_SIZE, forgets;
+    bool device;
+
+    if (!dbt_tlb_fetch(d, va, &r->gpa_next, &device))
+        return device ? absent(d, va) : false;
+    r->version_next = page_begin(d->table, d, r->gpa_next);
+    do {
+        forgets = d->forgets;
+        *page = dbt_tlb_ram(d, ALIGN_DOWN(r->gpa, PAGE_SIZE));
+        *next = dbt_tlb_ram(d, r->gpa_next);
+    } while (forgets != d->forgets);
+    return *page && *next ? true : absent(d, va);
+}
+
+/* False: frame->fault is filled. */
+static bool make_unit(struct dbt_vcpu *d, struct request *r, unsigned *insns)
+{
+    const uint8_t *page = dbt_tlb_ram(d, ALIGN_DOWN(r->gpa, PAGE_SIZE)), *next;
+
+    r->gpa_next = DBT_NO_PAGE;
+    r->version = page_begin(d->table, d, r->gpa);
+    if (!page)
+        return absent(d, r->va);
+    *insns = lift(d, r, page, NULL);
+    if (leaves_to_fetch(&d->unit)) {
+        if (!begin_next(d, r, &page, &next))
+            return false;
+        *insns = lift(d, r, page, next);
+    }
+    pass_simplify(d->passes, &d->unit);
+    pass_dead(d->passes, &d->unit);
+    return true;
+}
+
+static bool is_current(struct dbt_table *c, uint64_t gpa, uint64_t version)
+{
+    const struct code_page *p = page_find(c, gpa);
+
+    return p && p->version + 1 == version && dbt_table_is_code(c, gpa);
+}
+
+/* Under the lock: into the lists. */
+static void block_list(struct dbt_table *c, struct dbt_block *b)
+{
+    struct dbt_block **bucket = &c->hash[hash_of(b->gpa, b->mode)];
+    struct code_page *p = page_find(c, b->gpa);
+
+    b->hash_next = *bucket;
+    *bucket = b;
+    *next_on_page(b, p) = p->blocks;
+    p->blocks = b;
+    if (b->gpa_next != DBT_NO_PAGE) {
+        p = page_find(c, b->gpa_next);
+        *next_on_page(b, p) = p->blocks;
+        p->blocks = b;
+    }
+    b->region_next = c->region[c->current].blocks;
+    c->region[c->current].blocks = b;
+    c->live++;
+}
+
+/* NULL: no room, or (with *stale) its pages were written to meanwhile. */
+static struct dbt_block *publish(struct dbt_vcpu *d, const struct request *r, unsigned insns,
+                                 const struct interp_unit *lowered, bool *stale)
+{
+    struct dbt_table *c = d->table;
+    uint64_t flags = spin_lock_irq(&c->lock), ops = lowered->count * sizeof(lowered->ops[0]);
+    struct dbt_block *b = NULL;
+
+    *stale = !is_current(c, r->gpa, r->version) ||
+             (r->gpa_next != DBT_NO_PAGE && !is_current(c, r->gpa_next, r->version_next));
+    if (!*stale)
+        b = region_alloc(c, d, sizeof(*b) + ops);
+    if (b) {
+        *b = (struct dbt_block){
+            .gpa = r->gpa,
+            .gpa_next = r->gpa_next,
+            .mode = d->mode,
+            .bytes = (uint16_t)unit_bytes(&d->unit, (unsigned)(r->gpa % IR_PAGE_SIZE)),
+            .insns = (uint16_t)insns,
+            .interp = {.ops = (struct interp_op *)(b + 1), .count = lowered->count}};
+        memcpy(b->interp.ops, lowered->ops, ops);
+        block_list(c, b);
+    }
+    spin_unlock_irq(&c->lock, flags);
+    return b;
+}
+
+static NOINLINE struct dbt_block *translate(struct dbt_vcpu *d, uint64_t va, uint64_t gpa,
+                                            bool *again)
+{
+    struct request r = {.va = va, .gpa = gpa};
+    uint64_t began = host_counter_fast();
+    struct interp_unit lowered;
+    struct dbt_block *b;
+    unsigned insns;
+    bool stale;
+
+    do {
+        if (!make_unit(d, &r, &insns))
+            return NULL;
+        if (interp_lower(d->lowering, &d->unit, d->ops, OPS_MAX, &lowered) != ERR_OK)
+            panic("a unit of %s cannot be lowered", d->guest->frontend->dialect->name);
+        b = publish(d, &r, insns, &lowered, &stale);
+    } while (stale);
+    *again = !b;
+    dbt_table_safe_point(d); /* older blocks may be gone */
+    d->counters.units++;
+    d->counters.unit_insns += insns;
+    d->counters.translate_ticks += host_counter_fast() - began;
+    return b;
+}
+
+static struct dbt_block *look_up(struct dbt_vcpu *d, uint64_t gpa, uint64_t gpa_next)
+{
+    struct dbt_table *c = d->table;
+    uint64_t flags = spin_lock_irq(&c->lock);
+    struct dbt_block *b = c->hash[hash_of(gpa, d->mode)];
+
+    while (b && (b->gpa != gpa || b->mode != d->mode ||
+                 (b->gpa_next != DBT_NO_PAGE && b->gpa_next != gpa_next)))
+        b = b->hash_next;
+    spin_unlock_irq(&c->lock, flags);
+    return b;
+}
+
+/* For an instruction that may lie across pages: where the next page is, DBT_NO_PAGE: it cannot be
+ * fetched. */
+static uint64_t next_page(struct dbt_vcpu *d, uint64_t va, uint64_t gpa)
+{
+    struct dbt_fault fault = d->frame->fault;
+    uint64_t next;
+    bool device;
+
+    if (gpa % IR_PAGE_SIZE < IR_PAGE_SIZE - d->guest->frontend->insn_max)
+        return DBT_NO_PAGE;
+    if (dbt_tlb_fetch(d, ALIGN_DOWN(va, PAGE_SIZE) + PAGE_SIZE, &next, &device))
+        return next;
+    d->frame->fault = fault;
+    return DBT_NO_PAGE;
+}
+
+struct dbt_block *dbt_table_find(struct dbt_vcpu *d, uint64_t va, uint64_t gpa, bool *again)
+{
+    struct dbt_block *b = look_up(d, gpa, next_page(d, va, gpa));
+
+    *again = false;
+    return b ? b : translate(d, va, gpa, again);
+}
+
+/* ---- Life ---- */
+
+enum err dbt_table_create(struct dbt_table **out, struct vm *vm)
+{
+    struct dbt_table *c = heap_zalloc(sizeof(*c));
+
+    if (!c)
+        return ERR_NO_MEMORY;
+    c->vm = vm;
+    c->watch.written = watch_written;
+    c->epoch = c->generation = 1;
+    c->current = REGIONS - 1;
+    c->page_count = DIV_ROUND_UP(guest_memory_limit(vm->memory), PAGE_SIZE);
+    c->is_code = heap_zalloc_array(DIV_ROUND_UP(c->page_count, 64), sizeof(uint64_t));
+    c->is_writable = heap_zalloc_array(DIV_ROUND_UP(c->page_count, 64), sizeof(uint64_t));
+    spin_init(&c->lock, &code_class);
+    *out = c;
+    if (!c->is_code || !c->is_writable)
+        return ERR_NO_MEMORY;
+    guest_memory_watch(vm->memory, &c->watch);
+    return ERR_OK;
+}
+
+void dbt_table_destroy(struct dbt_table *c)
+{
+    if (!c)
+        return;
+    guest_memory_watch(c->vm->memory, NULL);
+    for (unsigned i = 0; i < REGIONS; i++)
+        if (c->region[i].memory)
+            page_free(virt_to_phys(c->region[i].memory), REGION_ORDER);
+    for (unsigned i = 0; i < ARRAY_SIZE(c->pages); i++) {
+        struct code_page *p = c->pages[i], *next;
+
+        for (; p; p = next) {
+            next = p->hash_next;
+            heap_free(p);
+        }
+    }
+    heap_free(c->is_code);
+    heap_free(c->is_writable);
+    heap_free(c);
+}
+
+void dbt_table_usage(struct dbt_table *c, uint64_t *bytes, uint64_t *blocks)
+{
+    *bytes = 0;
+    *blocks = READ_ONCE(c->live);
+    for (unsigned i = 0; i < REGIONS; i++)
+        *bytes += c->region[i].memory ? REGION_SIZE : 0;
+}

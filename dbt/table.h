@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Translations of a VM: blocks by guest-physical address and mode word, the pages that they were
+ * made of, and the memory that holds them. Shared by its vCPUs.
+ *
+ * Memory: a ring of regions, filled one after another; when all are in use the oldest is evicted as
+ * a whole. What is evicted stays readable until every vCPU has passed a safe point (epochs), and no
+ * link leads to it afterwards (generations). An invalidated block is `dead`, and its memory waits
+ * for the eviction of its region.
+ *
+ * Writes: a page with code has its bit set; vCPUs reach it by the slow path of the TLB only, the
+ * hypervisor's own writers through guest_memory's watch. Both call dbt_table_written().
+ */
+#ifndef DBT_TABLE_H
+#define DBT_TABLE_H
+
+#include "dbt/guest.h"
+
+struct dbt_block {
+    uint64_t gpa;      /* of its first byte */
+    uint64_t gpa_next; /* the page on which its only instruction ends; DBT_NO_PAGE: it does not lie
+                          across */
+    uint32_t mode;
+    uint32_t dead; /* atomic, 0 or 1 */
+    uint16_t bytes, insns;
+    uint32_t runs; /* how often the interpreter ran it, roughly */
+    struct interp_unit interp;
+    void *host;       /* emitted code, NULL: none */
+    void *host_links; /* the emitter's own */
+    /* Where it went last, on the same page; good while link_generation is the code's. */
+    struct dbt_block *link[2];
+    uint64_t link_pc[2]; /* offset in the page */
+    uint64_t link_generation;
+    /* Lists, under the code's lock. */
+    struct dbt_block *hash_next, *region_next;
+    struct dbt_block *page_next[2]; /* of its page, of gpa_next's */
+};
+#define DBT_NO_PAGE UINT64_MAX
+
+enum err dbt_table_create(struct dbt_table **out, struct vm *vm) MUST_CHECK;
+void dbt_table_destroy(struct dbt_table *c);
+
+/* The block at `gpa` in the vCPU's mode, translated if need be. `va`: the same place; for what lies
+ * across pages. NULL: frame->fault is filled, unless *again: there is no room before the other
+ * vCPUs have been at a safe point. */
+struct dbt_block *dbt_table_find(struct dbt_vcpu *d, uint64_t va, uint64_t gpa, bool *again);
+
+/* Is there code on the page of `gpa`? For writable entries of a TLB: the caller notes first that it
+ * may have one (dbt_table_note_writable). */
+bool dbt_table_is_code(const struct dbt_table *c, uint64_t gpa);
+void dbt_table_note_writable(struct dbt_table *c, uint64_t gpa);
+/* [gpa, gpa + size) was or is about to be written. Any context. `d`: by this vCPU, or NULL. */
+void dbt_table_written(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa, uint64_t size);
+/* The guest's instruction fetch is made to see stores on this vCPU (fence.i and its like). */
+void dbt_table_synchronize(struct dbt_vcpu *d);
+
+/* A safe point of the vCPU: takes notice of evictions and protections. */
+void dbt_table_safe_point(struct dbt_vcpu *d);
+uint64_t dbt_table_generation(const struct dbt_table *c);
+/* Bytes of memory in use, and live blocks. */
+void dbt_table_usage(struct dbt_table *c, uint64_t *bytes, uint64_t *blocks);
+
+#endif

@@ -1,0 +1,772 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The software TLB and the slow ways to memory (dbt/frame.h). */
+#include "dbt/tlb.h"
+
+#include <string.h>
+#include "dbt/table.h"
+#include "mm/heap.h"
+#include "mm/page.h"
+
+#define SPACES       16 /* address spaces whose tables are kept */
+#define BITS_MIN     7  /* of a table's size, in entries */
+#define BITS_MAX     12
+#define VICTIMS      8
+#define PHYSICAL     256 /* pages of guest-physical memory whose host address is kept */
+#define LARGE_WORDS  16  /* of the set of 2 MiB pieces with larger pages in them */
+#define HUGE_PAGES   8   /* pieces of a gigabyte that are known exactly */
+#define LARGE_SHIFT  21
+#define HUGE_SHIFT   30
+#define NO_PAGE      UINT64_MAX
+#define ENTRY_SIZE   sizeof(struct dbt_tlb_entry)
+#define PAGE_OF(va)  ((va) & ~(uint64_t)(IR_PAGE_SIZE - 1))
+#define OFFSET_OF(a) ((a) & (IR_PAGE_SIZE - 1))
+
+/* An entry that another one displaced, with its place in guest-physical memory. */
+struct victim {
+    struct dbt_tlb_entry entry;
+    uint64_t gpa;
+};
+
+struct table {
+    struct dbt_tlb_entry *entries;
+    uint64_t *gpa; /* page, of each entry */
+    unsigned bits;
+    bool stale;         /* to be emptied before it is used */
+    unsigned fills;     /* since it was emptied */
+    unsigned displaced; /* valid entries by others, since it grew */
+    unsigned idle;      /* times in a row that it was emptied hardly used */
+    unsigned next_victim;
+    struct victim victim[VICTIMS];
+    /* Which single-page invalidations mean more than a page. */
+    uint64_t large[LARGE_WORDS];
+    uint64_t huge[HUGE_PAGES];
+    unsigned huge_count; /* beyond HUGE_PAGES: everything may be */
+};
+
+struct space {
+    uint64_t key;
+    uint32_t asid;
+    uint64_t used; /* when, by `clock` */
+    struct table *view[DBT_VIEWS];
+};
+
+struct physical {
+    uint64_t gpa; /* page; NO_PAGE: none */
+    char *host;
+};
+
+struct dbt_tlbs {
+    struct space space[SPACES];
+    struct space *current;
+    struct table *table;
+    uint64_t clock;
+    struct physical physical[PHYSICAL];
+};
+
+/* ---- Tables ---- */
+
+static unsigned table_size(const struct table *t)
+{
+    return 1u << t->bits;
+}
+
+static void entry_clear(struct dbt_tlb_entry *e)
+{
+    e->tag[DBT_READ] = e->tag[DBT_WRITE] = e->tag[DBT_FETCH] = DBT_TLB_NONE;
+}
+
+static bool is_page(uint64_t tag)
+{
+    return tag != DBT_TLB_NONE;
+}
+
+/* The virtual page that the entry is for, DBT_TLB_NONE: it is empty. */
+static uint64_t entry_page(const struct dbt_tlb_entry *e)
+{
+    for (unsigned access = 0; access < ARRAY_SIZE(e->tag); access++)
+        if (is_page(e->tag[access]))
+            return e->tag[access];
+    return DBT_TLB_NONE;
+}
+
+static unsigned place_of(const struct table *t, uint64_t va)
+{
+    return (unsigned)(va >> PAGE_SHIFT) & (table_size(t) - 1);
+}
+
+static void table_empty(struct table *t)
+{
+    for (unsigned i = 0; i < table_size(t); i++)
+        entry_clear(&t->entries[i]);
+    for (unsigned i = 0; i < VICTIMS; i++)
+        entry_clear(&t->victim[i].entry);
+    memset(t->large, 0, sizeof(t->large));
+    t->fills = t->displaced = t->huge_count = 0;
+    t->stale = false;
+}
+
+static bool table_storage(unsigned bits, struct dbt_tlb_entry **entries, uint64_t **gpa)
+{
+    *entries = heap_alloc(ENTRY_SIZE << bits);
+    *gpa = heap_alloc(sizeof(**gpa) << bits);
+    if (*entries && *gpa)
+        return true;
+    heap_free(*entries);
+    heap_free(*gpa);
+    return false;
+}
+
+static struct table *table_create(void)
+{
+    struct table *t = heap_zalloc(sizeof(*t));
+
+    if (!t)
+        return NULL;
+    t->bits = BITS_MIN;
+    if (!table_storage(t->bits, &t->entries, &t->gpa)) {
+        heap_free(t);
+        return NULL;
+    }
+    table_empty(t);
+    return t;
+}
+
+static void table_destroy(struct table *t)
+{
+    if (!t)
+        return;
+    heap_free(t->entries);
+    heap_free(t->gpa);
+    heap_free(t);
+}
+
+/* Takes over new, larger or smaller storage; what was in it stays if it is still used. */
+static void table_resize(struct table *t, unsigned bits, bool keep)
+{
+    struct dbt_tlb_entry *old = t->entries, *entries;
+    uint64_t *old_gpa = t->gpa, *gpa;
+    unsigned old_size = table_size(t);
+
+    if (!table_storage(bits, &entries, &gpa))
+        return;
+    t->entries = entries;
+    t->gpa = gpa;
+    t->bits = bits;
+    for (unsigned i = 0; i < table_size(t); i++)
+        entry_clear(&entries[i]);
+    for (unsigned i = 0; keep && i < old_size; i++) {
+        uint64_t page = entry_page(&old[i]);
+
+        if (!is_page(page))
+            continue;
+        entries[place_of(t, page)] = old[i];
+        gpa[place_of(t, page)] = old_gpa[i];
+    }
+    t->displaced = 0;
+    heap_free(old);
+    heap_free(old_gpa);
+}
+
+/* Before it is used again: empties it, and shrinks one that was hardly used for a while. */
+static void table_renew(struct table *t)
+{
+    t->idle = t->fills < table_size(t) / 4 ? t->idle + 1 : 0;
+    if (t->idle > 8 && t->bits > BITS_MIN) {
+        table_resize(t, t->bits - 1, false);
+        t->idle = 0;
+    }
+    table_empty(t);
+}
+
+static void publish(struct dbt_vcpu *d)
+{
+    d->frame->tlb = d->tlbs->table->entries;
+    d->frame->tlb_mask = (uint64_t)(table_size(d->tlbs->table) - 1) * ENTRY_SIZE;
+}
+
+/* ---- Address spaces ---- */
+
+static void space_reuse(struct space *s, uint64_t key, uint32_t asid)
+{
+    s->key = key;
+    s->asid = asid;
+    for (unsigned i = 0; i < DBT_VIEWS; i++)
+        if (s->view[i])
+            s->view[i]->stale = true;
+}
+
+static NOINLINE struct space *space_find(struct dbt_tlbs *t, uint64_t key, uint32_t asid)
+{
+    struct space *oldest = t->space;
+
+    for (struct space *s = t->space; s < t->space + SPACES; s++) {
+        if (s->used && s->key == key)
+            return s;
+        if (s->used < oldest->used)
+            oldest = s;
+    }
+    space_reuse(oldest, key, asid);
+    return oldest;
+}
+
+void dbt_tlb_select(struct dbt_vcpu *d, uint64_t key, uint32_t asid, unsigned view)
+{
+    struct dbt_tlbs *t = d->tlbs;
+    struct table *table;
+
+    if (unlikely(t->current->key != key || !t->current->used)) {
+        t->current = space_find(t, key, asid);
+        t->current->used = ++t->clock;
+    }
+    table = t->current->view[view];
+    if (unlikely(!table)) {
+        table = table_create();
+        if (!table) { /* another view's will do, emptied at each change */
+            for (unsigned i = 0; !table; i++)
+                table = t->space[i / DBT_VIEWS].view[i % DBT_VIEWS];
+            table->stale = true;
+        } else {
+            t->current->view[view] = table;
+        }
+    }
+    if (unlikely(table->stale)) {
+        d->counters.tlb_cleared++;
+        table_renew(table);
+    }
+    t->table = table;
+    publish(d);
+}
+
+enum err dbt_tlb_create(struct dbt_vcpu *d)
+{
+    struct dbt_tlbs *t = heap_zalloc(sizeof(*t));
+
+    if (!t)
+        return ERR_NO_MEMORY;
+    d->tlbs = t;
+    t->current = t->space;
+    t->space[0].view[0] = t->table = table_create();
+    for (unsigned i = 0; i < PHYSICAL; i++)
+        t->physical[i].gpa = NO_PAGE;
+    if (!t->table)
+        return ERR_NO_MEMORY;
+    publish(d);
+    return ERR_OK;
+}
+
+void dbt_tlb_destroy(struct dbt_vcpu *d)
+{
+    struct dbt_tlbs *t = d->tlbs;
+
+    if (!t)
+        return;
+    for (unsigned i = 0; i < SPACES * DBT_VIEWS; i++)
+        table_destroy(t->space[i / DBT_VIEWS].view[i % DBT_VIEWS]);
+    heap_free(t);
+    d->tlbs = NULL;
+}
+
+/* ---- Flushes ---- */
+
+/* All tables of spaces that `asid` names; the current one now, the others when they are used. */
+static void flush_spaces(struct dbt_vcpu *d, uint32_t asid)
+{
+    struct dbt_tlbs *t = d->tlbs;
+
+    for (struct space *s = t->space; s < t->space + SPACES; s++)
+        for (unsigned i = 0; (asid == DBT_ASID_ALL || s->asid == asid) && i < DBT_VIEWS; i++)
+            if (s->view[i] && s->view[i]->fills)
+                s->view[i]->stale = true;
+    if (!t->table->stale)
+        return;
+    d->counters.tlb_cleared++;
+    table_renew(t->table);
+    publish(d);
+}
+
+void dbt_tlb_flush_all(struct dbt_vcpu *d)
+{
+    d->counters.flush_all++;
+    flush_spaces(d, DBT_ASID_ALL);
+}
+
+void dbt_tlb_flush_asid(struct dbt_vcpu *d, uint32_t asid)
+{
+    d->counters.flush_asid++;
+    flush_spaces(d, asid);
+}
+
+void dbt_tlb_forget(struct dbt_vcpu *d)
+{
+    for (unsigned i = 0; i < PHYSICAL; i++)
+        d->tlbs->physical[i].gpa = NO_PAGE;
+    memset(d->recent, 0, sizeof(d->recent));
+    d->forgets++;
+    flush_spaces(d, DBT_ASID_ALL);
+}
+
+static void drop_page(struct table *t, uint64_t page)
+{
+    struct dbt_tlb_entry *e = &t->entries[place_of(t, page)];
+
+    if (entry_page(e) == page)
+        entry_clear(e);
+    for (unsigned i = 0; i < VICTIMS; i++)
+        if (entry_page(&t->victim[i].entry) == page)
+            entry_clear(&t->victim[i].entry);
+}
+
+/* Everything in the 2 MiB around `page`. */
+static void drop_piece(struct table *t, uint64_t page)
+{
+    uint64_t piece = page >> LARGE_SHIFT;
+
+    for (unsigned i = 0; i < table_size(t); i++)
+        if (entry_page(&t->entries[i]) >> LARGE_SHIFT == piece)
+            entry_clear(&t->entries[i]);
+    for (unsigned i = 0; i < VICTIMS; i++)
+        if (entry_page(&t->victim[i].entry) >> LARGE_SHIFT == piece)
+            entry_clear(&t->victim[i].entry);
+}
+
+static unsigned large_bit(uint64_t va)
+{
+    uint64_t piece = va >> LARGE_SHIFT;
+
+    return (unsigned)(piece ^ piece >> 10) % (LARGE_WORDS * 64);
+}
+
+static bool is_huge(const struct table *t, uint64_t va)
+{
+    if (t->huge_count > HUGE_PAGES)
+        return true;
+    for (unsigned i = 0; i < t->huge_count; i++)
+        if (t->huge[i] == va >> HUGE_SHIFT)
+            return true;
+    return false;
+}
+
+static void note_large(struct table *t, uint64_t va, uint64_t size)
+{
+    unsigned bit = large_bit(va);
+
+    if (size <= IR_PAGE_SIZE)
+        return;
+    if (size <= BIT(LARGE_SHIFT)) {
+        t->large[bit / 64] |= BIT(bit % 64);
+    } else if (size > BIT(HUGE_SHIFT)) {
+        t->huge_count = HUGE_PAGES + 1;
+    } else if (!is_huge(t, va)) {
+        if (t->huge_count < HUGE_PAGES)
+            t->huge[t->huge_count] = va >> HUGE_SHIFT;
+        t->huge_count++;
+    }
+}
+
+static void table_flush_page(struct table *t, uint64_t page)
+{
+    unsigned bit = large_bit(page);
+
+    if (is_huge(t, page))
+        t->stale = true;
+    else if (t->large[bit / 64] & BIT(bit % 64))
+        drop_piece(t, page);
+    else
+        drop_page(t, page);
+}
+
+void dbt_tlb_flush_page(struct dbt_vcpu *d, uint64_t va, uint32_t asid)
+{
+    struct dbt_tlbs *t = d->tlbs;
+
+    d->counters.flush_page++;
+    for (struct space *s = t->space; s < t->space + SPACES; s++)
+        for (unsigned i = 0; (asid == DBT_ASID_ALL || s->asid == asid) && i < DBT_VIEWS; i++)
+            if (s->view[i] && !s->view[i]->stale)
+                table_flush_page(s->view[i], PAGE_OF(va));
+    if (t->table->stale) {
+        d->counters.tlb_cleared++;
+        table_renew(t->table);
+        publish(d);
+    }
+}
+
+/* ---- Pages with code ---- */
+
+static void protect_table(struct table *t, const struct dbt_table *code, uint64_t gpa)
+{
+    for (unsigned i = 0; i < table_size(t); i++)
+        if (is_page(t->entries[i].tag[DBT_WRITE]) &&
+            (gpa == NO_PAGE ? dbt_table_is_code(code, t->gpa[i]) : t->gpa[i] == gpa))
+            t->entries[i].tag[DBT_WRITE] = DBT_TLB_NONE;
+    for (unsigned i = 0; i < VICTIMS; i++)
+        if (gpa == NO_PAGE ? is_page(entry_page(&t->victim[i].entry)) &&
+                                 dbt_table_is_code(code, t->victim[i].gpa)
+                           : t->victim[i].gpa == gpa)
+            t->victim[i].entry.tag[DBT_WRITE] = DBT_TLB_NONE;
+}
+
+static void protect(struct dbt_vcpu *d, uint64_t gpa)
+{
+    struct dbt_tlbs *t = d->tlbs;
+
+    for (struct space *s = t->space; s < t->space + SPACES; s++)
+        for (unsigned i = 0; i < DBT_VIEWS; i++)
+            if (s->view[i] && !s->view[i]->stale)
+                protect_table(s->view[i], d->table, gpa);
+}
+
+void dbt_tlb_protect(struct dbt_vcpu *d, uint64_t gpa)
+{
+    protect(d, PAGE_OF(gpa));
+}
+
+void dbt_tlb_protect_code(struct dbt_vcpu *d)
+{
+    protect(d, NO_PAGE);
+}
+
+/* ---- Guest-physical memory ---- */
+
+/* While it waits for the second stage's lock the vCPU is outside: the lock's holder may wait until
+ * every vCPU has forgotten what it knew. Then nothing that was found before is good any more. */
+static bool find_ram(struct dbt_vcpu *d, uint64_t page, struct guest_block *block)
+{
+    struct vm *vm = d->vcpu->vm;
+    enum err e;
+
+    do {
+        __atomic_store_n(&d->outside, 1, __ATOMIC_SEQ_CST);
+        e = second_stage_fault(vm->stage2, GPA(page), PT_WRITE);
+        if (e == ERR_OK)
+            e = guest_memory_block(vm->memory, GPA(page), block);
+        __atomic_store_n(&d->outside, 0, __ATOMIC_SEQ_CST);
+        if (e != ERR_OK)
+            break;
+        if (!(__atomic_load_n(&d->vcpu->requests, __ATOMIC_SEQ_CST) & VCPU_REQUEST_FLUSH))
+            return true;
+        __atomic_fetch_and(&d->vcpu->requests, ~(uint32_t)VCPU_REQUEST_FLUSH, __ATOMIC_SEQ_CST);
+        dbt_tlb_forget(d);
+    } while (true);
+    if (e == ERR_NO_MEMORY)
+        vm_fail(vm, "the host has no memory left for guest address 0x%llx",
+                (unsigned long long)page);
+    return false;
+}
+
+static NOINLINE char *ram_page(struct dbt_vcpu *d, uint64_t page, struct physical *p)
+{
+    struct guest_block block;
+
+    if (page >= guest_memory_limit(d->vcpu->vm->memory) || !find_ram(d, page, &block))
+        return NULL;
+    p->gpa = page;
+    p->host = (char *)phys_to_virt(block.hpa) + (page - block.gpa.v);
+    return p->host;
+}
+
+void *dbt_tlb_ram(struct dbt_vcpu *d, uint64_t gpa)
+{
+    uint64_t page = PAGE_OF(gpa);
+    struct physical *p = &d->tlbs->physical[(page >> PAGE_SHIFT) % PHYSICAL];
+    char *host = likely(p->gpa == page) ? p->host : ram_page(d, page, p);
+
+    return host ? host + OFFSET_OF(gpa) : NULL;
+}
+
+/* ---- Filling ---- */
+
+/* Where an access goes. */
+struct place {
+    char *host;   /* NULL: no RAM */
+    uint64_t gpa; /* of the address */
+    bool code;    /* the page holds code: writes are to be told */
+};
+
+static void displace(struct table *t, unsigned at, uint64_t page)
+{
+    struct victim *v = &t->victim[t->next_victim];
+    uint64_t old = entry_page(&t->entries[at]);
+
+    if (!is_page(old) || old == page)
+        return;
+    v->entry = t->entries[at];
+    v->gpa = t->gpa[at];
+    t->next_victim = (t->next_victim + 1) % VICTIMS;
+    t->displaced++;
+}
+
+/* Looks among the displaced ones: swaps it in. */
+static struct dbt_tlb_entry *recall(struct table *t, uint64_t page, enum dbt_access access)
+{
+    unsigned at = place_of(t, page);
+
+    for (struct victim *v = t->victim; v < t->victim + VICTIMS; v++) {
+        struct victim found = *v;
+
+        if (found.entry.tag[access] != page)
+            continue;
+        if (entry_page(&t->entries[at]) == page)
+            entry_clear(&t->entries[at]);
+        v->entry = t->entries[at];
+        v->gpa = t->gpa[at];
+        t->entries[at] = found.entry;
+        t->gpa[at] = found.gpa;
+        return &t->entries[at];
+    }
+    return NULL;
+}
+
+static void insert(struct dbt_vcpu *d, uint64_t va, const struct dbt_mapping *m, char *host,
+                   bool code)
+{
+    struct table *t = d->tlbs->table;
+    uint64_t page = PAGE_OF(va);
+    struct dbt_tlb_entry *e;
+    unsigned at;
+
+    if (unlikely(t->displaced > table_size(t) && t->bits < BITS_MAX)) {
+        table_resize(t, t->bits + 1, true);
+        publish(d);
+    }
+    at = place_of(t, page);
+    displace(t, at, page);
+    e = &t->entries[at];
+    e->tag[DBT_READ] = m->allowed[DBT_READ] ? page : DBT_TLB_NONE;
+    e->tag[DBT_WRITE] = m->allowed[DBT_WRITE] && !code ? page : DBT_TLB_NONE;
+    e->tag[DBT_FETCH] = m->allowed[DBT_FETCH] ? page : DBT_TLB_NONE;
+    e->addend = (uint64_t)(uintptr_t)host - va;
+    t->gpa[at] = PAGE_OF(m->gpa);
+    t->fills++;
+    note_large(t, va, m->size);
+}
+
+/* False: frame->fault is filled. */
+static NOINLINE bool fill(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, struct place *p)
+{
+    struct dbt_mapping m;
+
+    d->counters.walks++;
+    if (!d->guest->walk(d, va, access, &m))
+        return false;
+    p->gpa = m.gpa;
+    p->host = dbt_tlb_ram(d, m.gpa);
+    p->code = false;
+    if (!p->host)
+        return true;
+    if (m.allowed[DBT_WRITE])
+        dbt_table_note_writable(d->table, m.gpa);
+    p->code = dbt_table_is_code(d->table, m.gpa);
+    insert(d, va, &m, p->host, p->code);
+    return true;
+}
+
+/* Of one access within a page. */
+static bool resolve(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, struct place *p)
+{
+    struct table *t = d->tlbs->table;
+    uint64_t page = PAGE_OF(va);
+    struct dbt_tlb_entry *e = &t->entries[place_of(t, va)];
+
+    if (e->tag[access] != page) {
+        d->counters.tlb_misses++;
+        e = recall(t, page, access);
+        if (!e)
+            return fill(d, va, access, p);
+    }
+    p->host = (char *)(uintptr_t)(va + e->addend);
+    p->gpa = t->gpa[e - t->entries] | OFFSET_OF(va);
+    p->code = false;
+    return true;
+}
+
+bool dbt_tlb_fetch(struct dbt_vcpu *d, uint64_t va, uint64_t *gpa, bool *device)
+{
+    struct place p;
+
+    *device = false;
+    if (!resolve(d, va, DBT_FETCH, &p))
+        return false;
+    *gpa = p.gpa;
+    *device = !p.host;
+    return !*device;
+}
+
+/* ---- Accesses ---- */
+
+static uint64_t read_host(const char *from, unsigned size)
+{
+    uint64_t v = 0;
+
+    if (!IS_ALIGNED((uintptr_t)from, size)) {
+        memcpy(&v, from, size);
+        return v;
+    }
+    switch (size) {
+    case 1:
+        return READ_ONCE(*(const uint8_t *)from);
+    case 2:
+        return READ_ONCE(*(const uint16_t *)from);
+    case 4:
+        return READ_ONCE(*(const uint32_t *)from);
+    default:
+        return READ_ONCE(*(const uint64_t *)from);
+    }
+}
+
+static void write_host(char *to, unsigned size, uint64_t v)
+{
+    if (!IS_ALIGNED((uintptr_t)to, size)) {
+        memcpy(to, &v, size);
+        return;
+    }
+    switch (size) {
+    case 1:
+        WRITE_ONCE(*(uint8_t *)to, (uint8_t)v);
+        break;
+    case 2:
+        WRITE_ONCE(*(uint16_t *)to, (uint16_t)v);
+        break;
+    case 4:
+        WRITE_ONCE(*(uint32_t *)to, (uint32_t)v);
+        break;
+    default:
+        WRITE_ONCE(*(uint64_t *)to, v);
+        break;
+    }
+}
+
+/* What a device did may concern interrupts: the vCPU looks at the next safe point. */
+static void device_done(struct dbt_vcpu *d)
+{
+    d->counters.device_accesses++;
+    if (d->vcpu->irq_news)
+        __atomic_store_n(&d->frame->poll, 1, __ATOMIC_RELAXED);
+}
+
+static uint64_t read_place(struct dbt_vcpu *d, const struct place *p, unsigned size)
+{
+    uint64_t v;
+
+    if (likely(p->host))
+        return read_host(p->host, size);
+    v = bus_read(&d->vcpu->vm->mmio, d->vcpu, p->gpa, size);
+    device_done(d);
+    return v;
+}
+
+static void write_place(struct dbt_vcpu *d, const struct place *p, unsigned size, uint64_t v)
+{
+    if (!p->host) {
+        bus_write(&d->vcpu->vm->mmio, d->vcpu, p->gpa, size, v);
+        device_done(d);
+        return;
+    }
+    write_host(p->host, size, v);
+    if (p->code)
+        dbt_table_written(d->table, d, p->gpa, size);
+}
+
+/* Bytes of the access that lie on its first page. */
+static unsigned first_part(uint64_t va, unsigned size)
+{
+    return (unsigned)MIN((uint64_t)size, IR_PAGE_SIZE - OFFSET_OF(va));
+}
+
+/* Both pages are looked up before either is touched. */
+static bool resolve_two(struct dbt_vcpu *d, uint64_t va, unsigned first, enum dbt_access access,
+                        struct place p[2])
+{
+    uint64_t forgets;
+
+    do {
+        forgets = d->forgets;
+        if (!resolve(d, va, access, &p[0]) || !resolve(d, va + first, access, &p[1]))
+            return false;
+    } while (forgets != d->forgets);
+    return true;
+}
+
+static uint64_t mask_of(unsigned size)
+{
+    return UINT64_MAX >> (64 - 8 * size);
+}
+
+bool dbt_memory_read(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t *value)
+{
+    unsigned first = first_part(va, size);
+    struct dbt_vcpu *d = f->vcpu;
+    struct place p[2];
+
+    if (likely(first == size)) {
+        if (!resolve(d, va, DBT_READ, p))
+            return false;
+        *value = read_place(d, p, size);
+        return true;
+    }
+    if (!resolve_two(d, va, first, DBT_READ, p))
+        return false;
+    *value = 0;
+    for (unsigned i = 0; i < size; i++) {
+        struct place at = p[i >= first];
+
+        at.gpa += i >= first ? i - first : i;
+        at.host += at.host ? (i >= first ? i - first : i) : 0;
+        *value |= (read_place(d, &at, 1) & mask_of(1)) << (8 * i);
+    }
+    return true;
+}
+
+bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t value)
+{
+    unsigned first = first_part(va, size);
+    struct dbt_vcpu *d = f->vcpu;
+    struct place p[2];
+
+    if (likely(first == size)) {
+        if (!resolve(d, va, DBT_WRITE, p))
+            return false;
+        write_place(d, p, size, value);
+        return true;
+    }
+    if (!resolve_two(d, va, first, DBT_WRITE, p))
+        return false;
+    for (unsigned i = 0; i < size; i++) {
+        struct place at = p[i >= first];
+
+        at.gpa += i >= first ? i - first : i;
+        at.host += at.host ? (i >= first ? i - first : i) : 0;
+        write_place(d, &at, 1, value >> (8 * i) & mask_of(1));
+    }
+    return true;
+}
+
+void *dbt_memory_atomic(struct dbt_frame *f, uint64_t va, unsigned size, bool *mmio)
+{
+    struct dbt_vcpu *d = f->vcpu;
+    struct place p;
+
+    *mmio = false;
+    if (!IS_ALIGNED(va, size)) {
+        f->fault = (struct dbt_fault){.address = va, .access = DBT_WRITE, .misaligned = true};
+        return NULL;
+    }
+    if (!resolve(d, va, DBT_WRITE, &p))
+        return NULL;
+    *mmio = !p.host;
+    if (p.code) { /* now, for this vCPU, and once it is done, for the others */
+        dbt_table_written(d->table, d, p.gpa, size);
+        d->late_write = p.gpa;
+        __atomic_store_n(&f->poll, 1, __ATOMIC_RELAXED);
+    }
+    return p.host;
+}
+
+bool dbt_memory_probe(struct dbt_frame *f, uint64_t va, unsigned size, enum dbt_access access)
+{
+    unsigned first = first_part(va, size);
+    struct place p[2];
+
+    return first == size ? resolve(f->vcpu, va, access, p)
+                         : resolve_two(f->vcpu, va, first, access, p);
+}
