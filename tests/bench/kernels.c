@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * What the translator's speed is measured with: small kernels of integers, floating point and calls of the system. The same source
- * runs in guests, as their first process, and natively.
+ * What the translator's speed is measured with: small kernels of integers, floating point and calls
+ * of the system. The same source runs in guests, as their first process, and natively.
  *
  *     kernels [SCALE] [NAME...]
  *
- * Prints "<NAME" before each and ">NAME CHECKSUM" after it; checksums of a scale are equal everywhere. As the first process of a
- * guest it takes its arguments from the kernel's command line, and switches the machine off at the end.
+ * Prints "<NAME" before each and ">NAME CHECKSUM" after it; checksums of a scale are equal
+ * everywhere. As the first process of a guest it takes its arguments from the kernel's command
+ * line, and switches the machine off at the end.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -365,7 +366,8 @@ static uint64_t os_switch(unsigned n)
             return 0;
     for (int i = 1; i < RING; i++)
         if (fork() == 0) {
-            while (read(pipes[i - 1][0], &token, sizeof(token)) == sizeof(token) && token != ~0ull) {
+            while (read(pipes[i - 1][0], &token, sizeof(token)) == sizeof(token) &&
+                   token != ~0ull) {
                 token += (uint64_t)i;
                 if (write(pipes[i][1], &token, sizeof(token)) < 0)
                     _exit(1);
@@ -379,7 +381,8 @@ static uint64_t os_switch(unsigned n)
             read(pipes[RING - 1][0], &token, sizeof(token)) < 0)
             return 0;
     uint64_t end = ~0ull, got;
-    if (write(pipes[0][1], &end, sizeof(end)) < 0 || read(pipes[RING - 1][0], &got, sizeof(got)) < 0)
+    if (write(pipes[0][1], &end, sizeof(end)) < 0 ||
+        read(pipes[RING - 1][0], &got, sizeof(got)) < 0)
         return 0;
     while (wait(NULL) > 0)
         ;
@@ -415,7 +418,8 @@ static uint64_t os_pipe(unsigned n)
     if (pipe(fds))
         return 0;
     for (unsigned i = 0; i < n * 2000; i++) {
-        ssize_t in = write(fds[1], buffer, sizeof(buffer)), out = read(fds[0], buffer, sizeof(buffer));
+        ssize_t in = write(fds[1], buffer, sizeof(buffer)),
+                out = read(fds[0], buffer, sizeof(buffer));
         sum += (uint64_t)(in + out);
     }
     close(fds[0]);
@@ -459,12 +463,24 @@ static const struct {
     uint64_t (*run)(unsigned scale);
     unsigned weight;
 } kernels[] = {
-    {"alu", alu, 60},           {"branch", branch, 40},     {"sort", sort, 20},
-    {"chase", chase, 50},       {"crc", crc, 50},           {"call", call, 200},
-    {"indirect", indirect, 50}, {"copy", copy, 60},         {"fpchain", fpchain, 50},
-    {"matmul", matmul, 40},     {"nbody", nbody, 40},       {"os_syscall", os_syscall, 20},
-    {"os_fork", os_fork, 20},   {"os_exec", os_exec, 10},   {"os_fault", os_fault, 20},
-    {"os_switch", os_switch, 4}, {"os_signal", os_signal, 20}, {"os_pipe", os_pipe, 20},
+    {"alu", alu, 60},
+    {"branch", branch, 40},
+    {"sort", sort, 20},
+    {"chase", chase, 50},
+    {"crc", crc, 50},
+    {"call", call, 200},
+    {"indirect", indirect, 50},
+    {"copy", copy, 60},
+    {"fpchain", fpchain, 50},
+    {"matmul", matmul, 40},
+    {"nbody", nbody, 40},
+    {"os_syscall", os_syscall, 20},
+    {"os_fork", os_fork, 20},
+    {"os_exec", os_exec, 10},
+    {"os_fault", os_fault, 20},
+    {"os_switch", os_switch, 4},
+    {"os_signal", os_signal, 20},
+    {"os_pipe", os_pipe, 20},
     {"parallel", parallel, 60},
 };
 
