@@ -456,13 +456,18 @@ enum err guest_pin(struct guest_memory *m, gpa_t gpa, uint64_t size, void **span
     return ERR_OK;
 }
 
-void guest_unpin(struct guest_memory *m, gpa_t gpa, uint64_t size)
+void guest_unpin_unwritten(struct guest_memory *m, gpa_t gpa, uint64_t size)
 {
     struct piece p;
 
     ASSERT(piece_find(m, gpa.v, size, &p));
-    tell_watch(m, gpa.v, size);
     slot_unpin(p.slot);
+}
+
+void guest_unpin(struct guest_memory *m, gpa_t gpa, uint64_t size)
+{
+    tell_watch(m, gpa.v, size);
+    guest_unpin_unwritten(m, gpa, size);
 }
 
 /* ---- Giving memory back ---- */

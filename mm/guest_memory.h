@@ -55,6 +55,8 @@ enum err guest_zero(struct guest_memory *m, gpa_t gpa, uint64_t size) MUST_CHECK
  * lies within one block: ERR_RANGE otherwise, or when it is not RAM; ERR_NO_MEMORY. */
 enum err guest_pin(struct guest_memory *m, gpa_t gpa, uint64_t size, void **span) MUST_CHECK;
 void guest_unpin(struct guest_memory *m, gpa_t gpa, uint64_t size);
+/* The same when nothing was written: the watch is not told. */
+void guest_unpin_unwritten(struct guest_memory *m, gpa_t gpa, uint64_t size);
 
 /* The host memory behind one naturally aligned piece of RAM. */
 struct guest_block {

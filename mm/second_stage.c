@@ -80,7 +80,7 @@ enum err second_stage_fault(struct second_stage *s, gpa_t gpa, unsigned access)
         e = map_block(s, &block, gpa, access);
         spin_unlock(&s->lock);
     }
-    guest_unpin(s->memory, page, PAGE_SIZE);
+    guest_unpin_unwritten(s->memory, page, PAGE_SIZE);
     return e;
 }
 
