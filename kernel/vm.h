@@ -28,6 +28,7 @@ enum vm_state {
 
 #define VM_REASON_SIZE    160
 #define VM_REGISTERS_SIZE 2048
+#define VM_STATS_SIZE     4096
 
 /* How the guest looked when it stopped last: the vCPU that ended it, or vCPU 0. */
 struct vm_last {
@@ -36,6 +37,7 @@ struct vm_last {
     unsigned exit; /* enum exit_kind: why it left the guest for the last time */
     uint64_t pc;
     char registers[VM_REGISTERS_SIZE];
+    char stats[VM_STATS_SIZE];
 };
 
 struct vm {
@@ -123,7 +125,10 @@ void vm_state_save(struct vm *vm, struct state_writer *w);
  * or stopped then. */
 enum err vm_state_load(struct vm *vm, struct state_reader *r) MUST_CHECK;
 
-/* kernel/vm_diagnose.c. Notes registers of the vCPU in vm->last; its state is canonical. */
+/* kernel/vm_stats.c. Text of `vm stats`; vm->vcpus is there, and stays meanwhile. */
+void vm_print_stats(struct vm *vm, struct out *out);
+/* kernel/vm_diagnose.c. Notes registers of the vCPU and the VM's statistics in vm->last; its state
+ * is canonical. */
 void vm_note_last(struct vcpu *v);
 /* For a guest that printed nothing: a line that says what it does and what may be wrong. */
 void vm_diagnose(struct vm *vm, struct out *out);

@@ -17,6 +17,8 @@ void vm_note_last(struct vcpu *v)
     last->pc = v->vm->isa->pc(v);
     out_buffer_init(&text, last->registers, sizeof(last->registers));
     v->vm->isa->print(v, &text.out);
+    out_buffer_init(&text, last->stats, sizeof(last->stats));
+    vm_print_stats(v->vm, &text.out);
     last->valid = true;
 }
 
