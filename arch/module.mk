@@ -3,5 +3,5 @@
 # host/ and emit/ are compiled for their own host, guest/ of every ISA for each host.
 kernel-srcs += $(wildcard arch/$(ARCH)/host/*.[cS] arch/$(ARCH)/host/*/*.[cS] arch/$(ARCH)/emit/*.c)
 kernel-srcs += $(wildcard arch/*/guest/*.c) build/gen/x86_dsdt.c
-hosted-srcs += $(wildcard arch/*/guest/*.c) build/gen/x86_dsdt.c
+hosted-srcs += $(wildcard arch/*/guest/*.c arch/$(machine)/emit/*.c) build/gen/x86_dsdt.c
 loader-srcs += $(wildcard arch/$(ARCH)/boot/*.[cS])

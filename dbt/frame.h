@@ -19,14 +19,14 @@ enum dbt_access { DBT_READ, DBT_WRITE, DBT_FETCH };
 
 /*
  * Software TLB: direct-mapped by virtual page. `tag` is the address of the virtual page for each
- * kind of access that needs no help, else something odd that no page has. Host address = virtual
+ * kind of access that needs no help, else DBT_TLB_NONE. Host address = virtual
  * address + addend.
  */
 struct dbt_tlb_entry {
     uint64_t tag[3];
     uint64_t addend;
 };
-#define DBT_TLB_NONE 1ULL
+#define DBT_TLB_NONE 0x801ULL /* nor has a misaligned address, its page's bits and its lowest */
 
 /* How a unit was left. */
 enum dbt_exit {

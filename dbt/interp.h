@@ -37,6 +37,9 @@ struct interp_guest {
 /* Cells of values begin behind the slots of the dialect: bytes of a frame that runs its units. */
 size_t interp_frame_size(const struct dbt_dialect *dialect);
 
+/* The first of those cells, from the frame's start. */
+unsigned interp_first_cell(const struct dbt_dialect *dialect);
+
 /* What lowering needs besides: one for each translating thread. NULL: no memory. */
 struct interp_scratch;
 struct interp_scratch *interp_scratch_create(void);
@@ -46,6 +49,10 @@ void interp_scratch_destroy(struct interp_scratch *s);
  * it has vectors. */
 enum err interp_lower(struct interp_scratch *s, const struct ir_unit *u, struct interp_op *ops,
                       unsigned capacity, struct interp_unit *out) MUST_CHECK;
+/* One operation that is not about control, its operands and its result in cells of the frame
+ * (the result's is the last of the four), and an end. A fault leaves pc and count alone but for
+ * what instruction 0 at the page base adds. */
+void interp_single(const struct ir_op *op, const uint16_t cells[4], struct interp_op out[2]);
 /* Runs it on `f` until it leaves. */
 enum dbt_exit interp_run(struct dbt_frame *f, const struct interp_unit *u,
                          const struct interp_guest *guest);

@@ -116,6 +116,11 @@ static unsigned cells_begin(const struct dbt_dialect *d)
     return DIV_ROUND_UP(end, 8);
 }
 
+unsigned interp_first_cell(const struct dbt_dialect *dialect)
+{
+    return cells_begin(dialect);
+}
+
 size_t interp_frame_size(const struct dbt_dialect *dialect)
 {
     return 8 * (size_t)(cells_begin(dialect) + IR_OPS_MAX + IR_PARAMS_MAX);
@@ -381,6 +386,33 @@ static void lower_plain(struct interp_scratch *l, unsigned i)
     o->attr2 = o->handler == H_small1 ? op->code : op->attr2;
     o->imm = faults ? insn_of(l) : op->imm;
     o->disp = faults ? (int32_t)op->imm : op->type;
+}
+
+void interp_single(const struct ir_op *op, const uint16_t cells[4], struct interp_op out[2])
+{
+    bool binary = binary_handlers[op->code] != 0, compare = op->code == IR_cmp;
+    bool small = is_small(op->type), faults = ir_info[op->code].effects & IR_FAULT;
+    unsigned handler;
+
+    if (binary)
+        handler = small ? (unsigned)H_small2 : binary_handlers[op->code] + variant(op->type, false);
+    else if (compare)
+        handler =
+            small ? (unsigned)H_cmp_small : compare_handlers[op->attr] + variant(op->type, false);
+    else
+        handler = plain_handler(op);
+    out[0] = (struct interp_op){.handler = (uint16_t)handler,
+                                .dst = cells[3],
+                                .a = cells[0],
+                                .b = op->code == IR_load ? op->type : cells[1],
+                                .c = cells[2],
+                                .attr = op->attr,
+                                .attr2 = binary || handler == H_small1 ? op->code
+                                         : compare                     ? op->type
+                                                                       : op->attr2,
+                                .imm = faults ? 0 : op->imm,
+                                .disp = faults ? (int32_t)op->imm : op->type};
+    out[1] = (struct interp_op){.handler = H_leave};
 }
 
 /* Links and leaves: `disp` is the target, `c` how many instructions are done. */

@@ -107,7 +107,7 @@ hosted: $(H)/ennead ## build build/hosted/ennead, which runs a translated guest 
 CASES ?= 1000000
 SEED  ?= 1
 differential-srcs := tests/differential/riscv64/compare.c kernel/out.c $(wildcard dbt/*.c) \
-    $(patsubst %,arch/riscv64/guest/%.c,insn lift lift_int lift_fp)
+    $(patsubst %,arch/riscv64/guest/%.c,insn lift lift_int lift_fp) $(wildcard arch/$(machine)/emit/*.c)
 differential := build/hosted/differential
 
 $(differential)/compare-riscv64: $(differential-srcs:%.c=$(H)/counted/%.o)
@@ -130,7 +130,7 @@ decode: $(differential)/decode-riscv64 ## compare the riscv64 decoder with llvm-
 
 differential: $(differential)/compare-riscv64 $(differential)/runner-riscv64 ## run CASES= random riscv64 programs against qemu-user
 	$(Q)$< "exec qemu-riscv64 -cpu rv64,v=false,zfa=false,zcb=false,zba=true,zbb=true,zbc=true,zbs=true,zicond=true \
-	    $(differential)/runner-riscv64" $(CASES) $(SEED)
+	    $(differential)/runner-riscv64" $(CASES) $(SEED) $(ENGINE)
 
 command-lines = $(foreach s,$(filter %.c,$(2)),$(info $(s) $(1) -c $(s)))
 .PHONY: print-commands print-hosted-commands compile-commands lint format

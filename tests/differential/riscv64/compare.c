@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Random riscv64 code in the interpreter and under qemu-user: every register, the floating-point
- * flags, memory, the program counter and what ended the code are equal.
+ * Random riscv64 code in the interpreter, as emitted code of this host, and under qemu-user: every
+ * register, the floating-point flags, memory, the program counter and what ended the code are
+ * equal.
  *
- *   compare RUNNER [CASES [SEED]]        RUNNER: the command that starts the runner
+ *   compare RUNNER [CASES [SEED [ENGINE]]]     RUNNER: the command that starts the runner
+ *                                              ENGINE: interp, jit, jit-v2 or all
  */
 #include <signal.h>
 #include <stdio.h>
@@ -17,6 +19,7 @@
 #include "dbt/pass.h"
 #include "mm/heap.h"
 #include "tests/differential/case.h"
+#include "tests/hosted/code_memory.h"
 
 #define INSNS_PER_CASE 60
 #define EBREAK         0x00100073u
@@ -151,25 +154,38 @@ static void fail(const char *what)
     exit(1);
 }
 
-static enum dbt_exit run_unit(uint32_t mode, bool optimise)
+static struct dbt_tlb_entry tlb[4];
+static const struct interp_guest interp = {.fp = DBT_FP_RISCV};
+
+/* What finds its page is done inline, the rest in dbt_memory_*: both have their turn. */
+static void fill_tlb(unsigned pages)
 {
-    static struct interp_op ops[4 * IR_OPS_MAX];
-    static struct dbt_tlb_entry no_tlb[2] = {{{1, 1, 1}, 0}, {{1, 1, 1}, 0}};
-    static const struct interp_guest interp = {.fp = DBT_FP_RISCV};
+    for (unsigned i = 0; i < ARRAY_SIZE(tlb); i++)
+        tlb[i] = (struct dbt_tlb_entry){{DBT_TLB_NONE, DBT_TLB_NONE, DBT_TLB_NONE}, 0};
+    for (unsigned i = 0; i < CASE_DATA_SIZE / IR_PAGE_SIZE; i++) {
+        uint64_t va = CASE_DATA + i * IR_PAGE_SIZE;
+
+        if (pages & 1u << i)
+            tlb[va / IR_PAGE_SIZE % ARRAY_SIZE(tlb)] =
+                (struct dbt_tlb_entry){{va, va, va}, (uintptr_t)data - CASE_DATA};
+    }
+    frame->tlb = tlb;
+    frame->tlb_mask = sizeof(tlb) - sizeof(tlb[0]);
+}
+
+/* The unit at frame->pc. */
+static void make_unit(uint32_t mode, bool optimise)
+{
     struct dbt_source source = {.page = code,
                                 .offset = (unsigned)(frame->pc - CASE_CODE),
                                 .features = RV_EXT_ALL,
                                 .max_insns = 64};
-    struct interp_unit threaded;
     char said[200];
     struct out_buffer why;
 
     if (source.offset >= CASE_CODE_SIZE)
         fail("the code ran away");
     out_buffer_init(&why, said, sizeof(said));
-    frame->tlb = no_tlb;
-    frame->tlb_mask = sizeof(no_tlb[0]);
-    frame->pc_base = CASE_CODE;
     ir_unit_reset(&unit, rv_frontend.dialect, mode);
     rv_frontend.translate(&unit, &source);
     if (ir_verify(&unit, &why.out) != ERR_OK)
@@ -180,15 +196,90 @@ static enum dbt_exit run_unit(uint32_t mode, bool optimise)
         if (ir_verify(&unit, &why.out) != ERR_OK)
             fail(said);
     }
+}
+
+static enum dbt_exit interpret_unit(void)
+{
+    static struct interp_op ops[4 * IR_OPS_MAX];
+    struct interp_unit threaded;
+
     if (interp_lower(scratch, &unit, ops, ARRAY_SIZE(ops), &threaded) != ERR_OK)
         fail("lowering failed");
     return interp_run(frame, &threaded, &interp);
 }
 
-static void run_here(const struct case_in *in, struct case_out *out, bool optimise)
+/* ---- Emitted code: a block for each place in the page, linked as they are run ---- */
+
+static struct jit {
+    const struct dbt_emitter *emitter;
+    struct emitter *e;
+    struct dbt_cache cache;
+    struct dbt_stubs stubs;
+    struct dbt_code blocks[CASE_CODE_SIZE];
+} jits[DBT_LEVEL_COUNT];
+static unsigned emitted_units, interpreted_units;
+
+static void jit_create(struct jit *j, const struct dbt_emitter *emitter, enum dbt_level level)
+{
+    j->emitter = emitter;
+    j->e = emitter->create(rv_frontend.dialect, &interp, level);
+    if (!j->e || !code_memory_create(&j->cache, MIB(2), 1024) ||
+        emitter->stubs(j->e, dbt_cache_room(&j->cache), &j->stubs) != ERR_OK)
+        fail("no memory for emitted code");
+    dbt_cache_reserve(&j->cache, j->stubs.size);
+}
+
+static void jit_reset(struct jit *j)
+{
+    struct dbt_cache c = j->cache;
+
+    dbt_cache_init(&j->cache, c.write, c.exec, c.size, c.links, c.link_count);
+    dbt_cache_reserve(&j->cache, j->stubs.size);
+    memset(j->blocks, 0, sizeof(j->blocks));
+}
+
+/* The code at frame->pc; NULL: not for this unit. */
+static struct dbt_code *jit_block(struct jit *j, uint32_t mode, bool optimise)
+{
+    struct dbt_code *block = &j->blocks[(frame->pc - CASE_CODE) % CASE_CODE_SIZE];
+    struct dbt_emitted emitted;
+    enum err e;
+
+    if (block->entry)
+        return block;
+    make_unit(mode, optimise);
+    e = j->emitter->emit(j->e, &unit, dbt_cache_room(&j->cache), &emitted);
+    if (e == ERR_UNSUPPORTED) {
+        interpreted_units++;
+        return NULL;
+    }
+    if (e != ERR_OK)
+        fail("emitting failed");
+    emitted_units++;
+    dbt_cache_commit(&j->cache, block, emitted.size, emitted.link_count);
+    return block;
+}
+
+static enum dbt_exit run_unit(struct jit *j, uint32_t mode, bool optimise)
+{
+    static struct dbt_link *last;
+    struct dbt_code *block = j ? jit_block(j, mode, optimise) : NULL;
+    enum dbt_exit how;
+
+    if (!j)
+        make_unit(mode, optimise);
+    if (block && last && last->target == (int32_t)(frame->pc - CASE_CODE))
+        dbt_link_to(last, block, frame->pc_base ^ frame->context[DBT_CONTEXT_SPACE]);
+    frame->detail = 0;
+    how = block ? j->stubs.enter(frame, block->entry) : interpret_unit();
+    last = block && how == DBT_EXIT_LINK ? (struct dbt_link *)(uintptr_t)frame->detail : NULL;
+    return how;
+}
+
+static void run_here(struct jit *j, const struct case_in *in, struct case_out *out, bool optimise)
 {
     uint32_t mode = (uint32_t)((in->state.fcsr >> FRM_SHIFT & 7) << RV_MODE_FRM_SHIFT |
-                               RV_FS_DIRTY << RV_MODE_FS_SHIFT);
+                               RV_FS_DIRTY << RV_MODE_FS_SHIFT | DBT_MODE_COUNT);
     enum dbt_exit how;
 
     memcpy(code, in->code, CASE_CODE_SIZE);
@@ -199,8 +290,11 @@ static void run_here(const struct case_in *in, struct case_out *out, bool optimi
     frame->fp_flags = 0;
     frame->pc = in->state.x[0];
     frame->count = 0;
+    frame->pc_base = CASE_CODE;
+    if (j)
+        jit_reset(j);
     do {
-        how = run_unit(mode, optimise);
+        how = run_unit(j, mode, optimise);
     } while (how == DBT_EXIT_LINK ||
              (how == DBT_EXIT_LEAVE && frame->reason == IR_LEAVE_INTERPRET &&
               interpret((uint32_t)frame->detail)));
@@ -465,6 +559,48 @@ static bool equal(const struct case_out *a, const struct case_out *b)
     return memcmp(a->data, b->data, sizeof(a->data)) == 0;
 }
 
+enum which { WITH_INTERP = 1, WITH_JIT = 2, WITH_JIT_V2 = 4 };
+
+static enum which which_engines(const char *name)
+{
+    return strcmp(name, "interp") == 0   ? WITH_INTERP
+           : strcmp(name, "jit") == 0    ? WITH_JIT
+           : strcmp(name, "jit-v2") == 0 ? WITH_JIT_V2
+                                         : WITH_INTERP | WITH_JIT | WITH_JIT_V2;
+}
+
+static void set_up(void)
+{
+    frame = calloc(1, interp_frame_size(rv_frontend.dialect));
+    scratch = interp_scratch_create();
+    passes = pass_scratch_create();
+    if (!frame || !scratch || !passes || ir_unit_create(&unit, IR_OPS_MAX) != ERR_OK)
+        fail("no memory");
+    dbt_returns_empty(frame, return_stack_create());
+    frame->jumps = calloc(DBT_JUMPS, sizeof(*frame->jumps));
+    TABLE_FOR_EACH(dbt_emitters, struct dbt_emitter, emitter)
+    {
+        for (unsigned level = 0; level <= emitter->host_level(); level++)
+            jit_create(&jits[level], emitter, level);
+    }
+}
+
+/* The case in one engine against what qemu said. */
+static bool check(struct jit *j, const char *name, unsigned n, const struct case_in *in,
+                  const struct case_out *there)
+{
+    static struct case_out here;
+
+    fill_tlb(n >> 1);
+    run_here(j, in, &here, j || n & 1);
+    here.state.x[0] = frame->pc;
+    if (equal(&here, there))
+        return true;
+    fprintf(stderr, "case %u, %s:\n", n, name);
+    report(in, &here, there);
+    return false;
+}
+
 static int to_runner, from_runner;
 
 static void start_runner(const char *command)
@@ -506,30 +642,27 @@ int main(int argc, char **argv)
 {
     unsigned cases = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 1000;
     static struct case_in in;
-    static struct case_out here, there;
+    static struct case_out there;
+    enum which which = which_engines(argc > 4 ? argv[4] : "all");
 
     if (argc < 2)
-        fail("usage: compare RUNNER [CASES [SEED]]");
+        fail("usage: compare RUNNER [CASES [SEED [ENGINE]]]");
     random_state = (argc > 3 ? strtoull(argv[3], NULL, 0) : 1) * 0x9e3779b97f4a7c15;
     signal(SIGPIPE, SIG_IGN);
     start_runner(argv[1]);
-    frame = calloc(1, interp_frame_size(rv_frontend.dialect));
-    scratch = interp_scratch_create();
-    passes = pass_scratch_create();
-    if (!frame || !scratch || !passes || ir_unit_create(&unit, IR_OPS_MAX) != ERR_OK)
-        fail("no memory");
+    set_up();
     for (unsigned n = 0; n < cases; n++) {
         make_case(&in, n);
         run_there(&in, &there);
-        run_here(&in, &here, n & 1);
-        here.state.x[0] = frame->pc;
-        if (!equal(&here, &there)) {
-            fprintf(stderr, "case %u:\n", n);
-            report(&in, &here, &there);
+        if ((which & WITH_INTERP && !check(NULL, "interpreter", n, &in, &there)) ||
+            (which & WITH_JIT && jits[DBT_LEVEL_V3].e &&
+             !check(&jits[DBT_LEVEL_V3], "level v3", n, &in, &there)) ||
+            (which & WITH_JIT_V2 && jits[DBT_LEVEL_BASE].e &&
+             !check(&jits[DBT_LEVEL_BASE], "level v2", n, &in, &there)))
             return 1;
-        }
     }
-    printf("%u cases, %llu instructions: equal\n", cases, (unsigned long long)executed);
+    printf("%u cases, %llu instructions: equal; %u units emitted, %u left to the interpreter\n",
+           cases, (unsigned long long)executed, emitted_units, interpreted_units);
     close(to_runner);
     wait(NULL);
     return 0;

@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* What lies behind a unit: calls of dbt_slow(), ways out, the stubs of its links. */
+#include "arch/x86_64/emit/emit.h"
+
+#define OP_TEST_EAX   0xa9 /* imm32: carries a distance behind a call */
+#define OP_POP_MEMORY 0x8f
+
+struct cold *cold_new(struct emitter *e, enum cold_kind kind, uint8_t *jump)
+{
+    struct cold *c;
+
+    if (e->cold_count == COLD_MAX) {
+        e->unsupported = true;
+        e->cold_count--;
+    }
+    c = &e->cold[e->cold_count++];
+    *c = (struct cold){.kind = (uint8_t)kind,
+                       .dst = REG_NONE,
+                       .insn_at = (uint16_t)e->insn_at,
+                       .insn_length = (uint8_t)e->insn_length,
+                       .insn_index = (uint16_t)e->insn_index};
+    if (jump)
+        c->jump[c->jump_count++] = jump;
+    return c;
+}
+
+struct cold *cold_slow(struct emitter *e, unsigned i, uint8_t *jump, unsigned dst,
+                       const struct operand operand[3])
+{
+    struct cold *c = cold_new(e, COLD_SLOW, jump);
+
+    c->op = (uint16_t)i;
+    c->dst = (uint8_t)dst;
+    memcpy(c->operand, operand, sizeof(c->operand));
+    return c;
+}
+
+/* Into a cell, without touching a register. */
+static void put_argument(struct emitter *e, const struct ir_op *op, unsigned a, struct operand o)
+{
+    enum class class = class_of(ir_operand_type(op, a));
+    int32_t cell = CELL_CALL(e, arg) + 8 * (int32_t)a;
+    int64_t c;
+
+    if (value_const(e, op->arg[a], &c)) {
+        as_rm(&e->as, OP_MOV_IMM32, false, 0, FRAME_BASE, cell);
+        as_32(&e->as, (uint32_t)c);
+        as_rm(&e->as, OP_MOV_IMM32, false, 0, FRAME_BASE, cell + 4);
+        as_32(&e->as, (uint32_t)((uint64_t)c >> 32));
+    } else if (o.kind == IN_MEMORY) {
+        as_rm(&e->as, OP_GROUP5, false, DIGIT_PUSH, FRAME_BASE, o.disp);
+        as_rm(&e->as, OP_POP_MEMORY, false, 0, FRAME_BASE, cell);
+    } else if (class == CLASS_FP) {
+        as_rm(&e->as, OP_MOVQ_STORE, false, o.reg, FRAME_BASE, cell);
+    } else {
+        as_rm(&e->as, OP_MOV_STORE, true, o.reg, FRAME_BASE, cell);
+    }
+}
+
+static void emit_slow(struct emitter *e, const struct cold *c)
+{
+    const struct ir_op *op = op_of(e, c->op);
+    struct dbt_slow_op slow = {.op = *op,
+                               .insn_at = c->insn_at,
+                               .insn_length = c->insn_length,
+                               .insn_index = e->u->mode & DBT_MODE_COUNT ? c->insn_index : 0};
+    uint8_t *after_call, *end;
+    uint32_t distance;
+
+    for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)
+        put_argument(e, op, a, c->operand[a]);
+    as_call_exec(&e->as, e->stub.slow);
+    after_call = e->as.p;
+    as_8(&e->as, OP_TEST_EAX);
+    as_32(&e->as, 0);
+    if (c->dst != REG_NONE)
+        load_operand(e, class_of(ir_result_type(op)), c->dst,
+                     (struct operand){.kind = IN_MEMORY, .disp = CELL_CALL(e, result)});
+    as_jmp_to(&e->as, c->back);
+    end = e->as.p + (-(uintptr_t)e->as.p & 7);
+    memset(e->as.p, 0, (size_t)(end - e->as.p));
+    memcpy(end, &slow, sizeof(slow));
+    distance = (uint32_t)(end - after_call);
+    memcpy(after_call + 1, &distance, sizeof(distance));
+    e->as.p = end + sizeof(slow);
+}
+
+/* ---- Links ---- */
+
+unsigned link_new(struct emitter *e, int64_t target)
+{
+    struct dbt_link *l;
+
+    if (e->link_count == e->room.link_count) {
+        e->full = true;
+        return 0;
+    }
+    l = &e->room.links[e->link_count];
+    *l = (struct dbt_link){.target = (int32_t)target,
+                           .key = DBT_LINK_NO_KEY,
+                           .far = target < 0 || target >= IR_PAGE_SIZE};
+    cold_new(e, COLD_STUB, NULL)->link = (uint16_t)e->link_count;
+    return e->link_count++;
+}
+
+void emit_count(struct emitter *e, unsigned insns)
+{
+    if (e->u->mode & DBT_MODE_COUNT && insns)
+        as_alu_mem_imm(&e->as, OP_ADD, true, FRAME_BASE, FRAME(count), (int32_t)insns);
+}
+
+static int32_t page_delta(const struct dbt_link *l)
+{
+    return l->target & -IR_PAGE_SIZE;
+}
+
+/* Room for a jump to the link's stub, which is emitted after all its users. */
+static void jump_to_stub(struct emitter *e, unsigned link, uint8_t *jump)
+{
+    for (unsigned i = 0; i < e->cold_count; i++) {
+        struct cold *c = &e->cold[i];
+
+        if (c->kind == COLD_STUB && c->link == link)
+            c->jump[c->jump_count++] = jump;
+    }
+}
+
+void emit_link(struct emitter *e, unsigned link, unsigned insn_index)
+{
+    struct dbt_link *l = &e->room.links[link];
+    bool global = e->u->mode & DBT_MODE_GLOBAL;
+    int32_t context = FRAME(context) + 8 * (global ? DBT_CONTEXT_GLOBAL : DBT_CONTEXT_SPACE);
+
+    if (e->full)
+        return;
+    emit_count(e, insn_index);
+    if (l->far) {
+        as_rm(&e->as, OP_MOV, true, RAX, FRAME_BASE, context);
+        as_rm(&e->as, OP_XOR, true, RAX, FRAME_BASE, FRAME(pc_base));
+        as_rip(&e->as, OP_CMP, true, RAX, &l->key, 0);
+        jump_to_stub(e, link, as_jcc(&e->as, CC_NE));
+        as_alu_mem_imm(&e->as, OP_ADD, true, FRAME_BASE, FRAME(pc_base), page_delta(l));
+    }
+    as_rip(&e->as, OP_GROUP5, false, DIGIT_JMP, &l->code, 0);
+}
+
+/* Reached by the link's word, for far ones after pc_base has moved; and by jumps, before. */
+static void emit_link_stub(struct emitter *e, const struct cold *c)
+{
+    struct dbt_link *l = &e->room.links[c->link];
+
+    l->unlinked = l->code = as_exec(&e->as, e->as.p);
+    if (l->far)
+        as_alu_mem_imm(&e->as, OP_ADD, true, FRAME_BASE, FRAME(pc_base), -page_delta(l));
+    for (unsigned i = 0; i < c->jump_count; i++)
+        as_patch(c->jump[i], e->as.p);
+    as_rip(&e->as, OP_LEA, true, RAX, l, 0);
+    as_jmp_exec(&e->as, e->stub.link);
+}
+
+/* ---- Ways out ---- */
+
+static void emit_leave(struct emitter *e, const struct cold *c)
+{
+    const struct ir_op *op = op_of(e, c->op);
+
+    emit_count(e, c->insn_index - 1U);
+    as_rm(&e->as, OP_MOV_IMM32, false, 0, FRAME_BASE, FRAME(reason));
+    as_32(&e->as, op->attr);
+    as_rm(&e->as, OP_MOV_IMM32, false, 0, FRAME_BASE, FRAME(insn_length));
+    as_32(&e->as, c->insn_length);
+    as_const(&e->as, RAX, (uint64_t)op->imm);
+    as_const(&e->as, RCX, c->insn_at);
+    as_jmp_exec(&e->as, e->stub.leave);
+}
+
+static void emit_one(struct emitter *e, struct cold *c)
+{
+    if (c->kind == COLD_STUB) {
+        emit_link_stub(e, c);
+        return;
+    }
+    for (unsigned i = 0; i < c->jump_count; i++)
+        as_patch(c->jump[i], e->as.p);
+    switch ((enum cold_kind)c->kind) {
+    case COLD_SLOW:
+        emit_slow(e, c);
+        break;
+    case COLD_LINK:
+        emit_link(e, c->link, c->insn_index);
+        break;
+    case COLD_POLL:
+        emit_count(e, c->insn_index - 1U);
+        as_const(&e->as, RCX, c->insn_at);
+        as_jmp_exec(&e->as, e->stub.poll);
+        break;
+    case COLD_LEAVE:
+        emit_leave(e, c);
+        break;
+    case COLD_MISS:
+        as_mov(&e->as, RAX, c->operand[0].reg);
+        as_jmp_exec(&e->as, e->stub.miss);
+        break;
+    case COLD_SELF:
+        emit_count(e, c->insn_index);
+        as_jmp_to(&e->as, e->body);
+        break;
+    default:
+        break;
+    }
+}
+
+/* Stubs of links last: others jump to them. */
+void cold_emit(struct emitter *e)
+{
+    for (unsigned stubs = 0; stubs < 2; stubs++)
+        for (unsigned i = 0; i < e->cold_count && !e->full; i++) {
+            if ((e->cold[i].kind == COLD_STUB) != stubs)
+                continue;
+            if (e->as.p > e->as.limit)
+                e->full = true;
+            else
+                emit_one(e, &e->cold[i]);
+        }
+}

@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The x86-64 emitter (dbt/emitter.h): the pass over a unit. */
+#include "arch/x86_64/emit/emit.h"
+
+#include <cpuid.h>
+#include "mm/heap.h"
+
+/* CPUID (SDM volume 2, CPUID): what level v3 adds, as far as it is used. */
+#define CPUID_1_ECX_V3  (1u << 12 | 1u << 22 | 1u << 23 | 1u << 27 | 1u << 28) /* FMA .. AVX */
+#define CPUID_7_EBX_V3  (1u << 3 | 1u << 5 | 1u << 8)                          /* BMI1 AVX2 BMI2 */
+#define CPUID_EXT_LZCNT (1u << 5)
+#define CPUID_EXTENDED  0x80000001u
+
+enum dbt_level host_level(void)
+{
+    unsigned a, b, c, d;
+
+    if (!__get_cpuid(1, &a, &b, &c, &d) || (c & CPUID_1_ECX_V3) != CPUID_1_ECX_V3)
+        return DBT_LEVEL_BASE;
+    if (!__get_cpuid_count(7, 0, &a, &b, &c, &d) || (b & CPUID_7_EBX_V3) != CPUID_7_EBX_V3)
+        return DBT_LEVEL_BASE;
+    if (!__get_cpuid(CPUID_EXTENDED, &a, &b, &c, &d) || !(c & CPUID_EXT_LZCNT))
+        return DBT_LEVEL_BASE;
+    return DBT_LEVEL_V3;
+}
+
+static struct emitter *create(const struct dbt_dialect *dialect, const struct interp_guest *guest,
+                              enum dbt_level level)
+{
+    struct emitter *e;
+
+    if (dialect->slot_count > SLOTS_MAX)
+        return NULL;
+    e = heap_zalloc(sizeof(*e));
+    if (!e)
+        return NULL;
+    e->dialect = dialect;
+    e->guest = guest;
+    e->level = level;
+    e->cells = (int32_t)(8 * interp_first_cell(dialect)) - DBT_FRAME_GUEST;
+    pins_choose(e);
+    return e;
+}
+
+static void destroy(struct emitter *e)
+{
+    heap_free(e);
+}
+
+static void share(struct emitter *e, const struct emitter *with)
+{
+    e->stub = with->stub;
+}
+
+/* All of it in C. */
+static void slow_op(struct emitter *e, unsigned i)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    struct operand operand[3] = {{0}};
+    unsigned d = REG_NONE;
+    struct cold *cold;
+
+    for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)
+        operand[a] = where(e, op->arg[a]);
+    if (ir_info[op->code].result != '-')
+        d = result_reg(e, i);
+    cold = cold_slow(e, i, as_jmp(&e->as), d, operand);
+    cold->back = e->as.p;
+}
+
+static void emit_op(struct emitter *e, unsigned i)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    uint8_t effects = ir_info[op->code].effects;
+    bool done;
+
+    switch (op->code) {
+    case IR_nop:
+    case IR_const:
+        return;
+    case IR_insn:
+        e->insn_at = (unsigned)op->imm;
+        e->insn_length = op->attr;
+        e->insn_index++;
+        return;
+    case IR_get:
+        emit_get(e, i);
+        return;
+    case IR_set:
+        emit_set(e, i);
+        return;
+    default:
+        break;
+    }
+    if (e->value[i].same != i)
+        return;
+    if (effects & (IR_SIDE | IR_END))
+        done = emit_control(e, i);
+    else if (effects & IR_FAULT || op->code == IR_fence)
+        done = emit_memory(e, i);
+    else
+        done = emit_int(e, i) || emit_fp(e, i);
+    if (!done)
+        slow_op(e, i);
+}
+
+static bool can(const struct ir_unit *u)
+{
+    if (u->block_count != 1)
+        return false;
+    for (unsigned i = 1; i < u->op_count; i++)
+        if (ir_is_vector(u->ops[i].type) || u->ops[i].type == IR_FLAGS)
+            return false;
+    return true;
+}
+
+static void find_first_insn(struct emitter *e)
+{
+    unsigned i = 1;
+
+    while (i < e->u->op_count && e->u->ops[i].code != IR_insn)
+        i++;
+    e->first_insn = i < e->u->op_count ? (unsigned)e->u->ops[i].imm : IR_PAGE_SIZE;
+}
+
+static void unit_begin(struct emitter *e, const struct ir_unit *u, struct dbt_room room)
+{
+    e->u = u;
+    e->room = room;
+    e->as = (struct as){.p = room.write,
+                        .limit = room.write + room.size - OP_BYTES_MAX,
+                        .to_exec = (intptr_t)room.exec - (intptr_t)room.write};
+    e->body = room.write;
+    e->link_count = e->cold_count = 0;
+    e->insn_at = e->insn_length = e->insn_index = 0;
+    e->full = room.size < OP_BYTES_MAX;
+    e->unsupported = false;
+    find_first_insn(e);
+    values_begin(e);
+}
+
+static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room room,
+                     struct dbt_emitted *out)
+{
+    if (!can(u))
+        return ERR_UNSUPPORTED;
+    unit_begin(e, u, room);
+    for (unsigned i = 1; i < u->op_count && !e->full && !e->unsupported; i++) {
+        if (e->as.p > e->as.limit) {
+            e->full = true;
+            break;
+        }
+        emit_op(e, i);
+        values_after(e, i);
+    }
+    if (!e->full && !e->unsupported)
+        cold_emit(e);
+    if (e->unsupported)
+        return ERR_UNSUPPORTED;
+    if (e->full)
+        return ERR_RANGE;
+    *out = (struct dbt_emitted){.size = (size_t)(e->as.p - room.write),
+                                .link_count = e->link_count,
+                                .insn_count = e->insn_index};
+    return ERR_OK;
+}
+
+TABLE_ENTRY(dbt_emitters, struct dbt_emitter, x86_64_emitter) = {
+    .name = "x86_64",
+    .host_level = host_level,
+    .create = create,
+    .destroy = destroy,
+    .stubs = emit_stubs,
+    .share = share,
+    .emit = emit,
+};

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Inside the x86-64 emitter: one linear pass over a unit. Slots of the guest that a table names
+ * are pinned to registers; three general and three vector registers are scratch. Each value knows
+ * the register that holds it and its home, the place where it can be had again; what happens
+ * seldom is put behind the unit as cold fragments.
+ */
+#ifndef ARCH_X86_64_EMIT_EMIT_H
+#define ARCH_X86_64_EMIT_EMIT_H
+
+#include "arch/x86_64/emit/asm.h"
+#include "dbt/emitter.h"
+#include "dbt/slow.h"
+
+#define FRAME_BASE    RBP
+#define FRAME(member) ((int32_t)offsetof(struct dbt_frame, member) - DBT_FRAME_GUEST)
+#define SCRATCH_COUNT 3 /* of each class: rax, rcx, rdx; xmm0, xmm1, xmm2 */
+#define SLOTS_MAX     256
+#define COLD_MAX      512
+#define OP_BYTES_MAX  400 /* that one operation, or one cold fragment, can take */
+#define NO_SLOT       (-1)
+
+enum class { CLASS_INT, CLASS_FP, CLASS_COUNT };
+
+/* Where a value can be had again. */
+enum home {
+    HOME_NONE,
+    HOME_CONST,
+    HOME_PIN,  /* in the register of a pinned slot: it needs no other */
+    HOME_SLOT, /* in the cell of a slot */
+    HOME_SPILL
+};
+
+struct value {
+    uint8_t reg; /* scratch register, or REG_NONE */
+    uint8_t home;
+    int16_t slot;
+    uint16_t last;       /* the operation that uses it last */
+    ir_value same;       /* the value that this one is in other words, or itself */
+    ir_value next_alias; /* that has the same slot as its home */
+};
+
+struct operand {
+    enum { IN_REG, IN_MEMORY, IS_CONST } kind;
+    uint8_t reg;
+    int32_t disp; /* from FRAME_BASE, or the constant */
+};
+
+enum cold_kind {
+    COLD_SLOW,  /* dbt_slow() does operation `op` */
+    COLD_LINK,  /* jumps by link `link` */
+    COLD_STUB,  /* what link `link` leads to while unlinked */
+    COLD_POLL,  /* leaves for the poll word */
+    COLD_LEAVE, /* leaves as operation `op` says */
+    COLD_MISS,  /* leaves: no code is known for the address in operand[0] */
+    COLD_SELF,  /* counts, and begins this unit again */
+};
+
+struct cold {
+    uint8_t kind;
+    uint8_t dst; /* register for the result, or REG_NONE; */
+    uint8_t jump_count;
+    uint16_t op, link;
+    uint16_t insn_at, insn_index;
+    uint8_t insn_length;
+    struct operand operand[3];
+    uint8_t *jump[3]; /* displacements that lead here */
+    uint8_t *back;
+};
+
+struct emitter {
+    struct as as;
+    const struct dbt_dialect *dialect;
+    const struct interp_guest *guest;
+    enum dbt_level level;
+    uint8_t pin[SLOTS_MAX]; /* register of each slot, or REG_NONE */
+    int32_t cells;          /* displacement of the cells behind the slots */
+    struct emit_stubs {
+        const uint8_t *exit, *slow, *link, *poll, *leave, *miss;
+    } stub;
+
+    /* The unit */
+    const struct ir_unit *u;
+    struct dbt_room room;
+    unsigned link_count;
+    unsigned insn_at, insn_length, insn_index, first_insn;
+    uint8_t *body;
+    bool full, unsupported;
+    struct value value[IR_OPS_MAX];
+    ir_value alias[SLOTS_MAX]; /* of each slot: the first of the values whose home it is */
+    ir_value owner[CLASS_COUNT][SCRATCH_COUNT];
+    uint8_t locked[CLASS_COUNT]; /* bits of scratch registers that the operation uses */
+    unsigned spills;
+    uint16_t spill_of[IR_OPS_MAX];
+    unsigned cold_count;
+    struct cold cold[COLD_MAX];
+};
+
+/* Cells behind the slots: those of struct dbt_slow_call, a place for scratch registers, spills. */
+#define CELL_CALL(e, member) ((e)->cells + (int32_t)offsetof(struct dbt_slow_call, member))
+#define CELL_SAVE(e, n)      ((e)->cells + (int32_t)sizeof(struct dbt_slow_call) + 8 * (n))
+#define SAVE_CELLS           8
+#define CELL_SPILL(e, n)     CELL_SAVE(e, SAVE_CELLS + (n))
+
+/* ---- regs.c ---- */
+
+static inline const struct ir_op *op_of(const struct emitter *e, ir_value v)
+{
+    return &e->u->ops[v];
+}
+
+static inline enum class class_of(enum ir_type t) { return ir_is_float(t) ? CLASS_FP : CLASS_INT; }
+
+static inline bool is_64(enum ir_type t)
+{
+    return t == IR_I64 || t == IR_F64;
+}
+
+static inline int32_t slot_disp(const struct emitter *e, int64_t slot)
+{
+    return (int32_t)e->dialect->slots[slot].offset - DBT_FRAME_GUEST;
+}
+
+/* What the pass knows before it begins: last uses, and values that are others. */
+void values_begin(struct emitter *e);
+/* Is `v` not needed after operation `i`? */
+bool value_dies(const struct emitter *e, ir_value v, unsigned i);
+bool value_const(const struct emitter *e, ir_value v, int64_t *c);
+/* A scratch register that nothing in this operation uses; it is locked. */
+unsigned reg_take(struct emitter *e, enum class class);
+/* A particular one, emptied. */
+void reg_take_this(struct emitter *e, enum class class, unsigned reg);
+void reg_release(struct emitter *e, enum class class, unsigned reg);
+/* The value in a register: its pin, or a scratch one, locked. */
+unsigned use_reg(struct emitter *e, ir_value v);
+/* Where it is; constants of integers only when they fit into 32 bits, sign-extended. */
+struct operand use(struct emitter *e, ir_value v);
+/* Where it is without a scratch register; false: a constant that does not fit. */
+bool use_home(struct emitter *e, ir_value v, struct operand *o);
+bool is_pinned(const struct emitter *e, ir_value v);
+/* Where it is at this moment, for a cold fragment (which knows constants itself). */
+struct operand where(const struct emitter *e, ir_value v);
+/* A scratch register is wanted empty, now: what it holds is kept. */
+void let_go(struct emitter *e, enum class class, unsigned reg);
+/*
+ * Between a jump to a cold fragment and the place where that comes back, nothing may be spilled and
+ * no value be given a register: the fragment's way would miss it. So operations take their
+ * registers first.
+ */
+/* A register for the result of operation `i`: the pin of the slot that it will be set to, or a
+ * scratch one. It may be that of an operand. */
+unsigned result_reg(struct emitter *e, unsigned i);
+/* ... that is none of the registers (of its class) whose bits are in `reads`. */
+unsigned result_reg_apart(struct emitter *e, unsigned i, uint32_t reads);
+/* The result of operation `i` is in scratch register `reg`. */
+void result_in(struct emitter *e, unsigned i, unsigned reg);
+void emit_get(struct emitter *e, unsigned i);
+void emit_set(struct emitter *e, unsigned i);
+/* The operation is done: frees what died. */
+void values_after(struct emitter *e, unsigned i);
+/* Loads `v`'s constant or cell into `reg` of its class. */
+void load_operand(struct emitter *e, enum class class, unsigned reg, struct operand o);
+void move_reg(struct emitter *e, enum class class, unsigned to, unsigned from);
+
+/* ---- cold.c ---- */
+
+struct cold *cold_new(struct emitter *e, enum cold_kind kind, uint8_t *jump);
+/* dbt_slow() for operation `i`, whose operands lie at `operand` then. The jump to it comes from
+ * `jump`; the caller sets `back` to where it goes on. */
+struct cold *cold_slow(struct emitter *e, unsigned i, uint8_t *jump, unsigned dst,
+                       const struct operand operand[3]);
+void cold_emit(struct emitter *e);
+unsigned link_new(struct emitter *e, int64_t target);
+/* Jumps by a link, or to the beginning of this unit; the instruction is done. */
+void emit_link(struct emitter *e, unsigned link, unsigned insn_index);
+void emit_count(struct emitter *e, unsigned insns);
+
+/* ---- Operations: false, it has no code for this one (dbt_slow() does it) ---- */
+
+bool emit_int(struct emitter *e, unsigned i);
+bool emit_memory(struct emitter *e, unsigned i);
+bool emit_fp(struct emitter *e, unsigned i);
+bool emit_control(struct emitter *e, unsigned i);
+
+enum cc cc_of(enum ir_cc cc);
+/* Compares the operands of `op` (cmp, exit_if); the condition to test then. */
+enum cc emit_compare(struct emitter *e, const struct ir_op *op);
+
+/* ---- stubs.c, pins.c ---- */
+
+enum err emit_stubs(struct emitter *e, struct dbt_room room, struct dbt_stubs *out);
+void pins_choose(struct emitter *e);
+enum dbt_level host_level(void);
+
+#endif

@@ -1,0 +1,341 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* Loads, stores and atomics through the software TLB: hits inline, the rest in C. */
+#include "arch/x86_64/emit/emit.h"
+
+#define TLB_SHIFT        (PAGE_SHIFT - 5) /* an entry is 32 bytes */
+#define LOCK             0xf0u
+#define OP_LOCK_OR_STACK 0x83
+
+_Static_assert(sizeof(struct dbt_tlb_entry) == 1u << 5, "the index is scaled by this");
+
+static bool one_vcpu(const struct emitter *e)
+{
+    return e->u->mode & DBT_MODE_ONE_VCPU;
+}
+
+/* The host's memory is as ordered as guests ask for, but for stores before loads. */
+static void full_barrier(struct emitter *e)
+{
+    if (one_vcpu(e))
+        return;
+    as_8(&e->as, LOCK);
+    as_rm(&e->as, OP_LOCK_OR_STACK, false, ALU_DIGIT(OP_OR), RSP, -8);
+    as_8(&e->as, 0);
+}
+
+struct access {
+    unsigned base, addend; /* host address = base + addend + disp */
+    int32_t disp;
+    uint8_t *miss[2]; /* jumps that are taken where the TLB does not help */
+    unsigned misses;
+};
+
+/* Looks `size` bytes at base + disp up. */
+static struct access look_up(struct emitter *e, const struct ir_op *op, unsigned size,
+                             enum dbt_access access, bool aligned)
+{
+    struct access x = {.base = use_reg(e, op->arg[0]), .disp = (int32_t)op->imm};
+    unsigned entry = reg_take(e, CLASS_INT), page = reg_take(e, CLASS_INT);
+    int32_t tag = (int32_t)(offsetof(struct dbt_tlb_entry, tag) + 8 * (unsigned)access);
+    int32_t last = (int32_t)((uint32_t)x.disp + (aligned ? 0 : size - 1));
+
+    if (x.disp)
+        as_rm(&e->as, OP_LEA, true, entry, x.base, x.disp);
+    else
+        as_mov(&e->as, entry, x.base);
+    if (aligned && size > 1) { /* the low bits stay, and disagree with the tag's */
+        as_mov(&e->as, page, entry);
+        as_alu_imm(&e->as, OP_AND, true, page, -(int32_t)(IR_PAGE_SIZE - (size - 1)));
+    } else if (last) {
+        as_rm(&e->as, OP_LEA, true, page, x.base, last);
+        as_alu_imm(&e->as, OP_AND, true, page, -IR_PAGE_SIZE);
+    } else {
+        as_mov(&e->as, page, x.base);
+        as_alu_imm(&e->as, OP_AND, true, page, -IR_PAGE_SIZE);
+    }
+    as_shift_imm(&e->as, DIGIT_SHR, true, entry, TLB_SHIFT);
+    as_rm(&e->as, OP_AND, true, entry, FRAME_BASE, FRAME(tlb_mask));
+    as_rm(&e->as, OP_ADD, true, entry, FRAME_BASE, FRAME(tlb));
+    as_rm(&e->as, OP_CMP, true, page, entry, tag);
+    x.miss[x.misses++] = as_jcc(&e->as, CC_NE);
+    as_rm(&e->as, OP_MOV, true, entry, entry, offsetof(struct dbt_tlb_entry, addend));
+    reg_release(e, CLASS_INT, page);
+    x.addend = entry;
+    return x;
+}
+
+static struct operand in_reg(unsigned reg)
+{
+    return (struct operand){.kind = IN_REG, .reg = (uint8_t)reg};
+}
+
+static unsigned load_opcode(const struct ir_op *op, bool *w)
+{
+    bool is_signed = op->attr2 & IR_SIGNED;
+
+    *w = is_signed && is_64(op->type);
+    switch (ir_type_size(op->attr)) {
+    case 1:
+        return is_signed ? OP_MOVSX8 : OP_MOVZX8;
+    case 2:
+        return is_signed ? OP_MOVSX16 : OP_MOVZX16;
+    case 4:
+        return *w ? OP_MOVSXD : OP_MOV;
+    default:
+        *w = true;
+        return OP_MOV;
+    }
+}
+
+static bool load(struct emitter *e, unsigned i)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    enum class class = class_of(op->type);
+    bool aligned = op->attr2 & IR_ALIGNED, w = false;
+    unsigned size = ir_type_size(op->attr), d;
+    struct operand operand[3] = {{0}};
+    struct cold *cold;
+    struct access x;
+
+    if (IR_ORDER_OF(op) == IR_SEQ_CST)
+        full_barrier(e);
+    d = class == CLASS_FP ? result_reg(e, i) : REG_NONE;
+    x = look_up(e, op, size, DBT_READ, aligned);
+    operand[0] = in_reg(x.base);
+    if (class == CLASS_INT) /* what looking up had is free again */
+        d = result_reg(e, i);
+    if (class == CLASS_FP) {
+        as_rmx(&e->as, size == 4 ? OP_MOVSS_LOAD : OP_MOVQ_LOAD, false, d, x.base, x.addend,
+               x.disp);
+    } else {
+        unsigned opcode = load_opcode(op, &w);
+
+        as_rmx(&e->as, opcode, w, d, x.base, x.addend, x.disp);
+    }
+    cold = cold_slow(e, i, x.miss[0], d, operand);
+    cold->back = e->as.p;
+    return true;
+}
+
+static void store_const(struct emitter *e, unsigned size, const struct access *x, int32_t v)
+{
+    unsigned opcode = size == 1 ? OP_MOV_IMM8 : size == 2 ? OP_MOV_IMM16 : OP_MOV_IMM32;
+
+    as_rmx(&e->as, opcode, size == 8, 0, x->base, x->addend, x->disp);
+    if (size == 1)
+        as_8(&e->as, (unsigned)v);
+    else if (size == 2) {
+        as_8(&e->as, (unsigned)v);
+        as_8(&e->as, (unsigned)v >> 8);
+    } else {
+        as_32(&e->as, (uint32_t)v);
+    }
+}
+
+static bool store(struct emitter *e, unsigned i)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    enum class class = class_of(op->type);
+    unsigned size = ir_type_size(op->attr), reg;
+    struct operand v = {.kind = IS_CONST}, operand[3];
+    struct cold *cold;
+    struct access x;
+    int64_t c = 0;
+    bool constant = value_const(e, op->arg[1], &c);
+
+    if (constant && class == CLASS_FP)
+        return false;
+    if (!constant && class == CLASS_INT && !is_pinned(e, op->arg[0]))
+        (void)use_home(e, op->arg[1], &v); /* the address needs three registers */
+    else if (!constant)
+        v = use(e, op->arg[1]);
+    x = look_up(e, op, size, DBT_WRITE, op->attr2 & IR_ALIGNED);
+    operand[0] = in_reg(x.base);
+    operand[1] = v;
+    if (constant && (size < 8 || c == (int32_t)c)) {
+        store_const(e, size, &x, (int32_t)c);
+    } else {
+        reg = v.reg;
+        if (constant || v.kind == IN_MEMORY) { /* bits are bits */
+            class = CLASS_INT;
+            reg = reg_take(e, class);
+        }
+        if (constant)
+            as_const(&e->as, reg, (uint64_t)c);
+        else
+            load_operand(e, class, reg, v);
+        if (class == CLASS_FP)
+            as_rmx(&e->as, size == 4 ? OP_MOVSS_STORE : OP_MOVQ_STORE, false, reg, x.base, x.addend,
+                   x.disp);
+        else
+            as_rmx(&e->as,
+                   size == 1   ? OP_MOV_STORE8
+                   : size == 2 ? OP_MOV_STORE16
+                               : OP_MOV_STORE,
+                   size == 8, reg, x.base, x.addend, x.disp);
+    }
+    if (IR_ORDER_OF(op) == IR_SEQ_CST)
+        full_barrier(e);
+    cold = cold_slow(e, i, x.miss[0], REG_NONE, operand);
+    cold->back = e->as.p;
+    return true;
+}
+
+/* The old value, in `d`, as the operation gives it. */
+static void finish_old(struct emitter *e, const struct ir_op *op, unsigned size, unsigned d)
+{
+    if (size == 4 && is_64(op->type))
+        as_rr(&e->as, op->attr2 & IR_SIGNED ? OP_MOVSXD : OP_MOV, op->attr2 & IR_SIGNED, d, d);
+}
+
+/* Atomics need rax and two more: the host address comes into a register of its own, which is
+ * returned, and rax and `other` are free. */
+static unsigned atomic_look_up(struct emitter *e, const struct ir_op *op, unsigned size,
+                               struct access *x, unsigned *other)
+{
+    unsigned base, host;
+
+    for (unsigned r = 0; r < SCRATCH_COUNT; r++)
+        let_go(e, CLASS_INT, r);
+    *x = look_up(e, op, size, DBT_WRITE, true);
+    base = x->base;
+    host = x->addend;
+    if (host == RAX)
+        host = base == RCX ? RDX : RCX;
+    as_rmx(&e->as, OP_LEA, true, host, x->addend, base, x->disp);
+    *other = host == RCX ? RDX : RCX;
+    for (unsigned r = 0; r < SCRATCH_COUNT; r++) /* all have homes */
+        let_go(e, CLASS_INT, r);
+    e->locked[CLASS_INT] = (1u << SCRATCH_COUNT) - 1;
+    return host;
+}
+
+static void atomic_done(struct emitter *e, unsigned i, struct cold *cold)
+{
+    cold->back = e->as.p;
+    e->locked[CLASS_INT] = 0;
+    result_in(e, i, RAX);
+}
+
+static void put_lock(struct emitter *e)
+{
+    if (!one_vcpu(e))
+        as_8(&e->as, LOCK);
+}
+
+/* n = n kind v, by comparison. */
+static void keep_either(struct emitter *e, enum ir_rmw kind, bool w, unsigned n, struct operand v)
+{
+    enum cc cc = kind == IR_RMW_MINU   ? CC_A
+                 : kind == IR_RMW_MAXU ? CC_B
+                 : kind == IR_RMW_MINS ? CC_G
+                                       : CC_L;
+
+    if (v.kind == IN_MEMORY) {
+        as_rm(&e->as, OP_CMP, w, n, FRAME_BASE, v.disp);
+        as_rm(&e->as, OP_CMOV | cc, w, n, FRAME_BASE, v.disp);
+    } else {
+        as_rr(&e->as, OP_CMP, w, n, v.reg);
+        as_rr(&e->as, OP_CMOV | cc, w, n, v.reg);
+    }
+}
+
+static void combine(struct emitter *e, enum ir_rmw kind, bool w, unsigned n, struct operand v)
+{
+    unsigned opcode = kind == IR_RMW_AND ? OP_AND : kind == IR_RMW_OR ? OP_OR : OP_XOR;
+
+    if (kind >= IR_RMW_MINS)
+        keep_either(e, kind, w, n, v);
+    else if (v.kind == IS_CONST)
+        as_alu_imm(&e->as, opcode, w, n, v.disp);
+    else if (v.kind == IN_MEMORY)
+        as_rm(&e->as, opcode, w, n, FRAME_BASE, v.disp);
+    else
+        as_rr(&e->as, opcode, w, n, v.reg);
+}
+
+static bool rmw(struct emitter *e, unsigned i)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    unsigned size = ir_type_size(ir_memory_type(op)), host, n;
+    enum ir_rmw kind = IR_RMW_OF(op);
+    struct operand v, operand[3] = {{0}};
+    struct access x;
+    uint8_t *again;
+
+    if (size < 4 || !use_home(e, op->arg[1], &v) || (v.kind == IS_CONST && kind >= IR_RMW_MINS))
+        return false;
+    host = atomic_look_up(e, op, size, &x, &n);
+    operand[0] = in_reg(x.base);
+    operand[1] = v;
+    if (kind == IR_RMW_SWAP || kind == IR_RMW_ADD) { /* xchg locks by itself */
+        load_operand(e, CLASS_INT, RAX, v);
+        if (kind == IR_RMW_ADD)
+            put_lock(e);
+        as_rm(&e->as, kind == IR_RMW_ADD ? OP_XADD : OP_XCHG, size == 8, RAX, host, 0);
+    } else {
+        as_rm(&e->as, OP_MOV, size == 8, RAX, host, 0);
+        again = e->as.p;
+        as_mov(&e->as, n, RAX);
+        combine(e, kind, size == 8, n, v);
+        put_lock(e);
+        as_rm(&e->as, OP_CMPXCHG, size == 8, n, host, 0);
+        as_patch(as_jcc(&e->as, CC_NE), again);
+    }
+    finish_old(e, op, size, RAX);
+    atomic_done(e, i, cold_slow(e, i, x.miss[0], RAX, operand));
+    return true;
+}
+
+/* cmpxchg: the expected value and the old one are in rax. */
+static bool compare_and_swap(struct emitter *e, unsigned i)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    unsigned size = ir_type_size(op->attr), host, n;
+    struct operand expected, desired, operand[3] = {{0}};
+    struct access x;
+
+    if (size < 4 || !use_home(e, op->arg[1], &expected) || !use_home(e, op->arg[2], &desired))
+        return false;
+    host = atomic_look_up(e, op, size, &x, &n);
+    operand[0] = in_reg(x.base);
+    operand[1] = expected;
+    operand[2] = desired;
+    load_operand(e, CLASS_INT, RAX, expected);
+    if (desired.kind != IN_REG) {
+        load_operand(e, CLASS_INT, n, desired);
+        desired = in_reg(n);
+    }
+    put_lock(e);
+    as_rm(&e->as, OP_CMPXCHG, size == 8, desired.reg, host, 0);
+    finish_old(e, op, size, RAX);
+    atomic_done(e, i, cold_slow(e, i, x.miss[0], RAX, operand));
+    return true;
+}
+
+static bool fence(struct emitter *e, unsigned i)
+{
+    unsigned attr = op_of(e, (ir_value)i)->attr;
+
+    if (attr & IR_FENCE_BEFORE_WRITE && attr & IR_FENCE_AFTER_READ)
+        full_barrier(e);
+    return true;
+}
+
+bool emit_memory(struct emitter *e, unsigned i)
+{
+    switch (op_of(e, (ir_value)i)->code) {
+    case IR_load:
+        return load(e, i);
+    case IR_store:
+        return store(e, i);
+    case IR_rmw:
+        return rmw(e, i);
+    case IR_cas:
+        return compare_and_swap(e, i);
+    case IR_fence:
+        return fence(e, i);
+    default:
+        return false;
+    }
+}

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* Where values are: pins, scratch registers, cells. */
+#include "arch/x86_64/emit/emit.h"
+
+#define LOOK_AHEAD 8 /* operations between a value and the `set` that takes it, at most */
+
+static ir_value same_as(const struct emitter *e, ir_value v)
+{
+    return e->value[v].same;
+}
+
+/* Operations whose result is their operand, in our terms. */
+static ir_value find_same(const struct emitter *e, unsigned i)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    const struct ir_op *from = op_of(e, op->arg[0]);
+
+    switch (op->code) {
+    case IR_trunc:
+    case IR_flags_pack:
+    case IR_flags_unpack:
+        return same_as(e, op->arg[0]);
+    case IR_unbox:
+        return from->code == IR_box ? same_as(e, from->arg[0]) : (ir_value)i;
+    default:
+        return (ir_value)i;
+    }
+}
+
+void values_begin(struct emitter *e)
+{
+    for (unsigned i = 0; i < e->u->op_count; i++) {
+        const struct ir_op *op = op_of(e, (ir_value)i);
+
+        e->value[i] = (struct value){.reg = REG_NONE, .slot = NO_SLOT};
+        e->value[i].home = op->code == IR_const ? HOME_CONST : HOME_NONE;
+        e->value[i].same = find_same(e, i);
+        for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)
+            e->value[same_as(e, op->arg[a])].last = (uint16_t)i;
+    }
+    memset(e->alias, 0, sizeof(e->alias));
+    memset(e->owner, 0, sizeof(e->owner));
+    memset(e->locked, 0, sizeof(e->locked));
+    e->spills = 0;
+}
+
+bool value_dies(const struct emitter *e, ir_value v, unsigned i)
+{
+    return e->value[same_as(e, v)].last <= i;
+}
+
+bool value_const(const struct emitter *e, ir_value v, int64_t *c)
+{
+    const struct ir_op *op = op_of(e, same_as(e, v));
+
+    *c = op->imm;
+    return op->code == IR_const;
+}
+
+static enum class value_class(const struct emitter *e, ir_value v) {
+    return class_of(ir_result_type(op_of(e, v)));
+}
+
+/* ---- Scratch registers ---- */
+
+static void store_reg(struct emitter *e, enum class class, unsigned reg, int32_t disp)
+{
+    if (class == CLASS_FP)
+        as_rm(&e->as, OP_MOVQ_STORE, false, reg, FRAME_BASE, disp);
+    else
+        as_rm(&e->as, OP_MOV_STORE, true, reg, FRAME_BASE, disp);
+}
+
+static void forget_reg(struct emitter *e, enum class class, unsigned reg)
+{
+    ir_value v = e->owner[class][reg];
+
+    if (v)
+        e->value[v].reg = REG_NONE;
+    e->owner[class][reg] = 0;
+}
+
+static void give_reg(struct emitter *e, enum class class, unsigned reg, ir_value v)
+{
+    e->owner[class][reg] = v;
+    e->value[v].reg = (uint8_t)reg;
+}
+
+/* The register's value stays to be had: in its home, or in a cell from now on. */
+static void spill(struct emitter *e, enum class class, unsigned reg)
+{
+    ir_value v = e->owner[class][reg];
+
+    if (v && e->value[v].home == HOME_NONE) {
+        e->spill_of[v] = (uint16_t)e->spills++;
+        e->value[v].home = HOME_SPILL;
+        store_reg(e, class, reg, CELL_SPILL(e, e->spill_of[v]));
+    }
+    forget_reg(e, class, reg);
+}
+
+static bool is_free(const struct emitter *e, enum class class, unsigned reg)
+{
+    return !e->owner[class][reg] && !(e->locked[class] & 1u << reg);
+}
+
+unsigned reg_take(struct emitter *e, enum class class)
+{
+    unsigned best = SCRATCH_COUNT, best_cost = 0;
+
+    for (unsigned r = 0; r < SCRATCH_COUNT; r++) {
+        const struct value *v = &e->value[e->owner[class][r]];
+        unsigned cost; /* that somebody wants it back: the nearer the last use the higher */
+
+        if (e->locked[class] & 1u << r)
+            continue;
+        cost = is_free(e, class, r) ? 1 : v->home != HOME_NONE ? 2 : 3 + (IR_OPS_MAX - v->last);
+        if (best == SCRATCH_COUNT || cost < best_cost) {
+            best = r;
+            best_cost = cost;
+        }
+    }
+    if (best == SCRATCH_COUNT) { /* an operation that needs more than there are */
+        e->unsupported = true;
+        return 0;
+    }
+    spill(e, class, best);
+    e->locked[class] |= (uint8_t)(1u << best);
+    return best;
+}
+
+void reg_take_this(struct emitter *e, enum class class, unsigned reg)
+{
+    ir_value v = e->owner[class][reg];
+
+    if (e->locked[class] & 1u << reg)
+        e->unsupported = true;
+    if (v && e->value[v].home == HOME_NONE) {
+        for (unsigned r = 0; r < SCRATCH_COUNT; r++)
+            if (r != reg && is_free(e, class, r)) {
+                move_reg(e, class, r, reg);
+                forget_reg(e, class, reg);
+                give_reg(e, class, r, v);
+                break;
+            }
+    }
+    spill(e, class, reg);
+    e->locked[class] |= (uint8_t)(1u << reg);
+}
+
+void reg_release(struct emitter *e, enum class class, unsigned reg)
+{
+    if (reg < SCRATCH_COUNT)
+        e->locked[class] &= (uint8_t) ~(1u << reg);
+}
+
+void move_reg(struct emitter *e, enum class class, unsigned to, unsigned from)
+{
+    if (class == CLASS_INT)
+        as_mov(&e->as, to, from);
+    else if (to != from)
+        as_rr(&e->as, OP_MOVAPS, false, to, from);
+}
+
+void load_operand(struct emitter *e, enum class class, unsigned reg, struct operand o)
+{
+    if (o.kind == IN_REG)
+        move_reg(e, class, reg, o.reg);
+    else if (o.kind == IS_CONST)
+        as_const(&e->as, reg, (uint64_t)(int64_t)o.disp);
+    else if (class == CLASS_FP)
+        as_rm(&e->as, OP_MOVQ_LOAD, false, reg, FRAME_BASE, o.disp);
+    else
+        as_rm(&e->as, OP_MOV, true, reg, FRAME_BASE, o.disp);
+}
+
+/* ---- Operands ---- */
+
+static struct operand home_of(const struct emitter *e, ir_value v)
+{
+    const struct value *x = &e->value[v];
+
+    if (x->home == HOME_PIN)
+        return (struct operand){.kind = IN_REG, .reg = e->pin[x->slot]};
+    if (x->home == HOME_SLOT)
+        return (struct operand){.kind = IN_MEMORY, .disp = slot_disp(e, x->slot)};
+    return (struct operand){.kind = IN_MEMORY, .disp = CELL_SPILL(e, e->spill_of[v])};
+}
+
+static void load_const(struct emitter *e, enum class class, unsigned reg, ir_value v)
+{
+    const struct ir_op *op = op_of(e, v);
+    unsigned through;
+
+    if (class == CLASS_INT) {
+        as_const(&e->as, reg, (uint64_t)op->imm);
+        return;
+    }
+    through = reg_take(e, CLASS_INT);
+    as_const(&e->as, through, (uint64_t)op->imm);
+    as_rr(&e->as, OP_MOVD_TO_XMM, true, reg, through);
+    reg_release(e, CLASS_INT, through);
+}
+
+unsigned use_reg(struct emitter *e, ir_value value)
+{
+    ir_value v = same_as(e, value);
+    enum class class = value_class(e, v);
+    unsigned reg;
+
+    if (e->value[v].home == HOME_PIN)
+        return e->pin[e->value[v].slot];
+    if (e->value[v].reg != REG_NONE) {
+        e->locked[class] |= (uint8_t)(1u << e->value[v].reg);
+        return e->value[v].reg;
+    }
+    reg = reg_take(e, class);
+    if (e->value[v].home == HOME_CONST)
+        load_const(e, class, reg, v);
+    else
+        load_operand(e, class, reg, home_of(e, v));
+    give_reg(e, class, reg, v);
+    return reg;
+}
+
+struct operand use(struct emitter *e, ir_value value)
+{
+    ir_value v = same_as(e, value);
+    const struct value *x = &e->value[v];
+
+    if (x->home == HOME_CONST && value_class(e, v) == CLASS_INT &&
+        op_of(e, v)->imm == (int32_t)op_of(e, v)->imm)
+        return (struct operand){.kind = IS_CONST, .disp = (int32_t)op_of(e, v)->imm};
+    if (x->reg == REG_NONE && (x->home == HOME_SLOT || x->home == HOME_SPILL))
+        return home_of(e, v);
+    return (struct operand){.kind = IN_REG, .reg = (uint8_t)use_reg(e, value)};
+}
+
+bool use_home(struct emitter *e, ir_value value, struct operand *o)
+{
+    ir_value v = same_as(e, value);
+    struct value *x = &e->value[v];
+
+    if (x->home == HOME_CONST) {
+        *o = (struct operand){.kind = IS_CONST, .disp = (int32_t)op_of(e, v)->imm};
+        return op_of(e, v)->imm == (int32_t)op_of(e, v)->imm;
+    }
+    if (x->home == HOME_NONE)
+        spill(e, value_class(e, v), x->reg);
+    *o = home_of(e, v);
+    return true;
+}
+
+bool is_pinned(const struct emitter *e, ir_value v)
+{
+    return e->value[same_as(e, v)].home == HOME_PIN;
+}
+
+struct operand where(const struct emitter *e, ir_value value)
+{
+    ir_value v = same_as(e, value);
+    const struct value *x = &e->value[v];
+
+    if (x->home == HOME_CONST)
+        return (struct operand){.kind = IS_CONST};
+    if (x->home != HOME_PIN && x->reg != REG_NONE)
+        return (struct operand){.kind = IN_REG, .reg = x->reg};
+    return home_of(e, v);
+}
+
+void let_go(struct emitter *e, enum class class, unsigned reg)
+{
+    if (reg < SCRATCH_COUNT) {
+        spill(e, class, reg);
+        reg_release(e, class, reg);
+    }
+}
+
+/* ---- Results ---- */
+
+static bool alias_needed_after(const struct emitter *e, int64_t slot, unsigned i)
+{
+    for (ir_value v = e->alias[slot]; v; v = e->value[v].next_alias)
+        if (e->value[v].last > i)
+            return true;
+    return false;
+}
+
+static void alias_add(struct emitter *e, ir_value v, int64_t slot)
+{
+    e->value[v].home = e->pin[slot] == REG_NONE ? HOME_SLOT : HOME_PIN;
+    e->value[v].slot = (int16_t)slot;
+    e->value[v].next_alias = e->alias[slot];
+    e->alias[slot] = v;
+}
+
+/* The pinned slot that the value of operation `i` is set to soon, if it can be made there. */
+static int64_t target_slot(const struct emitter *e, unsigned i)
+{
+    unsigned end = MIN(i + LOOK_AHEAD, e->u->op_count - 1);
+
+    for (unsigned j = i + 1; j <= end; j++) {
+        const struct ir_op *op = op_of(e, (ir_value)j);
+
+        if (op->code == IR_set && same_as(e, op->arg[0]) == i) {
+            if (e->pin[op->imm] == REG_NONE || alias_needed_after(e, op->imm, i))
+                return NO_SLOT;
+            for (unsigned k = i + 1; k < j; k++) {
+                const struct ir_op *between = op_of(e, (ir_value)k);
+
+                if ((between->code == IR_set || between->code == IR_get) && between->imm == op->imm)
+                    return NO_SLOT;
+            }
+            return op->imm;
+        }
+        if (ir_info[op->code].effects & (IR_FAULT | IR_SIDE | IR_END))
+            return NO_SLOT;
+    }
+    return NO_SLOT;
+}
+
+static unsigned result_in_pin(struct emitter *e, unsigned i, int64_t slot)
+{
+    e->alias[slot] = 0;
+    alias_add(e, (ir_value)i, slot);
+    return e->pin[slot];
+}
+
+unsigned result_reg_apart(struct emitter *e, unsigned i, uint32_t reads)
+{
+    enum class class = value_class(e, (ir_value)i);
+    int64_t slot = target_slot(e, i);
+    unsigned reg;
+
+    if (slot != NO_SLOT && !(reads & 1u << e->pin[slot]))
+        return result_in_pin(e, i, slot);
+    reg = reg_take(e, class);
+    give_reg(e, class, reg, (ir_value)i);
+    return reg;
+}
+
+unsigned result_reg(struct emitter *e, unsigned i)
+{
+    enum class class = value_class(e, (ir_value)i);
+    int64_t slot = target_slot(e, i);
+    ir_value first = same_as(e, op_of(e, (ir_value)i)->arg[0]);
+
+    if (slot != NO_SLOT)
+        return result_in_pin(e, i, slot);
+    if (first && e->value[first].reg != REG_NONE && value_dies(e, first, i) &&
+        value_class(e, first) == class) {
+        unsigned reg = e->value[first].reg;
+
+        forget_reg(e, class, reg);
+        give_reg(e, class, reg, (ir_value)i);
+        return reg;
+    }
+    return result_reg_apart(e, i, 0);
+}
+
+void result_in(struct emitter *e, unsigned i, unsigned reg)
+{
+    enum class class = value_class(e, (ir_value)i);
+    int64_t slot = target_slot(e, i);
+
+    if (slot != NO_SLOT) {
+        move_reg(e, class, result_in_pin(e, i, slot), reg);
+        return;
+    }
+    spill(e, class, reg);
+    give_reg(e, class, reg, (ir_value)i);
+}
+
+/* ---- Slots ---- */
+
+void emit_get(struct emitter *e, unsigned i)
+{
+    alias_add(e, (ir_value)i, op_of(e, (ir_value)i)->imm);
+}
+
+/* Operation `i` changes the slot: what lives there and is needed afterwards moves out. */
+static void alias_evict(struct emitter *e, int64_t slot, unsigned i)
+{
+    for (ir_value v = e->alias[slot]; v; v = e->value[v].next_alias) {
+        struct operand from = home_of(e, v);
+
+        if (e->value[v].last > i && e->value[v].reg == REG_NONE) {
+            enum class class = value_class(e, v);
+            unsigned reg = reg_take(e, class);
+
+            load_operand(e, class, reg, from);
+            give_reg(e, class, reg, v);
+            reg_release(e, class, reg);
+        }
+        e->value[v].home = HOME_NONE;
+    }
+    e->alias[slot] = 0;
+}
+
+/* Into the cell of a slot of type `t`. */
+static void store_slot(struct emitter *e, enum ir_type t, int32_t disp, struct operand o)
+{
+    unsigned reg;
+
+    if (o.kind == IS_CONST && is_64(t)) {
+        as_rm(&e->as, OP_MOV_IMM32, true, 0, FRAME_BASE, disp);
+        as_32(&e->as, (uint32_t)o.disp);
+        return;
+    }
+    if (is_64(t) && o.kind == IN_REG) {
+        store_reg(e, class_of(t), o.reg, disp);
+        return;
+    }
+    if (t == IR_F32) { /* no guest has such slots */
+        e->unsupported = true;
+        return;
+    }
+    reg = reg_take(e, class_of(t));
+    load_operand(e, class_of(t), reg, o);
+    if (t == IR_I32)
+        as_rr(&e->as, OP_MOV, false, reg, reg);
+    else if (t == IR_I8 || t == IR_I16)
+        as_rr(&e->as, t == IR_I8 ? OP_MOVZX8 : OP_MOVZX16, false, reg, reg);
+    store_reg(e, class_of(t), reg, disp);
+    reg_release(e, class_of(t), reg);
+}
+
+void emit_set(struct emitter *e, unsigned i)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    ir_value v = same_as(e, op->arg[0]);
+    enum class class = class_of(op->type);
+    struct operand o;
+
+    if ((e->value[v].home == HOME_PIN || e->value[v].home == HOME_SLOT) &&
+        e->value[v].slot == op->imm)
+        return; /* made there, or never moved */
+    o = use(e, v);
+    alias_evict(e, op->imm, i);
+    if (e->pin[op->imm] != REG_NONE) {
+        if (o.kind == IS_CONST && o.disp == 0)
+            as_rr(&e->as, OP_XOR, false, e->pin[op->imm], e->pin[op->imm]);
+        else
+            load_operand(e, class, e->pin[op->imm], o);
+    } else {
+        store_slot(e, op->type, slot_disp(e, op->imm), o);
+    }
+    if (e->value[v].home == HOME_NONE || e->value[v].home == HOME_SPILL) {
+        alias_add(e, v, op->imm);
+        if (e->value[v].home == HOME_PIN && e->value[v].reg != REG_NONE)
+            forget_reg(e, class, e->value[v].reg);
+    }
+}
+
+void values_after(struct emitter *e, unsigned i)
+{
+    for (unsigned class = 0; class < CLASS_COUNT; class ++) {
+        e->locked[class] = 0;
+        for (unsigned r = 0; r < SCRATCH_COUNT; r++)
+            if (e->owner[class][r] && e->value[e->owner[class][r]].last <= i)
+                forget_reg(e, class, r);
+    }
+}

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The code that all units share: in, out, and to C and back. */
+#include "arch/x86_64/emit/emit.h"
+
+#define MXCSR_DEFAULT 0x1f80u /* all masked, to nearest, no flag set (SDM volume 1, 10.2.3) */
+#define MXCSR_FLAGS   0x3fu
+#define OP_PUSH       0x50
+#define OP_POP        0x58
+#define OP_RET        0xc3
+#define OP_TEST_AL    (0x84 | OP_BYTE)
+#define STUB_BYTES    4096
+#define SAVE_FP       SCRATCH_COUNT
+#define SAVE_MXCSR    (2 * SCRATCH_COUNT)
+
+static const uint8_t callee_saved[] = {RBX, RBP, R12, R13, R14, R15};
+
+static void pins_move(struct emitter *e, bool load)
+{
+    for (unsigned s = 0; s < e->dialect->slot_count; s++) {
+        int32_t disp = slot_disp(e, s);
+
+        if (e->pin[s] == REG_NONE)
+            continue;
+        if (class_of(e->dialect->slots[s].type) == CLASS_FP)
+            as_rm(&e->as, load ? OP_MOVQ_LOAD : OP_MOVQ_STORE, false, e->pin[s], FRAME_BASE, disp);
+        else
+            as_rm(&e->as, load ? OP_MOV : OP_MOV_STORE, true, e->pin[s], FRAME_BASE, disp);
+    }
+}
+
+static void scratch_move(struct emitter *e, bool load)
+{
+    for (unsigned r = 0; r < SCRATCH_COUNT; r++) {
+        as_rm(&e->as, load ? OP_MOV : OP_MOV_STORE, true, r, FRAME_BASE, CELL_SAVE(e, (int)r));
+        as_rm(&e->as, load ? OP_MOVQ_LOAD : OP_MOVQ_STORE, false, r, FRAME_BASE,
+              CELL_SAVE(e, SAVE_FP + (int)r));
+    }
+}
+
+static void to_host_stack(struct emitter *e)
+{
+    as_rm(&e->as, OP_MOV_STORE, true, RSP, FRAME_BASE, FRAME(return_sp));
+    as_rm(&e->as, OP_MOV, true, RSP, FRAME_BASE, FRAME(host_sp));
+}
+
+static const uint8_t *here(const struct emitter *e)
+{
+    return as_exec(&e->as, e->as.p);
+}
+
+/* enter(rdi: frame, rsi: code) */
+static void emit_enter(struct emitter *e, const uint8_t *mxcsr)
+{
+    for (unsigned i = 0; i < ARRAY_SIZE(callee_saved); i++)
+        as_opcode(&e->as, OP_PUSH | (callee_saved[i] & 7), false, 0, 0, callee_saved[i]);
+    as_alu_imm(&e->as, OP_SUB, true, RSP, 8); /* calls find it aligned */
+    as_rm(&e->as, OP_LEA, true, FRAME_BASE, RDI, DBT_FRAME_GUEST);
+    as_rm(&e->as, OP_MOV_STORE, true, RSP, FRAME_BASE, FRAME(host_sp));
+    as_rip(&e->as, OP_LDMXCSR, false, DIGIT_LDMXCSR, mxcsr, 0);
+    as_mov(&e->as, RAX, RSI);
+    pins_move(e, true);
+    as_rm(&e->as, OP_MOV, true, RSP, FRAME_BASE, FRAME(return_sp));
+    as_rr(&e->as, OP_GROUP5, false, DIGIT_JMP, RAX);
+}
+
+/* eax: enum dbt_exit. The guest's state goes to the frame, its floating-point flags too. Returns
+ * where those come in whose state is there already. */
+static const uint8_t *emit_exit(struct emitter *e, const uint8_t *flags)
+{
+    const uint8_t *saved;
+
+    pins_move(e, false);
+    to_host_stack(e);
+    saved = here(e);
+    as_rm(&e->as, OP_LDMXCSR, false, DIGIT_STMXCSR, RSP, 0); /* the word that aligned it */
+    as_rm(&e->as, OP_MOV, false, RCX, RSP, 0);
+    as_alu_imm(&e->as, OP_AND, false, RCX, MXCSR_FLAGS);
+    as_rip(&e->as, OP_LEA, true, RDX, flags, 0);
+    as_rmx(&e->as, OP_MOVZX8, false, RCX, RDX, RCX, 0);
+    as_rm(&e->as, OP_OR - 2, false, RCX, FRAME_BASE, FRAME(fp_flags));
+    as_alu_imm(&e->as, OP_ADD, true, RSP, 8);
+    for (unsigned i = ARRAY_SIZE(callee_saved); i-- > 0;)
+        as_opcode(&e->as, OP_POP | (callee_saved[i] & 7), false, 0, 0, callee_saved[i]);
+    as_8(&e->as, OP_RET);
+    return saved;
+}
+
+/* Called by cold fragments: behind the call lies `test eax, distance to struct dbt_slow_op`. */
+static void emit_slow_stub(struct emitter *e, const uint8_t *saved)
+{
+    uint8_t *faulted;
+
+    scratch_move(e, false);
+    pins_move(e, false);
+    as_rm(&e->as, OP_LDMXCSR, false, DIGIT_STMXCSR, FRAME_BASE, CELL_SAVE(e, SAVE_MXCSR));
+    as_rm(&e->as, OP_MOV, true, RCX, RSP, 0);
+    as_rm(&e->as, OP_MOVSXD, true, RSI, RCX, 1);
+    as_rr(&e->as, OP_ADD, true, RSI, RCX);
+    to_host_stack(e);
+    as_rm(&e->as, OP_LEA, true, RDI, FRAME_BASE, -DBT_FRAME_GUEST);
+    as_rm(&e->as, OP_LEA, true, RDX, FRAME_BASE, e->cells);
+    as_const(&e->as, RCX, (uintptr_t)e->guest);
+    as_const(&e->as, RAX, (uintptr_t)dbt_slow);
+    as_rr(&e->as, OP_GROUP5, false, DIGIT_CALL, RAX);
+    as_rm(&e->as, OP_LDMXCSR, false, DIGIT_LDMXCSR, FRAME_BASE, CELL_SAVE(e, SAVE_MXCSR));
+    as_rr(&e->as, OP_TEST_AL, false, RAX, RAX);
+    faulted = as_jcc(&e->as, CC_E);
+    as_rm(&e->as, OP_MOV, true, RSP, FRAME_BASE, FRAME(return_sp));
+    pins_move(e, true);
+    scratch_move(e, true);
+    as_8(&e->as, OP_RET);
+    as_patch(faulted, e->as.p);
+    /* The fragment's return address does not stay on the return stack. */
+    as_alu_mem_imm(&e->as, OP_ADD, true, FRAME_BASE, FRAME(return_sp), 8);
+    as_const(&e->as, RAX, DBT_EXIT_FAULT);
+    as_jmp_exec(&e->as, saved);
+}
+
+/* pc = pc_base + rcx */
+static void set_pc(struct emitter *e)
+{
+    as_rm(&e->as, OP_ADD, true, RCX, FRAME_BASE, FRAME(pc_base));
+    as_rm(&e->as, OP_MOV_STORE, true, RCX, FRAME_BASE, FRAME(pc));
+}
+
+static void emit_ways_out(struct emitter *e)
+{
+    e->stub.link = here(e); /* rax: the link */
+    as_rm(&e->as, OP_MOVSXD, true, RCX, RAX, offsetof(struct dbt_link, target));
+    set_pc(e);
+    as_rm(&e->as, OP_MOV_STORE, true, RAX, FRAME_BASE, FRAME(detail));
+    as_const(&e->as, RAX, DBT_EXIT_LINK);
+    as_jmp_exec(&e->as, e->stub.exit);
+    e->stub.poll = here(e); /* rcx: the instruction's place in the page */
+    set_pc(e);
+    as_const(&e->as, RAX, DBT_EXIT_POLL);
+    as_jmp_exec(&e->as, e->stub.exit);
+    e->stub.leave = here(e); /* rcx: likewise; rax: detail */
+    set_pc(e);
+    as_rm(&e->as, OP_MOV_STORE, true, RAX, FRAME_BASE, FRAME(detail));
+    as_const(&e->as, RAX, DBT_EXIT_LEAVE);
+    as_jmp_exec(&e->as, e->stub.exit);
+    e->stub.miss = here(e); /* rax: the address */
+    as_rm(&e->as, OP_MOV_STORE, true, RAX, FRAME_BASE, FRAME(pc));
+    as_const(&e->as, RAX, DBT_EXIT_INDIRECT);
+    as_jmp_exec(&e->as, e->stub.exit);
+}
+
+/* MXCSR's flags as enum sf_flag: the other way round, and denormal operands count for no guest. */
+static uint8_t sticky_flags(unsigned mxcsr)
+{
+    return (uint8_t)((mxcsr & 1 ? SF_INVALID : 0) | (mxcsr & 4 ? SF_DIVIDE : 0) |
+                     (mxcsr & 8 ? SF_OVERFLOW : 0) | (mxcsr & 16 ? SF_UNDERFLOW : 0) |
+                     (mxcsr & 32 ? SF_INEXACT : 0));
+}
+
+enum err emit_stubs(struct emitter *e, struct dbt_room room, struct dbt_stubs *out)
+{
+    const uint8_t *mxcsr, *flags, *saved, *enter;
+
+    if (room.size < STUB_BYTES)
+        return ERR_RANGE;
+    e->as = (struct as){.p = room.write,
+                        .limit = room.write + room.size,
+                        .to_exec = (intptr_t)room.exec - (intptr_t)room.write};
+    mxcsr = here(e);
+    as_32(&e->as, MXCSR_DEFAULT);
+    flags = here(e);
+    for (unsigned i = 0; i <= MXCSR_FLAGS; i++)
+        as_8(&e->as, sticky_flags(i));
+    enter = here(e);
+    emit_enter(e, mxcsr);
+    e->stub.exit = here(e);
+    saved = emit_exit(e, flags);
+    e->stub.slow = here(e);
+    emit_slow_stub(e, saved);
+    emit_ways_out(e);
+    out->size = (size_t)(e->as.p - room.write);
+    out->enter = (enum dbt_exit(*)(struct dbt_frame *, const void *))(uintptr_t)enter;
+    return ERR_OK;
+}

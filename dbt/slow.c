@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* Single operations for emitted code (slow.h): plain accesses at once, the rest by the
+ * interpreter's handlers. */
+#include "dbt/slow.h"
+
+#include "dbt/eval.h"
+
+static bool faulted(struct dbt_frame *f, const struct dbt_slow_op *o)
+{
+    f->pc = f->pc_base + o->insn_at;
+    f->insn_length = o->insn_length;
+    f->count += o->insn_index ? o->insn_index - 1U : 0;
+    return false;
+}
+
+static bool is_plain(const struct ir_op *op)
+{
+    return (op->code == IR_load || op->code == IR_store) && !(op->attr2 & ~(IR_SIGNED | IR_PROBED));
+}
+
+static bool plain_access(struct dbt_frame *f, const struct ir_op *op, struct dbt_slow_call *call)
+{
+    uint64_t va = call->arg[0] + (uint64_t)op->imm;
+    unsigned size = ir_type_size(op->attr);
+
+    if (op->code == IR_store)
+        return dbt_memory_write(f, va, size, ir_zero_extend(op->attr, call->arg[1]));
+    if (!dbt_memory_read(f, va, size, &call->result))
+        return false;
+    if (op->attr2 & IR_SIGNED)
+        call->result = ir_zero_extend(op->type, (uint64_t)ir_sign_extend(op->attr, call->result));
+    return true;
+}
+
+bool dbt_slow(struct dbt_frame *f, const struct dbt_slow_op *o, struct dbt_slow_call *call,
+              const struct interp_guest *guest)
+{
+    uint16_t cells[4];
+    struct interp_op ops[2];
+    struct interp_unit unit = {.ops = ops, .count = ARRAY_SIZE(ops)};
+
+    if (is_plain(&o->op))
+        return plain_access(f, &o->op, call) || faulted(f, o);
+    for (unsigned i = 0; i < 3; i++) {
+        cells[i] = (uint16_t)(&call->arg[i] - (uint64_t *)f);
+        if (i < ir_info[o->op.code].operand_count)
+            call->arg[i] = ir_zero_extend(ir_operand_type(&o->op, i), call->arg[i]);
+    }
+    cells[3] = (uint16_t)(&call->result - (uint64_t *)f);
+    interp_single(&o->op, cells, ops);
+    if (interp_run(f, &unit, guest) == DBT_EXIT_FAULT)
+        return faulted(f, o);
+    return true;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * What emitted code leaves to C: one operation on values in the frame, done as the interpreter does
+ * it. For TLB misses, NaNs, and operations that are too rare to be worth code.
+ */
+#ifndef DBT_SLOW_H
+#define DBT_SLOW_H
+
+#include "dbt/interp.h"
+
+/* Lies beside the code, constant. */
+struct dbt_slow_op {
+    struct ir_op op;
+    uint16_t insn_at, insn_length, insn_index, unused;
+};
+
+/* Cells behind the slots of the dialect. */
+struct dbt_slow_call {
+    uint64_t arg[3];
+    uint64_t result;
+};
+
+/* False: it faulted, as the interpreter leaves with DBT_EXIT_FAULT. */
+bool dbt_slow(struct dbt_frame *f, const struct dbt_slow_op *o, struct dbt_slow_call *call,
+              const struct interp_guest *guest);
+
+#endif
