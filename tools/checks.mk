@@ -106,8 +106,9 @@ hosted: $(H)/ennead ## build build/hosted/ennead, which runs a translated guest 
 # Random guest code in the translator and under qemu-user, in lockstep: CASES of it, from SEED.
 CASES ?= 1000000
 SEED  ?= 1
-differential-srcs := tests/differential/riscv64/compare.c kernel/out.c $(wildcard dbt/*.c) \
+dbt-core-srcs := $(patsubst %,dbt/%.c,chain interp ir lower pass slow softfloat verify) kernel/out.c \
     $(patsubst %,arch/riscv64/guest/%.c,insn lift lift_int lift_fp) $(wildcard arch/$(machine)/emit/*.c)
+differential-srcs := tests/differential/riscv64/compare.c $(dbt-core-srcs)
 differential := build/hosted/differential
 
 $(differential)/compare-riscv64: $(differential-srcs:%.c=$(H)/counted/%.o)
