@@ -11,7 +11,7 @@
 
 #define REGION_ORDER   8 /* 1 MiB */
 #define REGION_SIZE    ((uint64_t)PAGE_SIZE << REGION_ORDER)
-#define REGIONS        32
+#define REGIONS        48
 #define HASH_BITS      15
 #define PAGE_HASH_BITS 12
 #define BLOCK_INSNS    64 /* at most so many instructions in a unit */
@@ -580,6 +580,8 @@ static NOINLINE struct dbt_block *translate(struct dbt_vcpu *d, uint64_t va, uin
         b = publish(d, &r, insns, &lowered, &stale);
     } while (stale);
     *again = !b;
+    if (!b)
+        host_cpu_relax(); /* another vCPU has to come to its safe point first */
     dbt_table_safe_point(d); /* older blocks may be gone */
     d->counters.units++;
     d->counters.unit_insns += insns;
