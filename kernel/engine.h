@@ -100,6 +100,9 @@ struct engine {
     /* One paragraph for `host`: what it has and what it lacks. */
     void (*report)(struct out *out);
 
+    /* What the guest ISA's machine has to know of this engine, constant after the probe: its type
+     * is the ISA's (arch/<isa>/guest/state.h). NULL function: nothing. */
+    const void *(*traits)(void);
     /* Format of the second stage for guest-physical addresses up to `limit` (exclusive): the
      * smallest that fits. NULL: cannot. */
     const struct pt_format *(*stage2_format)(uint64_t limit);

@@ -84,6 +84,14 @@ enum err second_stage_fault(struct second_stage *s, gpa_t gpa, unsigned access)
     return e;
 }
 
+enum err second_stage_map_device(struct second_stage *s, gpa_t gpa, hpa_t hpa, uint64_t size)
+{
+    spin_lock(&s->lock);
+    enum err e = page_table_map(&s->pt, gpa.v, hpa, size, PT_READ | PT_WRITE | PT_DEVICE);
+    spin_unlock(&s->lock);
+    return e;
+}
+
 enum err second_stage_write_protect(struct second_stage *s, gpa_t gpa, uint64_t size)
 {
     spin_lock(&s->lock);

@@ -25,6 +25,11 @@ uint64_t second_stage_table_bytes(const struct second_stage *s);
  * fits. ERR_OK: try again; ERR_RANGE: this is not RAM; ERR_NO_MEMORY. Thread context. */
 enum err second_stage_fault(struct second_stage *s, gpa_t gpa, unsigned access) MUST_CHECK;
 
+/* Maps registers of a host's device at `hpa` for the guest, whole pages, where it has no RAM.
+ * ERR_EXISTS, ERR_NO_MEMORY. */
+enum err second_stage_map_device(struct second_stage *s, gpa_t gpa, hpa_t hpa,
+                                 uint64_t size) MUST_CHECK;
+
 /* Takes writing away from what is mapped in [gpa, gpa + size), whole pages: the next write faults,
  * and writing is given back. */
 enum err second_stage_write_protect(struct second_stage *s, gpa_t gpa, uint64_t size) MUST_CHECK;

@@ -41,8 +41,16 @@ static void vcpu_add(struct vm *vm, unsigned id)
     arm_cntp_init(v);
 }
 
-struct vm *arm_guest_create(unsigned cpus)
+static const void *v2_traits(void)
 {
+    static const struct arm_traits traits = {.gicv = 0x8040000, .gicv_size = 0x2000};
+
+    return &traits;
+}
+
+struct vm *arm_guest_create(unsigned cpus, bool v2)
+{
+    static const struct engine v2_engine = {.name = "none", .traits = v2_traits};
     static struct thread nobody;
     struct vm *vm = zeroed(sizeof(*vm));
     struct config_vm *config = zeroed(sizeof(*config));
@@ -51,6 +59,7 @@ struct vm *arm_guest_create(unsigned cpus)
     config->cpus = cpus;
     vm->config = config;
     vm->isa = guest_isa_find("aarch64");
+    vm->engine = v2 ? &v2_engine : NULL;
     spin_init(&vm->pin_lock, &pin_class);
     must(guest_memory_create(&vm->memory));
     guest_clock_init(&vm->clock, host_counter_hz());

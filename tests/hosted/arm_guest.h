@@ -8,8 +8,8 @@
 
 #define ARM_GUEST_LIST_REGISTERS 4
 
-/* After hosted_start_size() and clock_init(). */
-struct vm *arm_guest_create(unsigned cpus);
+/* After hosted_start_size() and clock_init(). `v2`: with a GICv2. */
+struct vm *arm_guest_create(unsigned cpus, bool v2);
 void arm_guest_destroy(struct vm *vm);
 
 /* Accesses of vCPU `cpu`. */

@@ -34,7 +34,7 @@ static void start(void)
             timer_cpu_init(cpu_boot());
     }
     once = true;
-    vm = arm_guest_create(2);
+    vm = arm_guest_create(2, false);
     arm_guest_write(vm, 0, GICD, 4, 0x12); /* group 1, affinity routing */
     for (unsigned i = 1; i < 8; i++) {
         arm_guest_write(vm, 0, GICD + GROUPR + 4 * i, 4, UINT32_MAX);

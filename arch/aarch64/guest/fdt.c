@@ -125,12 +125,18 @@ static void write_firmware_and_timer(struct writer *w)
 static void write_gic(struct writer *w, struct vm *vm)
 {
     begin(w, "intc", MACHINE_GICD_BASE);
-    text(w, "compatible", "arm,gic-v3");
     CELLS(w, "#interrupt-cells", 3);
     flag(w, "interrupt-controller");
-    CELLS(w, "#redistributor-regions", 1);
-    CELLS(w, "reg", CELLS64(MACHINE_GICD_BASE), CELLS64(MACHINE_GICD_SIZE),
-          CELLS64(MACHINE_GICR_BASE), CELLS64(MACHINE_GICR_SIZE * vm->vcpu_count));
+    if (arm_machine(vm)->vgic->v2) {
+        text(w, "compatible", "arm,cortex-a15-gic");
+        CELLS(w, "reg", CELLS64(MACHINE_GICD_BASE), CELLS64(MACHINE_GICD_SIZE),
+              CELLS64(MACHINE_GICC_BASE), CELLS64(MACHINE_GICC_SIZE));
+    } else {
+        text(w, "compatible", "arm,gic-v3");
+        CELLS(w, "#redistributor-regions", 1);
+        CELLS(w, "reg", CELLS64(MACHINE_GICD_BASE), CELLS64(MACHINE_GICD_SIZE),
+              CELLS64(MACHINE_GICR_BASE), CELLS64(MACHINE_GICR_SIZE * vm->vcpu_count));
+    }
     CELLS(w, "phandle", PHANDLE_GIC);
     CELLS(w, "#address-cells", 2);
     CELLS(w, "#size-cells", 2);

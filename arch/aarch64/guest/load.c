@@ -207,7 +207,9 @@ enum err arm_load(struct vm *vm)
     if (vm->config->initrd && !vm_file(vm, "initrd", vm->config->initrd, &initrd, &initrd_size))
         return ERR_NOT_FOUND;
     k.data = kernel;
-    err = check_image(vm, &k);
+    err = vgic_map(vm);
+    if (err == ERR_OK)
+        err = check_image(vm, &k);
     if (err == ERR_OK)
         err = choose_layout(vm, &k, initrd_size, &l);
     if (err == ERR_OK)

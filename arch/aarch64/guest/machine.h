@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The aarch64 machine: QEMU virt's addresses, GICv3, PL011, PSCI. What its files tell each other.
+/* The aarch64 machine: QEMU virt's addresses, GICv3 (or GICv2), PL011, PSCI. What its files tell
+ * each other.
  */
 #ifndef ARCH_AARCH64_GUEST_MACHINE_H
 #define ARCH_AARCH64_GUEST_MACHINE_H
@@ -10,6 +11,8 @@
 
 #define MACHINE_GICD_BASE 0x08000000UL
 #define MACHINE_GICD_SIZE 0x10000UL
+#define MACHINE_GICC_BASE 0x08010000UL /* GICv2: the CPU interface, the hardware's */
+#define MACHINE_GICC_SIZE 0x2000UL
 #define MACHINE_GICR_BASE 0x080a0000UL
 #define MACHINE_GICR_SIZE 0x20000UL /* a vCPU */
 #define MACHINE_UART_BASE 0x09000000UL
@@ -41,6 +44,10 @@
 #define VGIC_LINES (VGIC_BANKS * 32)
 #define VGIC_PINS  (VGIC_LINES - 32)
 
+#define VGIC_SGI_COUNT 16
+/* vCPUs that a GICv2 can tell apart */
+#define VGIC_V2_CPUS 8u
+
 struct vgic_bank {
     uint32_t group, enabled, latch, level, active, edge;
     uint8_t priority[32];
@@ -48,11 +55,12 @@ struct vgic_bank {
 
 struct vgic {
     struct device distributor, redistributors, v2m;
+    bool v2;
     struct spinlock lock; /* the shared interrupts; taken after a vCPU's own lock */
     uint32_t ctlr;
     uint32_t busy; /* a bit for each bank that has something for a list register */
     struct vgic_bank banks[VGIC_BANKS]; /* [0] is unused */
-    uint64_t route[VGIC_LINES];         /* GICD_IROUTER */
+    uint64_t route[VGIC_LINES];         /* GICD_IROUTER; GICv2: GICD_ITARGETSR's mask */
     uint16_t target[VGIC_LINES];        /* the vCPU that it means */
 };
 
@@ -60,6 +68,8 @@ struct arm_vcpu {
     struct vcpu *vcpu;
     struct spinlock lock; /* the private interrupts */
     struct vgic_bank bank;
+    /* GICv2: which vCPUs sent each software interrupt that is latched; who sent the active one. */
+    uint8_t sgi_pending[VGIC_SGI_COUNT], sgi_active[VGIC_SGI_COUNT];
     struct guest_timer physical_timer;
     uint32_t lr_new;   /* list registers that went in as pending */
     bool sleeping;     /* GICR_WAKER.ProcessorSleep */
@@ -84,6 +94,14 @@ static inline struct arm_vcpu *arm_vcpu(struct vcpu *v)
 static inline struct arm_machine *arm_machine(struct vm *vm)
 {
     return vm->machine;
+}
+
+/* What the engine says of itself. */
+static inline const struct arm_traits *arm_traits(const struct vm *vm)
+{
+    static const struct arm_traits none;
+
+    return vm->engine && vm->engine->traits ? vm->engine->traits() : &none;
 }
 
 /* Register 31 is the zero register. */
@@ -122,14 +140,18 @@ void arm_reset(struct vcpu *v, uint64_t pc, uint64_t x0);
 void arm_state_each(struct vm *vm, state_visit visit, void *arg);
 
 /* vgic.c */
-extern const struct irqchip_ops vgic_ops;
+extern const struct irqchip_ops vgic_ops, vgic_v2_ops;
 enum err vgic_create(struct vm *vm) MUST_CHECK;
+/* Once the second stage is there: gives the guest what the hardware does for it. */
+enum err vgic_map(struct vm *vm) MUST_CHECK;
 void vgic_vcpu_init(struct vcpu *v);
 void vgic_before_run(struct vcpu *v);
 bool vgic_has_work(struct vcpu *v);
 /* On v's own thread, or in an interrupt of the CPU where it is loaded: takes back what its list
  * registers hold, as before it sleeps. They are filled again before the next entry. */
 void vgic_sync(struct vcpu *v);
+/* `v` gets software interrupt `sgi` from vCPU number `source`. Any context. */
+void vgic_sgi(struct vcpu *v, unsigned sgi, unsigned source);
 /* The level of a private interrupt. Any context. */
 void vgic_set_private(struct vcpu *v, unsigned irq, bool level);
 /* A write of ICC_SGI1R_EL1 or its like. */

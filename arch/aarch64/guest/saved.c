@@ -52,6 +52,9 @@ static enum err private_loaded(void *object)
 {
     struct arm_vcpu *a = object;
 
+    for (unsigned i = 0; i < VGIC_SGI_COUNT; i++)
+        if (a->sgi_active[i] >= VGIC_V2_CPUS)
+            return ERR_INVALID;
     a->lr_new = 0;
     a->vcpu->irq_news = true;
     return a->starting > 1 ? ERR_INVALID : ERR_OK;
@@ -63,12 +66,16 @@ static enum err private_loaded(void *object)
         STATE_FIELD(type, path.active, 1), STATE_FIELD(type, path.edge, 1), \
         STATE_ARRAY(type, path.priority, 1)
 
-STATE_TABLE_HOOKS(private_table, "aarch64-redistributor", 1, NULL, private_loaded,
-                  BANK(struct arm_vcpu, bank), STATE_FIELD(struct arm_vcpu, sleeping, 1),
-                  STATE_FIELD(struct arm_vcpu, starting, 1),
-                  STATE_FIELD(struct arm_vcpu, start_pc, 1),
-                  STATE_FIELD(struct arm_vcpu, start_context, 1),
-                  STATE_FIELD(struct arm_vcpu, physical_timer.deadline, 1));
+#define PRIVATE_FIELDS                                                                        \
+    BANK(struct arm_vcpu, bank), STATE_FIELD(struct arm_vcpu, sleeping, 1),                   \
+        STATE_FIELD(struct arm_vcpu, starting, 1), STATE_FIELD(struct arm_vcpu, start_pc, 1), \
+        STATE_FIELD(struct arm_vcpu, start_context, 1),                                       \
+        STATE_FIELD(struct arm_vcpu, physical_timer.deadline, 1)
+
+STATE_TABLE_HOOKS(private_table, "aarch64-redistributor", 1, NULL, private_loaded, PRIVATE_FIELDS);
+STATE_TABLE_HOOKS(v2_private_table, "aarch64-gicv2-private", 1, NULL, private_loaded,
+                  PRIVATE_FIELDS, STATE_ARRAY(struct arm_vcpu, sgi_pending, 1),
+                  STATE_ARRAY(struct arm_vcpu, sgi_active, 1));
 
 static enum err vgic_loaded(void *object)
 {
@@ -85,20 +92,24 @@ static enum err vgic_loaded(void *object)
 
 #define VGIC_BANK(i) BANK(struct vgic, banks[i])
 
-STATE_TABLE_HOOKS(vgic_table, "aarch64-gic", 1, NULL, vgic_loaded,
-                  STATE_FIELD(struct vgic, ctlr, 1), STATE_ARRAY(struct vgic, route, 1),
-                  VGIC_BANK(1), VGIC_BANK(2), VGIC_BANK(3), VGIC_BANK(4), VGIC_BANK(5),
-                  VGIC_BANK(6), VGIC_BANK(7));
+#define VGIC_FIELDS                                                                      \
+    STATE_FIELD(struct vgic, ctlr, 1), STATE_ARRAY(struct vgic, route, 1), VGIC_BANK(1), \
+        VGIC_BANK(2), VGIC_BANK(3), VGIC_BANK(4), VGIC_BANK(5), VGIC_BANK(6), VGIC_BANK(7)
+
+STATE_TABLE_HOOKS(vgic_table, "aarch64-gic", 1, NULL, vgic_loaded, VGIC_FIELDS);
+STATE_TABLE_HOOKS(v2_vgic_table, "aarch64-gicv2", 1, NULL, vgic_loaded, VGIC_FIELDS);
 _Static_assert(VGIC_BANKS == 8, "every bank is saved");
 
 void arm_state_each(struct vm *vm, state_visit visit, void *arg)
 {
+    struct vgic *g = arm_machine(vm)->vgic;
+
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         struct vcpu *v = vm->vcpus[i];
 
         vgic_sync(v);
         visit(&vcpu_table, i, arm_state(v), arg);
-        visit(&private_table, i, arm_vcpu(v), arg);
+        visit(g->v2 ? &v2_private_table : &private_table, i, arm_vcpu(v), arg);
     }
-    visit(&vgic_table, 0, arm_machine(vm)->vgic, arg);
+    visit(g->v2 ? &v2_vgic_table : &vgic_table, 0, g, arg);
 }

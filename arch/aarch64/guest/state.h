@@ -64,7 +64,8 @@ struct arm_timer {
 
 #define ARM_LR_MAX 16
 
-/* The GICv3 CPU interface (IHI 0069H, 12.4): what ICH_* registers hold. */
+/* The CPU interface (IHI 0069H, 12.4): what ICH_* registers hold. That of a GICv2 has the same
+ * fields; the CPU that sent a software interrupt is in bits 12 to 10 of its list register then. */
 struct arm_gic {
     uint64_t vmcr;
     uint64_t ap0r[4], ap1r[4];
@@ -103,6 +104,13 @@ struct arm_state {
     /* ID registers of the CPU that the engine offers, raw: op0 = 3, op1 = 0, CRn = 0, CRm = 1 to 7,
      * op2. */
     uint64_t id[8][8];
+};
+
+/* What an engine says of itself to the machine (engine->traits). */
+struct arm_traits {
+    /* The hardware's virtual CPU interface is that of a GICv2, these registers for the guest to
+     * map; 0: that of a GICv3, by system registers. */
+    uint64_t gicv, gicv_size;
 };
 
 /* PSTATE, C5.2.19 */

@@ -46,13 +46,15 @@ struct id_view {
     uint64_t fixed;
 };
 
+#define PFR0_GIC_SHIFT 24
+
 static const struct id_view views[] = {
-    /* PFR0: EL0 and EL1 AArch64 only, FP, AdvSIMD, GICv3 registers, SVE, DIT, CSV2, CSV3 */
+    /* PFR0: EL0 and EL1 AArch64 only, FP, AdvSIMD, the GIC's registers, SVE, DIT, CSV2, CSV3 */
     {4,
      0,
      BITS(23, 16) | BITS(35, 32) | BITS(51, 48) | BITS(59, 56) | BITS(63, 60),
-     {{0, 0}},
-     0x11 | 1ULL << 24},
+     {{PFR0_GIC_SHIFT, 1}},
+     0x11},
     /* PFR1: BTI, SSBS */
     {4, 1, BITS(7, 0), {{0, 0}}, 0},
     /* ZFR0: all of SVE */

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The guest's GICv3: pins, messages and software interrupts into the software state, which is the
- * truth; vgic_lr.c moves it to list registers and back. Private interrupts have their vCPU's lock,
- * shared ones the controller's (both RANK_IRQCHIP, in this order, masked).
+ * The guest's GICv3, or GICv2 where the host has only that: pins, messages and software interrupts
+ * into the software state, which is the truth; vgic_lr.c moves it to list registers and back.
+ * Private interrupts have their vCPU's lock, shared ones the controller's (both RANK_IRQCHIP, in
+ * this order, masked).
  */
 #include "arch/aarch64/guest/vgic.h"
 #include "kernel/log.h"
 #include "mm/heap.h"
+#include "mm/second_stage.h"
 
 LOCK_CLASS(vgic_class, "guest interrupt controller", RANK_IRQCHIP);
 
@@ -105,14 +107,12 @@ void vgic_set_private(struct vcpu *v, unsigned irq, bool level)
     spin_unlock_irq(&a->lock, flags);
 }
 
-static void sgi_to(struct vcpu *v, unsigned sgi)
+void vgic_sgi(struct vcpu *v, unsigned sgi, unsigned source)
 {
-    uint64_t flags;
+    uint64_t flags = spin_lock_irq(&arm_vcpu(v)->lock);
 
-    if (!v)
-        return;
-    flags = spin_lock_irq(&arm_vcpu(v)->lock);
     arm_vcpu(v)->bank.latch |= 1u << sgi;
+    arm_vcpu(v)->sgi_pending[sgi] |= (uint8_t)(1u << source % VGIC_V2_CPUS);
     spin_unlock_irq(&arm_vcpu(v)->lock, flags);
     vgic_news(v);
 }
@@ -127,11 +127,15 @@ void vgic_send_sgi(struct vcpu *v, uint64_t value)
     if (value & BIT(40)) { /* IRM: all but this one */
         for (unsigned i = 0; i < v->vm->vcpu_count; i++)
             if (i != v->id)
-                sgi_to(v->vm->vcpus[i], sgi);
+                vgic_sgi(v->vm->vcpus[i], sgi, v->id);
         return;
     }
-    for (uint32_t list = value & 0xffff; list; list &= list - 1)
-        sgi_to(arm_vcpu_by_affinity(v->vm, cluster | (unsigned)__builtin_ctz(list)), sgi);
+    for (uint32_t list = value & 0xffff; list; list &= list - 1) {
+        struct vcpu *to = arm_vcpu_by_affinity(v->vm, cluster | (unsigned)__builtin_ctz(list));
+
+        if (to)
+            vgic_sgi(to, sgi, v->id);
+    }
 }
 
 /* ---- Life ---- */
@@ -147,6 +151,29 @@ void vgic_vcpu_init(struct vcpu *v)
     a->sleeping = true;
 }
 
+static enum err v2_check(struct vm *vm)
+{
+    if (vm->config->cpus <= VGIC_V2_CPUS)
+        return ERR_OK;
+    vm_fail(vm,
+            "this machine has a GICv2, and its guests can have %u CPUs at most: make \"cpus\" "
+            "smaller",
+            VGIC_V2_CPUS);
+    return ERR_UNSUPPORTED;
+}
+
+static enum err v3_redistributors_create(struct vm *vm, struct vgic *g)
+{
+    struct bus_region region = {.base = MACHINE_GICR_BASE,
+                                .size = MACHINE_GICR_SIZE * vm->config->cpus,
+                                .min_size = 1,
+                                .max_size = 8,
+                                .device = &g->redistributors};
+
+    device_init(&g->redistributors, &vgic_redistributor_ops, vm);
+    return bus_add(&vm->mmio, &region);
+}
+
 enum err vgic_create(struct vm *vm)
 {
     struct vgic *g = heap_zalloc(sizeof(*g));
@@ -158,19 +185,35 @@ enum err vgic_create(struct vm *vm)
         return ERR_NO_MEMORY;
     spin_init(&g->lock, &vgic_class);
     arm_machine(vm)->vgic = g;
-    vm->irqchip = &vgic_ops;
-    device_init(&g->distributor, &vgic_distributor_ops, vm);
-    device_init(&g->redistributors, &vgic_redistributor_ops, vm);
+    g->v2 = arm_traits(vm)->gicv != 0;
+    vm->irqchip = g->v2 ? &vgic_v2_ops : &vgic_ops;
+    device_init(&g->distributor, g->v2 ? &vgic_v2_distributor_ops : &vgic_distributor_ops, vm);
+    for (unsigned irq = 32; irq < VGIC_LINES && g->v2; irq++)
+        vgic_route_changed(g, irq); /* to nobody */
     region.device = &g->distributor;
     err = bus_add(&vm->mmio, &region);
-    if (err != ERR_OK)
-        return err;
-    region.base = MACHINE_GICR_BASE;
-    region.size = MACHINE_GICR_SIZE * vm->config->cpus;
-    region.device = &g->redistributors;
-    err = bus_add(&vm->mmio, &region);
+    if (err == ERR_OK)
+        err = g->v2 ? v2_check(vm) : v3_redistributors_create(vm, g);
     return err == ERR_OK ? gicv2m_create(vm) : err;
 }
+
+/* A GICv2's CPU interface is the hardware's virtual one. */
+enum err vgic_map(struct vm *vm)
+{
+    const struct arm_traits *t = arm_traits(vm);
+
+    if (!t->gicv)
+        return ERR_OK;
+    return second_stage_map_device(vm->stage2, GPA(MACHINE_GICC_BASE), HPA(t->gicv),
+                                   MIN(t->gicv_size, MACHINE_GICC_SIZE));
+}
+
+const struct irqchip_ops vgic_v2_ops = {
+    .name = "GICv2",
+    .pins = VGIC_PINS,
+    .set_pin = vgic_set_pin,
+    .msi = gicv2m_msi,
+};
 
 const struct irqchip_ops vgic_ops = {
     .name = "GICv3",

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The guest's GICv3: what its files tell each other. */
+/* The guest's GICv3 or GICv2: what its files tell each other. */
 #ifndef ARCH_AARCH64_GUEST_VGIC_H
 #define ARCH_AARCH64_GUEST_VGIC_H
 
@@ -46,9 +46,27 @@ void vgic_all_changed(struct vm *vm);
 void vgic_timer_fired(struct vcpu *v);
 void vgic_maintenance(struct vcpu *v);
 
-/* vgic_mmio.c */
+/* vgic_mmio.c: arrays of registers that the versions have alike. */
+struct vgic_place {
+    unsigned bank, reg, at;
+    bool priority, config;
+};
+/* Which bank `offset` of the distributor is about, and where in it. False: something else. */
+bool vgic_place_find(uint64_t offset, struct vgic_place *p);
+uint64_t vgic_place_read(const struct vgic_bank *b, const struct vgic_place *p, unsigned size);
+void vgic_place_write(struct vgic_bank *b, const struct vgic_place *p, unsigned size,
+                      uint64_t value);
+/* Software interrupts are edges for good. */
+static inline bool vgic_place_configures_sgis(const struct vgic_place *p)
+{
+    return p->config && p->bank == 0 && p->at == 0;
+}
 /* route[irq] was set: which vCPU it means. */
 void vgic_route_changed(struct vgic *g, unsigned irq);
 extern const struct device_ops vgic_distributor_ops, vgic_redistributor_ops;
+/* vgic_v2.c */
+extern const struct device_ops vgic_v2_distributor_ops;
+/* The vCPU of a target mask: the first one in it. */
+unsigned vgic_v2_target(uint64_t mask);
 
 #endif

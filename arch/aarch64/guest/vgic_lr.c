@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * List registers of the guest's GICv3: a cache of what a vCPU may take next (ARM_LIST). They are
+ * List registers of the guest's GIC: a cache of what a vCPU may take next (ARM_LIST). They are
  * left alone from exit to exit, and when there is news folded back into the software state and
  * filled anew.
  */
@@ -8,6 +8,7 @@
 
 #define LR_STATE (ARM_LR_PENDING | ARM_LR_ACTIVE)
 #define LR_IRQ   0x3ffu
+#define LR_CPU   10 /* GICv2: who sent a software interrupt, three bits */
 
 static struct vgic_bank *bank_of(struct vcpu *v, unsigned irq)
 {
@@ -30,7 +31,11 @@ static void fold(struct vcpu *v, uint64_t lr)
             b->level &= ~bit;
     } else if (lr & ARM_LR_PENDING && b->edge & bit) {
         b->latch |= bit;
+        if (irq < VGIC_SGI_COUNT)
+            arm_vcpu(v)->sgi_pending[irq] |= (uint8_t)(1u << (lr >> LR_CPU & 7));
     }
+    if (irq < VGIC_SGI_COUNT)
+        arm_vcpu(v)->sgi_active[irq] = lr >> LR_CPU & 7;
     if (irq >= 32)
         vgic_bank_settle(arm_machine(v->vm)->vgic, irq / 32);
 }
@@ -199,6 +204,26 @@ static void choose_from(const struct vgic *g, const struct vgic_bank *b, unsigne
     }
 }
 
+/* GICv2: the next of the vCPUs that sent `irq` to `v`. It stays latched for the others, and they
+ * get their turn when the guest is done with this one. */
+static uint64_t make_sgi(struct vcpu *v, unsigned irq)
+{
+    struct arm_vcpu *a = arm_vcpu(v);
+    uint32_t bit = 1u << irq;
+    uint64_t lr = irq | (uint64_t)a->bank.priority[irq] << ARM_LR_PRIORITY |
+                  (a->bank.group & bit ? ARM_LR_GROUP1 : 0);
+
+    if (a->bank.active & bit) {
+        lr |= ARM_LR_ACTIVE | (uint64_t)a->sgi_active[irq] << LR_CPU;
+    } else if (a->sgi_pending[irq]) {
+        lr |= ARM_LR_PENDING | (uint64_t)__builtin_ctz(a->sgi_pending[irq]) << LR_CPU;
+        a->sgi_pending[irq] &= (uint8_t)(a->sgi_pending[irq] - 1);
+    }
+    if (!a->sgi_pending[irq])
+        a->bank.latch &= ~bit;
+    return lr | (a->bank.latch & bit ? ARM_LR_EOI : 0);
+}
+
 /* The list register for `irq`; what it holds pending leaves the latch. */
 static uint64_t make_lr(struct vcpu *v, unsigned irq)
 {
@@ -209,6 +234,8 @@ static uint64_t make_lr(struct vcpu *v, unsigned irq)
                   (b->group & bit ? ARM_LR_GROUP1 : 0);
     bool pending = vgic_bank_pending(b) & vgic_bank_enabled(g, b) & bit;
 
+    if (g->v2 && irq < VGIC_SGI_COUNT)
+        return make_sgi(v, irq);
     /* Tied to the hardware's interrupt, which stays active until the guest's end of interrupt: no
      * state but one at a time. */
     if (irq == PPI_VIRTUAL_TIMER && arm_state(v)->gic.timer_held)

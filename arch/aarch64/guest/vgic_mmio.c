@@ -124,15 +124,9 @@ static void priority_write(struct vgic_bank *b, unsigned first, unsigned size, u
             (uint8_t)(value >> 8 * i) & 0xf8; /* five bits, as ICH_VTR says at least */
 }
 
-/* One array of registers: which bank `offset` is about, and where in it. */
-struct place {
-    unsigned bank, reg, at;
-    bool priority, config;
-};
-
-static bool find_place(uint64_t offset, struct place *p)
+bool vgic_place_find(uint64_t offset, struct vgic_place *p)
 {
-    *p = (struct place){0};
+    *p = (struct vgic_place){0};
     if (offset >= IGROUPR && offset < IPRIORITYR) {
         p->reg = offset & ~(BITMAP_SPAN - 1);
         p->bank = (offset & (BITMAP_SPAN - 1)) / 4;
@@ -150,7 +144,7 @@ static bool find_place(uint64_t offset, struct place *p)
     return p->bank < VGIC_BANKS;
 }
 
-static uint64_t place_read(const struct vgic_bank *b, const struct place *p, unsigned size)
+uint64_t vgic_place_read(const struct vgic_bank *b, const struct vgic_place *p, unsigned size)
 {
     if (p->priority)
         return priority_read(b, p->at, size);
@@ -159,7 +153,8 @@ static uint64_t place_read(const struct vgic_bank *b, const struct place *p, uns
     return bitmap_read(b, p->reg);
 }
 
-static void place_write(struct vgic_bank *b, const struct place *p, unsigned size, uint64_t value)
+void vgic_place_write(struct vgic_bank *b, const struct vgic_place *p, unsigned size,
+                      uint64_t value)
 {
     if (p->priority)
         priority_write(b, p->at, size, value);
@@ -179,7 +174,7 @@ static bool is_route(uint64_t offset, unsigned *irq)
 
 static uint64_t distributor_get(struct vgic *g, uint64_t offset, unsigned size)
 {
-    struct place p;
+    struct vgic_place p;
     unsigned irq;
 
     if (offset == GICD_CTLR)
@@ -192,17 +187,21 @@ static uint64_t distributor_get(struct vgic *g, uint64_t offset, unsigned size)
         return GIC_PIDR2_V3;
     if (is_route(offset, &irq))
         return g->route[irq] >> (offset % 8 * 8);
-    if (find_place(offset, &p) && p.bank)
-        return place_read(&g->banks[p.bank], &p, size);
+    if (vgic_place_find(offset, &p) && p.bank)
+        return vgic_place_read(&g->banks[p.bank], &p, size);
     return 0;
 }
 
 /* One that may go to any vCPU (Interrupt_Routing_Mode) goes to the first. */
 void vgic_route_changed(struct vgic *g, unsigned irq)
 {
-    const struct vcpu *target =
-        arm_vcpu_by_affinity(g->distributor.vm, g->route[irq] & ROUTE_AFFINITY);
+    const struct vcpu *target;
 
+    if (g->v2) {
+        g->target[irq] = (uint16_t)vgic_v2_target(g->route[irq]);
+        return;
+    }
+    target = arm_vcpu_by_affinity(g->distributor.vm, g->route[irq] & ROUTE_AFFINITY);
     g->target[irq] = target && !(g->route[irq] & ROUTE_ANY) ? (uint16_t)target->id : 0;
 }
 
@@ -221,7 +220,7 @@ static void route_write(struct vgic *g, unsigned irq, uint64_t offset, unsigned 
 static void distributor_set(struct vm *vm, uint64_t offset, unsigned size, uint64_t value)
 {
     struct vgic *g = arm_machine(vm)->vgic;
-    struct place p;
+    struct vgic_place p;
     unsigned irq;
 
     if (offset == GICD_CTLR) {
@@ -229,8 +228,8 @@ static void distributor_set(struct vm *vm, uint64_t offset, unsigned size, uint6
         vgic_all_changed(vm);
     } else if (is_route(offset, &irq))
         route_write(g, irq, offset, size, value);
-    else if (find_place(offset, &p) && p.bank) {
-        place_write(&g->banks[p.bank], &p, size, value);
+    else if (vgic_place_find(offset, &p) && p.bank) {
+        vgic_place_write(&g->banks[p.bank], &p, size, value);
         vgic_bank_changed(vm, p.bank);
     }
 }
@@ -286,10 +285,12 @@ static uint64_t redistributor_get(struct vcpu *v, uint64_t offset, unsigned size
     struct arm_vcpu *a = arm_vcpu(v);
     uint64_t typer = arm_affinity(v->id) << 32 | (uint64_t)v->id << 8 |
                      (v->id + 1 == v->vm->vcpu_count ? TYPER_LAST : 0);
-    struct place p;
+    struct vgic_place p;
 
     if (offset >= GICR_SGI)
-        return find_place(offset - GICR_SGI, &p) && !p.bank ? place_read(&a->bank, &p, size) : 0;
+        return vgic_place_find(offset - GICR_SGI, &p) && !p.bank
+                   ? vgic_place_read(&a->bank, &p, size)
+                   : 0;
     switch (offset) {
     case GICR_IIDR:
         return IIDR_VALUE;
@@ -308,15 +309,15 @@ static uint64_t redistributor_get(struct vcpu *v, uint64_t offset, unsigned size
 static void redistributor_set(struct vcpu *v, uint64_t offset, unsigned size, uint64_t value)
 {
     struct arm_vcpu *a = arm_vcpu(v);
-    struct place p;
+    struct vgic_place p;
 
     if (offset == GICR_WAKER)
         a->sleeping = value & WAKER_SLEEP;
-    if (offset < GICR_SGI || !find_place(offset - GICR_SGI, &p) || p.bank)
+    if (offset < GICR_SGI || !vgic_place_find(offset - GICR_SGI, &p) || p.bank)
         return;
-    if (p.config && p.at == 0)
-        return; /* SGIs */
-    place_write(&a->bank, &p, size, value);
+    if (vgic_place_configures_sgis(&p))
+        return;
+    vgic_place_write(&a->bank, &p, size, value);
     vgic_news(v);
 }
 

@@ -31,6 +31,7 @@ struct host_cpu {
     void *guest; /* the vCPU that is loaded here, or NULL */
     void (*guest_timer)(void *vcpu);
     void (*guest_maintenance)(void *vcpu);
+    uint8_t gic_target; /* GICv2: this CPU's bit in target masks */
 };
 
 struct cpu;

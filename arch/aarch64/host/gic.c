@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The Generic Interrupt Controller, version 3 and 4 (IHI 0069H): distributor, redistributors, CPU
- * interface by system registers. */
+/* The Generic Interrupt Controller of any version: finding it, and what all versions do alike. What
+ * differs is in gicv2.c and gicv3.c. */
 #include "arch/aarch64/host/gic.h"
 #include "arch/aarch64/host/host.h"
 #include "drivers/acpi.h"
@@ -10,34 +10,25 @@
 #include "mm/heap.h"
 #include "mm/kernel_map.h"
 
-#define SPIN_LIMIT_NS (NS_PER_SEC / 10)
-
-/* A range of redistributors, mapped. */
-struct gicr_range {
-    char *base;
-    uint64_t size;
-};
-
-static struct {
-    char *distributor;
-    unsigned lines; /* interrupt ids from 0 that exist */
-    unsigned architecture;
-    struct gicr_range *ranges;
-    unsigned range_count;
-    unsigned maintenance;
-} gic;
+struct gic gic;
 
 static struct spinlock gic_lock;
 LOCK_CLASS(gic_class, "interrupt controller", RANK_IRQ);
 
 /* ---- Finding it ---- */
 
+static enum err frame_map(hpa_t base, uint64_t size, char **frame)
+{
+    *frame = kernel_map_device(base, size, PT_READ | PT_WRITE | PT_DEVICE);
+    return *frame ? ERR_OK : ERR_NO_MEMORY;
+}
+
 static enum err range_add(hpa_t base, uint64_t size)
 {
     struct gicr_range *ranges = heap_zalloc_array(gic.range_count + 1, sizeof(*ranges));
-    void *va = kernel_map_device(base, size, PT_READ | PT_WRITE | PT_DEVICE);
+    char *va;
 
-    if (!ranges || !va)
+    if (!ranges || frame_map(base, size, &va) != ERR_OK)
         return ERR_NO_MEMORY;
     for (unsigned i = 0; i < gic.range_count; i++)
         ranges[i] = gic.ranges[i];
@@ -47,10 +38,16 @@ static enum err range_add(hpa_t base, uint64_t size)
     return ERR_OK;
 }
 
-static enum err distributor_map(hpa_t base)
+/* GICv2: the CPU interface, and for guests its virtual one with the controls of that. */
+static enum err v2_frames_map(hpa_t gicc, hpa_t gich, hpa_t gicv)
 {
-    gic.distributor = kernel_map_device(base, GICD_SIZE, PT_READ | PT_WRITE | PT_DEVICE);
-    return gic.distributor ? ERR_OK : ERR_NO_MEMORY;
+    enum err err = frame_map(gicc, GICC_SIZE, &gic.cpu_interface);
+
+    if (err == ERR_OK && gich.v && gicv.v) {
+        err = frame_map(gich, GICH_SIZE, &gic.virtual_control);
+        gic.virtual_interface = gicv;
+    }
+    return err;
 }
 
 static enum err ranges_from_acpi(const struct acpi_madt *madt)
@@ -87,6 +84,20 @@ static enum err frames_from_acpi(const struct acpi_madt *madt)
     return err;
 }
 
+static enum err v2_frames_from_acpi(const struct acpi_madt *madt)
+{
+    ACPI_FOR_EACH_SUBTABLE(s, madt, sizeof(*madt))
+    {
+        const struct acpi_madt_gicc *c = (const struct acpi_madt_gicc *)s;
+
+        if (s->type != ACPI_MADT_GICC || s->length < ACPI_MADT_GICC_MIN)
+            continue;
+        gic.maintenance = c->maintenance_gsiv;
+        return v2_frames_map(HPA(c->gicc), HPA(c->gich), HPA(c->gicv));
+    }
+    return ERR_NOT_FOUND;
+}
+
 static enum err find_by_acpi(void)
 {
     const struct acpi_madt *madt = ACPI_FIND(struct acpi_madt, "APIC");
@@ -98,9 +109,10 @@ static enum err find_by_acpi(void)
         d = ACPI_SUBTABLE_AS(s, struct acpi_madt_gicd);
     if (!d)
         return ERR_NOT_FOUND;
-    if (d->version == 1 || d->version == 2)
-        return ERR_UNSUPPORTED;
-    err = distributor_map(HPA(d->address));
+    gic.architecture = d->version;
+    err = frame_map(HPA(d->address), GICD_SIZE, &gic.distributor);
+    if (err == ERR_OK && gic_is_v2())
+        return v2_frames_from_acpi(madt);
     if (err == ERR_OK)
         err = ranges_from_acpi(madt);
     if (err == ERR_OK)
@@ -108,125 +120,64 @@ static enum err find_by_acpi(void)
     return err;
 }
 
-static enum err find_by_fdt(void)
+static enum err v2_frames_from_fdt(int node)
 {
-    static const char *const v2[] = {"arm,gic-400", "arm,cortex-a15-gic", "arm,cortex-a9-gic",
-                                     NULL};
-    int node = fdt_next_compatible(-1, "arm,gic-v3");
-    enum irq_trigger trigger;
-    unsigned ranges;
+    hpa_t base[4] = {HPA(0)}; /* distributor, GICC, GICH, GICV */
+    uint64_t size;
+    enum err err = ERR_OK;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(base) && err == ERR_OK; i++)
+        err = fdt_reg(node, i, &base[i], &size);
+    if (err != ERR_OK)
+        base[2] = base[3] = HPA(0);
+    if (!base[1].v)
+        return ERR_NOT_FOUND;
+    gic.architecture = 2;
+    err = frame_map(base[0], GICD_SIZE_V2, &gic.distributor);
+    return err == ERR_OK ? v2_frames_map(base[1], base[2], base[3]) : err;
+}
+
+static enum err v3_frames_from_fdt(int node)
+{
+    unsigned ranges = fdt_u32(node, "#redistributor-regions", 1);
     uint64_t size;
     hpa_t base;
-    enum err err;
+    enum err err = fdt_reg(node, 0, &base, &size);
 
-    if (node < 0)
-        return fdt_next_compatible_any(-1, v2, NULL) < 0 ? ERR_NOT_FOUND : ERR_UNSUPPORTED;
-    err = fdt_reg(node, 0, &base, &size);
     if (err == ERR_OK)
-        err = distributor_map(base);
-    ranges = fdt_u32(node, "#redistributor-regions", 1);
+        err = frame_map(base, GICD_SIZE, &gic.distributor);
     for (unsigned i = 0; i < ranges && err == ERR_OK; i++) {
         err = fdt_reg(node, 1 + i, &base, &size);
         if (err == ERR_OK)
             err = range_add(base, size);
     }
-    if (fdt_irq(node, 0, &gic.maintenance, &trigger) != ERR_OK)
-        gic.maintenance = GIC_MAINTENANCE_DEFAULT;
     return err;
 }
 
-/* ---- Registers ---- */
-
-static void wait_clear(const volatile void *reg, uint32_t bit, const char *what)
+static enum err find_by_fdt(void)
 {
-    uint64_t end = clock_ns() + SPIN_LIMIT_NS;
+    static const char *const v2[] = {"arm,gic-400", "arm,cortex-a15-gic", "arm,cortex-a9-gic",
+                                     NULL};
+    int node = fdt_next_compatible(-1, "arm,gic-v3"),
+        old = node < 0 ? fdt_next_compatible_any(-1, v2, NULL) : -1;
+    enum irq_trigger trigger;
 
-    while (mmio_read32(reg) & bit) {
-        if (clock_ns() > end) {
-            log_warn("GICv3: %s does not finish", what);
-            return;
-        }
-        host_cpu_relax();
-    }
+    if (node < 0 && old < 0)
+        return ERR_NOT_FOUND;
+    if (fdt_irq(node < 0 ? old : node, 0, &gic.maintenance, &trigger) != ERR_OK)
+        gic.maintenance = GIC_MAINTENANCE_DEFAULT;
+    return node < 0 ? v2_frames_from_fdt(old) : v3_frames_from_fdt(node);
 }
 
-/* Shared interrupts: masked, group 1, one priority, to the boot CPU (12.9). */
-static void distributor_init(void)
+/* ---- Starting it ---- */
+
+static enum err init_error(enum err err)
 {
-    char *d = gic.distributor;
-
-    gic.lines = MIN(32 * ((mmio_read32(d + GICD_TYPER) & 0x1f) + 1), GIC_SPI_END);
-    mmio_write32(d + GICD_CTLR, 0);
-    wait_clear(d + GICD_CTLR, GICD_CTLR_RWP, "the distributor");
-    for (unsigned i = 32; i < gic.lines; i += 32) {
-        mmio_write32(d + GICD_ICENABLER + i / 8, ~0u);
-        mmio_write32(d + GICD_ICPENDR + i / 8, ~0u);
-        mmio_write32(d + GICD_ICACTIVER + i / 8, ~0u);
-        mmio_write32(d + GICD_IGROUPR + i / 8, ~0u);
-        mmio_write32(d + GICD_IGRPMODR + i / 8, 0);
-    }
-    for (unsigned i = 32; i < gic.lines; i += 4)
-        mmio_write32(d + GICD_IPRIORITYR + i, GIC_PRIORITY_ALL);
-    mmio_write32(d + GICD_CTLR, GICD_CTLR_ARE | GICD_CTLR_GROUP1);
-    wait_clear(d + GICD_CTLR, GICD_CTLR_RWP, "the distributor");
-}
-
-/* MPIDR's affinity fields as GICR_TYPER has them: Aff3..Aff0 in one word (12.11.35). */
-static uint32_t packed_affinity(uint64_t mpidr)
-{
-    return (uint32_t)((mpidr >> 8 & 0xff000000) | (mpidr & 0xffffff));
-}
-
-static char *redistributor_find(uint64_t mpidr)
-{
-    for (unsigned i = 0; i < gic.range_count; i++) {
-        const struct gicr_range *r = &gic.ranges[i];
-        uint64_t stride, typer;
-
-        for (uint64_t at = 0; at + GICR_STRIDE <= r->size; at += stride) {
-            typer = mmio_read64(r->base + at + GICR_TYPER);
-            if (typer >> 32 == packed_affinity(mpidr))
-                return r->base + at;
-            stride = typer & GICR_TYPER_VLPIS ? 2 * GICR_STRIDE : GICR_STRIDE;
-            if (typer & GICR_TYPER_LAST)
-                break;
-        }
-    }
-    return NULL;
-}
-
-static void redistributor_init(char *rd)
-{
-    char *sgi = rd + GICR_SGI_BASE;
-
-    mmio_write32(rd + GICR_WAKER, mmio_read32(rd + GICR_WAKER) & ~GICR_WAKER_SLEEP);
-    wait_clear(rd + GICR_WAKER, GICR_WAKER_CHILDREN, "waking a redistributor");
-    mmio_write32(sgi + GICD_ICENABLER, ~0u);
-    mmio_write32(sgi + GICD_ICPENDR, ~0u);
-    mmio_write32(sgi + GICD_ICACTIVER, ~0u);
-    mmio_write32(sgi + GICD_IGROUPR, ~0u);
-    mmio_write32(sgi + GICD_IGRPMODR, 0);
-    for (unsigned i = 0; i < 32; i += 4)
-        mmio_write32(sgi + GICD_IPRIORITYR + i, GIC_PRIORITY_ALL);
-    mmio_write32(sgi + GICD_ISENABLER, BIT(HOST_IPI_COUNT) - 1);
-    wait_clear(rd + GICR_CTLR, GICR_CTLR_RWP, "a redistributor");
-}
-
-static void cpu_interface_init(void)
-{
-    if (arm_mode != MODE_EL1) {
-        sysreg_write(ICC_SRE_EL2, ICC_SRE_SRE | ICC_SRE_DFB | ICC_SRE_DIB | ICC_SRE_ENABLE);
-        isb();
-    }
-    sysreg_write(ICC_SRE_EL1, ICC_SRE_SRE | ICC_SRE_DFB | ICC_SRE_DIB);
-    isb();
-    /* At EL2 the end of an interrupt is two steps, so that the guest's timer can stay active until
-     * the guest is done with it. */
-    sysreg_write(ICC_CTLR_EL1, arm_mode == MODE_EL1 ? 0 : ICC_CTLR_EOIMODE);
-    sysreg_write(ICC_PMR_EL1, 0xff);
-    sysreg_write(ICC_BPR1_EL1, 0);
-    sysreg_write(ICC_IGRPEN1_EL1, 1);
-    isb();
+    if (err == ERR_NOT_FOUND)
+        log_error("interrupts: neither ACPI (MADT) nor the device tree describes a GIC");
+    else
+        log_error("interrupts: the GIC's registers cannot be mapped: %s", err_text(err));
+    return err;
 }
 
 enum err gic_init(void)
@@ -234,36 +185,24 @@ enum err gic_init(void)
     enum err err = acpi_present() ? find_by_acpi() : find_by_fdt();
 
     spin_init(&gic_lock, &gic_class);
-    if (err == ERR_UNSUPPORTED)
-        log_error("interrupts: this machine has a GICv2; Ennead needs a GICv3 or GICv4 "
-                  "(under QEMU: -M virt,gic-version=3)");
-    else if (err == ERR_NOT_FOUND)
-        log_error("interrupts: neither ACPI (MADT) nor the device tree describes a GIC");
-    else if (err != ERR_OK)
-        log_error("interrupts: the GIC's registers cannot be mapped: %s", err_text(err));
     if (err != ERR_OK)
-        return err;
-    gic.architecture = mmio_read32(gic.distributor + GICD_PIDR2) >> 4 & 0xf;
-    if (gic.architecture != 3 && gic.architecture != 4) {
-        log_error(
-            "interrupts: the distributor says that it is GICv%u; Ennead needs a GICv3 or GICv4",
-            gic.architecture);
+        return init_error(err);
+    if (!gic_is_v2())
+        gic.architecture = mmio_read32(gic.distributor + GICD_PIDR2) >> 4 & 0xf;
+    if (!gic_is_v2() && gic.architecture != 3 && gic.architecture != 4) {
+        log_error("interrupts: the distributor says that it is GICv%u; Ennead needs GICv2 to GICv4",
+                  gic.architecture);
         return ERR_UNSUPPORTED;
     }
-    distributor_init();
+    gic.lines = MIN(32 * ((mmio_read32(gic.distributor + GICD_TYPER) & 0x1f) + 1), GIC_SPI_END);
+    gic.driver = gic_is_v2() ? &gic_v2 : &gic_v3;
+    gic.driver->distributor_init();
     return ERR_OK;
 }
 
 enum err gic_cpu_init(struct cpu *cpu)
 {
-    cpu->host.redistributor = redistributor_find(cpu->hw_id);
-    if (!cpu->host.redistributor) {
-        log_error("CPU %u: no redistributor of the GIC belongs to it", cpu->id);
-        return ERR_NOT_FOUND;
-    }
-    redistributor_init(cpu->host.redistributor);
-    cpu_interface_init();
-    return ERR_OK;
+    return gic.driver->cpu_init(cpu);
 }
 
 /* ---- Use ---- */
@@ -272,12 +211,6 @@ unsigned gic_maintenance_irq(void)
 {
     return gic.maintenance >= 16 && gic.maintenance < 32 ? gic.maintenance
                                                          : GIC_MAINTENANCE_DEFAULT;
-}
-
-static void deactivate(unsigned irq)
-{
-    if (arm_mode != MODE_EL1)
-        sysreg_write(ICC_DIR_EL1, irq);
 }
 
 /* The virtual timer of the vCPU that is loaded here. True: it stays active until the guest ends it.
@@ -300,47 +233,28 @@ static void guest_maintenance(void)
         h->guest_maintenance(h->guest);
 }
 
-static void handle(unsigned irq)
+bool gic_dispatch(unsigned irq)
 {
-    sysreg_write(ICC_EOIR1_EL1, irq);
-    isb();
-    if (irq < 16) {
-        deactivate(irq);
-        ipi_dispatch((enum host_ipi)irq);
-        return;
-    }
     if (irq == arm_timer_irq())
         timer_interrupt();
     else if (irq == arm_timer_virtual_irq() && guest_timer_fired())
-        return;
+        return false;
     else if (irq == gic_maintenance_irq())
         guest_maintenance();
     else
         irq_dispatch(irq);
-    /* The end of a level interrupt comes after its handler has quieted the device. */
-    deactivate(irq);
-    isb();
+    return true;
 }
 
-/* At EL1 the one-step end comes first: level interrupts are masked by PSTATE.I until the handler
- * has run. */
 void gic_handle(void)
 {
-    for (;;) {
-        unsigned irq = sysreg_read(ICC_IAR1_EL1) & 0xffffff;
-
-        if (irq >= GIC_SPURIOUS_FIRST && irq <= GIC_SPURIOUS_LAST)
-            return;
-        __asm__ volatile("dsb sy" ::: "memory");
-        handle(irq);
-    }
+    gic.driver->handle();
 }
 
 void gic_guest_timer_hold(bool held)
 {
-    char *sgi = (char *)this_cpu()->host.redistributor + GICR_SGI_BASE;
-
-    mmio_write32(sgi + (held ? GICD_ISACTIVER : GICD_ICACTIVER), 1u << arm_timer_virtual_irq());
+    mmio_write32(gic.driver->private_registers() + (held ? GICD_ISACTIVER : GICD_ICACTIVER),
+                 1u << arm_timer_virtual_irq());
 }
 
 void gic_guest_interrupts(void *vcpu, void (*timer)(void *vcpu), void (*maintenance)(void *vcpu))
@@ -354,22 +268,15 @@ void gic_guest_interrupts(void *vcpu, void (*timer)(void *vcpu), void (*maintena
 
 void host_ipi_send(struct cpu *cpu, enum host_ipi kind)
 {
-    uint64_t id = cpu->hw_id;
-    uint64_t aff0 = id & 0xff;
-
-    __asm__ volatile("dsb ishst" ::: "memory");
-    sysreg_write(ICC_SGI1R_EL1, (id >> 32 & 0xff) << SGI1R_AFF3 | (id >> 16 & 0xff) << SGI1R_AFF2 |
-                                    (id >> 8 & 0xff) << SGI1R_AFF1 | (aff0 >> 4) << SGI1R_RS |
-                                    (uint64_t)kind << SGI1R_INTID | BIT(aff0 & 0xf));
-    isb();
+    gic.driver->send_ipi(cpu, kind);
 }
 
-/* Base of the register group that holds `irq`: the distributor, or this CPU's redistributor for
- * private ones. */
+/* Base of the register group that holds `irq`: the distributor, or this CPU's own for private
+ * ones. */
 static char *registers_of(unsigned irq)
 {
     if (irq < 32)
-        return (char *)this_cpu()->host.redistributor + GICR_SGI_BASE;
+        return gic.driver->private_registers();
     return gic.distributor;
 }
 
@@ -396,7 +303,7 @@ enum err host_irq_route(unsigned irq, enum irq_trigger trigger, struct cpu *cpu)
     host_irq_mask(irq);
     set_trigger(irq, trigger);
     if (irq >= 32)
-        mmio_write64(gic.distributor + GICD_IROUTER + 8UL * irq, cpu->hw_id);
+        gic.driver->route(irq, cpu);
     host_irq_unmask(irq);
     return ERR_OK;
 }
@@ -407,7 +314,7 @@ void host_irq_mask(unsigned irq)
         return;
     mmio_write32(registers_of(irq) + GICD_ICENABLER + irq / 32 * 4, 1u << irq % 32);
     if (irq >= 32)
-        wait_clear(gic.distributor + GICD_CTLR, GICD_CTLR_RWP, "masking an interrupt");
+        gic.driver->masked();
 }
 
 void host_irq_unmask(unsigned irq)
@@ -423,11 +330,15 @@ void gic_ppi_enable(unsigned irq)
 
 const char *host_irq_name(void)
 {
-    return gic.architecture == 4 ? "GICv4" : "GICv3";
+    return gic_is_v2() ? "GICv2" : gic.architecture == 4 ? "GICv4" : "GICv3";
 }
 
 void gic_report(struct out *out)
 {
-    out_printf(out, "interrupts: %s, %u lines, %u range%s of redistributors\n", host_irq_name(),
-               gic.lines, gic.range_count, gic.range_count == 1 ? "" : "s");
+    out_printf(out, "interrupts: %s, %u lines", host_irq_name(), gic.lines);
+    if (gic_is_v2())
+        out_printf(out, ", %s virtual CPU interface\n", gic.virtual_control ? "with a" : "no");
+    else
+        out_printf(out, ", %u range%s of redistributors\n", gic.range_count,
+                   gic.range_count == 1 ? "" : "s");
 }

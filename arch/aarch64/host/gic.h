@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Registers of the GIC, version 3 and 4. Sections are those of IHI 0069H. */
+/* Registers of the GIC, version 2 to 4, and what its drivers share. Sections are those of IHI
+ * 0069H, for version 2 of IHI 0048B. */
 #ifndef ARCH_AARCH64_HOST_GIC_H
 #define ARCH_AARCH64_HOST_GIC_H
+
+#include "kernel/host.h"
 
 /* Distributor, 12.9. The registers from IGROUPR to ICFGR lie at the same offsets in a
  * redistributor's SGI frame. */
@@ -68,5 +71,75 @@
 #define SGI1R_AFF2  32
 #define SGI1R_RS    44
 #define SGI1R_AFF3  48
+
+/* Version 2: distributor (4.3), CPU interface (4.4) */
+#define GICD_SIZE_V2      0x1000
+#define GICD_ITARGETSR    0x0800
+#define GICD_SGIR         0x0f00
+#define GICD_SGIR_TARGETS 16
+#define GICD_CTLR_ENABLE  (1u << 0)
+#define GICC_SIZE         0x2000
+#define GICC_CTLR         0x0000
+#define GICC_PMR          0x0004
+#define GICC_BPR          0x0008
+#define GICC_IAR          0x000c
+#define GICC_EOIR         0x0010
+#define GICC_DIR          0x1000
+#define GICC_CTLR_ENABLE  (1u << 0)
+#define GICC_CTLR_EOIMODE (1u << 9)
+#define GICC_IAR_ID       0x3ffu
+#define GICC_PMR_ALL      0xffu
+
+/* Version 2: what a hypervisor says to the virtual CPU interface (5.3) */
+#define GICH_SIZE 0x1000
+#define GICH_HCR  0x000
+#define GICH_VTR  0x004
+#define GICH_VMCR 0x008
+#define GICH_APR  0x0f0
+#define GICH_LR   0x100
+
+/* One version's. On the CPU that it is about, masked where interrupts are concerned. */
+struct gic_driver {
+    void (*distributor_init)(void);
+    enum err (*cpu_init)(struct cpu *cpu);
+    /* Takes and handles everything that is pending. */
+    void (*handle)(void);
+    void (*send_ipi)(const struct cpu *cpu, enum host_ipi kind);
+    /* Shared interrupt `irq` goes to `cpu` from now on. */
+    void (*route)(unsigned irq, const struct cpu *cpu);
+    /* Waits until a masked interrupt cannot come any more. */
+    void (*masked)(void);
+    /* Where this CPU's private interrupts are: laid out like the distributor. */
+    char *(*private_registers)(void);
+};
+extern const struct gic_driver gic_v2, gic_v3;
+
+/* A range of redistributors, mapped. */
+struct gicr_range {
+    char *base;
+    uint64_t size;
+};
+
+struct gic {
+    const struct gic_driver *driver;
+    char *distributor;
+    unsigned lines; /* interrupt ids from 0 that exist */
+    unsigned architecture;
+    unsigned maintenance;
+    struct gicr_range *ranges; /* version 3 */
+    unsigned range_count;
+    char *cpu_interface;     /* version 2: GICC */
+    char *virtual_control;   /* GICH, NULL: there is none */
+    hpa_t virtual_interface; /* GICV, of the same size as GICC */
+};
+extern struct gic gic;
+
+static inline bool gic_is_v2(void)
+{
+    return gic.architecture == 1 || gic.architecture == 2;
+}
+
+/* An interrupt that is no IPI. False: it stays active until the guest ends it. */
+bool gic_dispatch(unsigned irq);
 
 #endif

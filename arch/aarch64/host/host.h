@@ -42,7 +42,7 @@ void cache_clean(const void *va, size_t size);
 
 /* gic.c. ERR_UNSUPPORTED when this machine's controller cannot be used: said in the log. */
 enum err gic_init(void) MUST_CHECK;
-/* This CPU's redistributor and CPU interface. */
+/* What this CPU has of it. */
 enum err gic_cpu_init(struct cpu *cpu) MUST_CHECK;
 /* Takes and handles everything that is pending. Masked. */
 void gic_handle(void);

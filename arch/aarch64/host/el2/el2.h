@@ -74,6 +74,15 @@ unsigned list_register_count(void);
 void timer_stop(void);
 void id_registers_read(struct arm_state *s);
 
+/* gich.c: the same, of a GICv2, in the canonical form */
+unsigned gich_count(void);
+void gich_save(struct arm_gic *g);
+void gich_load(const struct arm_gic *g);
+uint64_t gich_list_read(unsigned i);
+void gich_list_write(unsigned i, uint64_t value);
+uint64_t gich_hcr_read(void);
+void gich_hcr_write(uint64_t value);
+
 /* Bytes of this machine's scalable vectors, 0: it has none. After features_init(): once, on the
  * boot CPU. */
 unsigned sve_bytes(void);

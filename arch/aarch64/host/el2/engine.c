@@ -78,6 +78,11 @@ static enum err el2_probe(struct out *reason)
             "(under QEMU: -M virt,virtualization=on)");
         return ERR_UNSUPPORTED;
     }
+    if (gic_is_v2() && !gic.virtual_control) {
+        out_printf(reason, "this machine's GICv2 has no virtual CPU interface that the firmware "
+                           "describes (GICH, GICV), and guests need one");
+        return ERR_UNSUPPORTED;
+    }
     stage2_probe();
     features_init();
     hcr_choose();
@@ -120,6 +125,15 @@ static void el2_report(struct out *out)
         "bits; guests do not get SME, MTE, performance counters or nested virtualization\n",
         mode_text(), stage2_address_bits(), stage2_vmid_bits(), list_register_count(),
         MAX(8 * sve_bytes(), 128u));
+}
+
+static const void *el2_traits(void)
+{
+    static struct arm_traits traits;
+
+    if (gic_is_v2())
+        traits = (struct arm_traits){gic.virtual_interface.v, GICC_SIZE};
+    return &traits;
 }
 
 /* ---- Life ---- */
@@ -514,6 +528,7 @@ TABLE_ENTRY(engines, struct engine, engine_el2) = {
     .probe = el2_probe,
     .cpu_enable = el2_cpu_enable,
     .report = el2_report,
+    .traits = el2_traits,
     .stage2_format = stage2_format,
     .vm_init = el2_vm_init,
     .vm_destroy = el2_vm_destroy,

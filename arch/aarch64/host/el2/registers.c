@@ -2,6 +2,7 @@
 /* The guest's registers that stay in the hardware while its vCPU is loaded: by group, to and from
  * the canonical state. */
 #include "arch/aarch64/host/el2/el2.h"
+#include "arch/aarch64/host/gic.h"
 
 /* EL1 registers: with VHE they are reached by their _EL12 names, here by encoding (D8.9; op1 = 5).
  */
@@ -179,6 +180,8 @@ void timer_stop(void)
     guest_update(CNTV_CTL_VHE, "cntv_ctl_el0", 0UL);
 }
 
+/* ---- The GIC's CPU interface: by system registers, or a GICv2's (gich.c) ---- */
+
 /* Number of ICH_AP0R and AP1R registers: by the bits of preemption (ICH_VTR.PREbits, 12.4.7). */
 static unsigned priority_registers(void)
 {
@@ -189,6 +192,10 @@ static unsigned priority_registers(void)
 
 static void gic_save(struct arm_gic *g)
 {
+    if (gic_is_v2()) {
+        gich_save(g);
+        return;
+    }
     g->vmcr = sysreg_read(ICH_VMCR);
     g->ap0r[0] = sysreg_read(S3_4_C12_C8_0);
     g->ap1r[0] = sysreg_read(S3_4_C12_C9_0);
@@ -206,6 +213,10 @@ static void gic_save(struct arm_gic *g)
 
 static void gic_load(const struct arm_gic *g)
 {
+    if (gic_is_v2()) {
+        gich_load(g);
+        return;
+    }
     sysreg_write(ICH_VMCR, g->vmcr);
     sysreg_write(S3_4_C12_C8_0, g->ap0r[0]);
     sysreg_write(S3_4_C12_C9_0, g->ap1r[0]);
@@ -330,11 +341,15 @@ void registers_save(struct arm_state *s, uint64_t groups)
 
 unsigned list_register_count(void)
 {
-    return (unsigned)(sysreg_read(ICH_VTR) & 31) + 1;
+    return gic_is_v2() ? gich_count() : (unsigned)(sysreg_read(ICH_VTR) & 31) + 1;
 }
 
 static void list_register_write(unsigned i, uint64_t value)
 {
+    if (gic_is_v2()) {
+        gich_list_write(i, value);
+        return;
+    }
     switch (i) {
 #define X(i_, name)                \
     case i_:                       \
@@ -343,6 +358,14 @@ static void list_register_write(unsigned i, uint64_t value)
         LIST_REGISTERS(X)
 #undef X
     }
+}
+
+static void hcr_write(uint64_t value)
+{
+    if (gic_is_v2())
+        gich_hcr_write(value);
+    else
+        sysreg_write(ICH_HCR, value);
 }
 
 /* Writes what differs from what is there. */
@@ -359,12 +382,12 @@ void list_registers_load(struct el2_vcpu *e, const struct arm_gic *g)
     e->lr_live = g->lr_used;
     if (e->hcr == g->hcr)
         return;
-    sysreg_write(ICH_HCR, g->hcr);
+    hcr_write(g->hcr);
     e->hcr = g->hcr;
 }
 
 /* From the last one that is in use down to 0. */
-void list_registers_save(struct el2_vcpu *e, struct arm_gic *g)
+static void list_read(struct el2_vcpu *e, struct arm_gic *g)
 {
     switch (e->lr_live) {
 #define X(i, name)                               \
@@ -376,11 +399,19 @@ void list_registers_save(struct el2_vcpu *e, struct arm_gic *g)
     case 0:
         break;
     }
+}
+
+void list_registers_save(struct el2_vcpu *e, struct arm_gic *g)
+{
+    if (!gic_is_v2())
+        list_read(e, g);
+    for (unsigned i = 0; gic_is_v2() && i < e->lr_live; i++)
+        e->lr[i] = g->lr[i] = gich_list_read(i);
     for (unsigned i = 0; i < e->lr_live; i++)
         if (g->lr[i] & ARM_LR_HW)
             g->timer_held = g->lr[i] & (ARM_LR_PENDING | ARM_LR_ACTIVE);
     if (g->hcr & ARM_ICH_LRENPIE)
-        e->hcr = g->hcr = sysreg_read(ICH_HCR);
+        e->hcr = g->hcr = gic_is_v2() ? gich_hcr_read() : sysreg_read(ICH_HCR);
 }
 
 void list_registers_off(struct el2_vcpu *e)
@@ -389,7 +420,7 @@ void list_registers_off(struct el2_vcpu *e)
         list_register_write(i, 0);
     e->lr_live = 0;
     if (e->hcr)
-        sysreg_write(ICH_HCR, 0);
+        hcr_write(0);
     e->hcr = 0;
 }
 
