@@ -72,6 +72,8 @@ void dbt_cache_advance(struct dbt_cache *c, void (*forget)(void *context, struct
 
 void dbt_link_to(struct dbt_link *l, struct dbt_code *to, uint64_t key)
 {
+    if (l->linked == DBT_LINK_DEAD)
+        return;
     dbt_unlink(l);
     l->to = to;
     l->next = to->incoming;
@@ -87,7 +89,7 @@ void dbt_unlink(struct dbt_link *l)
 {
     struct dbt_link **at;
 
-    if (!l->linked)
+    if (l->linked != 1)
         return;
     __atomic_store_n(&l->key, DBT_LINK_NO_KEY, __ATOMIC_RELEASE);
     __atomic_store_n(&l->code, l->unlinked, __ATOMIC_RELEASE);
@@ -103,8 +105,10 @@ void dbt_unlink_code(struct dbt_code *code)
 {
     while (code->incoming)
         dbt_unlink(code->incoming);
-    for (unsigned i = 0; i < code->link_count; i++)
+    for (unsigned i = 0; i < code->link_count; i++) {
         dbt_unlink(&code->links[i]);
+        code->links[i].linked = DBT_LINK_DEAD;
+    }
 }
 
 void dbt_returns_empty(struct dbt_frame *f, void *stack)

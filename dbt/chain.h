@@ -17,13 +17,14 @@
 struct dbt_link {
     const void *code; /* where it leads */
     uint64_t key;
-    int32_t target; /* relative to the page base */
-    uint8_t far;    /* to another page */
-    uint8_t linked;
+    int32_t target;       /* relative to the page base */
+    uint8_t far;          /* to another page */
+    uint8_t linked;       /* 1; DBT_LINK_DEAD: its code is forgotten, it leads nowhere for good */
     const void *unlinked; /* its own stub */
     struct dbt_code *to;
     struct dbt_link *next; /* that lead to the same code */
 };
+#define DBT_LINK_DEAD   2
 #define DBT_LINK_NO_KEY 1ULL /* no pc_base has this */
 
 /* A piece of code: part of its owner's block descriptor. */

@@ -164,6 +164,13 @@ uint8_t *as_jmp(struct as *a)
     return a->p - 4;
 }
 
+uint8_t *as_call(struct as *a)
+{
+    as_8(a, 0xe8);
+    as_32(a, 0);
+    return a->p - 4;
+}
+
 void as_jmp_to(struct as *a, const uint8_t *to)
 {
     as_patch(as_jmp(a), to);

@@ -65,6 +65,7 @@ enum opcode {
     OP_MOV_IMM8 = 0xc6 | OP_BYTE,
     OP_MOV_IMM32 = 0xc7,
     OP_MOV_IMM16 = 0xc7 | P66,
+    OP_RET = 0xc3,
     OP_GROUP5 = 0xff,
     OP_CMOV = 0x0f40,
     OP_JCC = 0x0f80,
@@ -200,6 +201,7 @@ void as_const(struct as *a, unsigned reg, uint64_t v);
 /* Jumps whose 32-bit displacement is filled in later: the place of it. */
 uint8_t *as_jcc(struct as *a, enum cc cc);
 uint8_t *as_jmp(struct as *a);
+uint8_t *as_call(struct as *a);
 static inline void as_patch(uint8_t *at, const uint8_t *to)
 {
     int32_t distance = (int32_t)(to - (at + 4));

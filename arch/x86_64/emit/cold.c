@@ -125,23 +125,47 @@ static void jump_to_stub(struct emitter *e, unsigned link, uint8_t *jump)
     }
 }
 
+/* For a far link: whether it holds here; what its stub is jumped to by otherwise. */
+static uint8_t *check_far(struct emitter *e, const struct dbt_link *l)
+{
+    bool global = e->u->mode & DBT_MODE_GLOBAL;
+    int32_t context = FRAME(context) + 8 * (global ? DBT_CONTEXT_GLOBAL : DBT_CONTEXT_SPACE);
+    uint8_t *miss;
+
+    as_rm(&e->as, OP_MOV, true, RAX, FRAME_BASE, context);
+    as_rm(&e->as, OP_XOR, true, RAX, FRAME_BASE, FRAME(pc_base));
+    as_rip(&e->as, OP_CMP, true, RAX, &l->key, 0);
+    miss = as_jcc(&e->as, CC_NE);
+    as_alu_mem_imm(&e->as, OP_ADD, true, FRAME_BASE, FRAME(pc_base), page_delta(l));
+    return miss;
+}
+
 void emit_link(struct emitter *e, unsigned link, unsigned insn_index)
 {
     struct dbt_link *l = &e->room.links[link];
-    bool global = e->u->mode & DBT_MODE_GLOBAL;
-    int32_t context = FRAME(context) + 8 * (global ? DBT_CONTEXT_GLOBAL : DBT_CONTEXT_SPACE);
 
     if (e->full)
         return;
     emit_count(e, insn_index);
-    if (l->far) {
-        as_rm(&e->as, OP_MOV, true, RAX, FRAME_BASE, context);
-        as_rm(&e->as, OP_XOR, true, RAX, FRAME_BASE, FRAME(pc_base));
-        as_rip(&e->as, OP_CMP, true, RAX, &l->key, 0);
-        jump_to_stub(e, link, as_jcc(&e->as, CC_NE));
-        as_alu_mem_imm(&e->as, OP_ADD, true, FRAME_BASE, FRAME(pc_base), page_delta(l));
-    }
+    if (l->far)
+        jump_to_stub(e, link, check_far(e, l));
     as_rip(&e->as, OP_GROUP5, false, DIGIT_JMP, &l->code, 0);
+}
+
+void emit_link_call(struct emitter *e, unsigned link)
+{
+    struct dbt_link *l = &e->room.links[link];
+    struct cold *cold = NULL;
+
+    if (e->full)
+        return;
+    if (l->far) {
+        cold = cold_new(e, COLD_FAR_CALL, check_far(e, l));
+        cold->link = (uint16_t)link;
+    }
+    as_rip(&e->as, OP_GROUP5, false, DIGIT_CALL, &l->code, 0);
+    if (cold)
+        cold->back = e->as.p;
 }
 
 /* Reached by the link's word, for far ones after pc_base has moved; and by jumps, before. */
@@ -199,7 +223,24 @@ static void emit_one(struct emitter *e, struct cold *c)
         break;
     case COLD_MISS:
         as_mov(&e->as, RAX, c->operand[0].reg);
-        as_jmp_exec(&e->as, e->stub.miss);
+        if (!c->back) {
+            as_jmp_exec(&e->as, e->stub.miss);
+            break;
+        }
+        as_call_exec(&e->as, e->stub.miss);
+        as_jmp_to(&e->as, c->back);
+        break;
+    case COLD_FAR_CALL:
+        jump_to_stub(e, c->link, as_call(&e->as));
+        as_jmp_to(&e->as, c->back);
+        break;
+    case COLD_WRAP:
+        emit_wrap(e);
+        as_jmp_to(&e->as, c->back);
+        break;
+    case COLD_ASTRAY:
+        emit_wrap(e);
+        (void)emit_probe(e, c->operand[0].reg, false);
         break;
     case COLD_SELF:
         emit_count(e, c->insn_index);

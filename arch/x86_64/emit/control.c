@@ -38,21 +38,68 @@ static bool leave_if(struct emitter *e, unsigned i)
     return true;
 }
 
+/* ---- The return stack: pairs of guest and host address, the newest at rsp (host, then guest) ----
+ */
+
+#define STACK_TOP   ((int32_t)DBT_RETURN_STACK - 16) /* of rsp's low bits: its lasting pair */
+#define STACK_SPARE 64                               /* bytes at its end for calls of stubs */
+
+static unsigned return_place(const struct emitter *e)
+{
+    return e->insn_at + e->insn_length;
+}
+
+/* Pushes the guest's return address; `scratch` is free. */
+static void push_return(struct emitter *e, unsigned scratch)
+{
+    struct cold *cold;
+
+    as_rr(&e->as, OP_TEST_IMM, false, 0, RSP);
+    as_32(&e->as, (uint32_t)(DBT_RETURN_STACK - STACK_SPARE));
+    cold = cold_new(e, COLD_WRAP, as_jcc(&e->as, CC_E));
+    cold->back = e->as.p;
+    as_rm(&e->as, OP_MOV, true, scratch, FRAME_BASE, FRAME(pc_base));
+    as_alu_imm(&e->as, OP_ADD, true, scratch, (int32_t)return_place(e));
+    as_rr(&e->as, OP_GROUP5, false, DIGIT_PUSH, scratch);
+}
+
+void emit_wrap(struct emitter *e)
+{
+    as_alu_imm(&e->as, OP_OR, true, RSP, STACK_TOP);
+}
+
+/* Where the host's `ret` comes to: the pair's other half goes, and on with the next instruction. */
+static void return_point(struct emitter *e)
+{
+    as_alu_imm(&e->as, OP_ADD, true, RSP, 8);
+    emit_link(e, link_new(e, return_place(e)), 0);
+}
+
 static bool jump(struct emitter *e, const struct ir_op *op)
 {
-    if (is_self(e, op->imm)) {
-        emit_count(e, e->insn_index);
+    bool call = op->attr == IR_HINT_CALL;
+
+    emit_count(e, e->insn_index);
+    if (call)
+        push_return(e, RAX);
+    if (is_self(e, op->imm) && call)
+        as_patch(as_call(&e->as), e->body);
+    else if (is_self(e, op->imm))
         as_jmp_to(&e->as, e->body);
-    } else {
-        emit_link(e, link_new(e, op->imm), e->insn_index);
-    }
+    else if (call)
+        emit_link_call(e, link_new(e, op->imm));
+    else
+        emit_link(e, link_new(e, op->imm), 0);
+    if (call)
+        return_point(e);
     return true;
 }
 
-/* One probe of the jump hash: key and code at (va << 3) modulo its size. */
-static void probe(struct emitter *e, unsigned target)
+/* One probe of the jump hash: key and code at (va << 3) modulo its size. `back`: where code that is
+ * called returns to, NULL: it is jumped to; so with COLD_MISS. */
+struct cold *emit_probe(struct emitter *e, unsigned target, bool call)
 {
-    unsigned entry = reg_take(e, CLASS_INT), key = reg_take(e, CLASS_INT);
+    unsigned entry = target == RAX ? RCX : RAX, key = target == RDX || entry == RDX ? RCX : RDX;
     bool global = e->u->mode & DBT_MODE_GLOBAL;
     const int32_t mask = (DBT_JUMPS - 1) * (int32_t)sizeof(struct dbt_jump);
     struct cold *miss;
@@ -71,15 +118,42 @@ static void probe(struct emitter *e, unsigned target)
     as_mov(&e->as, key, target);
     as_alu_imm(&e->as, OP_AND, true, key, -IR_PAGE_SIZE);
     as_rm(&e->as, OP_MOV_STORE, true, key, FRAME_BASE, FRAME(pc_base));
-    as_rm(&e->as, OP_GROUP5, false, DIGIT_JMP, entry, offsetof(struct dbt_jump, code));
+    as_rm(&e->as, OP_GROUP5, false, call ? DIGIT_CALL : DIGIT_JMP, entry,
+          offsetof(struct dbt_jump, code));
+    return miss;
+}
+
+/* Returns where the newest call came from, or looks that up. */
+static void jump_back(struct emitter *e, unsigned target)
+{
+    unsigned page = target == RAX ? RCX : RAX;
+    struct cold *cold;
+
+    as_rm(&e->as, OP_CMP_STORE, true, target, RSP, 8);
+    cold = cold_new(e, COLD_ASTRAY, as_jcc(&e->as, CC_NE));
+    cold->operand[0] = (struct operand){.kind = IN_REG, .reg = (uint8_t)target};
+    as_mov(&e->as, page, target);
+    as_alu_imm(&e->as, OP_AND, true, page, -IR_PAGE_SIZE);
+    as_rm(&e->as, OP_MOV_STORE, true, page, FRAME_BASE, FRAME(pc_base));
+    as_8(&e->as, OP_RET);
 }
 
 static bool jump_reg(struct emitter *e, const struct ir_op *op)
 {
     unsigned target = use_reg(e, op->arg[0]);
+    struct cold *miss;
 
     emit_count(e, e->insn_index);
-    probe(e, target);
+    if (op->attr == IR_HINT_RETURN) {
+        jump_back(e, target);
+    } else if (op->attr == IR_HINT_CALL) {
+        push_return(e, target == RAX ? RCX : RAX);
+        miss = emit_probe(e, target, true);
+        miss->back = e->as.p;
+        return_point(e);
+    } else {
+        (void)emit_probe(e, target, false);
+    }
     return true;
 }
 

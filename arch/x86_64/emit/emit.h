@@ -20,6 +20,17 @@
 #define OP_BYTES_MAX  400 /* that one operation, or one cold fragment, can take */
 #define NO_SLOT       (-1)
 
+/* Constants of 16 bytes among the stubs. */
+enum emit_mask {
+    MASK_SIGN64,
+    MASK_REST64,
+    MASK_SIGN32,
+    MASK_REST32,
+    MASK_BOX, /* what an f32 has above it in a register of 64 bits */
+    MASK_COUNT
+};
+#define MASK_BYTES 16
+
 enum class { CLASS_INT, CLASS_FP, CLASS_COUNT };
 
 /* Where a value can be had again. */
@@ -52,8 +63,12 @@ enum cold_kind {
     COLD_STUB,  /* what link `link` leads to while unlinked */
     COLD_POLL,  /* leaves for the poll word */
     COLD_LEAVE, /* leaves as operation `op` says */
-    COLD_MISS,  /* leaves: no code is known for the address in operand[0] */
-    COLD_SELF,  /* counts, and begins this unit again */
+    COLD_MISS,  /* leaves: no code is known for the address in operand[0]; with `back` it is called
+                 */
+    COLD_FAR_CALL, /* calls by link `link`, which does not hold here */
+    COLD_WRAP,     /* the return stack is used up */
+    COLD_ASTRAY,   /* a return that the return stack does not know; address in operand[0] */
+    COLD_SELF,     /* counts, and begins this unit again */
 };
 
 struct cold {
@@ -76,7 +91,7 @@ struct emitter {
     uint8_t pin[SLOTS_MAX]; /* register of each slot, or REG_NONE */
     int32_t cells;          /* displacement of the cells behind the slots */
     struct emit_stubs {
-        const uint8_t *exit, *slow, *link, *poll, *leave, *miss;
+        const uint8_t *exit, *slow, *link, *poll, *leave, *miss, *masks;
     } stub;
 
     /* The unit */
@@ -173,6 +188,10 @@ void cold_emit(struct emitter *e);
 unsigned link_new(struct emitter *e, int64_t target);
 /* Jumps by a link, or to the beginning of this unit; the instruction is done. */
 void emit_link(struct emitter *e, unsigned link, unsigned insn_index);
+/* The same as a call; it returns behind this. */
+void emit_link_call(struct emitter *e, unsigned link);
+struct cold *emit_probe(struct emitter *e, unsigned target, bool call);
+void emit_wrap(struct emitter *e);
 void emit_count(struct emitter *e, unsigned insns);
 
 /* ---- Operations: false, it has no code for this one (dbt_slow() does it) ---- */

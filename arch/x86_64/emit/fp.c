@@ -1,24 +1,395 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Floating point in the host's registers. */
+/*
+ * Floating point in the host's registers, for guests whose flags and tininess are the host's
+ * (DBT_FP_RISCV). The host's sticky flags collect the guest's. A result that is a NaN goes to
+ * dbt_slow(), which knows which NaN it is and what it raises; so do rounding modes other than to
+ * nearest, and conversions that do not fit.
+ */
 #include "arch/x86_64/emit/emit.h"
+
+#define OP_ROUNDSS         (0x0f3a0au | P66) /* ROUNDSD: one more */
+#define VEX_FMADD231       (0x0f38b9u | P66) /* W: f64 */
+#define VEX_NEGATE_ADDEND  2u                /* VFMSUB, VFNMADD, VFNMSUB are that far from it */
+#define VEX_NEGATE_PRODUCT 4u
+
+struct layout {
+    unsigned stored, bias; /* bits of the fraction, of the exponent */
+};
+
+static const struct layout *layout_of(enum ir_type t)
+{
+    static const struct layout f32 = {23, 127}, f64 = {52, 1023};
+
+    return t == IR_F64 ? &f64 : &f32;
+}
+
+/* The scalar instruction for f64, from that for f32. */
+static unsigned scalar(unsigned op, enum ir_type t)
+{
+    return t == IR_F64 ? (op & 0xffffffu) | PF2 : op;
+}
+
+static unsigned compare_op(unsigned op, enum ir_type t)
+{
+    return t == IR_F64 ? op | P66 : op;
+}
+
+static struct operand in_reg(unsigned reg)
+{
+    return (struct operand){.kind = IN_REG, .reg = (uint8_t)reg};
+}
+
+static uint32_t bit_of(struct operand o)
+{
+    return o.kind == IN_REG ? 1u << o.reg : 0;
+}
+
+/* d = d op o */
+static void scalar_op(struct emitter *e, unsigned op, unsigned d, struct operand o)
+{
+    if (o.kind == IN_MEMORY)
+        as_rm(&e->as, op, false, d, FRAME_BASE, o.disp);
+    else
+        as_rr(&e->as, op, false, d, o.reg);
+}
+
+static void with_mask(struct emitter *e, unsigned op, unsigned d, enum emit_mask mask)
+{
+    as_rip(&e->as, op, false, d, e->stub.masks + MASK_BYTES * (unsigned)mask, 0);
+}
+
+/* A NaN in `d` goes to C. */
+static void check_nan(struct emitter *e, unsigned i, unsigned d, const struct operand operand[3])
+{
+    struct cold *cold;
+
+    as_rr(&e->as, compare_op(OP_UCOMISS, op_of(e, (ir_value)i)->type), false, d, d);
+    cold = cold_slow(e, i, as_jcc(&e->as, CC_P), d, operand);
+    cold->back = e->as.p;
+}
+
+static bool binary(struct emitter *e, unsigned i, unsigned op)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    struct operand operand[3] = {{0}};
+    unsigned d;
+
+    if (o->attr != IR_ROUND_NEAREST)
+        return false;
+    operand[0] = use(e, o->arg[0]);
+    operand[1] = use(e, o->arg[1]);
+    d = result_reg_apart(e, i, bit_of(operand[0]) | bit_of(operand[1]));
+    load_operand(e, CLASS_FP, d, operand[0]);
+    scalar_op(e, scalar(op, o->type), d, operand[1]);
+    check_nan(e, i, d, operand);
+    return true;
+}
+
+/* Of one operand, of type `from`. */
+static bool unary(struct emitter *e, unsigned i, unsigned op)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    struct operand operand[3] = {{0}};
+    unsigned d;
+
+    if (o->attr != IR_ROUND_NEAREST)
+        return false;
+    operand[0] = use(e, o->arg[0]);
+    d = result_reg_apart(e, i, bit_of(operand[0]));
+    load_operand(e, CLASS_FP, d, operand[0]);
+    as_rr(&e->as, op, false, d, d);
+    check_nan(e, i, d, operand);
+    return true;
+}
+
+static bool multiply_add(struct emitter *e, unsigned i)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    unsigned op = VEX_FMADD231, d, a;
+    struct operand operand[3];
+    int64_t c;
+
+    if (o->attr != IR_ROUND_NEAREST || e->level < DBT_LEVEL_V3)
+        return false;
+    if (value_const(e, o->arg[1], &c) || value_const(e, o->arg[2], &c))
+        return false;
+    if (!is_pinned(e, o->arg[0]) && !is_pinned(e, o->arg[2]))
+        (void)use_home(e, o->arg[1], &operand[1]); /* there are three registers */
+    else
+        operand[1] = use(e, o->arg[1]);
+    a = use_reg(e, o->arg[0]);
+    operand[0] = in_reg(a);
+    operand[2] = where(e, o->arg[2]);
+    op += (o->attr2 & IR_FMA_NEGATE_ADDEND ? VEX_NEGATE_ADDEND : 0) +
+          (o->attr2 & IR_FMA_NEGATE_PRODUCT ? VEX_NEGATE_PRODUCT : 0);
+    if (operand[2].kind == IN_REG && operand[2].reg < SCRATCH_COUNT)
+        operand[2] = use(e, o->arg[2]);
+    d = result_reg_apart(e, i, bit_of(operand[0]) | bit_of(operand[1]) | bit_of(operand[2]));
+    load_operand(e, CLASS_FP, d, operand[2]);
+    if (operand[1].kind == IN_MEMORY)
+        as_vex_rm(&e->as, op, o->type == IR_F64, d, a, FRAME_BASE, operand[1].disp);
+    else
+        as_vex_rr(&e->as, op, o->type == IR_F64, d, a, operand[1].reg);
+    check_nan(e, i, d, operand);
+    return true;
+}
+
+/* The lesser or greater number. Of two that are equal, which may be zeros, both signs count. */
+static bool minmax(struct emitter *e, unsigned i)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    bool min = o->code == IR_fmin;
+    struct operand operand[3] = {{0}};
+    unsigned a, b, d;
+    struct cold *cold;
+    uint8_t *differ, *done;
+
+    if (o->attr != IR_FMIN_NUMBER)
+        return false;
+    a = use_reg(e, o->arg[0]);
+    b = use_reg(e, o->arg[1]);
+    operand[0] = in_reg(a);
+    operand[1] = in_reg(b);
+    d = result_reg_apart(e, i, 1u << a | 1u << b);
+    as_rr(&e->as, OP_MOVAPS, false, d, a);
+    as_rr(&e->as, compare_op(OP_UCOMISS, o->type), false, a, b);
+    cold = cold_slow(e, i, as_jcc(&e->as, CC_P), d, operand);
+    differ = as_jcc(&e->as, CC_NE);
+    as_rr(&e->as, min ? OP_ORPS : OP_ANDPS, false, d, b);
+    done = as_jmp(&e->as);
+    as_patch(differ, e->as.p);
+    as_rr(&e->as, scalar(min ? OP_MINSS : OP_MAXSS, o->type), false, d, b);
+    as_patch(done, e->as.p);
+    cold->back = e->as.p;
+    return true;
+}
+
+static bool compare(struct emitter *e, unsigned i)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    bool swapped = o->attr == IR_FCC_LT || o->attr == IR_FCC_LE;
+    unsigned op = compare_op(o->imm ? OP_COMISS : OP_UCOMISS, o->attr2);
+    unsigned a = use_reg(e, o->arg[swapped ? 1 : 0]), d, t;
+    struct operand b = use(e, o->arg[swapped ? 0 : 1]);
+    static const uint8_t cc[IR_FCC_COUNT] = {
+        [IR_FCC_EQ] = CC_E, [IR_FCC_LT] = CC_A, [IR_FCC_LE] = CC_AE, [IR_FCC_UNORDERED] = CC_P};
+
+    scalar_op(e, op, a, b);
+    d = result_reg(e, i);
+    as_rr(&e->as, OP_SETCC | cc[o->attr], false, 0, d);
+    if (o->attr == IR_FCC_EQ) {
+        t = reg_take(e, CLASS_INT);
+        as_rr(&e->as, OP_SETCC | CC_NP, false, 0, t);
+        as_rr(&e->as, OP_AND, false, d, t);
+    }
+    as_rr(&e->as, OP_MOVZX8, false, d, d);
+    return true;
+}
+
+/* ---- Conversions ---- */
+
+/* Leaves for C unless the value is positive and less than 2^bits: by its sign and exponent. */
+static uint8_t *check_range(struct emitter *e, enum ir_type t, unsigned a, unsigned bits)
+{
+    const struct layout *l = layout_of(t);
+    unsigned r = reg_take(e, CLASS_INT);
+
+    as_rr(&e->as, OP_MOVD_FROM_XMM, t == IR_F64, a, r);
+    as_shift_imm(&e->as, DIGIT_SHR, t == IR_F64, r, l->stored);
+    as_alu_imm(&e->as, OP_CMP, false, r, (int32_t)(l->bias + bits));
+    reg_release(e, CLASS_INT, r);
+    return as_jcc(&e->as, CC_AE);
+}
+
+static bool to_unsigned(struct emitter *e, unsigned i)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    bool nearest = o->attr == IR_ROUND_NEAREST;
+    unsigned a, d;
+    struct operand operand[3] = {{0}};
+    struct cold *cold;
+
+    if (o->attr != IR_ROUND_ZERO && !(nearest && o->type == IR_I64))
+        return false;
+    a = use_reg(e, o->arg[0]);
+    operand[0] = in_reg(a);
+    d = result_reg(e, i);
+    cold = cold_slow(e, i, check_range(e, o->attr2, a, o->type == IR_I64 ? 63 : 32), d, operand);
+    as_rr(&e->as, scalar(nearest ? OP_CVTSS2SI : OP_CVTTSS2SI, o->attr2), true, d, a);
+    cold->back = e->as.p;
+    return true;
+}
+
+static bool to_int(struct emitter *e, unsigned i)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    bool w = o->type == IR_I64, nearest = o->attr == IR_ROUND_NEAREST;
+    bool directed = o->attr == IR_ROUND_DOWN || o->attr == IR_ROUND_UP;
+    struct operand operand[3] = {{0}};
+    unsigned a, d, from;
+    struct cold *cold;
+
+    if (o->type < IR_I32 || o->attr == IR_ROUND_AWAY)
+        return false;
+    if (o->imm)
+        return to_unsigned(e, i);
+    /* Rounding first would raise Inexact for what does not fit, unless nothing so large has a
+     * fraction. */
+    if (directed && !w)
+        return false;
+    from = a = use_reg(e, o->arg[0]);
+    operand[0] = in_reg(a);
+    if (directed) {
+        from = reg_take(e, CLASS_FP);
+        as_rr(&e->as, OP_ROUNDSS + (o->attr2 == IR_F64), false, from, a);
+        as_8(&e->as, o->attr == IR_ROUND_DOWN ? 1 : 2);
+    }
+    d = result_reg(e, i);
+    as_rr(&e->as, scalar(nearest ? OP_CVTSS2SI : OP_CVTTSS2SI, o->attr2), w, d, from);
+    as_alu_imm(&e->as, OP_CMP, w, d, 1); /* overflows for the one value that says "does not fit" */
+    cold = cold_slow(e, i, as_jcc(&e->as, CC_O), d, operand);
+    cold->back = e->as.p;
+    return true;
+}
+
+static bool from_int(struct emitter *e, unsigned i)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    bool w = o->attr2 == IR_I64;
+    unsigned a, d, t;
+    struct operand operand[3] = {{0}};
+    struct cold *cold = NULL;
+
+    if (o->attr != IR_ROUND_NEAREST || o->attr2 < IR_I32)
+        return false;
+    a = use_reg(e, o->arg[0]);
+    operand[0] = in_reg(a);
+    d = result_reg(e, i);
+    if (o->imm && !w) {
+        t = reg_take(e, CLASS_INT);
+        as_rr(&e->as, OP_MOV, false, t, a);
+        a = t;
+        w = true;
+    } else if (o->imm) {
+        as_rr(&e->as, OP_TEST, true, a, a);
+        cold = cold_slow(e, i, as_jcc(&e->as, CC_S), d, operand);
+    }
+    as_rr(&e->as, OP_XORPS, false, d, d); /* it would wait for the old value */
+    as_rr(&e->as, scalar(OP_CVTSI2SS, o->type), w, d, a);
+    if (cold)
+        cold->back = e->as.p;
+    return true;
+}
+
+/* ---- Bits ---- */
 
 /* Between the classes. */
 static bool move_bits(struct emitter *e, unsigned i)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
-    bool to_int = op->code == IR_fbits;
+    bool to_general = op->code == IR_fbits;
     unsigned a = use_reg(e, op->arg[0]), d = result_reg(e, i);
 
-    if (to_int)
+    if (to_general)
         as_rr(&e->as, OP_MOVD_FROM_XMM, true, a, d);
     else
         as_rr(&e->as, OP_MOVD_TO_XMM, true, d, a);
     return true;
 }
 
+static bool masked(struct emitter *e, unsigned i, unsigned op, enum emit_mask mask)
+{
+    struct operand a = use(e, op_of(e, (ir_value)i)->arg[0]);
+    unsigned d = result_reg(e, i);
+
+    load_operand(e, CLASS_FP, d, a);
+    with_mask(e, op, d, mask);
+    return true;
+}
+
+static bool copy_sign(struct emitter *e, unsigned i)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    bool w = o->type == IR_F64;
+    struct operand a;
+    unsigned t, d;
+    int64_t c;
+
+    if (value_const(e, o->arg[1], &c))
+        return false;
+    t = reg_take(e, CLASS_FP);
+    load_operand(e, CLASS_FP, t, where(e, o->arg[1]));
+    with_mask(e, OP_ANDPS, t, w ? MASK_SIGN64 : MASK_SIGN32);
+    a = use(e, o->arg[0]);
+    d = result_reg(e, i);
+    load_operand(e, CLASS_FP, d, a);
+    with_mask(e, OP_ANDPS, d, w ? MASK_REST64 : MASK_REST32);
+    as_rr(&e->as, OP_ORPS, false, d, t);
+    return true;
+}
+
+/* An f32 in a register of 64 bits: only good when the upper half is all ones. */
+static bool unbox(struct emitter *e, unsigned i)
+{
+    struct operand operand[3] = {use(e, op_of(e, (ir_value)i)->arg[0])};
+    struct cold *cold;
+    unsigned d, t;
+
+    d = result_reg(e, i);
+    if (operand[0].kind == IN_MEMORY) {
+        as_alu_mem_imm(&e->as, OP_CMP, false, FRAME_BASE, operand[0].disp + 4, -1);
+    } else {
+        t = reg_take(e, CLASS_INT);
+        as_rr(&e->as, OP_MOVD_FROM_XMM, true, operand[0].reg, t);
+        as_shift_imm(&e->as, DIGIT_SHR, true, t, 32);
+        as_alu_imm(&e->as, OP_CMP, false, t, -1);
+    }
+    cold = cold_slow(e, i, as_jcc(&e->as, CC_NE), d, operand);
+    load_operand(e, CLASS_FP, d, operand[0]);
+    cold->back = e->as.p;
+    return true;
+}
+
 bool emit_fp(struct emitter *e, unsigned i)
 {
-    switch (op_of(e, (ir_value)i)->code) {
+    const struct ir_op *o = op_of(e, (ir_value)i);
+
+    if (e->dialect->fp != DBT_FP_RISCV)
+        return (o->code == IR_fbits || o->code == IR_bitsf) && move_bits(e, i);
+    switch (o->code) {
+    case IR_fadd:
+        return binary(e, i, OP_ADDSS);
+    case IR_fsub:
+        return binary(e, i, OP_SUBSS);
+    case IR_fmul:
+        return binary(e, i, OP_MULSS);
+    case IR_fdiv:
+        return binary(e, i, OP_DIVSS);
+    case IR_fsqrt:
+        return unary(e, i, scalar(OP_SQRTSS, o->type));
+    case IR_fconv:
+        return unary(e, i, o->type == IR_F64 ? OP_CVTSS2SD : OP_CVTSD2SS);
+    case IR_fma:
+        return multiply_add(e, i);
+    case IR_fmin:
+    case IR_fmax:
+        return minmax(e, i);
+    case IR_fcmp:
+        return compare(e, i);
+    case IR_ftoi:
+        return to_int(e, i);
+    case IR_itof:
+        return from_int(e, i);
+    case IR_fneg:
+        return masked(e, i, OP_XORPS, o->type == IR_F64 ? MASK_SIGN64 : MASK_SIGN32);
+    case IR_fabs:
+        return masked(e, i, OP_ANDPS, o->type == IR_F64 ? MASK_REST64 : MASK_REST32);
+    case IR_fsgnj:
+        return copy_sign(e, i);
+    case IR_box:
+        return masked(e, i, OP_ORPS, MASK_BOX);
+    case IR_unbox:
+        return unbox(e, i);
     case IR_fbits:
     case IR_bitsf:
         return move_bits(e, i);

@@ -6,7 +6,6 @@
 #define MXCSR_FLAGS   0x3fu
 #define OP_PUSH       0x50
 #define OP_POP        0x58
-#define OP_RET        0xc3
 #define OP_TEST_AL    (0x84 | OP_BYTE)
 #define STUB_BYTES    4096
 #define SAVE_FP       SCRATCH_COUNT
@@ -154,6 +153,20 @@ static uint8_t sticky_flags(unsigned mxcsr)
                      (mxcsr & 32 ? SF_INEXACT : 0));
 }
 
+static void emit_masks(struct emitter *e)
+{
+    static const uint64_t mask[MASK_COUNT] = {[MASK_SIGN64] = BIT(63),
+                                              [MASK_REST64] = BITS(62, 0),
+                                              [MASK_SIGN32] = BIT(31),
+                                              [MASK_REST32] = BITS(30, 0),
+                                              [MASK_BOX] = BITS(63, 32)};
+
+    for (unsigned i = 0; i < MASK_COUNT; i++) {
+        as_64(&e->as, mask[i]);
+        as_64(&e->as, 0);
+    }
+}
+
 enum err emit_stubs(struct emitter *e, struct dbt_room room, struct dbt_stubs *out)
 {
     const uint8_t *mxcsr, *flags, *saved, *enter;
@@ -163,6 +176,8 @@ enum err emit_stubs(struct emitter *e, struct dbt_room room, struct dbt_stubs *o
     e->as = (struct as){.p = room.write,
                         .limit = room.write + room.size,
                         .to_exec = (intptr_t)room.exec - (intptr_t)room.write};
+    e->stub.masks = here(e); /* aligned: the room's beginning is */
+    emit_masks(e);
     mxcsr = here(e);
     as_32(&e->as, MXCSR_DEFAULT);
     flags = here(e);
