@@ -5,6 +5,7 @@
  * when somebody sets the frame's poll word.
  */
 #include "dbt/table.h"
+#include "dbt/jit.h"
 #include "dbt/pass.h"
 #include "dbt/stage.h"
 #include "dbt/tlb.h"
@@ -15,6 +16,9 @@
 #include <string.h>
 
 #define INTERP_PREFERENCE 10
+#define JIT_PREFERENCE    20
+#define HYBRID_PREFERENCE 30
+#define HYBRID_THRESHOLD  12
 #define STAGE_LIMIT       BIT(48)
 #define LOWERED_MAX       (4 * IR_OPS_MAX)
 
@@ -31,9 +35,8 @@ static enum err nothing_to_enable(void)
     return ERR_OK;
 }
 
-static void report(struct out *out)
+static void report_guests(struct out *out)
 {
-    out_printf(out, "interp: interpreter for guests of");
     TABLE_FOR_EACH(guest_isas, struct guest_isa, isa)
     {
         if (isa->translator)
@@ -42,27 +45,65 @@ static void report(struct out *out)
     out_printf(out, "\n");
 }
 
+static void report_interp(struct out *out)
+{
+    out_printf(out, "interp: interpreter for guests of");
+    report_guests(out);
+}
+
+static void report_jit(struct out *out)
+{
+    out_printf(out, "jit: code generator for guests of");
+    report_guests(out);
+}
+
+static void report_hybrid(struct out *out)
+{
+    out_printf(out, "hybrid: interpreter, and code for what runs often, for guests of");
+    report_guests(out);
+}
+
 static const struct pt_format *stage2_format(uint64_t limit)
 {
     return limit <= STAGE_LIMIT ? &dbt_stage_format : NULL;
 }
 
+/* vm->engine_data */
+struct dbt_vm {
+    struct dbt_table *table;
+    struct dbt_jit *jit; /* NULL: interpreted */
+};
+
+static bool emits(const struct vm *vm)
+{
+    return vm->engine->preference > INTERP_PREFERENCE;
+}
+
 static enum err vm_init(struct vm *vm)
 {
-    struct dbt_table *table;
-    enum err e = dbt_table_create(&table, vm);
+    struct dbt_vm *own = heap_zalloc(sizeof(*own));
+    enum err e;
 
-    vm->engine_data = table;
+    if (!own)
+        return ERR_NO_MEMORY;
+    vm->engine_data = own;
+    e = dbt_table_create(&own->table, vm);
+    if (e == ERR_OK && emits(vm))
+        e = dbt_jit_create(&own->jit, vm);
     return e == ERR_OK ? vm->isa->translator->vm_init(vm) : e;
 }
 
 static void vm_destroy(struct vm *vm)
 {
-    dbt_table_destroy(vm->engine_data);
+    struct dbt_vm *own = vm->engine_data;
+
+    dbt_jit_destroy(own->jit);
+    dbt_table_destroy(own->table);
+    heap_free(own);
     vm->engine_data = NULL;
 }
 
-static enum err vcpu_parts(struct dbt_vcpu *d)
+static enum err vcpu_parts(struct dbt_vcpu *d, struct dbt_jit *jit)
 {
     size_t size = interp_frame_size(d->guest->frontend->dialect);
     enum err e = ir_unit_create(&d->unit, IR_OPS_MAX);
@@ -74,13 +115,15 @@ static enum err vcpu_parts(struct dbt_vcpu *d)
     if (e != ERR_OK || !d->frame || !d->passes || !d->lowering || !d->ops)
         return ERR_NO_MEMORY;
     d->frame->vcpu = d;
-    return dbt_tlb_create(d);
+    e = dbt_tlb_create(d);
+    return e == ERR_OK && jit ? dbt_jit_vcpu_init(d, jit) : e;
 }
 
 static void vcpu_fini(struct vcpu *v)
 {
     struct dbt_vcpu *d = dbt_vcpu(v);
 
+    dbt_jit_vcpu_fini(d);
     dbt_tlb_destroy(d);
     ir_unit_destroy(&d->unit);
     pass_scratch_destroy(d->passes);
@@ -94,17 +137,20 @@ static void vcpu_fini(struct vcpu *v)
 static enum err vcpu_init(struct vcpu *v)
 {
     struct dbt_vcpu *d = heap_zalloc(sizeof(*d));
+    struct dbt_vm *own = v->vm->engine_data;
     enum err e;
 
     if (!d)
         return ERR_NO_MEMORY;
     d->vcpu = v;
-    d->table = v->vm->engine_data;
+    d->table = own->table;
+    d->threshold = v->vm->engine->preference == HYBRID_PREFERENCE ? HYBRID_THRESHOLD : 0;
+    d->mode_common = v->vm->config->cpus == 1 ? DBT_MODE_ONE_VCPU : 0;
     d->guest = v->vm->isa->translator;
     d->interp =
         (struct interp_guest){.helpers = d->guest->helpers, .fp = d->guest->frontend->dialect->fp};
     d->late_write = DBT_NO_PAGE;
-    e = vcpu_parts(d);
+    e = vcpu_parts(d, own->jit);
     v->engine_data = d;
     if (e == ERR_OK)
         d->guest->vcpu_init(d);
@@ -218,7 +264,7 @@ static inline struct dbt_block *follow_link(const struct dbt_vcpu *d, const stru
 }
 
 /* Runs blocks from frame->pc until one leaves otherwise than by a jump. */
-static enum dbt_exit run_blocks(struct dbt_vcpu *d, bool *stop)
+static enum dbt_exit interpret(struct dbt_vcpu *d, bool *stop)
 {
     struct dbt_frame *f = d->frame;
     struct dbt_block *b = NULL, *next;
@@ -244,6 +290,44 @@ static enum dbt_exit run_blocks(struct dbt_vcpu *d, bool *stop)
         if (unlikely(e != DBT_EXIT_LINK && e != DBT_EXIT_INDIRECT))
             return e;
     }
+}
+
+/* The same with emitted code for blocks that ran often enough. Emitted code goes on by itself where
+ * it was connected; where it was not, it is now. */
+static enum dbt_exit run_emitted(struct dbt_vcpu *d, bool *stop)
+{
+    struct dbt_frame *f = d->frame;
+    enum dbt_exit e = DBT_EXIT_INDIRECT;
+    struct dbt_link *link = NULL;
+    bool connect = false;
+
+    for (;;) {
+        uint64_t generation = d->generation, base = f->pc_base;
+        struct dbt_block *b = find(d, f->pc, stop);
+        const struct dbt_jit_code *code;
+
+        if (unlikely(!b))
+            return DBT_EXIT_POLL;
+        code = __atomic_load_n(&b->jit, __ATOMIC_ACQUIRE);
+        if (!code && !b->no_code && b->runs++ >= d->threshold) {
+            dbt_table_emit(d, b, f->pc);
+            code = __atomic_load_n(&b->jit, __ATOMIC_ACQUIRE);
+        }
+        if (connect && code && generation == d->generation)
+            dbt_jit_connect(d, link, base, b, f->pc);
+        f->pc_base = f->pc & ~(uint64_t)(IR_PAGE_SIZE - 1);
+        f->detail = 0;
+        e = code ? dbt_jit_run(d, code) : interp_run(f, &b->interp, &d->interp);
+        if (unlikely(e != DBT_EXIT_LINK && e != DBT_EXIT_INDIRECT))
+            return e;
+        link = e == DBT_EXIT_LINK ? (struct dbt_link *)(uintptr_t)f->detail : NULL;
+        connect = code && (link || e == DBT_EXIT_INDIRECT);
+    }
+}
+
+static enum dbt_exit run_blocks(struct dbt_vcpu *d, bool *stop)
+{
+    return d->jit ? run_emitted(d, stop) : interpret(d, stop);
 }
 
 /* True: run() returns. */
@@ -295,7 +379,12 @@ static void run(struct vcpu *v, struct vm_exit *exit)
     dbt_table_safe_point(d);
     d->guest->enter(d);
     v->reg_dirty = 0;
-    run_until_exit(d, exit);
+    if (dbt_table_enter(d)) {
+        run_until_exit(d, exit);
+        dbt_table_leave(d);
+    } else {
+        exit->kind = EXIT_INTERRUPT;
+    }
     d->guest->leave(d);
     host_irq_disable();
     v->irq_news |= news;
@@ -323,12 +412,16 @@ static void print_counters(struct out *out, const struct dbt_counters *c, uint64
                (ull)c->tlb_misses, (ull)c->walks, (ull)c->tlb_cleared, (ull)c->device_accesses);
     out_printf(out, "  flushes: all %llu, ASID %llu, page %llu, by others %llu\n",
                (ull)c->flush_all, (ull)c->flush_asid, (ull)c->flush_page, (ull)c->flush_remote);
+    out_printf(out, "  emitted %llu blocks, %llu bytes; links %llu, jumps %llu, contexts %llu\n",
+               (ull)c->emitted, (ull)c->emitted_bytes, (ull)c->links, (ull)c->jumps,
+               (ull)c->contexts);
     out_printf(out, "  writes to code %llu; blocks invalidated %llu, evicted %llu\n",
                (ull)c->code_writes, (ull)c->invalidated, (ull)c->evicted);
 }
 
 static void stats(struct vm *vm, struct out *out)
 {
+    const struct dbt_vm *own = vm->engine_data;
     struct dbt_counters sum = {0};
     uint64_t insns = 0, bytes, blocks;
 
@@ -337,27 +430,29 @@ static void stats(struct vm *vm, struct out *out)
         insns += dbt_vcpu(vm->vcpus[i])->frame->count;
     }
     print_counters(out, &sum, insns);
-    dbt_table_usage(vm->engine_data, &bytes, &blocks);
+    dbt_table_usage(own->table, &bytes, &blocks);
     out_printf(out, "  blocks %llu in %llu KiB\n", (ull)blocks, (ull)(bytes >> 10));
 }
 
-TABLE_ENTRY(engines, struct engine, engine_interp) = {
-    .name = "interp",
-    .isa = NULL,
-    .preference = INTERP_PREFERENCE,
-    .probe = always,
-    .cpu_enable = nothing_to_enable,
-    .report = report,
-    .stage2_format = stage2_format,
-    .vm_init = vm_init,
-    .vm_destroy = vm_destroy,
-    .vcpu_init = vcpu_init,
-    .vcpu_destroy = vcpu_fini,
-    .load = load,
-    .put = put,
-    .run = run,
-    .fetch = no_fetch,
-    .flush = flush,
-    .kick = kick,
-    .stats = stats,
-};
+#define ENGINE(name_, preference_, probe_, report_)                                         \
+    TABLE_ENTRY(engines, struct engine, engine_##name_) = {.name = #name_,                  \
+                                                           .preference = preference_,       \
+                                                           .probe = probe_,                 \
+                                                           .cpu_enable = nothing_to_enable, \
+                                                           .report = report_,               \
+                                                           .stage2_format = stage2_format,  \
+                                                           .vm_init = vm_init,              \
+                                                           .vm_destroy = vm_destroy,        \
+                                                           .vcpu_init = vcpu_init,          \
+                                                           .vcpu_destroy = vcpu_fini,       \
+                                                           .load = load,                    \
+                                                           .put = put,                      \
+                                                           .run = run,                      \
+                                                           .fetch = no_fetch,               \
+                                                           .flush = flush,                  \
+                                                           .kick = kick,                    \
+                                                           .stats = stats}
+
+ENGINE(interp, INTERP_PREFERENCE, always, report_interp);
+ENGINE(jit, JIT_PREFERENCE, dbt_jit_probe, report_jit);
+ENGINE(hybrid, HYBRID_PREFERENCE, dbt_jit_probe, report_hybrid);

@@ -13,7 +13,9 @@
 #include "dbt/interp.h"
 #include "kernel/vcpu.h"
 
+struct dbt_jit;
 struct dbt_table;
+struct emitter;
 struct dbt_tlbs;
 struct dbt_vcpu;
 
@@ -63,7 +65,9 @@ struct dbt_counters {
     uint64_t flush_all, flush_asid, flush_page, flush_remote; /* by cause */
     uint64_t tlb_cleared;                                     /* tables emptied */
     uint64_t invalidated, evicted;                            /* blocks: by writes, for room */
-    uint64_t code_writes; /* writes that went to pages with code */
+    uint64_t code_writes;            /* writes that went to pages with code */
+    uint64_t emitted, emitted_bytes; /* blocks, of host code */
+    uint64_t links, jumps, contexts; /* made: links, entries of the jump hash, contexts */
 };
 
 #define DBT_RECENTS 4096 /* entries of a vCPU's look-up cache */
@@ -84,15 +88,25 @@ struct dbt_vcpu {
     const struct dbt_guest *guest;
     struct interp_guest interp;
     struct dbt_tlbs *tlbs;
-    uint32_t mode;       /* block mode word of what runs next */
-    bool attend;         /* the guest's C code: look at interrupts before the next block */
-    uint32_t outside;    /* atomic, 0 or 1: it uses neither blocks nor TLB now */
-    uint32_t protect;    /* atomic, 0 or 1: pages became code: writes to them must be seen */
-    uint64_t late_write; /* an atomic operation went to this page with code; DBT_NO_PAGE: none */
-    uint64_t epoch;      /* atomic: code->epoch at its last safe point */
-    uint64_t generation; /* of links and `recent` */
-    uint64_t forgets;    /* host addresses of guest memory found before it changed are not good */
+    uint32_t mode;        /* block mode word of what runs next */
+    uint32_t mode_common; /* bits of it that the engine sets */
+    bool attend;          /* the guest's C code: look at interrupts before the next block */
+    uint32_t outside;     /* atomic, 0 or 1: it uses neither blocks nor TLB now */
+    uint32_t protect;     /* atomic, 0 or 1: pages became code: writes to them must be seen */
+    uint64_t late_write;  /* an atomic operation went to this page with code; DBT_NO_PAGE: none */
+    uint64_t epoch;       /* atomic: code->epoch at its last safe point */
+    uint64_t generation;  /* of links and `recent` */
+    uint64_t forgets;     /* host addresses of guest memory found before it changed are not good */
     struct dbt_counters counters;
+
+    uint32_t in_code; /* atomic, 0 or 1: in run(), where it may be in emitted code */
+    uint32_t forget;  /* atomic, 0 or 1: pieces of emitted code died */
+
+    /* Emitted code; NULL: the engine interprets. */
+    struct dbt_jit *jit;
+    struct emitter *emitter;
+    void *return_stack;
+    uint32_t threshold; /* runs of a block before code is emitted for it */
 
     /* Translating. */
     struct ir_unit unit;

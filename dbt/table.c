@@ -3,6 +3,7 @@
 #include "dbt/table.h"
 
 #include <string.h>
+#include "dbt/jit.h"
 #include "dbt/pass.h"
 #include "dbt/tlb.h"
 #include "kernel/panic.h"
@@ -54,6 +55,8 @@ struct dbt_table {
         uint64_t gpa, epoch;
     } settling[SETTLING];
     unsigned settling_count;
+    bool code_died;    /* emitted code of blocks that were killed: vCPUs are to be told */
+    uint32_t alone_by; /* atomic: number of the vCPU that wants to be alone, plus 1; 0: nobody */
 };
 
 /* ---- Bits of pages ---- */
@@ -148,12 +151,90 @@ void dbt_table_safe_point(struct dbt_vcpu *d)
         memset(d->recent, 0, sizeof(d->recent));
         d->generation = generation;
     }
+    if (unlikely(__atomic_load_n(&d->forget, __ATOMIC_RELAXED)) &&
+        __atomic_exchange_n(&d->forget, 0, __ATOMIC_SEQ_CST) && d->jit)
+        dbt_jit_forget(d);
     __atomic_store_n(&d->epoch, __atomic_load_n(&c->epoch, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
 }
 
 uint64_t dbt_table_generation(const struct dbt_table *c)
 {
     return __atomic_load_n(&c->generation, __ATOMIC_RELAXED);
+}
+
+/* Under the lock. */
+static void tell_of_deaths(struct dbt_table *c)
+{
+    if (!c->code_died)
+        return;
+    c->code_died = false;
+    for (unsigned i = 0; i < c->vm->vcpu_count; i++) {
+        struct dbt_vcpu *d = vcpu_number(c, i);
+
+        if (!d)
+            continue;
+        __atomic_store_n(&d->forget, 1, __ATOMIC_SEQ_CST);
+        nudge(d);
+    }
+}
+
+uint64_t dbt_table_lock(struct dbt_table *c)
+{
+    return spin_lock_irq(&c->lock);
+}
+
+void dbt_table_unlock(struct dbt_table *c, uint64_t flags)
+{
+    tell_of_deaths(c);
+    spin_unlock_irq(&c->lock, flags);
+}
+
+bool dbt_table_alone(struct dbt_vcpu *d)
+{
+    struct dbt_table *c = d->table;
+    uint32_t by = 0, self = d->vcpu->id + 1;
+
+    if (!__atomic_compare_exchange_n(&c->alone_by, &by, self, false, __ATOMIC_SEQ_CST,
+                                     __ATOMIC_SEQ_CST) &&
+        by != self)
+        return false;
+    for (unsigned i = 0; i < c->vm->vcpu_count; i++) {
+        const struct dbt_vcpu *other = vcpu_number(c, i);
+
+        if (other && other != d && __atomic_load_n(&other->in_code, __ATOMIC_SEQ_CST)) {
+            nudge_others(c, d, false);
+            return false;
+        }
+    }
+    return true;
+}
+
+void dbt_table_code_went(struct dbt_table *c)
+{
+    c->code_died = true;
+    __atomic_fetch_add(&c->generation, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&c->alone_by, 0, __ATOMIC_SEQ_CST);
+}
+
+bool dbt_table_enter(struct dbt_vcpu *d)
+{
+    uint32_t by;
+
+    __atomic_store_n(&d->in_code, 1, __ATOMIC_SEQ_CST);
+    by = __atomic_load_n(&d->table->alone_by, __ATOMIC_SEQ_CST);
+    if (likely(!by || by == d->vcpu->id + 1))
+        return true;
+    __atomic_store_n(&d->in_code, 0, __ATOMIC_SEQ_CST);
+    return false;
+}
+
+void dbt_table_leave(struct dbt_vcpu *d)
+{
+    uint32_t by = d->vcpu->id + 1;
+
+    __atomic_compare_exchange_n(&d->table->alone_by, &by, 0, false, __ATOMIC_SEQ_CST,
+                                __ATOMIC_SEQ_CST);
+    __atomic_store_n(&d->in_code, 0, __ATOMIC_SEQ_CST);
 }
 
 /* ---- Lists; under the lock ---- */
@@ -219,6 +300,8 @@ static void hash_unlist(struct dbt_table *c, struct dbt_block *b)
 static void block_kill(struct dbt_table *c, struct dbt_block *b)
 {
     __atomic_store_n(&b->dead, 1, __ATOMIC_SEQ_CST);
+    c->code_died |= b->jit != NULL;
+    dbt_jit_kill(b);
     hash_unlist(c, b);
     page_unlist(page_find(c, b->gpa), b);
     if (b->gpa_next != DBT_NO_PAGE)
@@ -270,7 +353,7 @@ static unsigned page_written(struct dbt_table *c, uint64_t page, uint64_t from, 
         killed = page_invalidate(c, p, page, page + IR_PAGE_SIZE);
     else if (p)
         killed = page_invalidate(c, p, from, to);
-    spin_unlock_irq(&c->lock, flags);
+    dbt_table_unlock(c, flags);
     return killed;
 }
 
@@ -301,6 +384,7 @@ void dbt_table_synchronize(struct dbt_vcpu *d)
     uint64_t flags;
     unsigned kept = 0;
 
+    dbt_table_safe_point(d);
     if (!READ_ONCE(c->settling_count))
         return;
     flags = spin_lock_irq(&c->lock);
@@ -312,7 +396,7 @@ void dbt_table_synchronize(struct dbt_vcpu *d)
             c->settling[kept++] = c->settling[i];
     }
     c->settling_count = kept;
-    spin_unlock_irq(&c->lock, flags);
+    dbt_table_unlock(c, flags);
 }
 
 /* Under the lock. */
@@ -352,7 +436,7 @@ static uint64_t page_begin(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa
         bit_clear(c->is_writable, page);
         settle_later(c, d, gpa);
     }
-    spin_unlock_irq(&c->lock, flags);
+    dbt_table_unlock(c, flags);
     if (writable)
         dbt_tlb_protect(d, gpa);
     return version;
@@ -424,6 +508,7 @@ struct request {
     uint64_t va, gpa;
     uint64_t gpa_next; /* its page, when the instruction lies across */
     uint64_t version, version_next;
+    unsigned insns;
 };
 
 /* Fills d->unit; the number of instructions. */
@@ -489,7 +574,7 @@ static bool begin_next(struct dbt_vcpu *d, struct request *r, const uint8_t **pa
 }
 
 /* False: frame->fault is filled. */
-static bool make_unit(struct dbt_vcpu *d, struct request *r, unsigned *insns)
+static bool make_unit(struct dbt_vcpu *d, struct request *r)
 {
     const uint8_t *page = dbt_tlb_ram(d, ALIGN_DOWN(r->gpa, PAGE_SIZE)), *next;
 
@@ -497,11 +582,11 @@ static bool make_unit(struct dbt_vcpu *d, struct request *r, unsigned *insns)
     r->version = page_begin(d->table, d, r->gpa);
     if (!page)
         return absent(d, r->va);
-    *insns = lift(d, r, page, NULL);
+    r->insns = lift(d, r, page, NULL);
     if (leaves_to_fetch(&d->unit)) {
         if (!begin_next(d, r, &page, &next))
             return false;
-        *insns = lift(d, r, page, next);
+        r->insns = lift(d, r, page, next);
     }
     pass_simplify(d->passes, &d->unit);
     pass_dead(d->passes, &d->unit);
@@ -535,31 +620,54 @@ static void block_list(struct dbt_table *c, struct dbt_block *b)
     c->live++;
 }
 
-/* NULL: no room, or (with *stale) its pages were written to meanwhile. */
-static struct dbt_block *publish(struct dbt_vcpu *d, const struct request *r, unsigned insns,
+static bool is_stale(struct dbt_table *c, const struct request *r)
+{
+    return !is_current(c, r->gpa, r->version) ||
+           (r->gpa_next != DBT_NO_PAGE && !is_current(c, r->gpa_next, r->version_next));
+}
+
+static void block_fill(const struct dbt_vcpu *d, struct dbt_block *b, const struct request *r,
+                       const struct interp_unit *lowered)
+{
+    *b = (struct dbt_block){.gpa = r->gpa,
+                            .gpa_next = r->gpa_next,
+                            .mode = d->mode,
+                            .bytes =
+                                (uint16_t)unit_bytes(&d->unit, (unsigned)(r->gpa % IR_PAGE_SIZE)),
+                            .insns = (uint16_t)r->insns};
+    if (!lowered)
+        return;
+    b->interp = (struct interp_unit){.ops = (struct interp_op *)(b + 1), .count = lowered->count};
+    memcpy(b->interp.ops, lowered->ops, lowered->count * sizeof(lowered->ops[0]));
+}
+
+/* NULL: no room, or (with *stale) its pages were written to meanwhile. `lowered` NULL: code is
+ * emitted at once, and when there is none for it the result is NULL, too. */
+static struct dbt_block *publish(struct dbt_vcpu *d, const struct request *r,
                                  const struct interp_unit *lowered, bool *stale)
 {
     struct dbt_table *c = d->table;
-    uint64_t flags = spin_lock_irq(&c->lock), ops = lowered->count * sizeof(lowered->ops[0]);
+    uint64_t flags = dbt_table_lock(c);
+    uint64_t ops = lowered ? lowered->count * sizeof(lowered->ops[0]) : 0;
     struct dbt_block *b = NULL;
 
-    *stale = !is_current(c, r->gpa, r->version) ||
-             (r->gpa_next != DBT_NO_PAGE && !is_current(c, r->gpa_next, r->version_next));
+    *stale = is_stale(c, r);
     if (!*stale)
         b = region_alloc(c, d, sizeof(*b) + ops);
-    if (b) {
-        *b = (struct dbt_block){
-            .gpa = r->gpa,
-            .gpa_next = r->gpa_next,
-            .mode = d->mode,
-            .bytes = (uint16_t)unit_bytes(&d->unit, (unsigned)(r->gpa % IR_PAGE_SIZE)),
-            .insns = (uint16_t)insns,
-            .interp = {.ops = (struct interp_op *)(b + 1), .count = lowered->count}};
-        memcpy(b->interp.ops, lowered->ops, ops);
+    if (b)
+        block_fill(d, b, r, lowered);
+    if (b && !lowered && !dbt_jit_emit(d, b))
+        b = NULL; /* its memory waits for the region's eviction */
+    if (b)
         block_list(c, b);
-    }
-    spin_unlock_irq(&c->lock, flags);
+    dbt_table_unlock(c, flags);
     return b;
+}
+
+static void lower(struct dbt_vcpu *d, struct interp_unit *lowered)
+{
+    if (interp_lower(d->lowering, &d->unit, d->ops, OPS_MAX, lowered) != ERR_OK)
+        panic("a unit of %s cannot be lowered", d->guest->frontend->dialect->name);
 }
 
 static NOINLINE struct dbt_block *translate(struct dbt_vcpu *d, uint64_t va, uint64_t gpa,
@@ -569,24 +677,41 @@ static NOINLINE struct dbt_block *translate(struct dbt_vcpu *d, uint64_t va, uin
     uint64_t began = host_counter_fast();
     struct interp_unit lowered;
     struct dbt_block *b;
-    unsigned insns;
     bool stale;
 
     do {
-        if (!make_unit(d, &r, &insns))
+        if (!make_unit(d, &r))
             return NULL;
-        if (interp_lower(d->lowering, &d->unit, d->ops, OPS_MAX, &lowered) != ERR_OK)
-            panic("a unit of %s cannot be lowered", d->guest->frontend->dialect->name);
-        b = publish(d, &r, insns, &lowered, &stale);
+        b = d->jit && !d->threshold ? publish(d, &r, NULL, &stale) : NULL;
+        if (!b) {
+            lower(d, &lowered);
+            b = publish(d, &r, &lowered, &stale);
+        }
     } while (stale);
     *again = !b;
     if (!b)
         host_cpu_relax(); /* another vCPU has to come to its safe point first */
     dbt_table_safe_point(d); /* older blocks may be gone */
     d->counters.units++;
-    d->counters.unit_insns += insns;
+    d->counters.unit_insns += r.insns;
     d->counters.translate_ticks += host_counter_fast() - began;
     return b;
+}
+
+void dbt_table_emit(struct dbt_vcpu *d, struct dbt_block *b, uint64_t va)
+{
+    struct request r = {.va = va, .gpa = b->gpa};
+    struct dbt_table *c = d->table;
+    uint64_t began = host_counter_fast(), flags;
+
+    if (!make_unit(d, &r))
+        return;
+    flags = dbt_table_lock(c);
+    if (!b->dead && !b->jit && r.gpa_next == b->gpa_next && !is_stale(c, &r))
+        (void)dbt_jit_emit(d, b);
+    dbt_table_unlock(c, flags);
+    dbt_table_safe_point(d);
+    d->counters.translate_ticks += host_counter_fast() - began;
 }
 
 static struct dbt_block *look_up(struct dbt_vcpu *d, uint64_t gpa, uint64_t gpa_next)
@@ -598,7 +723,7 @@ static struct dbt_block *look_up(struct dbt_vcpu *d, uint64_t gpa, uint64_t gpa_
     while (b && (b->gpa != gpa || b->mode != d->mode ||
                  (b->gpa_next != DBT_NO_PAGE && b->gpa_next != gpa_next)))
         b = b->hash_next;
-    spin_unlock_irq(&c->lock, flags);
+    dbt_table_unlock(c, flags);
     return b;
 }
 

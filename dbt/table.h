@@ -16,6 +16,8 @@
 
 #include "dbt/guest.h"
 
+struct dbt_jit_code;
+
 struct dbt_block {
     uint64_t gpa;      /* of its first byte */
     uint64_t gpa_next; /* the page on which its only instruction ends; DBT_NO_PAGE: it does not lie
@@ -25,8 +27,8 @@ struct dbt_block {
     uint16_t bytes, insns;
     uint32_t runs; /* how often the interpreter ran it, roughly */
     struct interp_unit interp;
-    void *host;       /* emitted code, NULL: none */
-    void *host_links; /* the emitter's own */
+    struct dbt_jit_code *jit; /* atomic: emitted code, NULL: none */
+    bool no_code;             /* the emitter has none for it */
     /* Where it went last, on the same page; good while link_generation is the code's. */
     struct dbt_block *link[2];
     uint64_t link_pc[2]; /* offset in the page */
@@ -53,6 +55,21 @@ void dbt_table_note_writable(struct dbt_table *c, uint64_t gpa);
 void dbt_table_written(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa, uint64_t size);
 /* The guest's instruction fetch is made to see stores on this vCPU (fence.i and its like). */
 void dbt_table_synchronize(struct dbt_vcpu *d);
+
+/* Emits code for the block, which the interpreter has run often enough. */
+void dbt_table_emit(struct dbt_vcpu *d, struct dbt_block *b, uint64_t va);
+
+/* The lock of everything here. */
+uint64_t dbt_table_lock(struct dbt_table *c);
+void dbt_table_unlock(struct dbt_table *c, uint64_t flags);
+/* Under it: no other vCPU is in emitted code, nor comes to it before the lock is free. When false,
+ * ask again after a while. */
+bool dbt_table_alone(struct dbt_vcpu *d);
+/* Under it: emitted code was taken back. */
+void dbt_table_code_went(struct dbt_table *c);
+/* run() begins. False: another vCPU wants to be alone for a moment. */
+bool dbt_table_enter(struct dbt_vcpu *d);
+void dbt_table_leave(struct dbt_vcpu *d);
 
 /* A safe point of the vCPU: takes notice of evictions and protections. */
 void dbt_table_safe_point(struct dbt_vcpu *d);

@@ -3,6 +3,7 @@
 #include "dbt/tlb.h"
 
 #include <string.h>
+#include "dbt/jit.h"
 #include "dbt/table.h"
 #include "mm/heap.h"
 #include "mm/page.h"
@@ -16,6 +17,8 @@
 #define HUGE_PAGES   8   /* pieces of a gigabyte that are known exactly */
 #define LARGE_SHIFT  21
 #define HUGE_SHIFT   30
+#define CONTEXTS     8  /* of one space: views and modes */
+#define CODE_WORDS   64 /* of the set of pages that contexts lead to */
 #define NO_PAGE      UINT64_MAX
 #define ENTRY_SIZE   sizeof(struct dbt_tlb_entry)
 #define PAGE_OF(va)  ((va) & ~(uint64_t)(IR_PAGE_SIZE - 1))
@@ -43,10 +46,19 @@ struct table {
     unsigned huge_count; /* beyond HUGE_PAGES: everything may be */
 };
 
+/* A number for a view of a space with a mode: what emitted code compares. */
+struct context {
+    uint32_t mode;
+    uint16_t view, number;
+};
+
 struct space {
     uint64_t key;
     uint32_t asid;
-    uint64_t used; /* when, by `clock` */
+    unsigned context_count, next_context;
+    struct context context[CONTEXTS];
+    uint64_t code[CODE_WORDS]; /* pages that links and jumps of its contexts lead to, hashed */
+    uint64_t used;             /* when, by `clock` */
     struct table *view[DBT_VIEWS];
 };
 
@@ -60,6 +72,8 @@ struct dbt_tlbs {
     struct space *current;
     struct table *table;
     uint64_t clock;
+    unsigned view;
+    uint32_t next_number; /* of contexts; 0: the first */
     struct physical physical[PHYSICAL];
 };
 
@@ -184,12 +198,92 @@ static void publish(struct dbt_vcpu *d)
     d->frame->tlb_mask = (uint64_t)(table_size(d->tlbs->table) - 1) * ENTRY_SIZE;
 }
 
+/* ---- Contexts of emitted code ---- */
+
+/* What was linked and found in the space's contexts is not used any more. */
+static void contexts_drop(struct space *s)
+{
+    s->context_count = s->next_context = 0;
+    memset(s->code, 0, sizeof(s->code));
+}
+
+/* Numbers are the vCPU's own, as links are shared. */
+static uint16_t context_number(struct dbt_vcpu *d)
+{
+    struct dbt_tlbs *t = d->tlbs;
+    uint32_t share = DBT_CONTEXT_COUNT / (uint32_t)d->vcpu->vm->config->cpus;
+
+    d->counters.contexts++;
+    if (++t->next_number >= share) {
+        t->next_number = 1;
+        for (struct space *s = t->space; s < t->space + SPACES; s++)
+            contexts_drop(s);
+        dbt_jit_contexts_renew(d);
+    }
+    return (uint16_t)(d->vcpu->id * share + t->next_number);
+}
+
+static NOINLINE uint16_t context_add(struct dbt_vcpu *d, struct space *s, unsigned view)
+{
+    uint16_t number = context_number(d);
+    struct context *c = &s->context[s->next_context];
+
+    s->next_context = (s->next_context + 1) % CONTEXTS;
+    s->context_count = MIN(s->context_count + 1, (unsigned)CONTEXTS);
+    *c = (struct context){.mode = d->mode, .view = (uint16_t)view, .number = number};
+    return number;
+}
+
+static void context_select(struct dbt_vcpu *d)
+{
+    struct space *s = d->tlbs->current;
+    unsigned view = d->tlbs->view;
+    uint64_t value = 0;
+
+    for (unsigned i = 0; i < s->context_count; i++)
+        if (s->context[i].mode == d->mode && s->context[i].view == view)
+            value = DBT_CONTEXT(s->context[i].number);
+    if (!value)
+        value = DBT_CONTEXT(context_add(d, s, view));
+    if (d->frame->context[DBT_CONTEXT_SPACE] == value)
+        return;
+    d->frame->context[DBT_CONTEXT_SPACE] = value;
+    dbt_returns_empty(d->frame, d->return_stack);
+}
+
+static unsigned code_bit(uint64_t va)
+{
+    return (unsigned)((va >> PAGE_SHIFT) * 0x9e3779b97f4a7c15ULL >> 52);
+}
+
+void dbt_tlb_note_code(struct dbt_vcpu *d, uint64_t va)
+{
+    unsigned bit = code_bit(va);
+
+    d->tlbs->current->code[bit / 64] |= BIT(bit % 64);
+}
+
+static bool has_code(const struct space *s, uint64_t va)
+{
+    unsigned bit = code_bit(va);
+
+    return s->code[bit / 64] & BIT(bit % 64);
+}
+
+/* After contexts were dropped. */
+static void context_again(struct dbt_vcpu *d)
+{
+    if (d->jit)
+        context_select(d);
+}
+
 /* ---- Address spaces ---- */
 
 static void space_reuse(struct space *s, uint64_t key, uint32_t asid)
 {
     s->key = key;
     s->asid = asid;
+    contexts_drop(s);
     for (unsigned i = 0; i < DBT_VIEWS; i++)
         if (s->view[i])
             s->view[i]->stale = true;
@@ -234,7 +328,10 @@ void dbt_tlb_select(struct dbt_vcpu *d, uint64_t key, uint32_t asid, unsigned vi
         table_renew(table);
     }
     t->table = table;
+    t->view = view;
     publish(d);
+    if (d->jit)
+        context_select(d);
 }
 
 enum err dbt_tlb_create(struct dbt_vcpu *d)
@@ -273,10 +370,15 @@ static void flush_spaces(struct dbt_vcpu *d, uint32_t asid)
 {
     struct dbt_tlbs *t = d->tlbs;
 
-    for (struct space *s = t->space; s < t->space + SPACES; s++)
-        for (unsigned i = 0; (asid == DBT_ASID_ALL || s->asid == asid) && i < DBT_VIEWS; i++)
+    for (struct space *s = t->space; s < t->space + SPACES; s++) {
+        if (asid != DBT_ASID_ALL && s->asid != asid)
+            continue;
+        contexts_drop(s);
+        for (unsigned i = 0; i < DBT_VIEWS; i++)
             if (s->view[i] && s->view[i]->fills)
                 s->view[i]->stale = true;
+    }
+    context_again(d);
     if (!t->table->stale)
         return;
     d->counters.tlb_cleared++;
@@ -380,10 +482,16 @@ void dbt_tlb_flush_page(struct dbt_vcpu *d, uint64_t va, uint32_t asid)
     struct dbt_tlbs *t = d->tlbs;
 
     d->counters.flush_page++;
-    for (struct space *s = t->space; s < t->space + SPACES; s++)
-        for (unsigned i = 0; (asid == DBT_ASID_ALL || s->asid == asid) && i < DBT_VIEWS; i++)
+    for (struct space *s = t->space; s < t->space + SPACES; s++) {
+        if (asid != DBT_ASID_ALL && s->asid != asid)
+            continue;
+        if (has_code(s, va))
+            contexts_drop(s);
+        for (unsigned i = 0; i < DBT_VIEWS; i++)
             if (s->view[i] && !s->view[i]->stale)
                 table_flush_page(s->view[i], PAGE_OF(va));
+    }
+    context_again(d);
     if (t->table->stale) {
         d->counters.tlb_cleared++;
         table_renew(t->table);

@@ -35,6 +35,9 @@ void dbt_tlb_protect(struct dbt_vcpu *d, uint64_t gpa);
 /* The same for all pages that hold code. */
 void dbt_tlb_protect_code(struct dbt_vcpu *d);
 
+/* Something leads to code at `va` while the context lasts that the frame has now. */
+void dbt_tlb_note_code(struct dbt_vcpu *d, uint64_t va);
+
 /* The host address of `gpa`, good until the next safe point; NULL: it is no RAM (or the host has
  * none left: then the VM is stopping). */
 void *dbt_tlb_ram(struct dbt_vcpu *d, uint64_t gpa);

@@ -77,6 +77,19 @@ void host_tlb_flush_kernel(uint64_t va, uint64_t size);
  * nothing). */
 void host_code_sync(const void *va, size_t size);
 
+/* Memory for code that is made while the host runs: written at one address, executed at another;
+ * and ordinary memory within 2 GiB behind the latter. Whole pages. */
+struct host_code_memory {
+    void *write;
+    const void *exec;
+    void *data;
+    size_t size, data_size; /* bytes of code, of data */
+};
+/* ERR_UNSUPPORTED: this host has none. */
+enum err host_code_memory_create(struct host_code_memory *m, size_t size,
+                                 size_t data_size) MUST_CHECK;
+void host_code_memory_destroy(struct host_code_memory *m);
+
 /* Interrupt controller, timer, clock, power: after mm, ACPI/FDT and the log work. ERR_UNSUPPORTED
  * with a log line when the machine lacks something indispensable. */
 enum err host_init(void) MUST_CHECK;

@@ -293,6 +293,18 @@ void host_code_sync(const void *va, size_t size)
     (void)va, (void)size;
 }
 
+/* Tests have none. */
+enum err host_code_memory_create(struct host_code_memory *m, size_t size, size_t data_size)
+{
+    *m = (struct host_code_memory){.size = size, .data_size = data_size};
+    return ERR_UNSUPPORTED;
+}
+
+void host_code_memory_destroy(struct host_code_memory *m)
+{
+    (void)m;
+}
+
 #define PANIC_STATUS 99
 
 char hosted_panic_text[8192];

@@ -290,3 +290,15 @@ void host_code_sync(const void *va, size_t size)
     cache_clean(va, size);
     __asm__ volatile("ic ialluis\n dsb ish\n isb" ::: "memory");
 }
+
+/* Translated code of guests does not run here yet: it would do so with the hypervisor's rights. */
+enum err host_code_memory_create(struct host_code_memory *m, size_t size, size_t data_size)
+{
+    *m = (struct host_code_memory){.size = size, .data_size = data_size};
+    return ERR_UNSUPPORTED;
+}
+
+void host_code_memory_destroy(struct host_code_memory *m)
+{
+    (void)m;
+}

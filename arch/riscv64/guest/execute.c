@@ -51,7 +51,7 @@ void rv_context(struct dbt_vcpu *d)
 {
     const struct riscv_state *s = rv_state(d);
 
-    d->mode = mode_of(s);
+    d->mode = d->mode_common | mode_of(s);
     if (RV_SATP_MODE(s->satp) == RV_SATP_BARE)
         dbt_tlb_select(d, 0, 0, 0);
     else

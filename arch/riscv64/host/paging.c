@@ -225,3 +225,15 @@ void host_code_sync(const void *va, size_t size)
     if (cpu_count() > 1)
         sbi_call(SBI_EXT_RFENCE, SBI_RFENCE_I, 0, SBI_ALL_HARTS, 0, 0);
 }
+
+/* Translated code of guests does not run here yet: it would do so with the hypervisor's rights. */
+enum err host_code_memory_create(struct host_code_memory *m, size_t size, size_t data_size)
+{
+    *m = (struct host_code_memory){.size = size, .data_size = data_size};
+    return ERR_UNSUPPORTED;
+}
+
+void host_code_memory_destroy(struct host_code_memory *m)
+{
+    (void)m;
+}

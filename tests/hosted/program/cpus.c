@@ -290,6 +290,36 @@ void host_code_sync(const void *va, size_t size)
     __builtin___clear_cache((char *)(uintptr_t)va, (char *)(uintptr_t)va + size);
 }
 
+/* One file mapped twice, and its data behind what is executed. */
+enum err host_code_memory_create(struct host_code_memory *m, size_t size, size_t data_size)
+{
+    int fd = memfd_create("code", MFD_CLOEXEC);
+    char *exec, *write;
+
+    data_size = ALIGN_UP(data_size, 4096UL);
+    *m = (struct host_code_memory){.size = size, .data_size = data_size};
+    if (fd < 0 || ftruncate(fd, (off_t)size) != 0)
+        return ERR_UNSUPPORTED;
+    exec = mmap(NULL, size + data_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    write = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (exec == MAP_FAILED || write == MAP_FAILED ||
+        mmap(exec, size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) != exec) {
+        close(fd);
+        return ERR_UNSUPPORTED;
+    }
+    close(fd);
+    m->exec = exec;
+    m->write = write;
+    m->data = exec + size;
+    return ERR_OK;
+}
+
+void host_code_memory_destroy(struct host_code_memory *m)
+{
+    munmap(m->write, m->size);
+    munmap((char *)m->data - m->size, m->size + m->data_size);
+}
+
 /* A panic ends here. */
 void host_halt(void)
 {

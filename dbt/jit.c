@@ -1,0 +1,249 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The code cache of a VM, and its connection with blocks and vCPUs. */
+#include "dbt/jit.h"
+
+#include "dbt/tlb.h"
+#include "kernel/host.h"
+#include "mm/heap.h"
+#include "mm/page.h"
+
+#define CACHE_SIZE   MIB(24)
+#define CACHE_LINKS  (CACHE_SIZE / 128)
+#define RETURN_ORDER 4 /* DBT_RETURN_STACK */
+
+struct dbt_jit {
+    struct vm *vm;
+    const struct dbt_emitter *emitter;
+    struct dbt_cache cache;
+    struct dbt_stubs stubs;
+    struct emitter *first; /* made the stubs */
+    struct host_code_memory memory;
+};
+
+static const struct dbt_emitter *find_emitter(void)
+{
+    TABLE_FOR_EACH(dbt_emitters, struct dbt_emitter, e)
+    {
+        return e;
+    }
+    return NULL;
+}
+
+/* ---- Life ---- */
+
+enum err dbt_jit_probe(struct out *reason)
+{
+    struct host_code_memory memory;
+
+    if (!find_emitter()) {
+        out_printf(reason, "this host has no code generator");
+        return ERR_UNSUPPORTED;
+    }
+    if (host_code_memory_create(&memory, PAGE_SIZE, PAGE_SIZE) != ERR_OK) {
+        out_printf(reason, "this host has no memory for code that is generated");
+        return ERR_UNSUPPORTED;
+    }
+    host_code_memory_destroy(&memory);
+    return ERR_OK;
+}
+
+enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm)
+{
+    struct dbt_jit *jit = heap_zalloc(sizeof(*jit));
+    enum err e;
+
+    if (!jit)
+        return ERR_NO_MEMORY;
+    jit->vm = vm;
+    jit->emitter = find_emitter();
+    e = host_code_memory_create(&jit->memory, CACHE_SIZE, CACHE_LINKS * sizeof(struct dbt_link));
+    if (e != ERR_OK) {
+        heap_free(jit);
+        return e;
+    }
+    dbt_cache_init(&jit->cache, jit->memory.write, jit->memory.exec, CACHE_SIZE, jit->memory.data,
+                   CACHE_LINKS);
+    *out = jit;
+    return ERR_OK;
+}
+
+static void forget_code(void *context, struct dbt_code *code)
+{
+    struct dbt_jit_code *jc = container_of(code, struct dbt_jit_code, code);
+
+    (void)context;
+    if (jc->block)
+        jc->block->jit = NULL;
+    heap_free(jc);
+}
+
+void dbt_jit_destroy(struct dbt_jit *jit)
+{
+    if (!jit)
+        return;
+    for (unsigned i = 0; i < DBT_REGIONS; i++)
+        dbt_cache_advance(&jit->cache, forget_code, NULL);
+    if (jit->first)
+        jit->emitter->destroy(jit->first);
+    host_code_memory_destroy(&jit->memory);
+    heap_free(jit);
+}
+
+/* The first vCPU's emitter makes the stubs and stays. */
+static enum err make_stubs(struct dbt_jit *jit, struct emitter *e)
+{
+    enum err err = jit->emitter->stubs(e, dbt_cache_room(&jit->cache), &jit->stubs);
+
+    if (err != ERR_OK)
+        return err;
+    dbt_cache_reserve(&jit->cache, jit->stubs.size);
+    jit->first = e;
+    return ERR_OK;
+}
+
+enum err dbt_jit_vcpu_init(struct dbt_vcpu *d, struct dbt_jit *jit)
+{
+    const struct dbt_dialect *dialect = d->guest->frontend->dialect;
+    hpa_t stack = page_alloc(RETURN_ORDER, 0);
+    enum err e = ERR_OK;
+
+    if (!jit->first) {
+        struct emitter *first =
+            jit->emitter->create(dialect, &d->interp, jit->emitter->host_level());
+
+        e = first ? make_stubs(jit, first) : ERR_NO_MEMORY;
+    }
+    d->emitter = jit->emitter->create(dialect, &d->interp, jit->emitter->host_level());
+    d->frame->jumps = heap_alloc(DBT_JUMPS * sizeof(struct dbt_jump));
+    d->return_stack = stack.v ? phys_to_virt(stack) : NULL;
+    d->jit = jit;
+    if (e != ERR_OK || !d->emitter || !d->frame->jumps || !stack.v)
+        return e == ERR_OK ? ERR_NO_MEMORY : e;
+    jit->emitter->share(d->emitter, jit->first);
+    dbt_jit_forget(d);
+    return ERR_OK;
+}
+
+void dbt_jit_vcpu_fini(struct dbt_vcpu *d)
+{
+    if (!d->jit)
+        return;
+    if (d->emitter)
+        d->jit->emitter->destroy(d->emitter);
+    if (d->return_stack)
+        page_free(virt_to_phys(d->return_stack), RETURN_ORDER);
+    heap_free(d->frame->jumps);
+    d->jit = NULL;
+}
+
+/* ---- Making code ---- */
+
+void dbt_jit_forget(struct dbt_vcpu *d)
+{
+    for (unsigned i = 0; i < DBT_JUMPS; i++)
+        d->frame->jumps[i].key = DBT_JUMP_NONE;
+    dbt_returns_empty(d->frame, d->return_stack);
+}
+
+/* The oldest code goes. Under the lock; with several vCPUs the others have been stopped. */
+static bool make_room(struct dbt_vcpu *d)
+{
+    struct dbt_jit *jit = d->jit;
+
+    if (!dbt_table_alone(d))
+        return false;
+    dbt_cache_advance(&jit->cache, forget_code, NULL);
+    dbt_table_code_went(d->table);
+    return true;
+}
+
+bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b)
+{
+    struct dbt_jit *jit = d->jit;
+    struct dbt_emitted emitted;
+    struct dbt_jit_code *jc;
+    enum err e;
+
+    while ((e = jit->emitter->emit(d->emitter, &d->unit, dbt_cache_room(&jit->cache), &emitted)) ==
+           ERR_RANGE)
+        if (!make_room(d))
+            return false;
+    jc = e == ERR_OK ? heap_zalloc(sizeof(*jc)) : NULL;
+    if (!jc) {
+        b->no_code = e == ERR_UNSUPPORTED;
+        return false;
+    }
+    jc->block = b;
+    dbt_cache_commit(&jit->cache, &jc->code, emitted.size, emitted.link_count);
+    host_code_sync(jc->code.entry, emitted.size);
+    __atomic_store_n(&b->jit, jc, __ATOMIC_RELEASE);
+    d->counters.emitted++;
+    d->counters.emitted_bytes += emitted.size;
+    return true;
+}
+
+void dbt_jit_kill(struct dbt_block *b)
+{
+    if (!b->jit)
+        return;
+    dbt_unlink_code(&b->jit->code);
+    b->jit->block = NULL;
+    b->jit = NULL;
+}
+
+static void unlink_far(struct dbt_jit *jit)
+{
+    for (unsigned r = 0; r < DBT_REGIONS; r++)
+        for (struct dbt_code *c = jit->cache.regions[r].codes; c; c = c->older)
+            for (unsigned i = 0; i < c->link_count; i++)
+                if (c->links[i].far)
+                    dbt_unlink(&c->links[i]);
+}
+
+void dbt_jit_contexts_renew(struct dbt_vcpu *d)
+{
+    uint64_t flags = dbt_table_lock(d->table);
+
+    unlink_far(d->jit);
+    dbt_table_unlock(d->table, flags);
+    dbt_jit_forget(d);
+}
+
+/* ---- Running ---- */
+
+enum dbt_exit dbt_jit_run(struct dbt_vcpu *d, const struct dbt_jit_code *code)
+{
+    return d->jit->stubs.enter(d->frame, code->code.entry);
+}
+
+void dbt_jit_connect(struct dbt_vcpu *d, struct dbt_link *link, uint64_t base,
+                     const struct dbt_block *to, uint64_t pc)
+{
+    uint64_t context = d->frame->context[DBT_CONTEXT_SPACE], flags;
+    const struct dbt_jit_code *jc = __atomic_load_n(&to->jit, __ATOMIC_ACQUIRE);
+
+    if (!jc)
+        return;
+    if (link && !link->far && to->gpa_next != DBT_NO_PAGE)
+        return; /* its second page is another one elsewhere */
+    if (!link || link->far) {
+        dbt_tlb_note_code(d, pc);
+        if (to->gpa_next != DBT_NO_PAGE)
+            dbt_tlb_note_code(d, pc + IR_PAGE_SIZE);
+    }
+    if (!link) {
+        dbt_jump_set(d->frame, pc, context, jc->code.entry);
+        d->counters.jumps++;
+        return;
+    }
+    flags = dbt_table_lock(d->table);
+    if (to->jit && !to->dead)
+        dbt_link_to(link, &to->jit->code, base ^ context);
+    d->counters.links++;
+    dbt_table_unlock(d->table, flags);
+}
+
+uint64_t dbt_jit_bytes(const struct dbt_jit *jit)
+{
+    return jit ? CACHE_SIZE + CACHE_LINKS * sizeof(struct dbt_link) : 0;
+}

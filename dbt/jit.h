@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Emitted code of a VM: the code cache, its connection with blocks, and what a vCPU needs to run
+ * it. All but running is done under the table's lock.
+ */
+#ifndef DBT_JIT_H
+#define DBT_JIT_H
+
+#include "dbt/emitter.h"
+#include "dbt/table.h"
+
+struct dbt_jit;
+
+/* Emitted code of one block. */
+struct dbt_jit_code {
+    struct dbt_code code;
+    struct dbt_block *block; /* NULL: it is dead */
+};
+
+/* Can this host run emitted code? Otherwise the reason. */
+enum err dbt_jit_probe(struct out *reason) MUST_CHECK;
+
+enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm) MUST_CHECK;
+void dbt_jit_destroy(struct dbt_jit *jit);
+/* Sets d->jit. */
+enum err dbt_jit_vcpu_init(struct dbt_vcpu *d, struct dbt_jit *jit) MUST_CHECK;
+void dbt_jit_vcpu_fini(struct dbt_vcpu *d);
+
+/* Emits d->unit, which is the block's, under the lock. False: it has no code now. When older code
+ * went for it, d->generation is not the table's any more. */
+bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b);
+/* The block dies, under the lock. */
+void dbt_jit_kill(struct dbt_block *b);
+/* What the vCPU knows of places in code is forgotten. None of its code runs. */
+void dbt_jit_forget(struct dbt_vcpu *d);
+/* All links that hold in one context only are cut, and forgotten what was found with them. */
+void dbt_jit_contexts_renew(struct dbt_vcpu *d);
+
+enum dbt_exit dbt_jit_run(struct dbt_vcpu *d, const struct dbt_jit_code *code);
+/* The code that was left by `link` (NULL: by an indirect jump) on the page at `base` goes on at
+ * `to`, which has code, next time by itself. */
+void dbt_jit_connect(struct dbt_vcpu *d, struct dbt_link *link, uint64_t base,
+                     const struct dbt_block *to, uint64_t pc);
+/* Bytes of the code cache. */
+uint64_t dbt_jit_bytes(const struct dbt_jit *jit);
+
+#endif
