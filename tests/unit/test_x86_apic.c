@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <cmocka.h>
+#include "arch/x86_64/guest/msr.h"
 #include "hosted.h"
 #include "kernel/timer.h"
 #include "x86_guest.h"
@@ -524,6 +525,92 @@ static void test_a_halted_vcpu_wakes_for_what_it_can_take(void **state)
     stop();
 }
 
+/* ---- End of interrupt through memory (Linux: Documentation/virt/kvm/x86/msr.rst) ---- */
+
+#define MSR_EOI 0x4b564d04
+#define PLACE   0x5000
+
+static uint32_t bits(void)
+{
+    uint32_t value;
+
+    assert_int_equal(guest_copy_from(vm->memory, GPA(PLACE), &value, sizeof(value)), ERR_OK);
+    return value;
+}
+
+static void set_bits(uint32_t value)
+{
+    assert_int_equal(guest_copy_to(vm->memory, GPA(PLACE), &value, sizeof(value)), ERR_OK);
+}
+
+static bool in_service(unsigned vector)
+{
+    return reg(0, 0x100 + vector / 32 * 16) >> (vector % 32) & 1;
+}
+
+static void take(unsigned vector)
+{
+    struct lapic *l = x86_guest_lapic(vm, 0);
+
+    send(1, 0, 0x4000 | vector);
+    assert_int_equal(lapic_highest(l), vector);
+    lapic_accept(l, (uint8_t)vector);
+}
+
+static void test_interrupts_end_through_memory(void **state)
+{
+    (void)state;
+    start();
+    take(0x40);
+    assert_int_equal(bits(), 0); /* not asked for */
+    set(0, EOI, 0);
+    assert_true(x86_msr_write(vm->vcpus[0], MSR_EOI, PLACE | 1));
+    assert_false(x86_msr_write(vm->vcpus[0], MSR_EOI, PLACE | 2));
+    set_bits(0);
+
+    take(0x40);
+    assert_int_equal(bits(), 1);
+    set_bits(0); /* the guest's end */
+    assert_false(in_service(0x40));
+
+    /* Another one of no higher priority: its place is asked for, and the end comes by the APIC. */
+    take(0x40);
+    send(1, 0, 0x4041);
+    assert_int_equal(lapic_highest(x86_guest_lapic(vm, 0)), -1);
+    assert_int_equal(bits(), 0);
+    assert_true(in_service(0x40));
+    set(0, EOI, 0);
+    assert_false(in_service(0x40));
+    assert_int_equal(lapic_highest(x86_guest_lapic(vm, 0)), 0x41);
+
+    /* Ended in memory before the next one wants in. */
+    lapic_accept(x86_guest_lapic(vm, 0), 0x41);
+    assert_int_equal(bits(), 1);
+    set_bits(0);
+    take(0x42);
+    assert_false(in_service(0x41));
+    assert_true(in_service(0x42));
+    set(0, EOI, 0);
+
+    /* While others wait the end must be told. */
+    send(1, 0, 0x4050);
+    take(0x60);
+    assert_int_equal(bits(), 0);
+    stop();
+}
+
+static void test_a_place_outside_of_memory_is_no_place(void **state)
+{
+    (void)state;
+    start();
+    assert_true(x86_msr_write(vm->vcpus[0], MSR_EOI, 0xffff000000001ULL));
+    take(0x40);
+    assert_true(in_service(0x40));
+    set(0, EOI, 0);
+    assert_false(in_service(0x40));
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -543,6 +630,8 @@ int main(void)
         cmocka_unit_test(test_ioapic_level_is_sampled_again_at_eoi),
         cmocka_unit_test(test_messages),
         cmocka_unit_test(test_a_halted_vcpu_wakes_for_what_it_can_take),
+        cmocka_unit_test(test_interrupts_end_through_memory),
+        cmocka_unit_test(test_a_place_outside_of_memory_is_no_place),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -66,6 +66,7 @@
 
 #define KVM_CLOCKSOURCE2       BIT(3)
 #define KVM_NOP_IO_DELAY       BIT(1)
+#define KVM_PV_EOI             BIT(6)
 #define KVM_CLOCKSOURCE_STABLE BIT(24)
 #define VENDOR_AMD_ECX         0x444d4163u /* "cAMD" */
 #define CLFLUSH_64             0x0800u
@@ -258,8 +259,8 @@ static struct x86_cpuid leaf_hypervisor(struct vcpu *v, uint32_t leaf)
     case LEAF_HYPERVISOR:
         return (struct x86_cpuid){LEAF_FREQUENCIES, 0x4b4d564b, 0x564b4d56, 0x4d}; /* KVMKVMKVM */
     case LEAF_KVM_FEATURES:
-        return (struct x86_cpuid){KVM_CLOCKSOURCE2 | KVM_NOP_IO_DELAY | KVM_CLOCKSOURCE_STABLE, 0,
-                                  0, 0};
+        return (struct x86_cpuid){
+            KVM_CLOCKSOURCE2 | KVM_NOP_IO_DELAY | KVM_PV_EOI | KVM_CLOCKSOURCE_STABLE, 0, 0, 0};
     case LEAF_FREQUENCIES: /* kHz of TSC and of the local APIC's timer */
         return (struct x86_cpuid){(uint32_t)(x86_machine(v->vm)->tsc_hz / 1000),
                                   (uint32_t)(LAPIC_BUS_HZ / 1000), 0, 0};

@@ -63,6 +63,10 @@ enum { SHORTHAND_NONE, SHORTHAND_SELF, SHORTHAND_ALL, SHORTHAND_OTHERS };
 #define ESR_RECEIVE_ILLEGAL BIT(6)
 #define ESR_REGISTER        BIT(7)
 
+/* KVM's MSR of the end of interrupt through memory, and the bit there. */
+#define MEMORY_EOI_ENABLE BIT(0)
+#define MEMORY_EOI_BIT    BIT(0)
+
 /* What a periodic timer may do to the host: missed ticks count as one. */
 #define PERIOD_LEAST_NS (50 * NS_PER_US)
 
@@ -135,22 +139,6 @@ static uint32_t lapic_ppr(const struct lapic *l)
     return (l->tpr & 0xf0) >= isr_class ? l->tpr : isr_class;
 }
 
-int lapic_highest(struct lapic *l)
-{
-    int vector = highest_bit(l->irr);
-
-    if (vector < 0 || !(l->svr & SVR_ENABLE) || ((uint32_t)vector & 0xf0) <= (lapic_ppr(l) & 0xf0))
-        return -1;
-    return vector;
-}
-
-void lapic_accept(struct lapic *l, uint8_t vector)
-{
-    clear_vector(l->irr, vector);
-    set_vector(l->isr, vector);
-    l->vcpu->stats.injected++;
-}
-
 static void lapic_eoi(struct lapic *l)
 {
     int vector = highest_bit(l->isr);
@@ -161,6 +149,80 @@ static void lapic_eoi(struct lapic *l)
     l->vcpu->irq_news = true;
     if (test_vector(l->tmr, (uint8_t)vector))
         ioapic_eoi(l->vcpu->vm, (uint8_t)vector);
+}
+
+/* ---- End of interrupt through memory ---- */
+
+/*
+ * KVM's way (Linux: Documentation/virt/kvm/x86/msr.rst): a bit in the guest's memory that is set
+ * when an interrupt is delivered says that its end need not be told. The guest clears the bit
+ * instead, and it is looked at where it first matters: when another interrupt wants in, or the
+ * guest looks at the APIC. An end that has to be told later is asked for by clearing the bit here.
+ */
+static NOINLINE void memory_eoi_look(struct lapic *l)
+{
+    struct guest_memory *memory = l->vcpu->vm->memory;
+    gpa_t place = GPA(l->memory_eoi & ~MEMORY_EOI_ENABLE);
+    uint32_t bits;
+
+    l->memory_eoi_offered = 0;
+    if (guest_copy_from(memory, place, &bits, sizeof(bits)) != ERR_OK)
+        return;
+    if (!(bits & MEMORY_EOI_BIT)) {
+        lapic_eoi(l);
+        return;
+    }
+    bits &= ~(uint32_t)MEMORY_EOI_BIT;
+    if (guest_copy_to(memory, place, &bits, sizeof(bits)) != ERR_OK)
+        lapic_eoi(l); /* its memory went away: nothing else will end it */
+}
+
+static inline void memory_eoi_settle(struct lapic *l)
+{
+    if (unlikely(l->memory_eoi_offered))
+        memory_eoi_look(l);
+}
+
+/* Nothing else waits, and no I/O APIC wants to know of the end. */
+static void memory_eoi_offer(struct lapic *l, uint8_t vector)
+{
+    uint32_t bit = MEMORY_EOI_BIT;
+
+    if (!(l->memory_eoi & MEMORY_EOI_ENABLE) || test_vector(l->tmr, vector) ||
+        highest_bit(l->irr) >= 0)
+        return;
+    if (guest_copy_to(l->vcpu->vm->memory, GPA(l->memory_eoi & ~MEMORY_EOI_ENABLE), &bit,
+                      sizeof(bit)) == ERR_OK)
+        l->memory_eoi_offered = 1;
+}
+
+bool lapic_memory_eoi_set(struct lapic *l, uint64_t msr)
+{
+    if (!IS_ALIGNED(msr & ~MEMORY_EOI_ENABLE, sizeof(uint32_t)))
+        return false;
+    memory_eoi_settle(l);
+    l->memory_eoi = msr;
+    return true;
+}
+
+/* ---- What the vCPU takes ---- */
+
+int lapic_highest(struct lapic *l)
+{
+    int vector = highest_bit(l->irr);
+
+    if (vector < 0 || !(l->svr & SVR_ENABLE))
+        return -1;
+    memory_eoi_settle(l);
+    return ((uint32_t)vector & 0xf0) <= (lapic_ppr(l) & 0xf0) ? -1 : vector;
+}
+
+void lapic_accept(struct lapic *l, uint8_t vector)
+{
+    clear_vector(l->irr, vector);
+    set_vector(l->isr, vector);
+    l->vcpu->stats.injected++;
+    memory_eoi_offer(l, vector);
 }
 
 /* Notes an error and raises the error vector, which cannot be in error itself. */
@@ -348,16 +410,26 @@ static void timer_start_count(struct lapic *l, uint32_t count)
         timer_run(l, count);
 }
 
+/* The clock's counter at the guest's TSC `tsc`: 0 when that was before its start. */
+static uint64_t counter_at_tsc(const struct lapic *l, uint64_t tsc)
+{
+    uint64_t offset = x86_state(l->vcpu)->tsc_offset;
+
+    if ((int64_t)offset >= 0)
+        return tsc - MIN(tsc, offset);
+    return tsc + MIN(0 - offset, UINT64_MAX - tsc);
+}
+
 static void timer_start_deadline(struct lapic *l, uint64_t tsc)
 {
     if (LVT_TIMER_MODE(l->lvt[0]) != TIMER_TSC_DEADLINE)
         return;
-    timer_stop(l);
-    if (!tsc)
+    if (!tsc) {
+        timer_stop(l);
         return;
+    }
     l->tsc_deadline = tsc;
-    l->timer_deadline =
-        guest_clock_from_counter(l->timer.clock, tsc - x86_state(l->vcpu)->tsc_offset);
+    l->timer_deadline = guest_clock_from_counter(l->timer.clock, counter_at_tsc(l, tsc));
     guest_timer_set(&l->timer, l->timer_deadline);
 }
 
@@ -399,6 +471,7 @@ static void write_lvt(struct lapic *l, unsigned index, uint32_t value)
 
 static uint32_t read_register(struct lapic *l, unsigned reg)
 {
+    memory_eoi_settle(l);
     if (reg >= REG_ISR && reg < REG_TMR)
         return l->isr[reg - REG_ISR];
     if (reg >= REG_TMR && reg < REG_IRR)
@@ -449,6 +522,7 @@ static void write_svr(struct lapic *l, uint32_t value)
 
 static void write_register(struct lapic *l, unsigned reg, uint32_t value)
 {
+    memory_eoi_settle(l);
     if (reg >= REG_LVT_TIMER && reg <= REG_LVT_ERROR) {
         write_lvt(l, reg - REG_LVT_TIMER, value);
         return;
@@ -638,8 +712,8 @@ static enum err lapic_loaded(void *object)
 
     if ((l->base & ~(LAPIC_BASE_BSP | LAPIC_BASE_X2APIC | LAPIC_BASE_ENABLE)) != LAPIC_BASE ||
         (l->base & (LAPIC_BASE_X2APIC | LAPIC_BASE_ENABLE)) == LAPIC_BASE_X2APIC || l->tpr > 0xff ||
-        (l->svr & ~SVR_BITS) || (l->divide & ~DIVIDE_BITS) || l->sipi_vector < -1 ||
-        l->sipi_vector > 0xff)
+        (l->svr & ~SVR_BITS) || (l->memory_eoi & 2) || l->memory_eoi_offered > 1 ||
+        (l->divide & ~DIVIDE_BITS) || l->sipi_vector < -1 || l->sipi_vector > 0xff)
         return ERR_INVALID;
     for (unsigned i = 0; i < LAPIC_LVTS; i++)
         if (l->lvt[i] & ~lvt_bits[i])
@@ -659,7 +733,8 @@ STATE_FIELDS(lapic_fields, STATE_FIELD(struct lapic, base, 1), STATE_FIELD(struc
              STATE_ARRAY(struct lapic, tmr, 1), STATE_FIELD(struct lapic, nmi_pending, 1),
              STATE_FIELD(struct lapic, init_pending, 1), STATE_FIELD(struct lapic, sipi_vector, 1),
              STATE_FIELD(struct lapic, timer_deadline, 1),
-             STATE_FIELD(struct lapic, tsc_deadline, 1));
+             STATE_FIELD(struct lapic, tsc_deadline, 1), STATE_FIELD(struct lapic, memory_eoi, 1),
+             STATE_FIELD(struct lapic, memory_eoi_offered, 1));
 const struct state_table lapic_state = {
     .name = "local APIC",
     .version = 1,
@@ -682,6 +757,8 @@ void lapic_reset(struct lapic *l)
     for (unsigned i = 0; i < ARRAY_SIZE(l->irr); i++)
         l->irr[i] = l->isr[i] = l->tmr[i] = 0;
     l->nmi_pending = 0;
+    l->memory_eoi = 0;
+    l->memory_eoi_offered = 0;
     l->vcpu->irq_news = true;
 }
 

@@ -39,6 +39,9 @@ struct lapic {
     struct guest_timer timer;
     uint64_t timer_deadline; /* guest_clock_ns(), 0: not armed */
     uint64_t tsc_deadline;   /* guest TSC, 0: not armed */
+    uint64_t memory_eoi;     /* KVM's MSR 4b564d04h */
+    uint32_t
+        memory_eoi_offered; /* 0 or 1: the guest may end the highest interrupt in service there */
 };
 
 extern const struct state_table lapic_state;
@@ -56,6 +59,8 @@ void lapic_deliver(struct vm *vm, uint32_t destination, bool logical, enum lapic
 /* Highest vector above the processor priority, or -1. */
 int lapic_highest(struct lapic *l);
 void lapic_accept(struct lapic *l, uint8_t vector);
+/* Where the guest may end interrupts without an exit; false: #GP. */
+bool lapic_memory_eoi_set(struct lapic *l, uint64_t msr);
 
 /* MSRs 800h..83Fh in x2APIC mode, IA32_APIC_BASE and IA32_TSC_DEADLINE; false: #GP. */
 bool lapic_msr_read(struct lapic *l, uint32_t msr, uint64_t *value);

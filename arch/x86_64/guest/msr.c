@@ -190,6 +190,9 @@ bool x86_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value)
     case MSR_KVM_SYSTEM_TIME:
         *value = x86_machine(v->vm)->kvmclock[v->id].system_time_msr;
         return true;
+    case MSR_KVM_EOI:
+        *value = ((struct lapic *)v->isa_data)->memory_eoi;
+        return true;
     default:
         return msr_constant(msr, value);
     }
@@ -277,6 +280,8 @@ bool x86_msr_write(struct vcpu *v, uint32_t msr, uint64_t value)
     case MSR_KVM_WALL_CLOCK:
         wall_clock_write(v, value);
         return true;
+    case MSR_KVM_EOI:
+        return lapic_memory_eoi_set(v->isa_data, value);
     default:
         return msr_constant(msr, &ignored); /* writes of the fixed ones change nothing */
     }

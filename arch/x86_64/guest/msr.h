@@ -35,5 +35,6 @@
 #define MSR_AMD_DE_CFG      0xc0011029
 #define MSR_KVM_WALL_CLOCK  0x4b564d00
 #define MSR_KVM_SYSTEM_TIME 0x4b564d01
+#define MSR_KVM_EOI         0x4b564d04
 
 #endif
