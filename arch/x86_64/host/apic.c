@@ -32,6 +32,7 @@
 #define SPURIOUS_ENABLE  BIT(8)
 #define LVT_MASKED       BIT(16)
 #define LVT_NMI          (4u << 8)
+#define LVT_PERIODIC     (1u << 17)
 #define LVT_TSC_DEADLINE (2u << 17)
 #define ICR_NMI          (4u << 8)
 #define ICR_INIT         (5u << 8)
@@ -209,7 +210,14 @@ void host_ipi_send(struct cpu *cpu, enum host_ipi kind)
     }
 }
 
-/* ---- The timer: SDM 3, 11.5.4 ---- */
+/*
+ * ---- The timer: SDM 3, 11.5.4 ----
+ *
+ * A long count-down begins again by itself, so that after an interrupt a deadline beyond its period
+ * need not be written: mostly somebody sets a nearer one before. Otherwise one interrupt comes too
+ * early and writes it.
+ */
+#define PERIOD_LEAST_US 1000 /* shorter ones would interrupt before anybody can do that */
 
 void apic_timer_count_start(void)
 {
@@ -240,6 +248,18 @@ static uint32_t timer_ticks(uint64_t ticks)
     return scaled > UINT32_MAX ? UINT32_MAX : (uint32_t)scaled;
 }
 
+static void count_down(struct cpu *cpu, uint64_t ticks)
+{
+    bool again = ticks >= host_counter_hz() / 1000000 * PERIOD_LEAST_US;
+
+    if (again != (cpu->host.timer_period != 0)) {
+        apic_write(APIC_TIMER_INITIAL, 0); /* or a short count would begin again meanwhile */
+        apic_write(APIC_LVT_TIMER, (again ? LVT_PERIODIC : 0) | VECTOR_TIMER);
+    }
+    cpu->host.timer_period = again ? ticks : 0;
+    apic_write(APIC_TIMER_INITIAL, ticks ? timer_ticks(ticks) : 0);
+}
+
 void host_timer_arm(uint64_t deadline)
 {
     struct cpu *cpu = this_cpu();
@@ -251,24 +271,33 @@ void host_timer_arm(uint64_t deadline)
         msr_write(MSR_TSC_DEADLINE, deadline == UINT64_MAX ? 0 : MAX(deadline, (uint64_t)1));
         return;
     }
+    if (cpu->host.timer_again && deadline >= cpu->host.timer_again)
+        return;
     if (deadline == UINT64_MAX) {
-        apic_write(APIC_TIMER_INITIAL, 0);
+        count_down(cpu, 0);
         return;
     }
     now = host_counter();
-    apic_write(APIC_TIMER_INITIAL, deadline > now ? timer_ticks(deadline - now) : 1);
+    count_down(cpu, deadline > now ? deadline - now : 1);
 }
 
-/* A count-down that could not reach as far as the deadline, or was a tick short, goes on. */
+/* A count-down that could not reach as far as the deadline, was a tick short, or began again before
+ * anybody wanted it to, is written anew. */
 void apic_timer_interrupt(void)
 {
     struct cpu *cpu = this_cpu();
-    uint64_t deadline = cpu->host.timer_deadline;
+    uint64_t deadline = cpu->host.timer_deadline, now;
 
-    if (timer_hz && deadline != UINT64_MAX && host_counter() < deadline) {
-        host_timer_arm(deadline);
-        return;
+    if (timer_hz) {
+        now = host_counter();
+        if (now < deadline) {
+            host_timer_arm(deadline);
+            return;
+        }
+        if (cpu->host.timer_period)
+            cpu->host.timer_again = now + cpu->host.timer_period;
     }
     cpu->host.timer_deadline = UINT64_MAX;
     timer_interrupt();
+    cpu->host.timer_again = 0;
 }

@@ -49,9 +49,11 @@ struct host_cpu {
     struct cpu *tlb_next;       /* list of CPUs that use the kernel's tables */
     struct host_fpu *guest_fpu; /* whose state is live in the registers, or NULL */
     uint64_t timer_deadline;
-    void *svm;       /* the SVM engine's per-CPU data */
-    void *vmx;       /* the VT-x engine's */
-    uint32_t halted; /* this CPU answers no shootdown any more */
+    uint64_t timer_period; /* counter ticks after which a count-down begins again; 0: it ends */
+    uint64_t timer_again;  /* during timer_interrupt(): the next interrupt if nothing is written */
+    void *svm;             /* the SVM engine's per-CPU data */
+    void *vmx;             /* the VT-x engine's */
+    uint32_t halted;       /* this CPU answers no shootdown any more */
     uint32_t nmi_count;
 };
 

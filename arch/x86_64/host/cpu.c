@@ -177,7 +177,8 @@ void cpu_features_init(void)
 
 void cpu_registers_init(void)
 {
-    uint64_t cr4 = CR4_PAE | CR4_DE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
+    /* PSE means nothing here, but guests have it, and a switch that changes it may cost more. */
+    uint64_t cr4 = CR4_PAE | CR4_PSE | CR4_DE | CR4_MCE | CR4_OSFXSR | CR4_OSXMMEXCPT;
     uint64_t cr0 = cr0_read();
 
     cr0 &= ~(uint64_t)(CR0_EM | CR0_TS | CR0_CD | CR0_NW | CR0_AM);

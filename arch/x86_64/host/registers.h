@@ -26,6 +26,7 @@
 #define CR0_PG (1 << 31)
 
 #define CR4_DE         (1 << 3)
+#define CR4_PSE        (1 << 4)
 #define CR4_PAE        (1 << 5)
 #define CR4_MCE        (1 << 6)
 #define CR4_PGE        (1 << 7)
