@@ -71,13 +71,13 @@ uint64_t guest_clock_deadline(const struct guest_clock *c, uint64_t ns)
 
 uint64_t guest_clock_from_counter(const struct guest_clock *c, uint64_t ticks)
 {
-    uint64_t counter, ns = guest_clock_now(c, &counter), left = ticks - counter;
+    uint64_t counter, ns = guest_clock_now(c, &counter);
 
-    if ((int64_t)left <= 0)
+    if (ticks <= counter) /* all machines compare without sign */
         return ns;
-    if (left > FAR_SECONDS * c->hz)
+    if (ticks - counter > FAR_SECONDS * c->hz)
         return NEVER;
-    return ns + ticks_to_ns(left, c->hz) + 1;
+    return ns + ticks_to_ns(ticks - counter, c->hz) + 1;
 }
 
 uint64_t guest_clock_counter_deadline(const struct guest_clock *c, uint64_t ticks)

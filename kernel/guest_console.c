@@ -20,6 +20,7 @@ struct guest_console {
     bool leave;             /* the escape key was typed */
     bool output_blocked;    /* the device waits for room */
     bool input_new;         /* the device was not told yet of what was typed */
+    bool calling;           /* the session is in one of the device's functions */
     uint32_t out_head, out_shown,
         out_tail; /* written by the device; shown to the session; oldest kept */
     uint32_t in_head, in_tail;
@@ -45,6 +46,12 @@ void guest_console_connect(struct guest_console *c, const struct guest_console_d
 {
     uint64_t flags = spin_lock_irq(&c->lock);
 
+    c->connected = false;
+    while (c->calling) { /* afterwards the old device may be freed */
+        spin_unlock_irq(&c->lock, flags);
+        thread_yield();
+        flags = spin_lock_irq(&c->lock);
+    }
     c->connected = device != NULL;
     if (device) {
         c->device = *device;
@@ -142,6 +149,21 @@ static void session_input(const char *text, size_t length, void *arg)
     spin_unlock_irq(&c->lock, flags);
 }
 
+/* The device, to be called without the lock until call_end(); under the lock, when connected. */
+static struct guest_console_device call_begin(struct guest_console *c)
+{
+    c->calling = true;
+    return c->device;
+}
+
+static void call_end(struct guest_console *c)
+{
+    uint64_t flags = spin_lock_irq(&c->lock);
+
+    c->calling = false;
+    spin_unlock_irq(&c->lock, flags);
+}
+
 /* Tells the guest's device what was typed. True when there was something. */
 static bool session_deliver(struct guest_console *c)
 {
@@ -149,12 +171,14 @@ static bool session_deliver(struct guest_console *c)
     uint64_t flags = spin_lock_irq(&c->lock);
 
     if (c->input_new && c->connected)
-        device = c->device;
+        device = call_begin(c);
     c->input_new = false;
     spin_unlock_irq(&c->lock, flags);
-    if (device.input_ready)
-        device.input_ready(device.arg);
-    return device.input_ready != NULL;
+    if (!device.input_ready)
+        return false;
+    device.input_ready(device.arg);
+    call_end(c);
+    return true;
 }
 
 /* Takes up to CHUNK bytes that were not shown yet; tells a waiting device that there is room again.
@@ -169,11 +193,13 @@ static size_t session_take(struct guest_console *c, char *chunk)
         chunk[n++] = c->output[c->out_shown++ % OUTPUT_SIZE];
     if (n && c->output_blocked && c->connected) {
         c->output_blocked = false;
-        device = c->device;
+        device = call_begin(c);
     }
     spin_unlock_irq(&c->lock, flags);
-    if (device.output_ready)
+    if (device.output_ready) {
         device.output_ready(device.arg);
+        call_end(c);
+    }
     return n;
 }
 
@@ -200,11 +226,13 @@ static void session_end(struct guest_console *c)
     c->session = NULL;
     c->out_shown = c->out_head;
     if (c->output_blocked && c->connected)
-        device = c->device;
+        device = call_begin(c);
     c->output_blocked = false;
     spin_unlock_irq(&c->lock, flags);
-    if (device.output_ready)
+    if (device.output_ready) {
         device.output_ready(device.arg);
+        call_end(c);
+    }
 }
 
 void guest_console_session(struct guest_console *c, const char *name)

@@ -11,7 +11,7 @@
 
 struct guest_console;
 
-/* What the device offers; called without the console's lock, in thread context. */
+/* What the device offers, both functions; called without the console's lock, in thread context. */
 struct guest_console_device {
     void (*input_ready)(void *arg);  /* there is something for guest_console_get() */
     void (*output_ready)(void *arg); /* guest_console_put() takes bytes again */
@@ -19,7 +19,8 @@ struct guest_console_device {
 };
 
 enum err guest_console_create(struct guest_console **out) MUST_CHECK;
-/* Connects the device of a started VM; NULL disconnects. */
+/* Connects the device of a started VM; NULL disconnects, and waits until the device is not being
+ * called. Thread context, without the device's lock. */
 void guest_console_connect(struct guest_console *c, const struct guest_console_device *device);
 
 /* Device side. put: false when it has no room now (output_ready will come). get: -1 when nothing
