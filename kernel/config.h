@@ -118,6 +118,7 @@ struct config_vm {
     uint64_t interrupts;          /* enum config_interrupts: of riscv64 guests */
     uint64_t cpu;                 /* of x86_64 guests: 0 as the host, 1 portable */
     bool debug_exit;              /* of x86_64 guests */
+    bool reclaim;                 /* pages that the guest reports free go back to the host */
     struct config_list disk, net; /* as written; what they name follows */
     unsigned disk_count, net_count;
     const struct config_disk *disks[CONFIG_LIST_MAX];
@@ -146,6 +147,8 @@ const struct config *config_get(void);
 /* Parses `size` bytes of `text` (not NUL-terminated; hostile) named `path` in messages. Logs
  * mistakes at LOG_WARN. */
 enum err config_parse(const char *path, const char *text, size_t size);
+/* Reads a size such as 4096, 64K or 1G; false: it is none. */
+bool config_read_size(const char *text, uint64_t *value) MUST_CHECK;
 /* Forgets what was parsed: defaults are in force. For tests. */
 void config_reset(void);
 /* Prints what is in force, as an ini file, with each section's mistakes as comments. */

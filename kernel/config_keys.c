@@ -46,6 +46,11 @@ static bool read_number(const char *text, const char *end, bool unit, uint64_t *
     return p == end;
 }
 
+bool config_read_size(const char *text, uint64_t *value)
+{
+    return read_number(text, text + strlen(text), true, value);
+}
+
 /* The two ends of a limit "least..most". */
 static void read_limit(const struct config_key *key, uint64_t *least, uint64_t *most)
 {

@@ -5,6 +5,7 @@
 #include "kernel/guest_console.h"
 #include "kernel/monitor.h"
 #include "kernel/vcpu.h"
+#include "virtio/balloon.h"
 
 #define STOP_SECONDS     30
 #define STOP_SECONDS_MAX 3600u
@@ -234,12 +235,53 @@ static void command_console(struct out *out, int argc, char **argv)
         guest_console_session(virtio ? vm->virtio_console : vm->console, vm->name);
 }
 
-/* ---- vm stats ---- */
-
 static void not_running(struct out *out, const struct vm *vm)
 {
     out_printf(out, "%s is not running%s%s\n", vm->name, vm->reason[0] ? ": " : ".", vm->reason);
 }
+
+/* ---- vm balloon ---- */
+
+static void set_balloon(struct out *out, struct vm *vm, const char *text)
+{
+    uint64_t bytes;
+
+    if (!config_read_size(text, &bytes)) {
+        out_printf(out, "'%s' is no size: say for example 128M.\n", text);
+        return;
+    }
+    switch (virtio_balloon_set(vm, bytes)) {
+    case ERR_OK:
+        out_printf(out, "%s is asked to go on with %llu MiB; 'vm balloon %s' shows how far it is.\n",
+                   vm->name, (ull)(bytes >> 20), vm->name);
+        return;
+    case ERR_RANGE:
+        out_printf(out, "%s has %llu MiB: choose at most that.\n", vm->name,
+                   (ull)(vm->config->memory >> 20));
+        return;
+    default:
+        out_printf(out, "%s has no driver for its memory balloon: load virtio_balloon in it.\n",
+                   vm->name);
+    }
+}
+
+static void command_balloon(struct out *out, int argc, char **argv)
+{
+    struct vm *vm = vm_argument(out, argc == 2 ? 1 : argc, argv);
+
+    if (!vm)
+        return;
+    mutex_lock(&vm->lock);
+    if (vm->state != VM_RUNNING)
+        not_running(out, vm);
+    else if (argc == 2)
+        set_balloon(out, vm, argv[1]);
+    else
+        virtio_balloon_print(vm, out);
+    mutex_unlock(&vm->lock);
+}
+
+/* ---- vm stats ---- */
 
 static void command_stats(struct out *out, int argc, char **argv)
 {
@@ -293,6 +335,7 @@ static void info_running(struct out *out, struct vm *vm)
         if (vm->state == VM_PAUSED)
             vm->isa->print(v, out);
     }
+    virtio_balloon_print(vm, out);
     out_printf(out, "devices:\n");
     info_regions(out, &vm->mmio, "memory", 8);
     info_regions(out, &vm->ports, "ports", 4);
@@ -408,6 +451,16 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, vm_resume_command) = {
     .help = "The guest's clock continues where it stood, or jumps over the pause when its section "
             "in ennead.ini says time = catch-up.",
     .run = command_resume,
+    .complete = complete_name,
+};
+TABLE_ENTRY(monitor_commands, struct monitor_command, vm_balloon_command) = {
+    .name = "vm balloon",
+    .usage = "NAME [SIZE]",
+    .summary = "Takes memory from a running guest, or gives it back",
+    .help = "Asks the guest to go on with SIZE of its memory (such as 128M) and to give the rest "
+            "to the host; a larger size, up to what its section says, gives memory back to it. "
+            "Without a size it shows how far the guest is, and how it uses its memory.",
+    .run = command_balloon,
     .complete = complete_name,
 };
 TABLE_ENTRY(monitor_commands, struct monitor_command, vm_info_command) = {

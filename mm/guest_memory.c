@@ -306,11 +306,12 @@ static bool copy_from_block(struct guest_memory *m, gpa_t gpa, void *to, size_t 
 
     if (!piece_find(m, gpa.v, size, &p) || p.size != size)
         return false;
+    slot_pin(p.slot);
     from = piece_peek(&p, &length);
-    if (!from || length != size)
-        return false;
-    memcpy(to, from, size);
-    return true;
+    if (from && length == size)
+        memcpy(to, from, size);
+    slot_unpin(p.slot);
+    return from && length == size;
 }
 
 enum err guest_copy_from(struct guest_memory *m, gpa_t gpa, void *to, size_t size)
@@ -500,20 +501,46 @@ static bool slot_divide(struct slot *s, hpa_t table)
     return true;
 }
 
-/* Takes the page at the piece's start out of a closed slot. `*table` is a spare page, 0 once it is
- * used. */
-static hpa_t page_take(const struct piece *p, hpa_t *table)
+static bool table_empty(hpa_t table)
+{
+    const uint64_t *pages = phys_to_virt(table);
+
+    for (unsigned i = 0; i < SLOT_PAGES; i++)
+        if (pages[i])
+            return false;
+    return true;
+}
+
+/* What was taken out of a slot, to be freed once it is open again. */
+struct taken {
+    hpa_t page[GUEST_DROP_PAGES];
+    unsigned count;
+    hpa_t table; /* before: a spare page, 0 once it is used; after: one that is left over */
+};
+
+/* Takes the pages of a piece out of a closed slot. A table that is left empty goes too: the slot
+ * may get a whole block again. */
+static void pages_take(const struct piece *p, struct taken *t)
 {
     struct slot *s = p->slot;
 
     if (s->word & SLOT_BLOCK) {
-        if (!table->v || !slot_divide(s, *table))
-            return HPA(0);
-        *table = HPA(0);
+        if (!t->table.v || !slot_divide(s, t->table))
+            return;
+        t->table = HPA(0);
     }
     if (!(s->word & SLOT_TABLE))
-        return HPA(0);
-    return HPA(__atomic_exchange_n(table_word(s->word, p), 0, __ATOMIC_ACQ_REL));
+        return;
+    for (uint64_t i = 0; i < p->size / PAGE_SIZE; i++) {
+        uint64_t page = __atomic_exchange_n(table_word(s->word, p) + i, 0, __ATOMIC_ACQ_REL);
+
+        if (page)
+            t->page[t->count++] = HPA(page);
+    }
+    if (t->table.v || !table_empty(word_address(s->word)))
+        return;
+    t->table = word_address(s->word);
+    __atomic_store_n(&s->word, 0, __ATOMIC_RELEASE);
 }
 
 /* Takes everything out of a closed slot: its word. */
@@ -552,20 +579,22 @@ static uint64_t drop_slot(const struct piece *p)
     return word_free(word);
 }
 
-static uint64_t drop_page(const struct piece *p)
+static uint64_t drop_pages(const struct piece *p)
 {
     bool whole = __atomic_load_n(&p->slot->word, __ATOMIC_RELAXED) & SLOT_BLOCK;
-    hpa_t table = whole ? page_alloc(0, PAGE_ZERO) : HPA(0), page = HPA(0);
+    struct taken t = {.table = whole ? page_alloc(0, PAGE_ZERO) : HPA(0)};
     uint64_t irq = host_irq_save();
 
     if (slot_close(p->slot)) {
-        page = page_take(p, &table);
+        pages_take(p, &t);
         slot_open(p->slot);
     }
     host_irq_restore(irq);
-    if (table.v)
-        page_free(table, 0);
-    return page.v ? block_free(page, 0) : 0;
+    if (t.table.v)
+        page_free(t.table, 0);
+    for (unsigned i = 0; i < t.count; i++)
+        block_free(t.page[i], 0);
+    return t.count * PAGE_SIZE;
 }
 
 uint64_t guest_memory_drop(struct guest_memory *m, gpa_t gpa, uint64_t size)
@@ -573,13 +602,13 @@ uint64_t guest_memory_drop(struct guest_memory *m, gpa_t gpa, uint64_t size)
     uint64_t bytes = 0;
     struct piece p;
 
-    ASSERT(size == PAGE_SIZE || size == SLOT_SIZE);
+    ASSERT(size == SLOT_SIZE || size <= GUEST_DROP_PAGES * PAGE_SIZE);
     if (!piece_find(m, gpa.v, size, &p) || !__atomic_load_n(&p.slot->word, __ATOMIC_RELAXED))
         return 0;
     if (size == SLOT_SIZE && p.whole_slot)
         bytes = drop_slot(&p);
-    else if (size == PAGE_SIZE)
-        bytes = drop_page(&p);
+    else if (size != SLOT_SIZE && p.size == size)
+        bytes = drop_pages(&p);
     __atomic_fetch_sub(&m->resident, bytes, __ATOMIC_RELAXED);
     return bytes;
 }

@@ -112,7 +112,7 @@ enum err second_stage_unmap(struct second_stage *s, gpa_t gpa, uint64_t size)
 
 #define BLOCK_SIZE MIB(2)
 
-/* One page or one aligned block. The lock keeps it unmapped between the two steps. */
+/* One aligned block, or some pages in one. The lock keeps it unmapped between the two steps. */
 static uint64_t release_piece(struct second_stage *s, struct guest_memory *m, uint64_t gpa,
                               uint64_t size)
 {
@@ -135,8 +135,10 @@ uint64_t guest_memory_release(struct guest_memory *m, struct second_stage *s, gp
     uint64_t at = ALIGN_UP(gpa.v, PAGE_SIZE);
     uint64_t end = ALIGN_DOWN(gpa.v + MIN(size, limit - gpa.v), PAGE_SIZE);
     while (at < end) {
-        uint64_t piece =
-            IS_ALIGNED(at, BLOCK_SIZE) && end - at >= BLOCK_SIZE ? BLOCK_SIZE : PAGE_SIZE;
+        uint64_t piece = MIN(end - at, BLOCK_SIZE - at % BLOCK_SIZE);
+
+        if (piece < BLOCK_SIZE)
+            piece = MIN(piece, GUEST_DROP_PAGES * PAGE_SIZE);
         freed += release_piece(s, m, at, piece);
         at += piece;
     }
