@@ -23,6 +23,7 @@ enum lock_rank {
     RANK_SWITCH_LIST,   /* the list of virtual switches (mutex) */
     RANK_SWITCH,        /* ports of a virtual switch */
     RANK_QUEUE_RX,      /* a receive queue of a network device, filled by the one that sends */
+    RANK_NET_FILTER,    /* what a network card receives */
     RANK_PCI,           /* configuration space of a guest's PCI function */
     RANK_PCI_MAP,       /* what a guest's PCI host bridge decodes */
     RANK_GUEST_PIN,     /* levels of a guest's interrupt pins */

@@ -52,6 +52,34 @@ void vcpu_start(struct vcpu *v)
     vcpu_request(v, VCPU_REQUEST_START);
 }
 
+/* ---- Work that was put off ---- */
+
+static void later_due(struct timer *t)
+{
+    vcpu_request(container_of(t, struct vcpu, later.timer), VCPU_REQUEST_LATER);
+}
+
+bool vcpu_do_later(struct vcpu *v, void (*run)(void *arg), void *arg, uint64_t delay_ns)
+{
+    if (v->later.run)
+        return v->later.run == run && v->later.arg == arg;
+    v->later.run = run;
+    v->later.arg = arg;
+    timer_set(&v->later.timer, clock_ns() + delay_ns);
+    return true;
+}
+
+static void vcpu_run_later(struct vcpu *v)
+{
+    void (*run)(void *arg) = v->later.run;
+
+    if (!run)
+        return;
+    timer_cancel(&v->later.timer);
+    v->later.run = NULL;
+    run(v->later.arg);
+}
+
 /* RAM of the guest is mapped on demand; everything else is a device or nothing. */
 static enum exit_action handle_memory(struct vcpu *v, const struct vm_exit *exit)
 {
@@ -107,8 +135,10 @@ static void book_as_idle(struct vcpu_stats *s)
 static void vcpu_idle(struct vcpu *v)
 {
     const struct guest_isa *isa = v->vm->isa;
-    uint64_t flags = host_irq_save();
+    uint64_t flags;
 
+    vcpu_run_later(v);
+    flags = host_irq_save();
     while (!__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) && !isa->has_work(v)) {
         uint64_t deadline = isa->idle_deadline ? isa->idle_deadline(v) : UINT64_MAX;
 
@@ -117,6 +147,9 @@ static void vcpu_idle(struct vcpu *v)
     }
     host_irq_restore(flags);
 }
+
+#define ATTEND_OUTSIDE \
+    (VCPU_REQUEST_STOP | VCPU_REQUEST_STARTUP | VCPU_REQUEST_PAUSE | VCPU_REQUEST_LATER)
 
 enum attention { ATTEND_ENTER, ATTEND_AGAIN, ATTEND_LEAVE };
 
@@ -150,14 +183,16 @@ static enum attention vcpu_attend(struct vcpu *v)
         vm_note_entry(v->vm);
     if (requests & VCPU_REQUEST_FLUSH)
         v->vm->engine->flush(v);
-    if (likely(!(requests & (VCPU_REQUEST_STOP | VCPU_REQUEST_STARTUP | VCPU_REQUEST_PAUSE)) &&
-               !this_cpu()->need_resched && __atomic_load_n(&v->running, __ATOMIC_ACQUIRE)))
+    if (likely(!(requests & ATTEND_OUTSIDE) && !this_cpu()->need_resched &&
+               __atomic_load_n(&v->running, __ATOMIC_ACQUIRE)))
         return ATTEND_ENTER;
     entry_give_up(v);
     if (requests & VCPU_REQUEST_STOP)
         return ATTEND_LEAVE;
     if (requests & VCPU_REQUEST_STARTUP)
         v->vm->isa->startup(v);
+    if (requests & VCPU_REQUEST_LATER)
+        vcpu_run_later(v);
     if (requests & VCPU_REQUEST_PAUSE)
         vcpu_park(v);
     else if (this_cpu()->need_resched)
@@ -330,6 +365,7 @@ enum err vcpu_create(struct vm *vm, unsigned id)
         return ERR_NO_MEMORY;
     v->vm = vm;
     v->id = id;
+    timer_setup(&v->later.timer, later_due);
     e = vcpu_build(v);
     if (e == ERR_OK) {
         out_buffer_init(&text, name, sizeof(name));
@@ -349,6 +385,7 @@ enum err vcpu_create(struct vm *vm, unsigned id)
 
 void vcpu_destroy(struct vcpu *v)
 {
+    timer_cancel(&v->later.timer);
     if (v->engine_data)
         v->vm->engine->vcpu_destroy(v);
     if (v->isa_data)

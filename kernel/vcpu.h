@@ -14,6 +14,7 @@
 #include "kernel/engine.h"
 #include "kernel/guest_isa.h"
 #include "kernel/thread.h"
+#include "kernel/timer.h"
 
 enum vcpu_mode { VCPU_OUTSIDE, VCPU_IN_GUEST };
 
@@ -24,6 +25,7 @@ enum vcpu_request {
     VCPU_REQUEST_START = 1u << 3,   /* a stopped vCPU was started (PSCI CPU_ON, SBI HSM) */
     VCPU_REQUEST_STARTUP = 1u << 4, /* guest_isa->startup() has something to do */
     VCPU_REQUEST_PAUSE = 1u << 5,   /* the VM is being paused: vm_vcpu_park() */
+    VCPU_REQUEST_LATER = 1u << 6,   /* what vcpu_do_later() put off is due */
 };
 
 struct vcpu_stats {
@@ -57,6 +59,11 @@ struct vcpu {
      * before_run() looks at; others send VCPU_REQUEST_IRQ. */
     bool irq_news;
     bool running; /* false: waits for start-up (secondary CPUs) */
+    struct {
+        void (*run)(void *arg); /* NULL: nothing */
+        void *arg;
+        struct timer timer;
+    } later; /* vcpu_do_later() */
     struct vcpu_stats stats;
 };
 
@@ -68,6 +75,10 @@ static inline void vcpu_dirty(struct vcpu *v, uint64_t groups);
 /* Sets `requests` bits and makes the vCPU see them soon: wakes its thread, or kicks it out of the
  * guest. Any context. */
 void vcpu_request(struct vcpu *v, uint32_t requests);
+/* Puts work off: run(arg) is called on the vCPU's own thread before it sleeps next, at the latest
+ * after `delay_ns` nanoseconds. False: something else waits there already. On the vCPU's own
+ * thread; what `arg` points to lives as long as the vCPU runs. */
+bool vcpu_do_later(struct vcpu *v, void (*run)(void *arg), void *arg, uint64_t delay_ns) MUST_CHECK;
 /* For secondary vCPUs: state is set up, run. Any context. */
 void vcpu_start(struct vcpu *v);
 

@@ -241,6 +241,7 @@ static const struct virtio_device_ops block_ops = {
     .name = "virtio-blk",
     .id = VIRTIO_ID_BLOCK,
     .pci_class = PCI_CLASS,
+    .batches = true,
     .request = request,
     .destroy = destroy,
 };

@@ -52,6 +52,7 @@ struct virtio_device_ops {
     uint16_t id;        /* VIRTIO_ID_ */
     uint32_t pci_class; /* class code of the PCI function: base << 16 | sub << 8 | interface */
     bool blocks;        /* request() may sleep for long: a worker thread for each queue */
+    bool batches; /* several requests at once are cheaper: serving them may be put off a bit */
 
     /*
      * Serves one chain of queue `q`, whose lock is held: reads and writes its streams and returns

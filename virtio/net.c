@@ -27,13 +27,18 @@
 #define F_MRG_RXBUF     BIT(15)
 #define F_STATUS        BIT(16)
 #define F_CTRL_VQ       BIT(17)
+#define F_CTRL_RX       BIT(18)
+#define F_CTRL_RX_EXTRA BIT(20)
 #define F_MQ            BIT(22)
 #define F_CTRL_MAC_ADDR BIT(23)
 
 #define STATUS_LINK_UP 1
 
 /* The control queue (5.1.6.5). */
+#define CTRL_RX       0 /* its commands are the bits of `modes` */
+#define CTRL_RX_BASIC 2 /* how many come without F_CTRL_RX_EXTRA */
 #define CTRL_MAC      1
+#define CTRL_MAC_LIST 0
 #define CTRL_MAC_SET  1
 #define CTRL_MQ       4
 #define CTRL_MQ_PAIRS 0
@@ -49,6 +54,20 @@
 #define GSO_MAX      (65535u + ETHER_HEADER + VLAN_TAG)
 #define TOUCHED_MAX  16
 #define MAC_LOCAL    0x02 /* first byte: one station, locally administered */
+
+#define FILTER_MAX 64u        /* addresses of each list; more: all of that kind are received */
+#define LIST_MAX   (1u << 20) /* addresses of a list that are looked at */
+
+/* 5.1.6.5.1, numbered as the commands. */
+enum { PROMISCUOUS, ALL_GROUPS, ALL_STATIONS, NO_GROUPS, NO_STATIONS, NO_BROADCAST, MODES };
+
+/* What a card receives beside its own address. */
+struct filter {
+    uint8_t modes; /* bit by mode */
+    bool many[2];  /* the list was too long */
+    uint16_t count[2];
+    uint8_t list[2][FILTER_MAX * VSWITCH_MAC_SIZE]; /* stations, groups */
+};
 
 /* 5.1.4 */
 struct net_config {
@@ -73,15 +92,19 @@ struct virtio_net {
     struct virtio_device virtio;
     struct net_config config;
     struct vswitch_port *port;
-    uint32_t max_frame;                 /* without segmentation, headers included */
-    unsigned pairs_max;                 /* offered */
-    uint32_t pairs;                     /* in use; atomic */
+    uint32_t max_frame; /* without segmentation, headers included */
+    unsigned pairs_max; /* offered */
+    uint32_t pairs;     /* in use; atomic */
+    uint32_t filters;   /* atomic, 0 or 1: not everything is received */
+    struct spinlock filter_lock;
+    struct filter filter;
     struct virtq_chain more[PAIRS_MAX]; /* of receive queues: the chains after a frame's first */
     struct sender senders[PAIRS_MAX];
     uint64_t sent, sent_bytes, send_errors, received, received_bytes, dropped; /* atomic */
 };
 
 LOCK_CLASS(receive_class, "receive queue", RANK_QUEUE_RX);
+LOCK_CLASS(filter_class, "receive filter", RANK_NET_FILTER);
 
 /* A frame on its way, between sender and receivers. */
 struct frame {
@@ -257,6 +280,53 @@ static bool receive(struct virtio_net *net, struct virtq *q, struct frame *f)
     return done;
 }
 
+/* ---- What is received ---- */
+
+static bool listed(const struct filter *f, unsigned which, const uint8_t *mac)
+{
+    if (f->many[which])
+        return true;
+    for (unsigned i = 0; i < f->count[which]; i++)
+        if (memcmp(f->list[which] + i * VSWITCH_MAC_SIZE, mac, VSWITCH_MAC_SIZE) == 0)
+            return true;
+    return false;
+}
+
+static bool filter_takes(const struct filter *f, const uint8_t *own, const uint8_t *mac)
+{
+    static const uint8_t broadcast[VSWITCH_MAC_SIZE] = {0xff, 0xff, 0xff, 0xff, 0xff, 0xff};
+
+    if (f->modes & BIT(PROMISCUOUS))
+        return true;
+    if (memcmp(mac, broadcast, sizeof(broadcast)) == 0)
+        return !(f->modes & BIT(NO_BROADCAST));
+    if (mac[0] & 1)
+        return !(f->modes & BIT(NO_GROUPS)) && ((f->modes & BIT(ALL_GROUPS)) || listed(f, 1, mac));
+    return !(f->modes & BIT(NO_STATIONS)) &&
+           ((f->modes & BIT(ALL_STATIONS)) || memcmp(mac, own, VSWITCH_MAC_SIZE) == 0 ||
+            listed(f, 0, mac));
+}
+
+static bool wanted(struct virtio_net *net, const uint8_t *mac)
+{
+    uint64_t flags;
+    bool takes;
+
+    if (!__atomic_load_n(&net->filters, __ATOMIC_ACQUIRE))
+        return true;
+    flags = spin_lock_irq(&net->filter_lock);
+    takes = filter_takes(&net->filter, net->config.mac, mac);
+    spin_unlock_irq(&net->filter_lock, flags);
+    return takes;
+}
+
+/* Until a driver says something else everything is received. */
+static void filter_reset(struct virtio_net *net)
+{
+    net->filter = (struct filter){.modes = BIT(PROMISCUOUS)};
+    __atomic_store_n(&net->filters, 0, __ATOMIC_RELEASE);
+}
+
 /* ---- Sending ---- */
 
 static void signal_receiver(struct touched *t)
@@ -287,6 +357,8 @@ static bool deliver(struct vswitch_port *to, void *frame)
     struct virtio_net *net = to->owner;
     struct virtq *q = receive_queue(net, f);
 
+    if (!wanted(net, f->head))
+        return false;
     if (receive(net, q, f)) {
         count(&net->received, 1);
         count(&net->received_bytes, f->length);
@@ -346,11 +418,63 @@ static void batch_end(struct virtio_device *d, struct virtq *q)
 static uint8_t control_mac(struct virtio_net *net, struct virtq *q, struct virtq_chain *c)
 {
     uint8_t mac[VSWITCH_MAC_SIZE];
+    uint64_t flags;
 
-    if (virtq_read(q, c, mac, sizeof(mac)) != sizeof(mac))
+    if (virtq_read(q, c, mac, sizeof(mac)) != sizeof(mac) || (mac[0] & 1))
         return CTRL_ERR;
+    flags = spin_lock_irq(&net->filter_lock);
     memcpy(net->config.mac, mac, sizeof(mac));
+    spin_unlock_irq(&net->filter_lock, flags);
     return CTRL_OK;
+}
+
+static uint8_t control_mode(struct virtio_net *net, struct virtq *q, struct virtq_chain *c,
+                            unsigned mode)
+{
+    unsigned modes = virtio_has(&net->virtio, F_CTRL_RX_EXTRA) ? MODES : CTRL_RX_BASIC;
+    uint64_t flags;
+    uint8_t on;
+
+    if (mode >= modes || virtq_read(q, c, &on, sizeof(on)) != sizeof(on) || on > 1)
+        return CTRL_ERR;
+    flags = spin_lock_irq(&net->filter_lock);
+    net->filter.modes = (uint8_t)((net->filter.modes & ~BIT(mode)) | (on ? BIT(mode) : 0));
+    __atomic_store_n(&net->filters, !(net->filter.modes & BIT(PROMISCUOUS)), __ATOMIC_RELEASE);
+    spin_unlock_irq(&net->filter_lock, flags);
+    return CTRL_OK;
+}
+
+/* One list of addresses with its length; false: it is not whole. */
+static bool read_list(struct virtq *q, struct virtq_chain *c, struct filter *f, unsigned which)
+{
+    uint8_t mac[VSWITCH_MAC_SIZE];
+    uint32_t count;
+
+    if (virtq_read(q, c, &count, sizeof(count)) != sizeof(count) ||
+        count > virtq_readable(c) / sizeof(mac) || count > LIST_MAX)
+        return false;
+    f->many[which] = count > FILTER_MAX;
+    f->count[which] = (uint16_t)(f->many[which] ? 0 : count);
+    if (f->many[which])
+        return virtq_read(q, c, NULL, count * sizeof(mac)) == count * sizeof(mac);
+    return virtq_read(q, c, f->list[which], count * sizeof(mac)) == count * sizeof(mac);
+}
+
+static uint8_t control_list(struct virtio_net *net, struct virtq *q, struct virtq_chain *c)
+{
+    struct filter *f = heap_zalloc(sizeof(*f));
+    uint8_t answer = CTRL_ERR;
+    uint64_t flags;
+
+    if (f && read_list(q, c, f, 0) && read_list(q, c, f, 1)) {
+        flags = spin_lock_irq(&net->filter_lock);
+        f->modes = net->filter.modes;
+        net->filter = *f;
+        spin_unlock_irq(&net->filter_lock, flags);
+        answer = CTRL_OK;
+    }
+    heap_free(f);
+    return answer;
 }
 
 static uint8_t control_pairs(struct virtio_net *net, struct virtq *q, struct virtq_chain *c)
@@ -369,9 +493,15 @@ static void control(struct virtio_net *net, struct virtq *q, struct virtq_chain 
     uint8_t command[2] = {0}, answer = CTRL_ERR;
 
     virtq_read(q, c, command, sizeof(command));
-    if (command[0] == CTRL_MAC && command[1] == CTRL_MAC_SET)
+    if (command[0] == CTRL_RX && virtio_has(&net->virtio, F_CTRL_RX))
+        answer = control_mode(net, q, c, command[1]);
+    else if (command[0] == CTRL_MAC && command[1] == CTRL_MAC_LIST &&
+             virtio_has(&net->virtio, F_CTRL_RX))
+        answer = control_list(net, q, c);
+    else if (command[0] == CTRL_MAC && command[1] == CTRL_MAC_SET &&
+             virtio_has(&net->virtio, F_CTRL_MAC_ADDR))
         answer = control_mac(net, q, c);
-    else if (command[0] == CTRL_MQ && command[1] == CTRL_MQ_PAIRS)
+    else if (command[0] == CTRL_MQ && command[1] == CTRL_MQ_PAIRS && virtio_has(&net->virtio, F_MQ))
         answer = control_pairs(net, q, c);
     virtq_write(q, c, &answer, sizeof(answer));
 }
@@ -400,6 +530,7 @@ static bool features_ok(struct virtio_device *d)
 static void reset(struct virtio_device *d)
 {
     __atomic_store_n(&of(d)->pairs, 1, __ATOMIC_RELAXED);
+    filter_reset(of(d));
 }
 
 static void destroy(struct virtio_device *d)
@@ -425,12 +556,22 @@ static enum err net_loaded(void *object)
         net->pairs = 1;
         return ERR_INVALID;
     }
+    if (net->filter.count[0] > FILTER_MAX || net->filter.count[1] > FILTER_MAX ||
+        net->filter.modes >> MODES) {
+        filter_reset(net);
+        return ERR_INVALID;
+    }
+    net->filters = !(net->filter.modes & BIT(PROMISCUOUS));
     return features_ok(&net->virtio) ? ERR_OK : ERR_INVALID;
 }
 
-STATE_TABLE_HOOKS(net_state, "virtio-net", 1, NULL, net_loaded,
+STATE_TABLE_HOOKS(net_state, "virtio-net", 2, NULL, net_loaded,
                   STATE_ARRAY(struct virtio_net, config.mac, 1),
-                  STATE_FIELD(struct virtio_net, pairs, 1));
+                  STATE_FIELD(struct virtio_net, pairs, 1),
+                  STATE_FIELD(struct virtio_net, filter.modes, 2),
+                  STATE_ARRAY(struct virtio_net, filter.many, 2),
+                  STATE_ARRAY(struct virtio_net, filter.count, 2),
+                  STATE_ARRAY2(struct virtio_net, filter.list, 2));
 
 static void print(const struct virtio_device *d, struct out *out)
 {
@@ -448,6 +589,7 @@ static const struct virtio_device_ops net_ops = {
     .name = "virtio-net",
     .id = VIRTIO_ID_NET,
     .pci_class = PCI_CLASS,
+    .batches = true,
     .request = request,
     .batch_end = batch_end,
     .features_ok = features_ok,
@@ -480,7 +622,7 @@ static void choose_features(struct virtio_net *net)
 {
     net->virtio.features |= F_CSUM | F_GUEST_CSUM | F_MTU | F_MAC | F_GUEST_TSO4 | F_GUEST_TSO6 |
                             F_GUEST_ECN | F_HOST_TSO4 | F_HOST_TSO6 | F_HOST_ECN | F_MRG_RXBUF |
-                            F_STATUS | F_CTRL_VQ | F_CTRL_MAC_ADDR;
+                            F_STATUS | F_CTRL_VQ | F_CTRL_RX | F_CTRL_RX_EXTRA | F_CTRL_MAC_ADDR;
     if (net->pairs_max > 1)
         net->virtio.features |= F_MQ;
 }
@@ -506,6 +648,8 @@ static enum err create_one(struct vm *vm, const struct config_net *config, unsig
         return ERR_NO_MEMORY;
     net->virtio.vm = vm;
     net->pairs = 1;
+    spin_init(&net->filter_lock, &filter_class);
+    filter_reset(net);
     net->pairs_max = (unsigned)MIN(vm->config->cpus, (uint64_t)PAIRS_MAX);
     net->max_frame = (uint32_t)config->network->mtu + ETHER_HEADER + VLAN_TAG;
     choose_mac(net, config, vm->name, index);

@@ -92,6 +92,9 @@ struct virtq {
     uint32_t kicked;          /* atomic: the driver notified while somebody held the lock */
     struct thread *worker;    /* serves it, when the device blocks or floods; NULL: none */
     uint32_t worker_state;    /* atomic, virtio/serve.c's own */
+    /* Notifications that are served at once because putting them off brought nothing the last
+     * `alone` times. Changed by anybody who notifies: a lost count does no harm. */
+    uint32_t at_once, alone;
     uint64_t requests, interrupts, notifications; /* statistics */
 };
 

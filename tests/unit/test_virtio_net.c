@@ -16,17 +16,20 @@
 #include "virtio/net_offload.h"
 #include "virtio/switch.h"
 
-#define F_MODERN BIT(32)
-#define F_EVENT  BIT(29)
-#define F_PACKED BIT(34)
-#define F_CSUM   BIT(0)
-#define F_GCSUM  BIT(1)
-#define F_GTSO4  BIT(7)
-#define F_TSO4   BIT(11)
-#define F_MRG    BIT(15)
-#define F_CTRL   BIT(17)
-#define F_MQ     BIT(22)
-#define F_SENDER (F_MODERN | F_EVENT | F_CSUM | F_TSO4)
+#define F_MODERN   BIT(32)
+#define F_EVENT    BIT(29)
+#define F_PACKED   BIT(34)
+#define F_CSUM     BIT(0)
+#define F_GCSUM    BIT(1)
+#define F_GTSO4    BIT(7)
+#define F_TSO4     BIT(11)
+#define F_MRG      BIT(15)
+#define F_CTRL     BIT(17)
+#define F_RX       BIT(18)
+#define F_RX_EXTRA BIT(20)
+#define F_MAC_SET  BIT(23)
+#define F_MQ       BIT(22)
+#define F_SENDER   (F_MODERN | F_EVENT | F_CSUM | F_TSO4)
 
 #define HDR       12u
 #define RX_RING   KIB(64)
@@ -480,7 +483,7 @@ static void bad_segments(void)
 
 static uint8_t command(struct station *s, struct driver_queue *q, const char *bytes, uint32_t size)
 {
-    struct driver_buffer chain[2] = {{TX_DATA, size, false}, {TX_DATA + 64, 1, true}};
+    struct driver_buffer chain[2] = {{TX_DATA, size, false}, {TX_DATA + 1024, 1, true}};
     uint8_t answer = 0xaa;
     uint32_t written;
 
@@ -489,7 +492,7 @@ static uint8_t command(struct station *s, struct driver_queue *q, const char *by
     driver_kick(q);
     assert_int_not_equal(driver_take(q, &written), -1);
     assert_int_equal(written, 1);
-    assert_int_equal(guest_copy_from(s->t.vm.memory, GPA(TX_DATA + 64), &answer, 1), ERR_OK);
+    assert_int_equal(guest_copy_from(s->t.vm.memory, GPA(TX_DATA + 1024), &answer, 1), ERR_OK);
     return answer;
 }
 
@@ -506,12 +509,16 @@ static void control(uint64_t features, unsigned index)
     assert_int_equal(test_read(&a.t, a.d.device + 8, 2), 2);
     driver_queue_set_up(&a.d, &q, index, 16, CTRL_RING);
     driver_ok(&a.d);
-    assert_int_equal(command(&a, &q, "\4\0\2\0", 4), 0);
+    /* What was not negotiated is no command. */
+    assert_int_equal(command(&a, &q, "\4\0\2\0", 4), features & F_MQ ? 0 : 1);
     assert_int_equal(command(&a, &q, "\4\0\3\0", 4), 1);
     assert_int_equal(command(&a, &q, "\4\0\0\0", 4), 1);
     assert_int_equal(command(&a, &q, "\4\0", 2), 1);
-    assert_int_equal(command(&a, &q, "\1\1\2\3\4\5\6\7", 8), 0);
-    assert_int_equal(test_read(&a.t, a.d.device + 5, 1), 7);
+    assert_int_equal(command(&a, &q, "\1\1\2\3\4\5\6\7", 8), features & F_MAC_SET ? 0 : 1);
+    if (features & F_MAC_SET)
+        assert_int_equal(test_read(&a.t, a.d.device + 5, 1), 7);
+    assert_int_equal(command(&a, &q, "\1\1\3\3\4\5\6\7", 8), 1); /* a group */
+    assert_int_equal(command(&a, &q, "\0\0\0", 3), features & F_RX ? 0 : 1);
     assert_int_equal(command(&a, &q, "\x77\x77", 2), 1);
     test_vm_stop(&a.t);
 }
@@ -521,8 +528,82 @@ static void test_control(void **state)
     (void)state;
     hosted_child_test(bad_headers());
     hosted_child_test(bad_segments());
-    hosted_child_test(control(F_MQ, 4));
+    hosted_child_test(control(F_MQ | F_MAC_SET | F_RX, 4));
     hosted_child_test(control(0, 2));
+}
+
+/* ---- What a card receives (5.1.6.5.1 and .2) ---- */
+
+static const uint8_t group[6] = {1, 0, 0x5e, 1, 2, 3}, stranger[6] = {2, 9, 9, 9, 9, 9};
+
+/* Does the second station get what the first one sends there? */
+static bool arrives(const uint8_t *to)
+{
+    ether(to, a.mac, 0x88b5);
+    fill(14, 100);
+    send_frame(&a, 100);
+    return receive_frame(&b) != 0;
+}
+
+static void say(struct driver_queue *q, const char *bytes, uint32_t size, uint8_t answer)
+{
+    assert_int_equal(command(&b, q, bytes, size), answer);
+}
+
+static void filters(void)
+{
+    static char many[2 + 4 + 70 * 6 + 4];
+    struct driver_queue q;
+
+    test_vm_machine();
+    station_start(&a, "a", F_SENDER, 4, 2048);
+    station_start(&b, "b", F_MODERN | F_EVENT | F_CTRL | F_RX | F_RX_EXTRA, 64, 2048);
+    driver_set_status(&b.d, 0);
+    assert_true(driver_negotiate(&b.d, F_MODERN | F_CTRL | F_RX | F_RX_EXTRA));
+    driver_queue_set_up(&b.d, &b.rx, 0, 128, RX_RING);
+    driver_queue_set_up(&b.d, &q, 2, 16, CTRL_RING);
+    driver_ok(&b.d);
+    b.rx_size = 2048;
+    add_buffers(&b, 64);
+
+    /* Until somebody says something: all. */
+    assert_true(arrives(b.mac) && arrives(group) && arrives(everybody) && arrives(stranger));
+    say(&q, "\0\0\0", 3, 0);
+    assert_true(arrives(b.mac) && arrives(everybody));
+    assert_false(arrives(group) || arrives(stranger));
+    say(&q, "\0\1\1", 3, 0);
+    assert_true(arrives(group) && !arrives(stranger));
+    say(&q, "\0\1\0", 3, 0);
+    /* Lists of one station and one group. */
+    say(&q, "\1\0\1\0\0\0\2\11\11\11\11\11\1\0\0\0\1\0\136\1\2\3", 22, 0);
+    assert_true(arrives(group) && arrives(stranger));
+    say(&q, "\0\5\1", 3, 0);
+    say(&q, "\0\3\1", 3, 0);
+    say(&q, "\0\4\1", 3, 0);
+    assert_false(arrives(group) || arrives(stranger) || arrives(everybody) || arrives(b.mac));
+    say(&q, "\0\3\0", 3, 0);
+    say(&q, "\0\4\0", 3, 0);
+    assert_true(arrives(group) && arrives(b.mac));
+    /* Not whole, and no such thing: nothing changes. */
+    say(&q, "\1\0\2\0\0\0\2\11\11\11\11\11", 12, 1);
+    say(&q, "\1\0\0\0\0\0", 6, 1);
+    say(&q, "\0\6\1", 3, 1);
+    say(&q, "\0\0\2", 3, 1);
+    assert_true(arrives(group));
+    /* More stations than are kept: every station, and no group. */
+    many[0] = 1;
+    many[2] = 70;
+    say(&q, many, sizeof(many), 0);
+    assert_true(arrives(stranger) && !arrives(group));
+    driver_set_status(&b.d, 0);
+    test_vm_stop(&a.t);
+    test_vm_stop(&b.t);
+}
+
+static void test_filters(void **state)
+{
+    (void)state;
+    hosted_child_test(filters());
 }
 
 int main(void)
@@ -531,6 +612,7 @@ int main(void)
         cmocka_unit_test(test_frames),
         cmocka_unit_test(test_switch),
         cmocka_unit_test(test_control),
+        cmocka_unit_test(test_filters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
