@@ -252,7 +252,8 @@ static void set_balloon(struct out *out, struct vm *vm, const char *text)
     }
     switch (virtio_balloon_set(vm, bytes)) {
     case ERR_OK:
-        out_printf(out, "%s is asked to go on with %llu MiB; 'vm balloon %s' shows how far it is.\n",
+        out_printf(out,
+                   "%s is asked to go on with %llu MiB; 'vm balloon %s' shows how far it is.\n",
                    vm->name, (ull)(bytes >> 20), vm->name);
         return;
     case ERR_RANGE:

@@ -69,10 +69,10 @@ struct guest_block {
 enum err guest_memory_block(struct guest_memory *m, gpa_t gpa,
                             struct guest_block *block) MUST_CHECK;
 
-/* For second_stage.c: takes the host memory behind the piece away, as far as it has some and nothing
- * is pinned in its 2 MiB; it was unmapped, with its TLB entries, and the caller keeps it so until
- * this returns. The piece is an aligned 2 MiB, or at most GUEST_DROP_PAGES pages in one. Returns
- * the bytes freed. */
+/* For second_stage.c: takes the host memory behind the piece away, as far as it has some and
+ * nothing is pinned in its 2 MiB; it was unmapped, with its TLB entries, and the caller keeps it so
+ * until this returns. The piece is an aligned 2 MiB, or at most GUEST_DROP_PAGES pages in one.
+ * Returns the bytes freed. */
 #define GUEST_DROP_PAGES 64
 uint64_t guest_memory_drop(struct guest_memory *m, gpa_t gpa, uint64_t size);
 
