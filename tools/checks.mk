@@ -171,7 +171,7 @@ both-toolchains:
 	+$(Q)for arch in $(all-arches); do for toolchain in gcc clang; do \
 	    $(MAKE) --no-print-directory kernel ARCH=$$arch TOOLCHAIN=$$toolchain || exit 1; done; done
 
-boot-tests: ## run the boot tests (pytest) on the emulated hosts
+boot-tests: $(H)/ennead ## run the boot tests (pytest) on the emulated hosts
 	+$(Q)$(MAKE) --no-print-directory image build/gen/font.json micro-guests
 	+$(Q)for arch in $(all-arches); do $(MAKE) --no-print-directory image ARCHES=$$arch || exit 1; \
 	    $(MAKE) --no-print-directory kernel ARCH=$$arch DEBUG=1 || exit 1; done

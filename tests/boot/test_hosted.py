@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Stock Debian on the translator, as a process: build/hosted/ennead run."""
+import hashlib
+import subprocess
+
+import pexpect
+import pytest
+
+from conftest import ESCAPES, GUEST_PROMPT, TOP
+
+PROGRAM = TOP / "build/hosted/ennead"
+GUEST = TOP / "build/guest/riscv64"
+DISK_SIZE = 1 << 20
+# Commands (of less than a line) whose output the build machine's own programs, or arithmetic, give too.
+SAME_HERE = [
+    "seq 1 3000 | sha256sum",
+    "seq 1 2000 | gzip -9 | gunzip | md5sum",
+    "for i in $(seq 900); do s=$(((s*31+i)%99991)); done; echo $s",
+    "awk 'BEGIN {for (i=1; i<900; i++) s+=1/i; printf \"%.15f\\n\", s}'",
+]
+
+
+class Process:
+    def __init__(self, log, *options):
+        command = ["run", "--kernel", str(GUEST / "kernel"), "--initrd", str(GUEST / "initrd"), *options]
+        self.log = log.open("w", encoding="utf-8")
+        self.child = pexpect.spawn(str(PROGRAM), command, encoding="utf-8", codec_errors="replace", timeout=400)
+        self.child.logfile_read = self.log
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.child.close(force=True)
+        self.log.close()
+
+    def shell(self, command):
+        self.child.send(command + "\r")
+        self.child.expect_exact(GUEST_PROMPT)
+        return ESCAPES.sub("", self.child.before).replace("\r", "").split("\n", 1)[-1].rstrip("\n")
+
+
+def test_debian_reaches_a_shell_computes_and_writes_its_disk(tmp_path):
+    disk = tmp_path / "disk"
+    disk.write_bytes(bytes(range(256)) * (DISK_SIZE // 256))
+    before = hashlib.sha256(disk.read_bytes()).hexdigest()
+    with Process(tmp_path / "console.log", "--memory", "384M", "--cpus", "2", "--append", "console=ttyS0 quiet", "--disk", str(disk), "--stats") as guest:
+        guest.child.expect("Ennead guest ready: Linux .* riscv64")
+        guest.child.expect_exact(GUEST_PROMPT)
+        assert guest.shell("nproc") == "2"
+        for command in SAME_HERE:
+            assert guest.shell(command) == subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout.rstrip("\n")
+        assert guest.shell("sha256sum /dev/vda").split()[0] == before
+        assert guest.shell("seq 9999 >/n; dd if=/n of=/dev/vda bs=512 seek=8 conv=sync,fsync 2>&-") == ""
+        after = guest.shell("sha256sum /dev/vda").split()[0]
+        guest.child.send("poweroff\r")
+        guest.child.expect(r"translator: (\d+) instructions")
+        assert int(guest.child.match[1]) > 100_000_000  # no Linux comes up with less
+        guest.child.expect(pexpect.EOF)
+        guest.child.close()
+        assert guest.child.exitstatus == 0
+    written = "".join(f"{n}\n" for n in range(1, 10000)).encode()
+    assert disk.read_bytes()[4096:4096 + len(written)] == written
+    assert hashlib.sha256(disk.read_bytes()).hexdigest() == after != before
+
+
+@pytest.mark.parametrize("options, message", [
+    (["--kernel", "/nowhere/kernel"], "/nowhere/kernel: No such file or directory"),
+    (["--kernel", "/dev/null"], "/dev/null is no file"),
+    (["--cpus", "65", "--kernel", str(GUEST / "kernel")], "give a number from 1 to 64"),
+    ([], "--kernel is missing"),
+])
+def test_mistakes_are_told(options, message):
+    done = subprocess.run([PROGRAM, "run", *options], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
+def test_a_file_that_is_no_kernel_fails_the_start(tmp_path):
+    fake = tmp_path / "kernel"
+    fake.write_bytes(b"no kernel" * 1000)
+    done = subprocess.run([PROGRAM, "run", "--kernel", fake], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60)
+    assert done.returncode == 1
+    assert "kernel" in done.stdout + done.stderr
