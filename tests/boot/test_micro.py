@@ -99,3 +99,29 @@ def test_hostile_guest_harms_nobody(boot, arch, seed):
     machine.child.send("\x1d")
     machine.prompt()
     assert "stopped" in machine.run("vm list")
+
+
+GICV2 = "virt,virtualization=on,gic-version=2"
+
+
+def test_suite_without_a_hypervisor_on_a_gicv2(monkeypatch):
+    monkeypatch.setitem(STRAIGHT, "aarch64", ["-M", "virt,gic-version=2", "-cpu", "max,pauth-impdef=on"])
+    assert len(verdict(straight("aarch64", "suite", cpus=2))) > 50
+
+
+@pytest.mark.parametrize("cpu", [None, "cortex-a72"])
+def test_suite_on_a_gicv2_host(boot, cpu):
+    """With and without virtualization host extensions."""
+    config = "[ennead]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", cpus=2)
+    machine = boot("aarch64", config, [("micro", micro("aarch64"))], memory=1024, machine=GICV2, cpu=cpu)
+    assert len(verdict(ended(machine, 240))) > 50
+
+
+def test_no_register_leaks_on_a_gicv2_host(boot):
+    config = "[ennead]\nconfig = 1\nconsole = a\n\n" + guest("a", "leak seed=1") + guest("b", "leak seed=2")
+    machine = boot("aarch64", config, [("micro", micro("aarch64"))], memory=1024, machine=GICV2)
+    verdict(ended(machine, 240))
+    machine.child.send("\x1d")
+    machine.prompt()
+    machine.child.send("vm console b\r")
+    verdict(ended(machine, 240))

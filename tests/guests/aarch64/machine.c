@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* PL011, GICv3, generic timer and PSCI for micro-guests. */
+/* PL011, GICv3 or GICv2, generic timer and PSCI for micro-guests. */
 #include <libfdt.h>
 
 #include "tests/guests/guest.h"
@@ -20,21 +20,29 @@
 #define UART_TX       (1u << 5)
 
 /* GICv3 (IHI 0069H): distributor, and the redistributor's SGI frame. */
-#define GICD_CTLR         (GICD_BASE + 0x0000)
-#define GICD_CTLR_ENABLE  0x12 /* ARE_NS, EnableGrp1 */
-#define GICD_IGROUPR      (GICD_BASE + 0x0080)
-#define GICD_ISENABLER    (GICD_BASE + 0x0100)
-#define GICD_ICENABLER    (GICD_BASE + 0x0180)
-#define GICD_IPRIORITYR   (GICD_BASE + 0x0400)
-#define GICD_IROUTER      (GICD_BASE + 0x6000)
-#define GICR_WAKER        0x14
-#define GICR_SLEEP        2u
-#define GICR_ASLEEP       4u
-#define GICR_SGI          0x10000UL
-#define SGI_IPI           1u
-#define PPI_VIRTUAL_TIMER 27u
-#define PRIORITY          0xa0a0a0a0u
-#define INTID_NONE        1020u
+#define GICD_CTLR        (GICD_BASE + 0x0000)
+#define GICD_CTLR_ENABLE 0x12 /* ARE_NS, EnableGrp1 */
+#define GICD_IGROUPR     (GICD_BASE + 0x0080)
+#define GICD_ISENABLER   (GICD_BASE + 0x0100)
+#define GICD_ICENABLER   (GICD_BASE + 0x0180)
+#define GICD_IPRIORITYR  (GICD_BASE + 0x0400)
+#define GICD_IROUTER     (GICD_BASE + 0x6000)
+#define GICR_WAKER       0x14
+#define GICR_SLEEP       2u
+#define GICR_ASLEEP      4u
+#define GICR_SGI         0x10000UL
+/* GICv2 (IHI 0048B): every CPU's own in the distributor and at the same CPU interface. */
+#define GICD_ITARGETSR     (GICD_BASE + 0x0800)
+#define GICD_SGIR          (GICD_BASE + 0x0f00)
+#define GICD_CTLR_ENABLE_0 1
+#define GICC_CTLR          (GICC_BASE + 0x00)
+#define GICC_IAR           (GICC_BASE + 0x0c)
+#define GICC_EOIR          (GICC_BASE + 0x10)
+#define GICC_IAR_ID        0x3ffu
+#define SGI_IPI            1u
+#define PPI_VIRTUAL_TIMER  27u
+#define PRIORITY           0xa0a0a0a0u
+#define INTID_NONE         1020u
 
 /* Exception classes (D19.2.37) */
 #define EC(esr)      ((esr) >> 26)
@@ -90,7 +98,10 @@ void serial_irq_setup(unsigned cpu)
     unsigned intid = 32 + UART_SPI;
 
     mmio_write32(UARTIMSC, 0);
-    mmio_write64(GICD_IROUTER + 8ULL * intid, cpu);
+    if (gic_v2())
+        mmio_write8(GICD_ITARGETSR + intid, (uint8_t)(1u << cpu));
+    else
+        mmio_write64(GICD_IROUTER + 8ULL * intid, cpu);
     mmio_write8(GICD_IPRIORITYR + intid, (uint8_t)PRIORITY);
     mmio_write32(GICD_ISENABLER + intid / 32 * 4, 1u << intid % 32);
 }
@@ -129,26 +140,45 @@ static void redistributor_setup(uint64_t cpu)
     __asm__ volatile("isb");
 }
 
+static void v2_cpu_setup(void)
+{
+    for (unsigned i = 0; i < 8; i++)
+        mmio_write32(GICD_IPRIORITYR + 4 * i, PRIORITY);
+    mmio_write32(GICD_ISENABLER, 0xffffu | 1u << PPI_VIRTUAL_TIMER);
+    mmio_write32(GICC_PMR, 0xff);
+    mmio_write32(GICC_CTLR, 1);
+}
+
+static void cpu_setup(uint64_t cpu)
+{
+    if (gic_v2())
+        v2_cpu_setup();
+    else
+        redistributor_setup(cpu);
+}
+
 void machine_setup(void)
 {
     ticks_hz = READ_SYSREG("cntfrq_el0");
     mmio_write32(UARTCR, UARTCR_ENABLE);
-    mmio_write32(GICD_CTLR, GICD_CTLR_ENABLE);
-    for (unsigned i = 1; i < 4; i++)
+    mmio_write32(GICD_CTLR, gic_v2() ? GICD_CTLR_ENABLE_0 : GICD_CTLR_ENABLE);
+    for (unsigned i = 1; i < 4 && !gic_v2(); i++)
         mmio_write32(GICD_IGROUPR + 4 * i, ~0u);
-    redistributor_setup(0);
+    cpu_setup(0);
 }
 
 void machine_setup_secondary(void);
 void machine_setup_secondary(void)
 {
-    redistributor_setup(this_cpu()->id);
+    cpu_setup(this_cpu()->id);
 }
 
 void machine_irq(void);
 void machine_irq(void)
 {
-    unsigned intid = (unsigned)READ_SYSREG("S3_0_C12_C12_0"); /* ICC_IAR1_EL1 */
+    unsigned ack = gic_v2() ? mmio_read32(GICC_IAR)
+                            : (unsigned)READ_SYSREG("S3_0_C12_C12_0"); /* ICC_IAR1_EL1 */
+    unsigned intid = gic_v2() ? ack & GICC_IAR_ID : ack;
     enum irq_kind kind = intid < 16 ? IRQ_IPI : intid >= 32 ? IRQ_DEVICE : IRQ_OTHER;
 
     if (intid >= INTID_NONE)
@@ -159,12 +189,19 @@ void machine_irq(void)
     }
     if (irq_hook)
         irq_hook(kind, intid);
-    WRITE_SYSREG("S3_0_C12_C12_1", intid); /* ICC_EOIR1_EL1 */
+    if (gic_v2())
+        mmio_write32(GICC_EOIR, ack); /* with the CPU that sent it */
+    else
+        WRITE_SYSREG("S3_0_C12_C12_1", intid); /* ICC_EOIR1_EL1 */
 }
 
 void ipi_send(unsigned cpu)
 {
     __asm__ volatile("dsb ishst" : : : "memory");
+    if (gic_v2()) {
+        mmio_write32(GICD_SGIR, 1u << (16 + cpu) | SGI_IPI);
+        return;
+    }
     WRITE_SYSREG("S3_0_C12_C11_5", (uint64_t)SGI_IPI << 24 | 1u << cpu); /* ICC_SGI1R_EL1 */
     __asm__ volatile("isb");
 }

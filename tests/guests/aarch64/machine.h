@@ -9,6 +9,9 @@
 #define REGISTER_COUNT 1191
 
 #define GICD_BASE 0x08000000UL
+#define GICC_BASE 0x08010000UL /* GICv2 */
+#define GICC_PMR  (GICC_BASE + 0x04)
+#define GICC_BPR  (GICC_BASE + 0x08)
 #define GICR_BASE 0x080a0000UL
 #define GICR_SIZE 0x20000UL
 #define UART_BASE 0x09000000UL
@@ -33,6 +36,12 @@
     })
 #define WRITE_SYSREG(reg, value) \
     __asm__ volatile("msr " reg ", %0" : : "r"((uint64_t)(value)) : "memory")
+
+/* Without the GIC's system registers (ID_AA64PFR0_EL1.GIC) this machine has a GICv2. */
+static inline bool gic_v2(void)
+{
+    return !(READ_SYSREG("S3_0_C0_C4_0") >> 24 & 0xf);
+}
 
 static inline struct guest_cpu *this_cpu(void)
 {

@@ -114,21 +114,22 @@ void register_name(unsigned i, char *name, size_t size)
     REGISTER(ttbr1_el1, "ttbr1_el1", 0xffff00000000f000ULL)   \
     REGISTER(cntkctl_el1, "cntkctl_el1", 0x3ffULL)            \
     REGISTER(csselr_el1, "csselr_el1", 1)                     \
-    REGISTER(icc_pmr, "S3_0_C4_C6_0", 0x40)                   \
-    REGISTER(icc_bpr1, "S3_0_C12_C12_3", 7)                   \
     REGISTER(dbgbvr0, "dbgbvr0_el1", 0x0000fffffffffffcULL)   \
     REGISTER(dbgbvr1, "dbgbvr1_el1", 0x0000fffffffffffcULL)   \
     REGISTER(dbgwvr0, "dbgwvr0_el1", 0x0000fffffffffff8ULL)   \
-    REGISTER(dbgwvr1, "dbgwvr1_el1", 0x0000fffffffffff8ULL)   \
-    REGISTER(apiakeylo, "S3_0_C2_C1_0", ~0ULL)                \
-    REGISTER(apiakeyhi, "S3_0_C2_C1_1", ~0ULL)                \
-    REGISTER(apibkeylo, "S3_0_C2_C1_2", ~0ULL)                \
-    REGISTER(apibkeyhi, "S3_0_C2_C1_3", ~0ULL)                \
-    REGISTER(apdakeylo, "S3_0_C2_C2_0", ~0ULL)                \
-    REGISTER(apdakeyhi, "S3_0_C2_C2_1", ~0ULL)                \
-    REGISTER(apdbkeylo, "S3_0_C2_C2_2", ~0ULL)                \
-    REGISTER(apdbkeyhi, "S3_0_C2_C2_3", ~0ULL)                \
-    REGISTER(apgakeylo, "S3_0_C2_C3_0", ~0ULL)                \
+    REGISTER(dbgwvr1, "dbgwvr1_el1", 0x0000fffffffffff8ULL)
+
+/* Where the CPU has pointer authentication */
+#define PAUTH_REGISTERS(REGISTER)              \
+    REGISTER(apiakeylo, "S3_0_C2_C1_0", ~0ULL) \
+    REGISTER(apiakeyhi, "S3_0_C2_C1_1", ~0ULL) \
+    REGISTER(apibkeylo, "S3_0_C2_C1_2", ~0ULL) \
+    REGISTER(apibkeyhi, "S3_0_C2_C1_3", ~0ULL) \
+    REGISTER(apdakeylo, "S3_0_C2_C2_0", ~0ULL) \
+    REGISTER(apdakeyhi, "S3_0_C2_C2_1", ~0ULL) \
+    REGISTER(apdbkeylo, "S3_0_C2_C2_2", ~0ULL) \
+    REGISTER(apdbkeyhi, "S3_0_C2_C2_3", ~0ULL) \
+    REGISTER(apgakeylo, "S3_0_C2_C3_0", ~0ULL) \
     REGISTER(apgakeyhi, "S3_0_C2_C3_1", ~0ULL)
 
 #define FUNCTIONS(id, text, mask)          \
@@ -143,7 +144,44 @@ void register_name(unsigned i, char *name, size_t size)
     }
 REGISTERS(FUNCTIONS)
 
-/* The pointer authentication keys come last, for CPUs that have none. */
+/* ID_AA64ISAR1_EL1.APA, API or ISAR2's APA3 */
+static bool has_pauth(void)
+{
+    return READ_SYSREG("S3_0_C0_C6_1") & 0xff0 || READ_SYSREG("S3_0_C0_C6_2") & 0xf000;
+}
+
+#define PAUTH_FUNCTIONS(id, text, mask)             \
+    static uint64_t read_##id(void)                 \
+    {                                               \
+        return has_pauth() ? READ_SYSREG(text) : 0; \
+    }                                               \
+    static void write_##id(uint64_t value)          \
+    {                                               \
+        if (has_pauth())                            \
+            WRITE_SYSREG(text, value);              \
+        __asm__ volatile("isb");                    \
+    }
+PAUTH_REGISTERS(PAUTH_FUNCTIONS)
+
+/* Of the GIC's CPU interface, whichever it is */
+#define GIC_FUNCTIONS(id, text, address)                            \
+    static uint64_t read_##id(void)                                 \
+    {                                                               \
+        return gic_v2() ? mmio_read32(address) : READ_SYSREG(text); \
+    }                                                               \
+    static void write_##id(uint64_t value)                          \
+    {                                                               \
+        if (gic_v2())                                               \
+            mmio_write32(address, (uint32_t)value);                 \
+        else                                                        \
+            WRITE_SYSREG(text, value);                              \
+        __asm__ volatile("isb");                                    \
+    }
+GIC_FUNCTIONS(gic_pmr, "S3_0_C4_C6_0", GICC_PMR)
+GIC_FUNCTIONS(gic_bpr, "S3_0_C12_C12_3", GICC_BPR)
+
 #define ENTRY(id, text, mask) {#id, mask, read_##id, write_##id},
-const struct system_register system_registers[] = {REGISTERS(ENTRY)};
+const struct system_register system_registers[] = {{"gic_pmr", 0x40, read_gic_pmr, write_gic_pmr},
+                                                   {"gic_bpr", 7, read_gic_bpr, write_gic_bpr},
+                                                   REGISTERS(ENTRY) PAUTH_REGISTERS(ENTRY)};
 const unsigned system_register_count = ARRAY_SIZE(system_registers);

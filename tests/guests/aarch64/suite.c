@@ -110,6 +110,8 @@ void isa_test_mmio(void)
     check(a == HOST_BRIDGE_ID && b == mmio_read32(ECAM_BASE + 4), "a pair is loaded");
     __asm__ volatile("str wzr, [%0]" : : "r"(PRIORITIES) : "memory");
     check_equal(mmio_read32(PRIORITIES), 0, "the zero register is stored");
+    if (gic_v2()) /* it has none */
+        return;
     mmio_write64(GICD_BASE + 0x6000 + 8 * 40, 1);
     check_equal(mmio_read64(GICD_BASE + 0x6000 + 8 * 40) & 0xff, 1,
                 "a 64-bit register keeps its value");

@@ -151,6 +151,8 @@ static enum err el2_vm_init(struct vm *vm)
     err = stage2_vmid_get(&vmid);
     if (err != ERR_OK) {
         heap_free(e);
+        vm_fail(vm, "this CPU cannot tell more guests apart than are started already: stop one "
+                    "of them first");
         return err;
     }
     e->vttbr = second_stage_root(vm->stage2).v | vmid << VTTBR_VMID_SHIFT;

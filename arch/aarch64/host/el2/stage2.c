@@ -2,6 +2,7 @@
 /* Stage 2 translation (Arm ARM D8.2, D8.3): formats from the smallest input size that fits, VMIDs,
  * TLB maintenance. */
 #include "arch/aarch64/host/el2/el2.h"
+#include "kernel/config.h"
 #include "kernel/lock.h"
 #include "mm/page_table.h"
 
@@ -27,7 +28,9 @@
 #define VTCR_PS_SHIFT  16
 #define VTCR_VS        BIT(19)
 
-#define VMID_MAX 256 /* as many VMs as the configuration allows */
+/* A VM has its VMID on all CPUs, as TLB maintenance reaches them all, from its creation to its end:
+ * of 16 bits they suffice for more VMs than the configuration allows, of 8 bits for 255. */
+#define VMID_MAX (2u * CONFIG_NAMED_MAX)
 
 static unsigned vmid_bits, address_bits;
 static uint64_t vmids[VMID_MAX / 64];
@@ -181,7 +184,7 @@ enum err stage2_vmid_get(uint64_t *vmid)
     enum err err = ERR_BUSY;
 
     spin_lock(&vmid_lock);
-    for (unsigned i = 1; i < VMID_MAX && err != ERR_OK; i++) {
+    for (unsigned i = 1; i < MIN(VMID_MAX, 1u << vmid_bits) && err != ERR_OK; i++) {
         if (vmids[i / 64] & BIT(i % 64))
             continue;
         vmids[i / 64] |= BIT(i % 64);
