@@ -12,6 +12,7 @@ FIELDS = {
                 "SPSR_EL2.M: AArch32", "HCR_EL2.TGE", "VTCR_EL2", "HCR_EL2.RW"],
     "x86_64": ["EFER: SVME", "CR0: bits above 31", "CR0: NW", "CR4: bits above 31", "DR6: bits above 31",
                "DR7: bits above 31", "CR4: PAE", "CS: both L and D", "intercepts: VMRUN", "ASID: it is 0"],
+    "riscv64": ["the CPU refused hgatp", "the CPU refused hedeleg", "the CPU refused vsatp"],
 }
 
 

@@ -64,6 +64,21 @@ def test_no_register_leaks_between_guests_on_one_cpu(boot, arch):
     verdict(ended(machine, 240))
 
 
+def test_no_vector_or_aia_register_leaks_between_riscv64_guests(boot):
+    """With AIA in the guests and one interrupt file on the host's only CPU: one guest gets it."""
+    aia = "interrupts = aia\n"
+    config = ("[ennead]\nconfig = 1\nconsole = a\n\n" + guest("a", "leak seed=1", extra=aia)
+              + guest("b", "leak seed=2", extra=aia))
+    machine = boot("riscv64", config, [("micro", micro("riscv64"))], memory=1024, cpu="rv64,h=true,v=true",
+                   machine="virt,aia=aplic-imsic,aia-guests=1")
+    assert "holding 109 registers" in (text := ended(machine, 240))
+    verdict(text)
+    machine.child.send("\x1d")
+    machine.prompt()
+    machine.child.send("vm console b\r")
+    verdict(ended(machine, 240))
+
+
 @pytest.mark.parametrize("arch", ARCHES)
 def test_register_patterns_hold_without_a_hypervisor(arch):
     verdict(straight(arch, "leak rounds=500"))

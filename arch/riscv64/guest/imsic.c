@@ -6,6 +6,8 @@
  */
 #include "arch/riscv64/guest/machine.h"
 
+#include <string.h>
+
 /* CSRs (2.1, 2.3) and the instructions that access them (unprivileged specification, 6). */
 #define AIA_SISELECT  0x150u
 #define AIA_SIREG     0x151u
@@ -63,12 +65,49 @@ static void update(struct vcpu *v, struct riscv_imsic *f, const struct vcpu *by)
     riscv_hart_notify(v, by);
 }
 
-void riscv_imsic_update(struct vcpu *v)
+/* The software file's contents go to *regs; it is empty then. */
+static void take(struct riscv_imsic *f, struct riscv_imsic_regs *regs)
+{
+    memcpy(regs->pending, f->pending, sizeof(regs->pending));
+    memcpy(regs->enabled, f->enabled, sizeof(regs->enabled));
+    regs->delivery = f->delivery;
+    regs->threshold = f->threshold;
+    memset(f->pending, 0, sizeof(f->pending));
+    memset(f->enabled, 0, sizeof(f->enabled));
+    f->delivery = f->threshold = 0;
+    WRITE_ONCE(f->external, 0);
+}
+
+void riscv_imsic_attach(struct vcpu *v, volatile uint32_t *file, struct riscv_imsic_regs *regs)
 {
     struct riscv_imsic *f = &riscv_hart(v)->imsic;
     uint64_t flags = spin_lock_irq(&f->lock);
 
-    update(v, f, NULL);
+    take(f, regs);
+    f->file = file;
+    spin_unlock_irq(&f->lock, flags);
+}
+
+void riscv_imsic_detach(struct vcpu *v)
+{
+    struct riscv_imsic *f = &riscv_hart(v)->imsic;
+    uint64_t flags = spin_lock_irq(&f->lock);
+
+    f->file = NULL;
+    spin_unlock_irq(&f->lock, flags);
+}
+
+void riscv_imsic_merge(struct vcpu *v, const struct riscv_imsic_regs *regs)
+{
+    struct riscv_imsic *f = &riscv_hart(v)->imsic;
+    uint64_t flags = spin_lock_irq(&f->lock);
+
+    for (unsigned w = 0; w < RISCV_IMSIC_WORDS; w++)
+        f->pending[w] |= regs->pending[w];
+    memcpy(f->enabled, regs->enabled, sizeof(f->enabled));
+    f->delivery = regs->delivery;
+    f->threshold = regs->threshold;
+    update(v, f, v);
     spin_unlock_irq(&f->lock, flags);
 }
 
@@ -216,11 +255,14 @@ static bool access_csr(struct vcpu *v, const struct csr_access *a, uint64_t *old
     if (a->number != AIA_SIREG && a->number != AIA_STOPEI)
         return false;
     flags = spin_lock_irq(&f->lock);
-    if (a->number == AIA_SIREG)
+    if (f->file) /* the hardware has what there is */
+        valid = false;
+    else if (a->number == AIA_SIREG)
         valid = access_sireg(f, a, s->siselect, old);
     else
         access_stopei(f, a, old);
-    update(v, f, v);
+    if (valid)
+        update(v, f, v);
     spin_unlock_irq(&f->lock, flags);
     return valid;
 }
@@ -242,10 +284,27 @@ bool riscv_aia_instruction(struct vcpu *v, uint32_t instruction)
 
 /* ---- State ---- */
 
-static enum err imsic_loaded(void *object)
+/* Saving and loading act on the software file. */
+static void imsic_release(void *object)
 {
     struct riscv_imsic *f = object;
+    struct vcpu *v;
 
+    if (!f->file)
+        return;
+    v = container_of(f, struct riscv_hart, imsic)->vcpu;
+    riscv_machine(v->vm)->file_release(v);
+}
+
+static enum err imsic_loaded(void *object)
+{
+    struct riscv_imsic *f = object, loaded = *f;
+
+    imsic_release(f); /* which brings what the hardware's file had */
+    memcpy(f->pending, loaded.pending, sizeof(f->pending));
+    memcpy(f->enabled, loaded.enabled, sizeof(f->enabled));
+    f->delivery = loaded.delivery;
+    f->threshold = loaded.threshold;
     if (f->delivery > 1 || f->threshold > RISCV_IMSIC_IDS || (f->pending[0] | f->enabled[0]) & 1)
         return ERR_INVALID;
     f->external = f->delivery && top(f);
@@ -261,4 +320,5 @@ const struct state_table riscv_imsic_state = {.name = "imsic",
                                               .version = 1,
                                               .fields = imsic_fields,
                                               .field_count = ARRAY_SIZE(imsic_fields),
+                                              .before_save = imsic_release,
                                               .after_load = imsic_loaded};

@@ -228,7 +228,12 @@ uint64_t riscv_pending(const struct vcpu *v)
 /* Called while the vCPU is idle: riscv_idle() has made sie and stimecmp canonical. */
 static bool has_work(struct vcpu *v)
 {
-    return riscv_pending(v) & riscv_state(v)->sie;
+    const struct riscv_machine *m = riscv_machine(v->vm);
+    uint64_t pending = riscv_pending(v);
+
+    if (m->file_pending && m->file_pending(v))
+        pending |= RISCV_SIP_SEIP;
+    return pending & riscv_state(v)->sie;
 }
 
 static uint64_t idle_deadline(struct vcpu *v)

@@ -53,6 +53,11 @@ struct riscv_machine {
     uint32_t cbom_block, cboz_block; /* bytes; 0: no such extension */
     uint64_t timebase_hz;
     bool hardware_timer; /* stimecmp raises STIP without help */
+    /* Interrupt files of the hardware's (struct riscv_imsic), NULL: the engine uses none. Has the
+     * file of a loaded vCPU something for it? And: back to the software file, of a vCPU that does
+     * not run. */
+    bool (*file_pending)(const struct vcpu *v);
+    void (*file_release)(struct vcpu *v);
 };
 
 /* SBI 2.0, table 9.1. */
@@ -90,6 +95,12 @@ struct riscv_imsic {
     /* Set while the file is one of the hardware's, by the engine: where messages go then. The
      * members above are stale. */
     volatile uint32_t *file;
+};
+
+/* What moves between a software file and one of the hardware's. */
+struct riscv_imsic_regs {
+    uint64_t pending[RISCV_IMSIC_WORDS], enabled[RISCV_IMSIC_WORDS];
+    uint64_t delivery, threshold;
 };
 
 /* vcpu->isa_data */
@@ -168,8 +179,13 @@ enum err riscv_aplic_create(struct vm *vm) MUST_CHECK;
 void riscv_imsic_init(struct riscv_imsic *f);
 void riscv_imsic_send(struct vcpu *v, uint32_t identity, const struct vcpu *by);
 bool riscv_imsic_pending(const struct vcpu *v);
-/* The engine changed the software file. */
-void riscv_imsic_update(struct vcpu *v);
+/* For the engine: messages go to `file` from here on; what the software file held goes to *regs
+ * (nothing, when it was another of the hardware's). */
+void riscv_imsic_attach(struct vcpu *v, volatile uint32_t *file, struct riscv_imsic_regs *regs);
+/* And to the software file again, which is empty; what the hardware's held is added to what has
+ * come meanwhile. */
+void riscv_imsic_detach(struct vcpu *v);
+void riscv_imsic_merge(struct vcpu *v, const struct riscv_imsic_regs *regs);
 /* Executes an instruction that trapped when it is an access to a CSR of the AIA; false: it is not,
  * or may not. */
 bool riscv_aia_instruction(struct vcpu *v, uint32_t instruction);

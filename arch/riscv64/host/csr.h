@@ -118,15 +118,15 @@
 #define CAUSE_STORE_GUEST      23
 
 /* satp, vsatp and hgatp (12.1.11, 21.2.10). */
-#define ATP_MODE_SHIFT      60
-#define ATP_MODE_BARE       0UL
-#define ATP_MODE_SV39       8UL
-#define ATP_MODE_SV48       9UL
-#define ATP_MODE_SV57       10UL
-#define ATP_PPN_MASK        0xfffffffffffUL
-#define HGATP_VMID_SHIFT    44
-#define HGATP_VMID_MASK     0x3fffUL
-#define HGATP_MODE_RESERVED 0xf000000000000000UL
+#define ATP_MODE_SHIFT    60
+#define ATP_MODE_BARE     0UL
+#define ATP_MODE_SV39     8UL
+#define ATP_MODE_SV48     9UL
+#define ATP_MODE_SV57     10UL
+#define ATP_PPN_MASK      0xfffffffffffUL
+#define HGATP_VMID_SHIFT  44
+#define HGATP_VMID_MASK   0x3fffUL
+#define ATP_MODE_RESERVED 0xf000000000000000UL
 
 /* hstatus (21.2.1). */
 #define HSTATUS_GVA         0x40UL
@@ -135,6 +135,7 @@
 #define HSTATUS_SPVP_SHIFT  8
 #define HSTATUS_HU          0x200UL
 #define HSTATUS_VGEIN_SHIFT 12
+#define HSTATUS_VGEIN_MASK  0x3f000UL
 #define HSTATUS_VTVM        0x100000UL
 #define HSTATUS_VTW         0x200000UL
 #define HSTATUS_VTSR        0x400000UL

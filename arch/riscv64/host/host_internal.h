@@ -77,6 +77,12 @@ void sswi_cpu_init(struct cpu *cpu);
 void sswi_send(const struct cpu *cpu);
 const struct irq_controller *plic_probe(void);
 const struct irq_controller *imsic_probe(void);
+/* Guest interrupt files that each hart's IMSIC has, behind the supervisor's own, and their highest
+ * identity. */
+unsigned imsic_guest_files(void);
+unsigned imsic_guest_identities(void);
+/* hext/files.c: a guest interrupt file of this CPU has news for a vCPU that is not in it. */
+void irq_guest_external(void);
 /* aplic.c: wired lines by way of the IMSIC. */
 bool aplic_init(void);
 enum err aplic_route(unsigned irq, enum irq_trigger trigger, unsigned identity,

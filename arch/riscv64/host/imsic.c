@@ -23,9 +23,11 @@
 #define IMSIC_FILE_SIZE 4096
 #define IPI_IDENTITY    1
 #define LINE_BASE       1 /* identity = line + LINE_BASE */
+#define IDENTITIES_MAX  2047u
 
 static unsigned identity_count; /* identities run from 1 to this */
-static bool wired;              /* an APLIC forwards wired lines */
+static unsigned guest_identity_count;
+static bool wired; /* an APLIC forwards wired lines */
 
 static void indirect_write(uint64_t reg, uint64_t value)
 {
@@ -82,7 +84,9 @@ static void imsic_cpu_init(struct cpu *cpu)
         return;
     if (!cpu->host.imsic)
         cpu->host.imsic =
-            kernel_map_device(HPA(hart->imsic), IMSIC_FILE_SIZE, PT_READ | PT_WRITE | PT_DEVICE);
+            kernel_map_device(HPA(hart->imsic), MAX(hart->imsic_size, (uint32_t)IMSIC_FILE_SIZE),
+                              PT_READ | PT_WRITE | PT_DEVICE);
+    cpu->host.external_base = hart->imsic;
     for (unsigned first = 0; first <= identity_count; first += 64)
         indirect_write(EIE0 + first / 32, first == 0 ? BIT(IPI_IDENTITY) : 0);
     indirect_write(EITHRESHOLD, 0);
@@ -133,8 +137,10 @@ static bool imsic_probe_acpi(void)
     {
         const struct acpi_madt_imsic *i = ACPI_SUBTABLE_AS(s, struct acpi_madt_imsic);
 
-        if (s->type == ACPI_MADT_IMSIC && i)
+        if (s->type == ACPI_MADT_IMSIC && i) {
             identity_count = i->id_count;
+            guest_identity_count = i->guest_id_count;
+        }
     }
     return identity_count != 0;
 }
@@ -171,10 +177,30 @@ static bool imsic_probe_fdt(void)
             fdt_u32(node, "riscv,group-index-bits", 0) != 0)
             continue;
         identity_count = fdt_u32(node, "riscv,num-ids", 0);
+        guest_identity_count = fdt_u32(node, "riscv,num-guest-ids", identity_count);
         fdt_files(node, base, size);
         return identity_count != 0;
     }
     return false;
+}
+
+unsigned imsic_guest_files(void)
+{
+    unsigned least = UINT32_MAX;
+
+    for (unsigned i = 0; i < cpus_hart_count(); i++) {
+        const struct hart *hart = cpus_hart(i);
+
+        least = MIN(least, hart->imsic && hart->imsic_size >= IMSIC_FILE_SIZE
+                               ? hart->imsic_size / IMSIC_FILE_SIZE - 1
+                               : 0u);
+    }
+    return cpu_boot()->host.imsic ? least : 0;
+}
+
+unsigned imsic_guest_identities(void)
+{
+    return MIN(guest_identity_count, IDENTITIES_MAX);
 }
 
 const struct irq_controller *imsic_probe(void)
@@ -188,7 +214,7 @@ const struct irq_controller *imsic_probe(void)
         return NULL;
     if (!boot->imsic)
         return NULL;
-    identity_count = MIN(identity_count, 2047u);
+    identity_count = MIN(identity_count, IDENTITIES_MAX);
     wired = aplic_init();
     if (!wired)
         log_warn("the IMSIC has no APLIC that forwards wired lines: devices on wires are polled");

@@ -51,6 +51,9 @@ static void trap_interrupt(uint64_t cause)
     case IRQ_S_EXT:
         irq_external();
         break;
+    case IRQ_S_GEXT:
+        irq_guest_external();
+        break;
     default:
         csr_clear(sie, BIT(cause));
         log_warn("interrupt of unknown cause %lu: switched off on this CPU", cause);

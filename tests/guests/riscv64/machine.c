@@ -2,6 +2,7 @@
 /* 16550, PLIC, SBI timer, IPIs and hart states for micro-guests. CPU n is hart n, but that CPU 0 is
  * the hart that firmware started and that hart's number stands for 0. */
 #include <libfdt.h>
+#include <string.h>
 
 #include "tests/guests/guest.h"
 
@@ -65,6 +66,25 @@ const char *machine_cmdline(void)
     const char *text = property("/chosen", "bootargs");
 
     return text ? text : "";
+}
+
+/* Letters stand before the first '_'; longer names between them. */
+bool isa_has(const char *name)
+{
+    const char *text = property("/cpus/cpu@0", "riscv,isa");
+    size_t length = strlen(name);
+
+    if (!text)
+        return false;
+    if (length == 1) {
+        const char *letter = strchr(text + strlen("rv64"), *name);
+
+        return letter && (size_t)(letter - text) < strcspn(text, "_");
+    }
+    for (text = strchr(text, '_'); text; text = strchr(text + 1, '_'))
+        if (strncmp(text + 1, name, length) == 0 && (text[1 + length] == '_' || !text[1 + length]))
+            return true;
+    return false;
 }
 
 /* ---- Serial port ---- */

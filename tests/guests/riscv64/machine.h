@@ -47,6 +47,8 @@ static inline struct guest_cpu *this_cpu(void)
 }
 
 extern uint64_t ticks_hz;
+/* Has the boot hart's ISA string a letter, or an extension of a longer name? */
+bool isa_has(const char *name);
 
 static inline uint64_t ticks(void)
 {

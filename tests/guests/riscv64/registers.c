@@ -22,13 +22,17 @@ void register_name(unsigned i, char *name, size_t size)
         snprintf(name, size, "fcsr");
 }
 
-/* stvec keeps its address: where to go is what its upper half would change. */
+/* No trap is taken while stvec holds a pattern. Of senvcfg FIOM, CBCFE and CBZE; of satp the ASID,
+ * under which the same tables hold. */
 #define REGISTERS(REGISTER)                 \
     REGISTER(sscratch, ~0ULL)               \
     REGISTER(sepc, ~1ULL)                   \
     REGISTER(scause, 0x800000000000000fULL) \
     REGISTER(stval, ~0ULL)                  \
-    REGISTER(scounteren, 7)
+    REGISTER(scounteren, 7)                 \
+    REGISTER(stvec, ~3ULL)                  \
+    REGISTER(senvcfg, 0xc1)                 \
+    REGISTER(satp, 0x0ffff00000000000ULL)
 
 #define FUNCTIONS(id, mask)                \
     static uint64_t read_##id(void)        \
@@ -41,6 +45,105 @@ void register_name(unsigned i, char *name, size_t size)
     }
 REGISTERS(FUNCTIONS)
 
+/* ---- AIA: only where the machine has it ---- */
+
+static uint64_t read_siselect(void)
+{
+    return isa_has("ssaia") ? READ_CSR("0x150") : 0;
+}
+
+static void write_siselect(uint64_t value)
+{
+    if (isa_has("ssaia"))
+        WRITE_CSR("0x150", value);
+}
+
+/* ---- Vectors, where the harts have them: every byte of each register ---- */
+
+#define VECTOR_BYTES 64 /* guests get none with more */
+#define VECTOR(text) ".option push\n\t.option arch, +v\n\t" text "\n\t.option pop"
+
+static uint64_t vector_buffer[VECTOR_BYTES / 8];
+
+static bool has_vectors(void)
+{
+    return isa_has("v");
+}
+
+/* Doublewords of a register; the vector instructions below obey vstart, which stays as it is. */
+static unsigned vector_words(void)
+{
+    return (unsigned)(READ_CSR("0xc22") / 8); /* vlenb */
+}
+
+/* A register's value stands for all of its doublewords: word i is value + i. */
+#define VECTOR_REGISTER(n)                                                                     \
+    static void write_v##n(uint64_t value)                                                     \
+    {                                                                                          \
+        uint64_t vstart;                                                                       \
+                                                                                               \
+        if (!has_vectors())                                                                    \
+            return;                                                                            \
+        for (unsigned i = 0; i < vector_words(); i++)                                          \
+            vector_buffer[i] = value + i;                                                      \
+        vstart = READ_CSR("0x008");                                                            \
+        WRITE_CSR("0x008", 0);                                                                 \
+        __asm__ volatile(VECTOR("vl1re64.v v" #n ", (%0)") : : "r"(vector_buffer) : "memory"); \
+        WRITE_CSR("0x008", vstart);                                                            \
+    }                                                                                          \
+    static uint64_t read_v##n(void)                                                            \
+    {                                                                                          \
+        uint64_t vstart, bad = 0;                                                              \
+                                                                                               \
+        if (!has_vectors())                                                                    \
+            return 0;                                                                          \
+        vstart = READ_CSR("0x008");                                                            \
+        WRITE_CSR("0x008", 0);                                                                 \
+        __asm__ volatile(VECTOR("vs1r.v v" #n ", (%0)") : : "r"(vector_buffer) : "memory");    \
+        WRITE_CSR("0x008", vstart);                                                            \
+        for (unsigned i = 1; i < vector_words(); i++)                                          \
+            bad |= vector_buffer[i] ^ (vector_buffer[0] + i);                                  \
+        return vector_buffer[0] ^ bad;                                                         \
+    }
+#define VECTOR_REGISTERS(X)                                                                      \
+    X(0)                                                                                         \
+    X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15) X(16) X(17) \
+        X(18) X(19) X(20) X(21) X(22) X(23) X(24) X(25) X(26) X(27) X(28) X(29) X(30) X(31)
+VECTOR_REGISTERS(VECTOR_REGISTER)
+
+#define VECTOR_CONTROL(id, number, limit)            \
+    static uint64_t read_##id(void)                  \
+    {                                                \
+        return has_vectors() ? READ_CSR(number) : 0; \
+    }                                                \
+    static void write_##id(uint64_t value)           \
+    {                                                \
+        if (has_vectors())                           \
+            WRITE_CSR(number, value &(limit));       \
+    }
+VECTOR_CONTROL(vcsr, "0x00f", 7)
+VECTOR_CONTROL(vstart, "0x008", 7)
+
+/* Any element width, groups of one register, tail and mask agnostic or not; up to seven elements of
+ * at least two that there are. */
+static uint64_t read_vtype(void)
+{
+    return has_vectors() ? READ_CSR("0xc21") << 8 | READ_CSR("0xc20") : 0;
+}
+
+static void write_vtype(uint64_t value)
+{
+    if (has_vectors())
+        __asm__ volatile(VECTOR("vsetvl zero, %0, %1")
+                         :
+                         : "r"(value & 7), "r"(value >> 8 & 0xd8)
+                         : "memory");
+}
+
+#define VECTOR_ENTRY(n) {"v" #n, ~0ULL, read_v##n, write_v##n},
 #define ENTRY(id, mask) {#id, mask, read_##id, write_##id},
-const struct system_register system_registers[] = {REGISTERS(ENTRY)};
+const struct system_register system_registers[] = {
+    REGISTERS(ENTRY) ENTRY(siselect, 0xff)
+    /* vsetvl clears vstart. */
+    ENTRY(vtype, ~0ULL) VECTOR_REGISTERS(VECTOR_ENTRY) ENTRY(vcsr, 7) ENTRY(vstart, 7)};
 const unsigned system_register_count = ARRAY_SIZE(system_registers);

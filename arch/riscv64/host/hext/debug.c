@@ -1,42 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Debug builds only: the monitor command `entry-fault` makes the CPU refuse a guest's entry, so
- * that tests see how that is reported. */
+/* Debug builds only: values that the CPU cannot take, on purpose (monitor command `vm break`). */
 #include "hext.h"
-#include "kernel/monitor.h"
 
 #if DEBUG
 
-static void break_hgatp(struct out *out, struct vm *vm)
-{
-    struct hext_vcpu *h = NULL;
-
-    mutex_lock(&vm->lock);
-    if (vm->state == VM_RUNNING)
-        h = vm->vcpus[0]->engine_data;
-    if (h)
-        WRITE_ONCE(h->break_hgatp, true);
-    mutex_unlock(&vm->lock);
-    out_printf(out,
-               h ? "%s gets a reserved mode in hgatp when it is next switched to\n"
-                 : "%s does not run\n",
-               vm->name);
-}
-
-static void run_entry_fault(struct out *out, int argc, char **argv)
-{
-    struct vm *vm = argc == 1 ? vm_find(argv[0]) : NULL;
-
-    if (vm)
-        break_hgatp(out, vm);
-    else
-        out_printf(out, "usage: entry-fault NAME\n");
-}
-
-TABLE_ENTRY(monitor_commands, struct monitor_command, command_entry_fault) = {
-    .name = "entry-fault",
-    .usage = "NAME",
-    .summary = "Makes the CPU refuse a guest's entry, to see the report (debug builds)",
-    .run = run_entry_fault,
+static const struct {
+    const char *what;
+    uint64_t bits; /* added to what the register gets */
+} ways[] = {
+    [HEXT_HGATP] = {"hgatp", ATP_MODE_RESERVED},
+    [HEXT_HEDELEG] = {"hedeleg", BIT(CAUSE_ECALL_VS)}, /* read-only zero (21.2.2) */
+    [HEXT_VSATP] = {"vsatp", ATP_MODE_RESERVED},
 };
+
+uint64_t hext_broken(const struct hext_vcpu *h, enum hext_register reg, uint64_t value)
+{
+    return value | (READ_ONCE(h->broken) == reg + 1u ? ways[reg].bits : 0);
+}
+
+/* From its next switch to a CPU on. */
+const char *hext_break_entry(struct vcpu *v, unsigned kind)
+{
+    struct hext_vcpu *h = v->engine_data;
+
+    if (kind >= ARRAY_SIZE(ways))
+        return NULL;
+    WRITE_ONCE(h->broken, kind + 1);
+    return ways[kind].what;
+}
 
 #endif

@@ -105,6 +105,8 @@ static enum err hext_probe(struct out *reason)
     hext.features &= ~(BIT(ISA_ZICBOM) | BIT(ISA_ZICBOZ));
     hext.mmu = probe_vs_mode();
     build_isa_string();
+    if (hext.aia)
+        files_probe();
     return ERR_OK;
 }
 
@@ -125,6 +127,7 @@ static enum err hext_cpu_enable(void)
     if (hext.features & (BIT(ISA_SMSTATEEN) | BIT(ISA_SSSTATEEN)))
         csr_write(CSR_HSTATEEN0, HSTATEEN0_ENVCFG | HSTATEEN0_AIA);
     gstage_fence_all();
+    files_cpu_enable();
     return ERR_OK;
 }
 
@@ -132,8 +135,10 @@ static void hext_report(struct out *out)
 {
     out_printf(
         out,
-        "hext: H extension, second stage %s, %u VMID bits, guest timer by %s, guests' ISA %s\n",
-        gstage_names(), gstage_vmid_bits(), hext.sstc ? "Sstc" : "the hypervisor", hext.isa);
+        "hext: H extension, second stage %s, %u VMID bits, guest timer by %s, %u guest interrupt "
+        "files per CPU, guests' ISA %s\n",
+        gstage_names(), gstage_vmid_bits(), hext.sstc ? "Sstc" : "the hypervisor", files_count(),
+        hext.isa);
 }
 
 /* ---- VMs and vCPUs ---- */
@@ -154,6 +159,10 @@ static enum err hext_vm_init(struct vm *vm)
     m->mmu = hext.mmu;
     m->timebase_hz = host_counter_hz();
     m->hardware_timer = hext.sstc;
+    if (m->aplic && files_count()) {
+        m->file_pending = files_pending;
+        m->file_release = files_release;
+    }
     return ERR_OK;
 }
 
@@ -178,6 +187,7 @@ static enum err hext_vcpu_init(struct vcpu *v)
 
 static void hext_vcpu_destroy(struct vcpu *v)
 {
+    files_drop(v);
     heap_free(v->engine_data);
     v->engine_data = NULL;
 }
@@ -192,7 +202,23 @@ static void write_external(uint64_t lines)
         csr_write(CSR_HVICTL, lines & RISCV_SIP_SEIP ? HVICTL_EXTERNAL : 0);
 }
 
-static void write_csrs(const struct riscv_state *s)
+/* The guest would run on what the register had before: the entry is given up (hext_prepare()). */
+static void refuse(struct hext_vcpu *h, const char *what, uint64_t got)
+{
+    h->refused = what;
+    h->refused_value = got;
+}
+
+#define WRITE_CHECKED(h, csr, reg, value, what)             \
+    do {                                                    \
+        uint64_t value_ = hext_broken(h, reg, value), got_; \
+        csr_write(csr, value_);                             \
+        got_ = csr_read(csr);                               \
+        if (unlikely(got_ != value_))                       \
+            refuse(h, "the CPU refused " what, got_);       \
+    } while (0)
+
+static void write_csrs(struct hext_vcpu *h, const struct riscv_state *s)
 {
     csr_write(CSR_VSSTATUS, s->sstatus);
     csr_write(CSR_VSIE, s->sie);
@@ -201,7 +227,8 @@ static void write_csrs(const struct riscv_state *s)
     csr_write(CSR_VSEPC, s->sepc);
     csr_write(CSR_VSCAUSE, s->scause);
     csr_write(CSR_VSTVAL, s->stval);
-    csr_write(CSR_VSATP, s->satp);
+    WRITE_CHECKED(h, CSR_VSATP, HEXT_VSATP, s->satp,
+                  "vsatp (mode or ASID of the guest's own page tables)");
     /* These two have no VS form (21.2): the guest uses the hart's own. */
     csr_write(CSR_SENVCFG, s->senvcfg);
     csr_write(CSR_SCOUNTEREN, s->scounteren);
@@ -258,7 +285,7 @@ static void write_dirty(struct vcpu *v, struct riscv_state *s, struct hext_vcpu 
     uint64_t dirty = v->reg_dirty;
 
     if (dirty & RISCV_CSR) {
-        write_csrs(s);
+        write_csrs(h, s);
         write_external(s->lines);
         h->lines = s->lines;
     }
@@ -303,13 +330,14 @@ static void hext_load(struct vcpu *v)
     struct cpu *cpu = this_cpu();
     uint64_t hgatp = vm->hgatp | gstage_vmid_assign(&h->vmid, v);
 
-    if (h->break_hgatp)
-        hgatp |= HGATP_MODE_RESERVED;
-    csr_write(CSR_HGATP, hgatp);
-    h->refused = csr_read(CSR_HGATP) != hgatp;
+    h->refused = NULL;
+    WRITE_CHECKED(h, CSR_HGATP, HEXT_HGATP, hgatp,
+                  "hgatp (mode, VMID or address of the second stage's tables)");
     csr_write(CSR_HTIMEDELTA, guest_clock_offset(&v->vm->clock));
-    csr_write(CSR_HEDELEG, vm->hedeleg);
+    WRITE_CHECKED(h, CSR_HEDELEG, HEXT_HEDELEG, vm->hedeleg,
+                  "hedeleg (exceptions that go straight to the guest)");
     cpu->host.guest_fp = &h->fp;
+    files_load(h);
 }
 
 /* SPV goes too: a thread that another one interrupted would return from its trap into a guest
@@ -324,7 +352,8 @@ static void hext_put(struct vcpu *v)
     csr_write(CSR_VSIE, 0);
     csr_write(CSR_HGATP, 0);
     csr_write(CSR_SCOUNTEREN, 0);
-    csr_clear(CSR_HSTATUS, HSTATUS_SPV);
+    csr_clear(CSR_HSTATUS, HSTATUS_SPV | HSTATUS_VGEIN_MASK);
+    files_put(hext_vcpu(v));
     csr_clear(sstatus, SSTATUS_FS_MASK | SSTATUS_VS_MASK);
     cpu->host.guest_fp = NULL;
 }
@@ -370,6 +399,11 @@ bool hext_prepare(struct vcpu *v, struct vm_exit *exit)
     struct riscv_state *s = riscv_state(v);
     struct hext_vcpu *h = hext_vcpu(v);
 
+    if (v->reg_dirty & RISCV_AIA && riscv_machine(v->vm)->aplic) {
+        files_settle(v, h);
+        s->lines = (s->lines & ~RISCV_SIP_SEIP) | (riscv_imsic_pending(v) ? RISCV_SIP_SEIP : 0);
+        v->reg_dirty |= RISCV_LINES;
+    }
     if (v->reg_dirty & RISCV_FENCES)
         take_fences(riscv_hart(v));
     if (v->reg_dirty & ~(uint64_t)(RISCV_LINES | RISCV_FENCES))
@@ -379,11 +413,9 @@ bool hext_prepare(struct vcpu *v, struct vm_exit *exit)
     v->reg_dirty = 0;
     if (likely(!h->refused))
         return true;
-    /* The hardware keeps what it had when it cannot take a value (WARL), so the guest would run on
-     * other tables. */
     exit->kind = EXIT_ENTRY_FAILED;
-    exit->fatal.text = "the CPU refused hgatp (mode, VMID or address of the second stage's tables)";
-    exit->fatal.code = csr_read(CSR_HGATP);
+    exit->fatal.text = h->refused;
+    exit->fatal.code = h->refused_value;
     return false;
 }
 
@@ -424,4 +456,5 @@ TABLE_ENTRY(engines, struct engine, engine_hext) = {
     .run = hext_run,
     .fetch = hext_fetch,
     .flush = hext_flush,
+    .break_entry = hext_break_entry,
 };

@@ -55,6 +55,25 @@ void gstage_fence_gpa(gpa_t gpa);
 /* exit.c: from the trap's registers to an exit. */
 void hext_exit_synchronous(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause);
 
+struct hext_vcpu;
+
+/* files.c: guest interrupt files, of machines with AIA. */
+void files_probe(void);
+/* Of each CPU. */
+unsigned files_count(void);
+void files_cpu_enable(void);
+/* Before an entry after a switch of CPU, masked: a file of this CPU, if there is one to be had. */
+void files_settle(struct vcpu *v, struct hext_vcpu *h);
+/* At the switches, masked. */
+void files_load(const struct hext_vcpu *h);
+void files_put(const struct hext_vcpu *h);
+/* Has the file of a vCPU, loaded on this CPU, an interrupt for it? */
+bool files_pending(const struct vcpu *v);
+/* Of a vCPU that is on no CPU, in thread context: its file's contents go to the software file, or
+ * nowhere. */
+void files_release(struct vcpu *v);
+void files_drop(struct vcpu *v);
+
 struct hext_vm {
     uint64_t hgatp; /* without VMID */
     uint64_t hedeleg;
@@ -64,11 +83,31 @@ struct hext_vcpu {
     uint64_t hstatus; /* at each entry, SPVP excepted */
     uint64_t sstatus; /* as the last exit left it: FS and VS tell whether the registers are dirty */
     uint64_t lines;   /* the part of hvip that the machine drives, as the hardware has it */
+    unsigned file;    /* guest interrupt file, 0: none */
+    struct cpu *file_cpu; /* whose it is */
     struct gstage_vmid vmid;
-    bool refused;             /* hgatp did not take what it was given */
-    bool break_hgatp;         /* debug builds: give it a mode that does not exist */
+    const char *refused; /* what did not take the value that it was given, NULL: nothing */
+    uint64_t refused_value;
+    unsigned broken; /* debug builds: enum hext_register + 1 that gets a value it cannot take */
     struct riscv_fp_state fp; /* for host_fpu_begin(): where the live state goes meanwhile */
 };
+/* Registers that keep what they had when they cannot take a value (WARL): each is read back. */
+enum hext_register { HEXT_HGATP, HEXT_HEDELEG, HEXT_VSATP };
+
+/* debug.c */
+#if DEBUG
+uint64_t hext_broken(const struct hext_vcpu *h, enum hext_register reg, uint64_t value);
+const char *hext_break_entry(struct vcpu *v, unsigned kind);
+#else
+static inline uint64_t hext_broken(const struct hext_vcpu *h, enum hext_register reg,
+                                   uint64_t value)
+{
+    (void)h;
+    (void)reg;
+    return value;
+}
+#define hext_break_entry NULL
+#endif
 #endif
 
 #endif
