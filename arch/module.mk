@@ -5,4 +5,5 @@
 kernel-srcs += $(wildcard arch/$(ARCH)/host/*.[cS] arch/$(ARCH)/host/*/*.[cS])
 kernel-srcs += $(wildcard arch/*/guest/*.c) build/gen/x86_dsdt.c
 hosted-srcs += $(wildcard arch/*/guest/*.c arch/$(machine)/emit/*.c) build/gen/x86_dsdt.c
+hosted-srcs += arch/x86_64/host/vmx/controls.c arch/x86_64/host/vmx/check.c
 loader-srcs += $(wildcard arch/$(ARCH)/boot/*.[cS])

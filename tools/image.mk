@@ -53,7 +53,10 @@ build/guest/%/tools.complete.$(tools-hash): | $(setup)
 	$(call say,TOOLS,$*)tools/guest-tools.sh $* build/guest/$*
 	$(Q)touch $@
 
+EMULATOR  ?= qemu
+run-qemu   = tools/qemu.py run $(ARCH) --image $(O)/ennead.img --memory 2048 --cpus 2 --log $(O)/qemu.log
+run-bochs  = tools/bochs.py run --image $(O)/ennead.img --log $(O)/bochs.log
 .PHONY: run
-run: ## boot the image of ARCH in QEMU (Ctrl-A X leaves); RUN="--cpus 4 --no-acpi" adds options
+run: ## boot the image of ARCH in QEMU (Ctrl-A X leaves); RUN="--cpus 4 --no-acpi" adds options; EMULATOR=bochs: a PC with VT-x
 	+$(Q)$(MAKE) --no-print-directory image ARCHES=$(ARCH) GUESTS="$(if $(filter file,$(origin GUESTS)),$(ARCH),$(GUESTS))"
-	$(Q)$(PYTHON) tools/qemu.py run $(ARCH) --image $(O)/ennead.img --memory 2048 --cpus 2 --log $(O)/qemu.log $(RUN)
+	$(Q)$(if $(filter bochs,$(EMULATOR)),$(if $(filter x86_64,$(ARCH)),,$(error Bochs emulates x86_64 only: add ARCH=x86_64)))$(PYTHON) $(run-$(EMULATOR)) $(RUN)

@@ -1,72 +1,177 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-"""The same loader and kernel under Bochs, a PC with VT-x and without ACPI: to the monitor's prompt."""
-import contextlib
-import os
-import pty
-import subprocess
+"""The same image under Bochs: a PC with VT-x, or with more of SVM than QEMU has, and without ACPI."""
+import re
 
 import pexpect.fdpexpect
 import pytest
 
-from conftest import PROMPT, TOP, make_image
+import bochs
+from conftest import ESCAPES, GUEST_PROMPT, PROMPT, TOP, make_image
+from test_micro import ended, guest, micro, verdict
 
-CYLINDER = 16 * 63 * 512  # Bochs takes flat disks of whole cylinders only
+VTX, SVM = "corei7_skylake_x", "ryzen"
+PLAIN = "[ennead]\nconfig = 1\n"
 
-SETTINGS = """\
-megs: 256
-cpu: model={model}, count=1, ips=100000000, reset_on_triple_fault=0
-romimage: file={firmware}, address=0xffe00000
-vgaromimage: file=/usr/share/vgabios/vgabios.bin
-pci: enabled=1, chipset=i440fx
-ata0: enabled=1, ioaddr1=0x1f0, ioaddr2=0x3f0, irq=14
-ata0-master: type=disk, mode=flat, path={disk}, cylinders={cylinders}, heads=16, spt=63
-boot: disk
-display_library: rfb, options="timeout=0"
-sound: driver=dummy
-com1: enabled=1, mode=term, dev={serial}
-log: {log}
-panic: action=fatal
-"""
-
-
-@contextlib.contextmanager
-def bochs(tmp_path, model, config, files=()):
-    """The serial port of an emulated PC that boots an image with `config`."""
-    disk = make_image(tmp_path / "disk.img", "x86_64", config, files)
-    cylinders = -(-disk.stat().st_size // CYLINDER)
-    os.truncate(disk, cylinders * CYLINDER)
-    ours, theirs = pty.openpty()
-    log = TOP / "build/tests" / f"bochs-{model}.log"
-    log.parent.mkdir(parents=True, exist_ok=True)
-    settings = tmp_path / "bochsrc"
-    settings.write_text(SETTINGS.format(model=model, firmware=TOP / "build/deps/firmware/bochs/OVMF.fd", disk=disk,
-                                        cylinders=cylinders, serial=os.ttyname(theirs), log=log), encoding="utf-8")
-    (tmp_path / "go").write_text("c\n", encoding="utf-8")  # the debugger's first command: continue
-    process = subprocess.Popen(["bochs", "-q", "-f", settings, "-rc", tmp_path / "go"], cwd=tmp_path,
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        yield pexpect.fdpexpect.fdspawn(ours, encoding="utf-8", codec_errors="replace", timeout=400)
-    finally:
-        process.kill()
-        process.wait()
-        os.close(theirs)
+# For each number of `vm break` the field that the reason must name: controls, host state, guest state, MSR lists.
+FIELDS = [
+    "pin-based controls:", "primary processor-based controls:", "secondary processor-based controls:", "VM-exit controls:",
+    "VM-entry controls:", "MSR-bitmap address:", "virtual-APIC address:", "EPT pointer:", "VPID:",
+    "VM-entry interruption information:",
+    "host CR0:", "host CR4:", "host CS selector:", "host TR selector:", "host GS base:", "host IA32_EFER:", "host IA32_PAT:",
+    "host RIP:",
+    "guest CR0:", "guest CR4:", "guest CR3:", "guest IA32_EFER:", "guest DR7:", "guest RFLAGS:", "guest TR base:",
+    "guest CS access rights:", "guest TR access rights:", "guest GDTR limit:", "guest activity state:",
+    "guest interruptibility state:", "VMCS link pointer:",
+    "VM-exit MSR-load address", "entry MSR-load list:",
+]
 
 
-@pytest.mark.parametrize("model", ["corei7_skylake_x", "ryzen"])
-def test_boot_under_bochs(tmp_path, model):
-    with bochs(tmp_path, model, "[ennead]\nconfig = 1\n") as serial:
-        serial.expect_exact(PROMPT)
-        serial.send("host\r")
-        serial.expect("ACPI: none")
-        serial.expect("virtualization: (.*)\n")
-        assert ("SVM" if model == "ryzen" else "VT-x") in serial.match[1]
-        serial.expect_exact(PROMPT)
+class Machine:
+    """A booted PC; a context manager that ends Bochs."""
+
+    def __init__(self, folder, name, model, config, files, build, memory, timeout):
+        image = make_image(folder / "image", "x86_64", config, files, build)
+        logs = TOP / "build/tests"
+        logs.mkdir(parents=True, exist_ok=True)
+        # Time passes by instructions: fewer a second leave less to do between two ticks of a guest's clock.
+        self.pc = bochs.Pc(image, folder, model=model, memory=memory, log=logs / f"bochs-{name}.log")
+        self.log = open(logs / f"bochs-{name}.serial.log", "w", encoding="utf-8")
+        self.child = pexpect.fdpexpect.fdspawn(self.pc.serial, encoding="utf-8", codec_errors="replace", timeout=timeout)
+        self.child.logfile_read = self.log
+        self.pc.start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.pc.stop()
+        self.child.close()
+        self.log.close()
+
+    def expect(self, pattern, timeout=-1):
+        self.child.expect(pattern, timeout=timeout)
+        return self.child.match
+
+    def prompt(self):
+        self.child.expect_exact(PROMPT)
+        return ESCAPES.sub("", self.child.before).replace("\r", "")
+
+    def run(self, command):
+        self.child.send(command + "\r")
+        if command.isprintable():
+            self.child.expect_exact(command)
+        return self.prompt().split("\n", 1)[-1]
+
+    def guest(self, command):
+        """One shell command of the guest whose console is attached; its output without the echo."""
+        self.child.send(command + "\r")
+        self.child.expect_exact(GUEST_PROMPT)
+        return ESCAPES.sub("", self.child.before).replace("\r", "").split("\n", 1)[-1].rstrip("\n")
 
 
-def test_guest_runs_with_next_rip_and_flush_by_asid(tmp_path):
-    """The model has two features of SVM that QEMU does not offer."""
-    config = "[ennead]\nconfig = 1\nconsole = m\n\n[vm m]\nmemory = 64M\nkernel = micro\ncmdline = bench hypercall mmio\n"
-    with bochs(tmp_path, "ryzen", config, [("micro", TOP / "build/x86_64/guests/micro")]) as serial:
-        serial.expect("hypercall instructions [0-9]")
-        serial.expect("mmio instructions [0-9]")
-        serial.expect("# done: 0 tests, 0 failed")
+@pytest.fixture
+def pc(tmp_path, request):
+    """pc(config, ...) starts a machine that is ended with the test."""
+    machines = []
+
+    def start(config=PLAIN, model=VTX, files=(), build="", memory=512, timeout=240):
+        name = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)
+        machines.append(Machine(tmp_path, name, model, config, files, build, memory, timeout))
+        return machines[-1]
+
+    yield start
+    for machine in machines:
+        machine.__exit__()
+
+
+def micro_files():
+    return [("micro", micro("x86_64"))]
+
+
+def linux(cpus):
+    files = [(f"ennead/{name}", TOP / f"build/guest/x86_64/{name}") for name in ("kernel", "initrd")]
+    return (f"{PLAIN}console = g\n\n[vm g]\nmemory = 256M\ncpus = {cpus}\nkernel = ennead/kernel\ninitrd = ennead/initrd\n"
+            "cmdline = console=ttyS0\n"), files
+
+
+@pytest.mark.parametrize("model", [VTX, SVM])
+def test_boot_without_acpi(pc, model):
+    machine = pc(model=model)
+    machine.prompt()
+    text = machine.run("host")
+    assert "ACPI: none" in text
+    assert ("SVM is there" if model == SVM else "VT-x is there") in text
+    if model == VTX:
+        assert "VT-x with extended page tables and unrestricted guests" in text
+        assert "pages of the second stage: up to 1 GiB" in text
+
+
+def test_guest_runs_with_next_rip_and_flush_by_asid(pc):
+    """The model has two features of SVM that QEMU does not offer. (Two vCPUs would share CR2: Bochs 3.0 never loads it.)"""
+    machine = pc(PLAIN + "console = a\n\n" + guest("a", "suite"), SVM, micro_files())
+    assert len(verdict(ended(machine, 240))) > 50
+    machine.child.send("\x1d")
+    machine.prompt()
+    text = machine.run("host")
+    assert "next RIP: from the CPU" in text
+    assert "flushes of one guest: by the CPU" in text
+
+
+def test_suite(pc):
+    """A guest of two vCPUs on one host CPU."""
+    machine = pc(PLAIN + "console = a\n\n" + guest("a", "suite", cpus=2), files=micro_files())
+    assert len(verdict(ended(machine, 240))) > 50
+
+
+def test_no_register_leaks_between_guests(pc):
+    """Two guests with different patterns in every register share the CPU."""
+    machine = pc(PLAIN + "console = a\n\n" + guest("a", "leak seed=1") + guest("b", "leak seed=2"), files=micro_files())
+    verdict(ended(machine, 240))
+    machine.child.send("\x1d")
+    machine.prompt()
+    machine.child.send("vm console b\r")
+    verdict(ended(machine, 240))
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_hostile_guest_harms_nobody(pc, seed):
+    """Beside it runs a guest that checks all of its registers; the monitor answers as before."""
+    config = (PLAIN + "console = bad\n\n[disk d]\nsize = 1M\n\n[network n]\n\n"
+              + guest("bad", f"hostile seed={seed}", extra="disk = d\nnet = n\n") + guest("good", "leak rounds=1000"))
+    machine = pc(config, files=micro_files())
+    verdict(ended(machine, 240))
+    machine.child.send("\x1d")
+    machine.prompt()
+    machine.child.send("vm console good\r")
+    verdict(ended(machine, 240))
+    machine.child.send("\x1d")
+    machine.prompt()
+    assert "stopped" in machine.run("vm list")
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_debian_guest(pc, cpus):
+    config, files = linux(cpus)
+    machine = pc(config, files=files)
+    machine.child.expect_exact(GUEST_PROMPT)
+    assert machine.guest("grep -c ^processor /proc/cpuinfo") == str(cpus)
+    assert "GenuineIntel" in machine.guest("grep -m1 vendor_id /proc/cpuinfo")
+    machine.child.send("\x1d")
+    machine.prompt()
+    stats = machine.run("vm stats g")
+    assert re.search(r"memory +[1-9]", stats) and re.search(r"port +[1-9]", stats), stats
+
+
+def test_refused_entry_names_the_field_and_stops_that_guest_alone(pc):
+    vm = "\n[vm {name}]\nmemory = 64M\nkernel = micro\ncmdline = clock period=100\nautostart = yes\n"
+    machine = pc(PLAIN + vm.format(name="broken") + vm.format(name="other"), files=micro_files(), build="debug")
+    machine.prompt()
+    machine.run("vm stop broken 0")
+    for number, field in enumerate(FIELDS):
+        machine.run("vm start broken")
+        assert "illegal from now on" in machine.run(f"vm break broken {number}")
+        while "broken" not in (reason := machine.run("vm info broken")) or "running" in reason:
+            pass  # it leaves at its next entry
+        assert field in reason, reason
+        assert "running" in machine.run("vm info other")
+    assert "past the last one" in machine.run(f"vm break other {len(FIELDS)}")
