@@ -68,10 +68,15 @@ void emit_wrap(struct emitter *e)
     as_alu_imm(&e->as, OP_OR, true, RSP, STACK_TOP);
 }
 
-/* Where the host's `ret` comes to: the pair's other half goes, and on with the next instruction. */
+/* Where the host's `ret` comes to: the pair's other half goes, and on with the next instruction.
+ * The return has set pc_base to that one's page; links are told from the unit's. */
 static void return_point(struct emitter *e)
 {
+    int32_t pages = (int32_t)return_place(e) & -IR_PAGE_SIZE;
+
     as_alu_imm(&e->as, OP_ADD, true, RSP, 8);
+    if (pages)
+        as_alu_mem_imm(&e->as, OP_ADD, true, FRAME_BASE, FRAME(pc_base), -pages);
     emit_link(e, link_new(e, return_place(e)), 0);
 }
 
