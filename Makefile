@@ -51,7 +51,8 @@ warnings += $(if $(filter clang,$(TOOLCHAIN)),,-Wlogical-op -Wduplicated-cond)
 
 common-cppflags := -I. -Iarch/$(ARCH) -DENNEAD_VERSION='"$(VERSION)"' -DDEBUG=$(DEBUG)
 
-kernel-cflags := -std=gnu17 $(freestanding-flags) $(warnings)
+# Functions begin where they may: that saves 8 KiB of an image whose size is limited.
+kernel-cflags := -std=gnu17 $(freestanding-flags) -falign-functions=4 -falign-loops=1 $(warnings)
 kernel-cppflags := $(common-cppflags) -include linker/visibility.h -isystem $(DEPS)/include
 assembler-flags := $(if $(filter clang,$(TOOLCHAIN)),-Wno-unused-command-line-argument)
 kernel-asflags := $(assembler-flags) $(freestanding-flags) $(common-cppflags)

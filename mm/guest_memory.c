@@ -613,6 +613,11 @@ uint64_t guest_memory_drop(struct guest_memory *m, gpa_t gpa, uint64_t size)
     return bytes;
 }
 
+void guest_memory_dropped(struct guest_memory *m, gpa_t gpa, uint64_t size)
+{
+    tell_watch(m, gpa.v, size);
+}
+
 /* ---- The end ---- */
 
 void guest_memory_destroy(struct guest_memory *m)

@@ -75,5 +75,7 @@ enum err guest_memory_block(struct guest_memory *m, gpa_t gpa,
  * Returns the bytes freed. */
 #define GUEST_DROP_PAGES 64
 uint64_t guest_memory_drop(struct guest_memory *m, gpa_t gpa, uint64_t size);
+/* For second_stage.c: what was dropped in the range reads as zero now; tells the watch. */
+void guest_memory_dropped(struct guest_memory *m, gpa_t gpa, uint64_t size);
 
 #endif

@@ -122,6 +122,8 @@ static uint64_t release_piece(struct second_stage *s, struct guest_memory *m, ui
     if (page_table_unmap(&s->pt, gpa, size) == ERR_OK)
         freed = guest_memory_drop(m, GPA(gpa), size);
     spin_unlock(&s->lock);
+    if (freed)
+        guest_memory_dropped(m, GPA(gpa), size);
     return freed;
 }
 

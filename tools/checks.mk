@@ -172,7 +172,7 @@ both-toolchains:
 	    $(MAKE) --no-print-directory kernel ARCH=$$arch TOOLCHAIN=$$toolchain || exit 1; done; done
 
 boot-tests: $(H)/ennead ## run the boot tests (pytest) on the emulated hosts
-	+$(Q)$(MAKE) --no-print-directory image build/gen/font.json micro-guests
+	+$(Q)$(MAKE) --no-print-directory image build/gen/font.json micro-guests guest-tools
 	+$(Q)for arch in $(all-arches); do $(MAKE) --no-print-directory image ARCHES=$$arch || exit 1; \
 	    $(MAKE) --no-print-directory kernel ARCH=$$arch DEBUG=1 || exit 1; done
 	$(Q)$(PYTHON) -m pytest -p no:cacheprovider tests/boot $(PYTEST)

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""Two Debian guests on one network: bytes arrive as they were sent, and iperf3 runs both ways."""
+import hashlib
+import re
+
+import pytest
+
+from conftest import ARCHES, CONSOLE, TOP, guest_files
+
+LAST = 200000
+MIB = 16
+
+
+def content():
+    """What `seq LAST` prints."""
+    return "".join(f"{number}\n" for number in range(1, LAST + 1)).encode()
+
+
+class Pair:
+    """Guests a (10.9.0.1) and b (10.9.0.2), one of whose consoles is shown."""
+
+    def __init__(self, boot, arch, tmp_path):
+        kernel, (name, initrd) = guest_files(arch)
+        data = initrd.read_bytes()
+        with_tools = tmp_path / "initrd"
+        with_tools.write_bytes(data + bytes(-len(data) % 4) + (TOP / f"build/guest/{arch}/tools.cpio").read_bytes())
+        config = "[ennead]\nconfig = 1\nconsole = a\n\n[network lan]\n"
+        for guest, own, peer in (("a", 1, 2), ("b", 2, 1)):
+            config += (f"\n[vm {guest}]\nmemory = 256M\nkernel = {kernel[0]}\ninitrd = {name}\nnet = lan\n"
+                       f"cmdline = console={CONSOLE[arch]} quiet ip=10.9.0.{own}:::255.255.255.0:::off peer=10.9.0.{peer}\n")
+        self.machine = boot(arch, config, [kernel, (name, with_tools)], memory=1024, display=False)
+        self.machine.expect("10.9.0.2 answers", timeout=300)
+        self.words = 0
+        self.behind_a_new_word()
+
+    def behind_a_new_word(self):
+        self.words += 1
+        self.machine.child.send(f"echo word$(({self.words}+0))\r")
+        self.machine.expect(f"word{self.words}\r", timeout=120)
+        self.machine.expect("guest# ")
+
+    def at(self, guest):
+        self.machine.child.send("\x1d")
+        self.machine.prompt()
+        self.machine.child.send(f"vm console {guest}\r")
+        self.machine.expect("returns to the monitor")
+        self.behind_a_new_word()
+        return self.machine
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_bytes_arrive_and_iperf3_runs_both_ways(boot, arch, tmp_path):
+    pair = Pair(boot, arch, tmp_path)
+    expected = hashlib.sha256(content()).hexdigest()
+    for sender, receiver, address in (("b", "a", "10.9.0.1"), ("a", "b", "10.9.0.2")):
+        pair.at(receiver).guest("nc -l -p 5000 > /tmp/got &")
+        pair.at(sender).guest(f"until seq {LAST} | nc {address} 5000; do :; done", timeout=120)
+        machine = pair.at(receiver)
+        machine.guest("wait")
+        assert machine.guest("sha256sum < /tmp/got", timeout=120).split()[0] == expected
+    pair.at("a").guest("iperf3 -s -D")
+    machine = pair.at("b")
+    for way in ("", "-R"):
+        text = machine.guest(f"iperf3 -c 10.9.0.1 -n {MIB}M {way} -f m", timeout=120)
+        arrived = re.search(r"([\d.]+) MBytes +[\d.]+ Mbits/sec +receiver", text)
+        assert arrived and MIB <= float(arrived[1]) < 2 * MIB, text
+    machine.child.send("\x1d")
+    machine.prompt()
+    assert "0 not valid" in machine.run("vm stats a")
