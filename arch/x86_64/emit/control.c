@@ -100,6 +100,20 @@ static bool jump(struct emitter *e, const struct ir_op *op)
     return true;
 }
 
+/* pc_base follows `target`. It is compared first: a store would chain all calls and returns of a
+ * recursion through memory. */
+static void set_page(struct emitter *e, unsigned target, unsigned scratch)
+{
+    struct cold *cold;
+
+    as_mov(&e->as, scratch, target);
+    as_alu_imm(&e->as, OP_AND, true, scratch, -IR_PAGE_SIZE);
+    as_rm(&e->as, OP_CMP, true, scratch, FRAME_BASE, FRAME(pc_base));
+    cold = cold_new(e, COLD_PAGE, as_jcc(&e->as, CC_NE));
+    cold->operand[0] = (struct operand){.kind = IN_REG, .reg = (uint8_t)scratch};
+    cold->back = e->as.p;
+}
+
 /* One probe of the jump hash: key and code at (va << 3) modulo its size. `back`: where code that is
  * called returns to, NULL: it is jumped to; so with COLD_MISS. */
 struct cold *emit_probe(struct emitter *e, unsigned target, bool call)
@@ -120,9 +134,7 @@ struct cold *emit_probe(struct emitter *e, unsigned target, bool call)
     as_rm(&e->as, OP_CMP, true, key, entry, offsetof(struct dbt_jump, key));
     miss = cold_new(e, COLD_MISS, as_jcc(&e->as, CC_NE));
     miss->operand[0] = (struct operand){.kind = IN_REG, .reg = (uint8_t)target};
-    as_mov(&e->as, key, target);
-    as_alu_imm(&e->as, OP_AND, true, key, -IR_PAGE_SIZE);
-    as_rm(&e->as, OP_MOV_STORE, true, key, FRAME_BASE, FRAME(pc_base));
+    set_page(e, target, key);
     as_rm(&e->as, OP_GROUP5, false, call ? DIGIT_CALL : DIGIT_JMP, entry,
           offsetof(struct dbt_jump, code));
     return miss;
@@ -137,17 +149,34 @@ static void jump_back(struct emitter *e, unsigned target)
     as_rm(&e->as, OP_CMP_STORE, true, target, RSP, 8);
     cold = cold_new(e, COLD_ASTRAY, as_jcc(&e->as, CC_NE));
     cold->operand[0] = (struct operand){.kind = IN_REG, .reg = (uint8_t)target};
-    as_mov(&e->as, page, target);
-    as_alu_imm(&e->as, OP_AND, true, page, -IR_PAGE_SIZE);
-    as_rm(&e->as, OP_MOV_STORE, true, page, FRAME_BASE, FRAME(pc_base));
+    set_page(e, target, page);
     as_8(&e->as, OP_RET);
+}
+
+/* Is the value an address relative to the page base, as auipc and jalr make them? */
+static bool page_relative(const struct emitter *e, ir_value v, int64_t *offset)
+{
+    const struct ir_op *op = op_of(e, v);
+    int64_t c = 0;
+
+    for (*offset = 0; op->code == IR_add || op->code == IR_and; op = op_of(e, op->arg[0])) {
+        if (!value_const(e, op->arg[1], &c) || (op->code == IR_and && (c != -2 || *offset)))
+            return false;
+        *offset += op->code == IR_add ? c : 0;
+    }
+    return op->code == IR_get && *offset == (int32_t)*offset && !(*offset & 1) &&
+           e->dialect->slots[op->imm].offset == offsetof(struct dbt_frame, pc_base);
 }
 
 static bool jump_reg(struct emitter *e, const struct ir_op *op)
 {
-    unsigned target = use_reg(e, op->arg[0]);
     struct cold *miss;
+    int64_t offset;
+    unsigned target;
 
+    if (op->attr != IR_HINT_RETURN && page_relative(e, op->arg[0], &offset))
+        return jump(e, &(struct ir_op){.attr = op->attr, .imm = offset});
+    target = use_reg(e, op->arg[0]);
     emit_count(e, e->insn_index);
     if (op->attr == IR_HINT_RETURN) {
         jump_back(e, target);

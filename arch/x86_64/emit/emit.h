@@ -68,6 +68,7 @@ enum cold_kind {
     COLD_FAR_CALL, /* calls by link `link`, which does not hold here */
     COLD_WRAP,     /* the return stack is used up */
     COLD_ASTRAY,   /* a return that the return stack does not know; address in operand[0] */
+    COLD_PAGE,     /* pc_base becomes operand[0] */
     COLD_SELF,     /* counts, and begins this unit again */
 };
 

@@ -12,10 +12,10 @@ struct pin {
 
 static const uint8_t general[] = {RDI, RSI, RBX, R8, R9, R10, R11, R12, R13, R14, R15};
 
-/* The registers that compilers for RISC-V use most: a0 to a7, sp, s0, s1; fa0 to fa7, ft0 to ft2,
- * fs0, fs1. */
+/* The registers that compilers for RISC-V use most: a0 to a6, ra, sp, s0, s1; fa0 to fa7, ft0 to
+ * ft2, fs0, fs1. */
 static const char *const riscv64[] = {"x10", "x11", "x12", "x13", "x14", "x15",
-                                      "x16", "x17", "x2",  "x8",  "x9"};
+                                      "x16", "x1",  "x2",  "x8",  "x9"};
 static const char *const riscv64_fp[] = {"f10", "f11", "f12", "f13", "f14", "f15", "f16",
                                          "f17", "f0",  "f1",  "f2",  "f8",  "f9"};
 
