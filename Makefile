@@ -160,7 +160,7 @@ $(O)/loader.so: $(loader-objs) $(O)/link.flags
 
 $(efi): $(O)/loader.so tools/pe.py
 	$(call say,PE,$@)$(OBJCOPY) -S $(efi-sections) $(efi-target-$(ARCH)) $< $@
-	$(Q)$(PYTHON) tools/pe.py finish $@
+	$(Q)$(PYTHON) tools/pe.py finish $@ $(if $(filter 1,$(DEBUG)),debug)
 
 kernel: $(efi)
 

@@ -28,25 +28,17 @@
 #define LAST_ACTIVITY     3
 #define BLOCKING_RESERVED BITS(31, 5)
 
-struct finding {
-    bool bad;
-    const char *text;
-};
+/* One check: its field's name is the answer. */
+#define WRONG(condition, text) \
+    do {                       \
+        if (condition)         \
+            return (text);     \
+    } while (0)
 
 static uint64_t get(const struct vmx_check *c, uint32_t field)
 {
     return c->read(c, field);
 }
-
-static const char *first(const struct finding *list, size_t count, const char *otherwise)
-{
-    for (size_t i = 0; i < count; i++) {
-        if (list[i].bad)
-            return list[i].text;
-    }
-    return otherwise;
-}
-#define FIRST(list, otherwise) first(list, ARRAY_SIZE(list), otherwise)
 
 static bool canonical(uint64_t address)
 {
@@ -87,50 +79,50 @@ static const char *event_invalid(const struct vmx_check *c)
          pushes = vector <= VECTOR_LAST && (ERRORS_OF_VECTORS >> vector & 1) &&
                   (get(c, VMCS_GUEST_CR0) & X86_CR0_PE),
          has_error = e & VMX_EVENT_HAS_ERROR;
-    const struct finding list[] = {
-        {e & VMX_EVENT_RESERVED, "VM-entry interruption information: reserved bits are set"},
-        {type == 1 || type == 7, "VM-entry interruption information: its type is reserved"},
-        {type == X86_EVENT_NMI && vector != VECTOR_NMI,
-         "VM-entry interruption information: an NMI with another vector than 2"},
-        {exception && vector > VECTOR_LAST,
-         "VM-entry interruption information: an exception with a vector above 31"},
-        {exception && has_error != pushes,
-         "VM-entry interruption information: an error code that does not fit its vector"},
-        {has_error && (get(c, VMCS_ENTRY_ERROR_CODE) & BITS(31, 16)),
-         "VM-entry exception error code: bits above 15 are set"},
-    };
 
-    return e & VMX_EVENT_VALID ? FIRST(list, NULL) : NULL;
+    if (!(e & VMX_EVENT_VALID))
+        return NULL;
+    WRONG(e & VMX_EVENT_RESERVED, "VM-entry interruption information: reserved bits are set");
+    WRONG(type == 1 || type == 7, "VM-entry interruption information: its type is reserved");
+    WRONG(type == X86_EVENT_NMI && vector != VECTOR_NMI,
+          "VM-entry interruption information: an NMI with another vector than 2");
+    WRONG(exception && vector > VECTOR_LAST,
+          "VM-entry interruption information: an exception with a vector above 31");
+    WRONG(exception && has_error != pushes,
+          "VM-entry interruption information: an error code that does not fit its vector");
+    WRONG(has_error && (get(c, VMCS_ENTRY_ERROR_CODE) & BITS(31, 16)),
+          "VM-entry exception error code: bits above 15 are set");
+
+    return NULL;
 }
 
 static const char *memory_invalid(const struct vmx_check *c)
 {
     uint64_t cpu = get(c, VMCS_PRIMARY_CONTROLS), cpu2 = get(c, VMCS_SECONDARY_CONTROLS),
              eptp = get(c, VMCS_EPT_POINTER);
-    const struct finding list[] = {
-        {(cpu & VMX_CPU_MSR_BITMAPS) && page_bad(c, get(c, VMCS_MSR_BITMAP), PAGE_BITS),
-         "MSR-bitmap address: not a page of this machine"},
-        {(cpu & VMX_CPU_IO_BITMAPS) && (page_bad(c, get(c, VMCS_IO_BITMAP_A), PAGE_BITS) ||
-                                        page_bad(c, get(c, VMCS_IO_BITMAP_B), PAGE_BITS)),
-         "I/O-bitmap address: not a page of this machine"},
-        {(cpu & VMX_CPU_TPR_SHADOW) && page_bad(c, get(c, VMCS_VIRTUAL_APIC), PAGE_BITS),
-         "virtual-APIC address: not a page of this machine"},
-        {(cpu & VMX_CPU_TPR_SHADOW) && !(cpu2 & VMX_CPU2_VIRTUAL_DELIVERY) &&
-             (get(c, VMCS_TPR_THRESHOLD) & ~0xfULL),
-         "TPR threshold: bits above 3 are set"},
-        {(cpu2 & VMX_CPU2_EPT) && (eptp & 7) != VMX_EPTP_WRITE_BACK,
-         "EPT pointer: its memory type"},
-        {(cpu2 & VMX_CPU2_EPT) && (eptp & BITS(5, 3)) != VMX_EPTP_WALK_4,
-         "EPT pointer: its page-walk length"},
-        {(cpu2 & VMX_CPU2_EPT) && page_bad(c, eptp & ~PAGE_BITS, 0),
-         "EPT pointer: not a page of this machine"},
-        {(cpu2 & VMX_CPU2_EPT) && (eptp & BITS(11, 7)), "EPT pointer: reserved bits are set"},
-        {(cpu2 & VMX_CPU2_VPID) && !get(c, VMCS_VPID), "VPID: it is 0"},
-        {(cpu2 & VMX_CPU2_UNRESTRICTED) && !(cpu2 & VMX_CPU2_EPT),
-         "secondary processor-based controls: unrestricted guest without EPT"},
-    };
 
-    return FIRST(list, NULL);
+    WRONG((cpu & VMX_CPU_MSR_BITMAPS) && page_bad(c, get(c, VMCS_MSR_BITMAP), PAGE_BITS),
+          "MSR-bitmap address: not a page of this machine");
+    WRONG((cpu & VMX_CPU_IO_BITMAPS) && (page_bad(c, get(c, VMCS_IO_BITMAP_A), PAGE_BITS) ||
+                                         page_bad(c, get(c, VMCS_IO_BITMAP_B), PAGE_BITS)),
+          "I/O-bitmap address: not a page of this machine");
+    WRONG((cpu & VMX_CPU_TPR_SHADOW) && page_bad(c, get(c, VMCS_VIRTUAL_APIC), PAGE_BITS),
+          "virtual-APIC address: not a page of this machine");
+    WRONG((cpu & VMX_CPU_TPR_SHADOW) && !(cpu2 & VMX_CPU2_VIRTUAL_DELIVERY) &&
+              (get(c, VMCS_TPR_THRESHOLD) & ~0xfULL),
+          "TPR threshold: bits above 3 are set");
+    WRONG((cpu2 & VMX_CPU2_EPT) && (eptp & 7) != VMX_EPTP_WRITE_BACK,
+          "EPT pointer: its memory type");
+    WRONG((cpu2 & VMX_CPU2_EPT) && (eptp & BITS(5, 3)) != VMX_EPTP_WALK_4,
+          "EPT pointer: its page-walk length");
+    WRONG((cpu2 & VMX_CPU2_EPT) && page_bad(c, eptp & ~PAGE_BITS, 0),
+          "EPT pointer: not a page of this machine");
+    WRONG((cpu2 & VMX_CPU2_EPT) && (eptp & BITS(11, 7)), "EPT pointer: reserved bits are set");
+    WRONG((cpu2 & VMX_CPU2_VPID) && !get(c, VMCS_VPID), "VPID: it is 0");
+    WRONG((cpu2 & VMX_CPU2_UNRESTRICTED) && !(cpu2 & VMX_CPU2_EPT),
+          "secondary processor-based controls: unrestricted guest without EPT");
+
+    return NULL;
 }
 
 static const char *lists_invalid(const struct vmx_check *c)
@@ -155,25 +147,22 @@ const char *vmx_invalid_controls(const struct vmx_check *c)
 {
     const struct vmx_capabilities *caps = c->caps;
     uint64_t pin = get(c, VMCS_PIN_CONTROLS), cpu = get(c, VMCS_PRIMARY_CONTROLS);
-    const struct finding controls[] = {
-        {!allowed(pin, caps->pin), "pin-based controls: a bit that this CPU does not allow"},
-        {!allowed(cpu, caps->cpu),
-         "primary processor-based controls: a bit that this CPU does not allow"},
-        {(cpu & VMX_CPU_SECONDARY) && !allowed(get(c, VMCS_SECONDARY_CONTROLS), caps->cpu2),
-         "secondary processor-based controls: a bit that this CPU does not allow"},
-        {!allowed(get(c, VMCS_EXIT_CONTROLS), caps->exit),
-         "VM-exit controls: a bit that this CPU does not allow"},
-        {!allowed(get(c, VMCS_ENTRY_CONTROLS), caps->entry),
-         "VM-entry controls: a bit that this CPU does not allow"},
-        {(pin & VMX_PIN_VIRTUAL_NMI) && !(pin & VMX_PIN_NMI),
-         "pin-based controls: virtual NMIs without NMI exiting"},
-        {(cpu & VMX_CPU_NMI_WINDOW) && !(pin & VMX_PIN_VIRTUAL_NMI),
-         "primary processor-based controls: NMI-window exiting without virtual NMIs"},
-    };
-    const char *text = FIRST(controls, NULL);
 
-    if (!text)
-        text = memory_invalid(c);
+    WRONG(!allowed(pin, caps->pin), "pin-based controls: a bit that this CPU does not allow");
+    WRONG(!allowed(cpu, caps->cpu),
+          "primary processor-based controls: a bit that this CPU does not allow");
+    WRONG((cpu & VMX_CPU_SECONDARY) && !allowed(get(c, VMCS_SECONDARY_CONTROLS), caps->cpu2),
+          "secondary processor-based controls: a bit that this CPU does not allow");
+    WRONG(!allowed(get(c, VMCS_EXIT_CONTROLS), caps->exit),
+          "VM-exit controls: a bit that this CPU does not allow");
+    WRONG(!allowed(get(c, VMCS_ENTRY_CONTROLS), caps->entry),
+          "VM-entry controls: a bit that this CPU does not allow");
+    WRONG((pin & VMX_PIN_VIRTUAL_NMI) && !(pin & VMX_PIN_NMI),
+          "pin-based controls: virtual NMIs without NMI exiting");
+    WRONG((cpu & VMX_CPU_NMI_WINDOW) && !(pin & VMX_PIN_VIRTUAL_NMI),
+          "primary processor-based controls: NMI-window exiting without virtual NMIs");
+    const char *text = memory_invalid(c);
+
     if (!text)
         text = lists_invalid(c);
     if (!text)
@@ -185,24 +174,22 @@ const char *vmx_invalid_controls(const struct vmx_check *c)
 
 static const char *host_segments_invalid(const struct vmx_check *c)
 {
-    const struct finding list[] = {
-        {get(c, VMCS_HOST_CS) & SELECTOR_RPL_TI, "host CS selector: RPL or TI is set"},
-        {get(c, VMCS_HOST_SS) & SELECTOR_RPL_TI, "host SS selector: RPL or TI is set"},
-        {get(c, VMCS_HOST_DS) & SELECTOR_RPL_TI, "host DS selector: RPL or TI is set"},
-        {get(c, VMCS_HOST_ES) & SELECTOR_RPL_TI, "host ES selector: RPL or TI is set"},
-        {get(c, VMCS_HOST_FS) & SELECTOR_RPL_TI, "host FS selector: RPL or TI is set"},
-        {get(c, VMCS_HOST_GS) & SELECTOR_RPL_TI, "host GS selector: RPL or TI is set"},
-        {get(c, VMCS_HOST_TR) & SELECTOR_RPL_TI, "host TR selector: RPL or TI is set"},
-        {!get(c, VMCS_HOST_CS), "host CS selector: it is 0"},
-        {!get(c, VMCS_HOST_TR), "host TR selector: it is 0"},
-        {!canonical(get(c, VMCS_HOST_FS_BASE)), "host FS base: not canonical"},
-        {!canonical(get(c, VMCS_HOST_GS_BASE)), "host GS base: not canonical"},
-        {!canonical(get(c, VMCS_HOST_TR_BASE)), "host TR base: not canonical"},
-        {!canonical(get(c, VMCS_HOST_GDTR_BASE)), "host GDTR base: not canonical"},
-        {!canonical(get(c, VMCS_HOST_IDTR_BASE)), "host IDTR base: not canonical"},
-    };
+    WRONG(get(c, VMCS_HOST_CS) & SELECTOR_RPL_TI, "host CS selector: RPL or TI is set");
+    WRONG(get(c, VMCS_HOST_SS) & SELECTOR_RPL_TI, "host SS selector: RPL or TI is set");
+    WRONG(get(c, VMCS_HOST_DS) & SELECTOR_RPL_TI, "host DS selector: RPL or TI is set");
+    WRONG(get(c, VMCS_HOST_ES) & SELECTOR_RPL_TI, "host ES selector: RPL or TI is set");
+    WRONG(get(c, VMCS_HOST_FS) & SELECTOR_RPL_TI, "host FS selector: RPL or TI is set");
+    WRONG(get(c, VMCS_HOST_GS) & SELECTOR_RPL_TI, "host GS selector: RPL or TI is set");
+    WRONG(get(c, VMCS_HOST_TR) & SELECTOR_RPL_TI, "host TR selector: RPL or TI is set");
+    WRONG(!get(c, VMCS_HOST_CS), "host CS selector: it is 0");
+    WRONG(!get(c, VMCS_HOST_TR), "host TR selector: it is 0");
+    WRONG(!canonical(get(c, VMCS_HOST_FS_BASE)), "host FS base: not canonical");
+    WRONG(!canonical(get(c, VMCS_HOST_GS_BASE)), "host GS base: not canonical");
+    WRONG(!canonical(get(c, VMCS_HOST_TR_BASE)), "host TR base: not canonical");
+    WRONG(!canonical(get(c, VMCS_HOST_GDTR_BASE)), "host GDTR base: not canonical");
+    WRONG(!canonical(get(c, VMCS_HOST_IDTR_BASE)), "host IDTR base: not canonical");
 
-    return FIRST(list, NULL);
+    return NULL;
 }
 
 const char *vmx_invalid_host(const struct vmx_check *c)
@@ -210,26 +197,23 @@ const char *vmx_invalid_host(const struct vmx_check *c)
     const struct vmx_capabilities *caps = c->caps;
     uint64_t cr0 = get(c, VMCS_HOST_CR0), cr4 = get(c, VMCS_HOST_CR4),
              efer = get(c, VMCS_HOST_EFER);
-    const struct finding list[] = {
-        {(caps->cr0_fixed0 & ~cr0) || (cr0 & ~caps->cr0_fixed1),
-         "host CR0: a bit that VT-x does not allow"},
-        {!(cr4 & CR4_PAE), "host CR4: PAE is clear"},
-        {(caps->cr4_fixed0 & ~cr4) || (cr4 & ~caps->cr4_fixed1),
-         "host CR4: a bit that VT-x does not allow"},
-        {get(c, VMCS_HOST_CR3) >> c->physical_bits,
-         "host CR3: bits above the address width are set"},
-        {!canonical(get(c, VMCS_HOST_SYSENTER_ESP)), "host IA32_SYSENTER_ESP: not canonical"},
-        {!canonical(get(c, VMCS_HOST_SYSENTER_EIP)), "host IA32_SYSENTER_EIP: not canonical"},
-        {pat_bad(get(c, VMCS_HOST_PAT)), "host IA32_PAT: a memory type that does not exist"},
-        {efer & ~EFER_VALID, "host IA32_EFER: reserved bits are set"},
-        {!(efer & EFER_LMA) || !(efer & EFER_LME),
-         "host IA32_EFER: LMA and LME do not say 64 bits"},
-        {!canonical(get(c, VMCS_HOST_RIP)), "host RIP: not canonical"},
-    };
-    const char *text = FIRST(list, NULL);
 
-    if (!text)
-        text = host_segments_invalid(c);
+    WRONG((caps->cr0_fixed0 & ~cr0) || (cr0 & ~caps->cr0_fixed1),
+          "host CR0: a bit that VT-x does not allow");
+    WRONG(!(cr4 & CR4_PAE), "host CR4: PAE is clear");
+    WRONG((caps->cr4_fixed0 & ~cr4) || (cr4 & ~caps->cr4_fixed1),
+          "host CR4: a bit that VT-x does not allow");
+    WRONG(get(c, VMCS_HOST_CR3) >> c->physical_bits,
+          "host CR3: bits above the address width are set");
+    WRONG(!canonical(get(c, VMCS_HOST_SYSENTER_ESP)), "host IA32_SYSENTER_ESP: not canonical");
+    WRONG(!canonical(get(c, VMCS_HOST_SYSENTER_EIP)), "host IA32_SYSENTER_EIP: not canonical");
+    WRONG(pat_bad(get(c, VMCS_HOST_PAT)), "host IA32_PAT: a memory type that does not exist");
+    WRONG(efer & ~EFER_VALID, "host IA32_EFER: reserved bits are set");
+    WRONG(!(efer & EFER_LMA) || !(efer & EFER_LME),
+          "host IA32_EFER: LMA and LME do not say 64 bits");
+    WRONG(!canonical(get(c, VMCS_HOST_RIP)), "host RIP: not canonical");
+    const char *text = host_segments_invalid(c);
+
     return text ? text : "host state: refused though every field that is checked here is right";
 }
 
@@ -242,27 +226,27 @@ static const char *guest_control_invalid(const struct vmx_check *c)
              efer = get(c, VMCS_GUEST_EFER);
     bool paging = cr0 & X86_CR0_PG, long_mode = get(c, VMCS_ENTRY_CONTROLS) & VMX_ENTRY_LONG_MODE;
     uint64_t fixed0 = caps->cr0_fixed0 & ~(uint64_t)(X86_CR0_PE | X86_CR0_PG);
-    const struct finding list[] = {
-        {(fixed0 & ~cr0) || (cr0 & ~caps->cr0_fixed1), "guest CR0: a bit that VT-x does not allow"},
-        {paging && !(cr0 & X86_CR0_PE), "guest CR0: PG is set without PE"},
-        {(caps->cr4_fixed0 & ~cr4) || (cr4 & ~caps->cr4_fixed1),
-         "guest CR4: a bit that VT-x or this CPU does not allow"},
-        {long_mode && !paging, "guest CR0: PG is clear in long mode"},
-        {long_mode && !(cr4 & X86_CR4_PAE), "guest CR4: PAE is clear in long mode"},
-        {!long_mode && (cr4 & CR4_PCIDE), "guest CR4: PCIDE is set outside long mode"},
-        {get(c, VMCS_GUEST_CR3) >> c->physical_bits,
-         "guest CR3: bits above the address width are set"},
-        {get(c, VMCS_GUEST_DR7) & UPPER_HALF, "guest DR7: bits above 31 are set"},
-        {!canonical(get(c, VMCS_GUEST_SYSENTER_ESP)), "guest IA32_SYSENTER_ESP: not canonical"},
-        {!canonical(get(c, VMCS_GUEST_SYSENTER_EIP)), "guest IA32_SYSENTER_EIP: not canonical"},
-        {pat_bad(get(c, VMCS_GUEST_PAT)), "guest IA32_PAT: a memory type that does not exist"},
-        {efer & ~EFER_VALID, "guest IA32_EFER: reserved bits are set"},
-        {!!(efer & X86_EFER_LMA) != long_mode, "guest IA32_EFER: LMA is not as the entry's mode"},
-        {paging && !!(efer & X86_EFER_LME) != !!(efer & X86_EFER_LMA),
-         "guest IA32_EFER: LME is not as LMA though paging is on"},
-    };
 
-    return FIRST(list, NULL);
+    WRONG((fixed0 & ~cr0) || (cr0 & ~caps->cr0_fixed1),
+          "guest CR0: a bit that VT-x does not allow");
+    WRONG(paging && !(cr0 & X86_CR0_PE), "guest CR0: PG is set without PE");
+    WRONG((caps->cr4_fixed0 & ~cr4) || (cr4 & ~caps->cr4_fixed1),
+          "guest CR4: a bit that VT-x or this CPU does not allow");
+    WRONG(long_mode && !paging, "guest CR0: PG is clear in long mode");
+    WRONG(long_mode && !(cr4 & X86_CR4_PAE), "guest CR4: PAE is clear in long mode");
+    WRONG(!long_mode && (cr4 & CR4_PCIDE), "guest CR4: PCIDE is set outside long mode");
+    WRONG(get(c, VMCS_GUEST_CR3) >> c->physical_bits,
+          "guest CR3: bits above the address width are set");
+    WRONG(get(c, VMCS_GUEST_DR7) & UPPER_HALF, "guest DR7: bits above 31 are set");
+    WRONG(!canonical(get(c, VMCS_GUEST_SYSENTER_ESP)), "guest IA32_SYSENTER_ESP: not canonical");
+    WRONG(!canonical(get(c, VMCS_GUEST_SYSENTER_EIP)), "guest IA32_SYSENTER_EIP: not canonical");
+    WRONG(pat_bad(get(c, VMCS_GUEST_PAT)), "guest IA32_PAT: a memory type that does not exist");
+    WRONG(efer & ~EFER_VALID, "guest IA32_EFER: reserved bits are set");
+    WRONG(!!(efer & X86_EFER_LMA) != long_mode, "guest IA32_EFER: LMA is not as the entry's mode");
+    WRONG(paging && !!(efer & X86_EFER_LME) != !!(efer & X86_EFER_LMA),
+          "guest IA32_EFER: LME is not as LMA though paging is on");
+
+    return NULL;
 }
 
 /* Granularity: a limit above 1 MiB needs G, one whose low bits are not all ones must not have it.
@@ -330,37 +314,39 @@ static const char *guest_segments_invalid(const struct vmx_check *c)
 
     for (unsigned i = 0; i < X86_SEGMENT_COUNT; i++)
         access[i] = get(c, VMCS_SEGMENT(VMCS_GUEST_ACCESS, i));
-    const struct finding list[] = {
-        {get(c, VMCS_SEGMENT(VMCS_GUEST_SELECTOR, X86_TR)) & SELECTOR_TI,
-         "guest TR selector: TI is set"},
-        {!canonical(get(c, VMCS_SEGMENT(VMCS_GUEST_BASE, X86_TR))), "guest TR base: not canonical"},
-        {!canonical(get(c, VMCS_SEGMENT(VMCS_GUEST_BASE, X86_FS))), "guest FS base: not canonical"},
-        {!canonical(get(c, VMCS_SEGMENT(VMCS_GUEST_BASE, X86_GS))), "guest GS base: not canonical"},
-        {get(c, VMCS_SEGMENT(VMCS_GUEST_BASE, X86_CS)) & UPPER_HALF,
-         "guest CS base: bits above 31 are set"},
-        {code_bad(access[X86_CS], access[X86_SS], long_mode) || segment_bad(c, X86_CS),
-         "guest CS access rights: not those of a code segment of this mode"},
-        {stack_bad(access[X86_SS]) || segment_bad(c, X86_SS),
-         "guest SS access rights: not those of a stack segment"},
-        {data_bad(access[X86_DS]) || segment_bad(c, X86_DS),
-         "guest DS access rights: not those of a data segment"},
-        {data_bad(access[X86_ES]) || segment_bad(c, X86_ES),
-         "guest ES access rights: not those of a data segment"},
-        {data_bad(access[X86_FS]) || segment_bad(c, X86_FS),
-         "guest FS access rights: not those of a data segment"},
-        {data_bad(access[X86_GS]) || segment_bad(c, X86_GS),
-         "guest GS access rights: not those of a data segment"},
-        {task_bad(access[X86_TR], long_mode) || segment_bad(c, X86_TR),
-         "guest TR access rights: not those of a busy task"},
-        {ldt_bad(access[X86_LDTR]) || segment_bad(c, X86_LDTR),
-         "guest LDTR access rights: not those of a local descriptor table"},
-        {!canonical(get(c, VMCS_GUEST_GDTR_BASE)), "guest GDTR base: not canonical"},
-        {!canonical(get(c, VMCS_GUEST_IDTR_BASE)), "guest IDTR base: not canonical"},
-        {get(c, VMCS_GUEST_GDTR_LIMIT) >> 16, "guest GDTR limit: bits above 15 are set"},
-        {get(c, VMCS_GUEST_IDTR_LIMIT) >> 16, "guest IDTR limit: bits above 15 are set"},
-    };
 
-    return FIRST(list, NULL);
+    WRONG(get(c, VMCS_SEGMENT(VMCS_GUEST_SELECTOR, X86_TR)) & SELECTOR_TI,
+          "guest TR selector: TI is set");
+    WRONG(!canonical(get(c, VMCS_SEGMENT(VMCS_GUEST_BASE, X86_TR))),
+          "guest TR base: not canonical");
+    WRONG(!canonical(get(c, VMCS_SEGMENT(VMCS_GUEST_BASE, X86_FS))),
+          "guest FS base: not canonical");
+    WRONG(!canonical(get(c, VMCS_SEGMENT(VMCS_GUEST_BASE, X86_GS))),
+          "guest GS base: not canonical");
+    WRONG(get(c, VMCS_SEGMENT(VMCS_GUEST_BASE, X86_CS)) & UPPER_HALF,
+          "guest CS base: bits above 31 are set");
+    WRONG(code_bad(access[X86_CS], access[X86_SS], long_mode) || segment_bad(c, X86_CS),
+          "guest CS access rights: not those of a code segment of this mode");
+    WRONG(stack_bad(access[X86_SS]) || segment_bad(c, X86_SS),
+          "guest SS access rights: not those of a stack segment");
+    WRONG(data_bad(access[X86_DS]) || segment_bad(c, X86_DS),
+          "guest DS access rights: not those of a data segment");
+    WRONG(data_bad(access[X86_ES]) || segment_bad(c, X86_ES),
+          "guest ES access rights: not those of a data segment");
+    WRONG(data_bad(access[X86_FS]) || segment_bad(c, X86_FS),
+          "guest FS access rights: not those of a data segment");
+    WRONG(data_bad(access[X86_GS]) || segment_bad(c, X86_GS),
+          "guest GS access rights: not those of a data segment");
+    WRONG(task_bad(access[X86_TR], long_mode) || segment_bad(c, X86_TR),
+          "guest TR access rights: not those of a busy task");
+    WRONG(ldt_bad(access[X86_LDTR]) || segment_bad(c, X86_LDTR),
+          "guest LDTR access rights: not those of a local descriptor table");
+    WRONG(!canonical(get(c, VMCS_GUEST_GDTR_BASE)), "guest GDTR base: not canonical");
+    WRONG(!canonical(get(c, VMCS_GUEST_IDTR_BASE)), "guest IDTR base: not canonical");
+    WRONG(get(c, VMCS_GUEST_GDTR_LIMIT) >> 16, "guest GDTR limit: bits above 15 are set");
+    WRONG(get(c, VMCS_GUEST_IDTR_LIMIT) >> 16, "guest IDTR limit: bits above 15 are set");
+
+    return NULL;
 }
 
 static const char *guest_rest_invalid(const struct vmx_check *c)
@@ -373,29 +359,29 @@ static const char *guest_rest_invalid(const struct vmx_check *c)
          interrupt = (event & VMX_EVENT_VALID) && VMX_EVENT_TYPE(event) == X86_EVENT_INTERRUPT,
          nmi = (event & VMX_EVENT_VALID) && VMX_EVENT_TYPE(event) == X86_EVENT_NMI,
          step = rflags & RFLAGS_TF;
-    const struct finding list[] = {
-        {(!long_mode || !(cs & ACCESS_LONG)) && (rip & UPPER_HALF),
-         "guest RIP: bits above 31 are set"},
-        {!canonical(rip), "guest RIP: not canonical"},
-        {(rflags & RFLAGS_RESERVED) || !(rflags & X86_RFLAGS_FIXED),
-         "guest RFLAGS: a reserved bit is not as it must be"},
-        {(rflags & RFLAGS_VM) && long_mode, "guest RFLAGS: VM is set in long mode"},
-        {interrupt && !(rflags & X86_RFLAGS_IF), "guest RFLAGS: IF is clear for an interrupt"},
-        {get(c, VMCS_GUEST_ACTIVITY) > LAST_ACTIVITY, "guest activity state: there is no such one"},
-        {blocking & BLOCKING_RESERVED, "guest interruptibility state: reserved bits are set"},
-        {(blocking & VMX_BLOCKING_STI) && (blocking & VMX_BLOCKING_MOV_SS),
-         "guest interruptibility state: blocking by STI and by MOV SS at once"},
-        {(blocking & VMX_BLOCKING_STI) && !(rflags & X86_RFLAGS_IF),
-         "guest interruptibility state: blocking by STI though IF is clear"},
-        {shadow && interrupt, "guest interruptibility state: it blocks the interrupt"},
-        {nmi && (blocking & (VMX_BLOCKING_MOV_SS | VMX_BLOCKING_NMI)),
-         "guest interruptibility state: it blocks the NMI"},
-        {shadow && !!(get(c, VMCS_GUEST_PENDING_DEBUG) & VMX_PENDING_BS) != step,
-         "guest pending debug exceptions: BS is not as TF"},
-        {get(c, VMCS_LINK_POINTER) != UINT64_MAX, "VMCS link pointer: it is used"},
-    };
 
-    return FIRST(list, NULL);
+    WRONG((!long_mode || !(cs & ACCESS_LONG)) && (rip & UPPER_HALF),
+          "guest RIP: bits above 31 are set");
+    WRONG(!canonical(rip), "guest RIP: not canonical");
+    WRONG((rflags & RFLAGS_RESERVED) || !(rflags & X86_RFLAGS_FIXED),
+          "guest RFLAGS: a reserved bit is not as it must be");
+    WRONG((rflags & RFLAGS_VM) && long_mode, "guest RFLAGS: VM is set in long mode");
+    WRONG(interrupt && !(rflags & X86_RFLAGS_IF), "guest RFLAGS: IF is clear for an interrupt");
+    WRONG(get(c, VMCS_GUEST_ACTIVITY) > LAST_ACTIVITY,
+          "guest activity state: there is no such one");
+    WRONG(blocking & BLOCKING_RESERVED, "guest interruptibility state: reserved bits are set");
+    WRONG((blocking & VMX_BLOCKING_STI) && (blocking & VMX_BLOCKING_MOV_SS),
+          "guest interruptibility state: blocking by STI and by MOV SS at once");
+    WRONG((blocking & VMX_BLOCKING_STI) && !(rflags & X86_RFLAGS_IF),
+          "guest interruptibility state: blocking by STI though IF is clear");
+    WRONG(shadow && interrupt, "guest interruptibility state: it blocks the interrupt");
+    WRONG(nmi && (blocking & (VMX_BLOCKING_MOV_SS | VMX_BLOCKING_NMI)),
+          "guest interruptibility state: it blocks the NMI");
+    WRONG(shadow && !!(get(c, VMCS_GUEST_PENDING_DEBUG) & VMX_PENDING_BS) != step,
+          "guest pending debug exceptions: BS is not as TF");
+    WRONG(get(c, VMCS_LINK_POINTER) != UINT64_MAX, "VMCS link pointer: it is used");
+
+    return NULL;
 }
 
 const char *vmx_invalid_guest(const struct vmx_check *c)
