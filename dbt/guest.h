@@ -99,8 +99,9 @@ struct dbt_vcpu {
     uint64_t forgets;     /* host addresses of guest memory found before it changed are not good */
     struct dbt_counters counters;
 
-    uint32_t in_code; /* atomic, 0 or 1: in run(), where it may be in emitted code */
-    uint32_t forget;  /* atomic, 0 or 1: pieces of emitted code died */
+    uint32_t in_code;  /* atomic, 0 or 1: in run(), where it may be in emitted code */
+    bool emitted_runs; /* emitted code waits for a C function that it called */
+    uint32_t forget;   /* atomic, 0 or 1: pieces of emitted code died */
 
     /* Emitted code; NULL: the engine interprets. */
     struct dbt_jit *jit;

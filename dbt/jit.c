@@ -206,14 +206,22 @@ void dbt_jit_contexts_renew(struct dbt_vcpu *d)
 
     unlink_far(d->jit);
     dbt_table_unlock(d->table, flags);
-    dbt_jit_forget(d);
+    if (d->emitted_runs)
+        __atomic_store_n(&d->forget, 1, __ATOMIC_SEQ_CST);
+    else
+        dbt_jit_forget(d);
 }
 
 /* ---- Running ---- */
 
 enum dbt_exit dbt_jit_run(struct dbt_vcpu *d, const struct dbt_jit_code *code)
 {
-    return d->jit->stubs.enter(d->frame, code->code.entry);
+    enum dbt_exit e;
+
+    d->emitted_runs = true;
+    e = d->jit->stubs.enter(d->frame, code->code.entry);
+    d->emitted_runs = false;
+    return e;
 }
 
 void dbt_jit_connect(struct dbt_vcpu *d, struct dbt_link *link, uint64_t base,

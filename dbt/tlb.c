@@ -248,7 +248,12 @@ static void context_select(struct dbt_vcpu *d)
     if (d->frame->context[DBT_CONTEXT_SPACE] == value)
         return;
     d->frame->context[DBT_CONTEXT_SPACE] = value;
-    dbt_returns_empty(d->frame, d->return_stack);
+    if (!d->emitted_runs) {
+        dbt_returns_empty(d->frame, d->return_stack);
+        return;
+    }
+    __atomic_store_n(&d->forget, 1, __ATOMIC_SEQ_CST); /* it returns by that stack yet */
+    __atomic_store_n(&d->frame->poll, 1, __ATOMIC_SEQ_CST);
 }
 
 static unsigned code_bit(uint64_t va)

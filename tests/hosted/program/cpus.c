@@ -72,11 +72,12 @@ static void dispatch(struct cpu *cpu)
         program_console_interrupt();
 }
 
+/* A thread that is preempted here may go on on another CPU. */
 void hosted_irq_deliver(void)
 {
-    struct cpu *cpu = hosted_cpu;
+    struct cpu *cpu;
 
-    while (cpu && __atomic_exchange_n(&cpu->host.news, 0, __ATOMIC_ACQ_REL)) {
+    while ((cpu = hosted_cpu) && __atomic_exchange_n(&cpu->host.news, 0, __ATOMIC_ACQ_REL)) {
         hosted_irq_enabled = false;
         cpu->preempt_count++;
         cpu_note_interrupt(cpu);
