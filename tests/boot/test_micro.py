@@ -140,3 +140,22 @@ def test_no_register_leaks_on_a_gicv2_host(boot):
     machine.prompt()
     machine.child.send("vm console b\r")
     verdict(ended(machine, 240))
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_hostile_rings_harm_nobody(boot, arch):
+    """A driver whose rings loop, jump and point outside memory; beside it a guest that checks its registers."""
+    config = ("[ennead]\nconfig = 1\nconsole = bad\n\n[disk d]\nsize = 1M\n\n[network n]\n\n"
+              + guest("bad", "rings seed=1", extra="disk = d\nnet = n\n") + guest("good", "leak rounds=1000", extra="net = n\n"))
+    machine = boot(arch, config, [("micro", micro(arch))], memory=1024, cpus=1)
+    assert len(verdict(ended(machine, 240))) > 4
+    machine.child.send("\x1d")
+    machine.prompt()
+    machine.child.send("vm console good\r")
+    verdict(ended(machine, 240))
+    machine.child.send("\x1d")
+    machine.prompt()
+    assert "running" not in machine.run("vm list")
+    # The rings were looked at, and what was wrong with them was found.
+    reasons = set(re.findall(r"the driver gave it ([^\n]*)", machine.run("log")))
+    assert len(reasons) > 3, reasons

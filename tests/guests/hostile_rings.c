@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * "rings": a VirtIO driver (VirtIO 1.2, chapters 2 and 4.1) that means harm. On every device of its
+ * PCI bus it sets up queues, split and packed, and fills them with what a driver must not write:
+ * chains that loop, indices that jump or wrap, descriptors outside memory or of any length,
+ * indirect tables in indirect tables; and it resets devices and queues while they work. After each
+ * round the device must still come up. rounds=N, seed=N.
+ */
+#include "tests/guests/suite.h"
+
+#define CONFIG(slot)   (ECAM_BASE + ((uint64_t)(slot) << 15))
+#define VENDOR_VIRTIO  0x1af4u
+#define CONFIG_COMMAND 0x04
+#define COMMAND_ALL    0x0006 /* memory, bus master */
+#define CONFIG_BAR0    0x10
+#define CONFIG_CAPS    0x34
+#define CAP_VENDOR     0x09
+#define TYPE_COMMON    1
+#define TYPE_NOTIFY    2
+#define MULTIPLIER_AT  16
+
+/* 4.1.4.3 */
+enum {
+    COMMON_FEATURE_SELECT = 0x00,
+    COMMON_FEATURES = 0x04,
+    COMMON_DRIVER_SELECT = 0x08,
+    COMMON_DRIVER_FEATURES = 0x0c,
+    COMMON_QUEUES = 0x12,
+    COMMON_STATUS = 0x14,
+    COMMON_QUEUE_SELECT = 0x16,
+    COMMON_QUEUE_SIZE = 0x18,
+    COMMON_QUEUE_ENABLE = 0x1c,
+    COMMON_NOTIFY_OFF = 0x1e,
+    COMMON_DESC = 0x20,
+    COMMON_DRIVER = 0x28,
+    COMMON_DEVICE = 0x30,
+    COMMON_QUEUE_RESET = 0x3a,
+};
+
+#define STATUS_START    3 /* ACKNOWLEDGE, DRIVER */
+#define STATUS_FEATURES 8
+#define STATUS_OK       4
+#define F_VERSION_1     (1ULL << 32)
+#define F_PACKED        (1ULL << 34)
+
+#define DESC_NEXT     1u
+#define DESC_WRITE    2u
+#define DESC_INDIRECT 4u
+#define DESC_AVAIL    (1u << 7) /* packed */
+
+#define RING_SIZE  16u
+#define RING_SPACE 0x2000UL
+#define RINGS      (RAM_BASE + (48UL << 20))
+#define TABLES     (RAM_BASE + (50UL << 20))
+#define DATA       (RAM_BASE + (52UL << 20))
+#define RAM_END    (RAM_BASE + (64UL << 20))
+#define QUEUES_MAX 5u
+
+struct desc {
+    uint64_t address;
+    uint32_t length;
+    uint16_t a, b; /* flags and next; packed: id and flags */
+};
+
+static struct rings_device {
+    unsigned slot;
+    uint64_t common, notify;
+    uint32_t multiplier;
+} found[32];
+static unsigned found_count;
+static uint64_t state;
+static bool packed;
+
+static uint64_t pick(uint64_t below)
+{
+    return random_next(&state) % below;
+}
+
+/* ---- The driver ---- */
+
+static void find_device(unsigned slot)
+{
+    struct rings_device d = {.slot = slot};
+    unsigned at;
+
+    if ((mmio_read32(CONFIG(slot)) & 0xffff) != VENDOR_VIRTIO)
+        return;
+    mmio_write16(CONFIG(slot) + CONFIG_COMMAND, COMMAND_ALL);
+    for (at = mmio_read8(CONFIG(slot) + CONFIG_CAPS); at; at = mmio_read8(CONFIG(slot) + at + 1)) {
+        uint64_t cap = CONFIG(slot) + at, base;
+
+        if (mmio_read8(cap) != CAP_VENDOR)
+            continue;
+        base = mmio_read32(CONFIG(slot) + CONFIG_BAR0 + 4u * (mmio_read8(cap + 4) & 7)) & ~15u;
+        base += mmio_read32(cap + 8);
+        if (mmio_read8(cap + 3) == TYPE_COMMON)
+            d.common = base;
+        if (mmio_read8(cap + 3) == TYPE_NOTIFY) {
+            d.notify = base;
+            d.multiplier = mmio_read32(cap + MULTIPLIER_AT);
+        }
+    }
+    if (d.common && d.notify)
+        found[found_count++] = d;
+}
+
+static bool negotiate(const struct rings_device *d)
+{
+    uint64_t features, drop = random_next(&state) & random_next(&state);
+
+    mmio_write8(d->common + COMMON_STATUS, 0);
+    if (mmio_read8(d->common + COMMON_STATUS))
+        return false;
+    mmio_write8(d->common + COMMON_STATUS, STATUS_START);
+    mmio_write32(d->common + COMMON_FEATURE_SELECT, 1);
+    features = (uint64_t)mmio_read32(d->common + COMMON_FEATURES) << 32;
+    mmio_write32(d->common + COMMON_FEATURE_SELECT, 0);
+    features |= mmio_read32(d->common + COMMON_FEATURES);
+    features = (features & ~drop & ~F_PACKED) | F_VERSION_1 | (packed ? features & F_PACKED : 0);
+    mmio_write32(d->common + COMMON_DRIVER_SELECT, 0);
+    mmio_write32(d->common + COMMON_DRIVER_FEATURES, (uint32_t)features);
+    mmio_write32(d->common + COMMON_DRIVER_SELECT, 1);
+    mmio_write32(d->common + COMMON_DRIVER_FEATURES, (uint32_t)(features >> 32));
+    mmio_write8(d->common + COMMON_STATUS, STATUS_START | STATUS_FEATURES);
+    return mmio_read8(d->common + COMMON_STATUS) & STATUS_FEATURES;
+}
+
+static void write_address(uint64_t at, uint64_t value)
+{
+    mmio_write32(at, (uint32_t)value);
+    mmio_write32(at + 4, (uint32_t)(value >> 32));
+}
+
+static uint64_t ring_of(unsigned queue)
+{
+    return RINGS + queue * RING_SPACE;
+}
+
+static void enable(const struct rings_device *d, unsigned queue)
+{
+    uint64_t ring = ring_of(queue);
+
+    mmio_write16(d->common + COMMON_QUEUE_SELECT, (uint16_t)queue);
+    mmio_write16(d->common + COMMON_QUEUE_SIZE, RING_SIZE);
+    write_address(d->common + COMMON_DESC, ring);
+    write_address(d->common + COMMON_DRIVER, ring + 0x800);
+    write_address(d->common + COMMON_DEVICE, pick(64) ? ring + 0x1000 : RAM_END - 8);
+    mmio_write16(d->common + COMMON_QUEUE_ENABLE, 1);
+}
+
+static void notify(const struct rings_device *d, unsigned queue)
+{
+    uint16_t offset;
+
+    mmio_write16(d->common + COMMON_QUEUE_SELECT, (uint16_t)queue);
+    offset = mmio_read16(d->common + COMMON_NOTIFY_OFF);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    mmio_write16(d->notify + (uint64_t)offset * d->multiplier, (uint16_t)queue);
+}
+
+/* ---- What it writes ---- */
+
+/* In memory mostly; across its end, in the ring itself, nowhere. */
+static uint64_t hostile_buffer(void)
+{
+    switch (pick(8)) {
+    case 0:
+        return RAM_END - pick(4096);
+    case 1:
+        return random_next(&state);
+    case 2:
+        return ring_of((unsigned)pick(QUEUES_MAX)) + pick(RING_SPACE);
+    case 3:
+        return MMIO_HOLE;
+    default:
+        return DATA + pick(1 << 20);
+    }
+}
+
+static uint32_t hostile_length(void)
+{
+    switch (pick(6)) {
+    case 0:
+        return 0;
+    case 1:
+        return UINT32_MAX - (uint32_t)pick(16);
+    case 2:
+        return (uint32_t)pick(1 << 24);
+    default:
+        return (uint32_t)pick(8192);
+    }
+}
+
+static uint16_t hostile_flags(void)
+{
+    uint16_t flags = (uint16_t)pick(4); /* next and write */
+
+    if (!pick(4))
+        flags |= DESC_INDIRECT;
+    return pick(64) ? flags : (uint16_t)random_next(&state);
+}
+
+static void fill_descs(struct desc *table, unsigned count, unsigned loops_at)
+{
+    for (unsigned i = 0; i < count; i++) {
+        uint16_t flags = hostile_flags();
+
+        table[i] = (struct desc){hostile_buffer(), hostile_length(), flags,
+                                 (uint16_t)(pick(16) ? pick(loops_at) : random_next(&state))};
+        if (flags & DESC_INDIRECT) {
+            table[i].address = pick(8) ? TABLES + pick(4096) * 16 : hostile_buffer();
+            table[i].length = (uint32_t)(pick(8) ? 16 * pick(64) : pick(5000));
+        }
+        if (packed) { /* the id comes first; a turn's first half of the flags */
+            uint16_t id = table[i].b;
+
+            table[i].b = (uint16_t)(flags | (pick(8) ? DESC_AVAIL : 0));
+            table[i].a = id;
+        }
+    }
+}
+
+static void fill_ring(unsigned queue)
+{
+    volatile uint16_t *avail = (volatile uint16_t *)(ring_of(queue) + 0x800);
+
+    fill_descs((struct desc *)ring_of(queue), RING_SIZE, RING_SIZE);
+    fill_descs((struct desc *)TABLES, 4096, 64);
+    /* Split: the index goes on by what fits, or jumps, or runs backwards. */
+    if (packed)
+        return;
+    for (unsigned i = 0; i < RING_SIZE; i++)
+        avail[2 + i] = (uint16_t)(pick(16) ? pick(RING_SIZE) : random_next(&state));
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    avail[0] = (uint16_t)pick(2);
+    avail[1] = (uint16_t)(pick(8) ? avail[1] + pick(RING_SIZE + 1) : random_next(&state));
+}
+
+static void one_round(const struct rings_device *d)
+{
+    unsigned queues = mmio_read16(d->common + COMMON_QUEUES);
+
+    if (queues > QUEUES_MAX)
+        queues = QUEUES_MAX;
+    memset((void *)RINGS, 0, QUEUES_MAX * RING_SPACE);
+    for (unsigned q = 0; q < queues; q++)
+        enable(d, q);
+    mmio_write8(d->common + COMMON_STATUS, STATUS_START | STATUS_FEATURES | STATUS_OK);
+    for (unsigned i = 0; i < 4 * queues; i++) {
+        unsigned q = (unsigned)pick(queues);
+
+        fill_ring(q);
+        notify(d, q);
+        if (!pick(16)) {
+            mmio_write16(d->common + COMMON_QUEUE_SELECT, (uint16_t)q);
+            mmio_write16(d->common + COMMON_QUEUE_RESET, 1);
+            enable(d, q);
+        }
+    }
+    /* Half of them are left as they are: the next round's reset finds them at work. */
+    if (pick(2))
+        mmio_write8(d->common + COMMON_STATUS, 0);
+}
+
+static void run_rings(void)
+{
+    uint64_t rounds = option_number("rounds", 100);
+
+    state = option_number("seed", 1);
+    for (unsigned slot = 1; slot < 32; slot++)
+        find_device(slot);
+    check(found_count > 1, "there are devices");
+    for (unsigned i = 0; i < found_count; i++) {
+        const struct rings_device *d = &found[i];
+        bool ok = true;
+
+        for (uint64_t round = 0; ok && round < rounds; round++) {
+            packed = round & 1;
+            ok = negotiate(d);
+            if (ok)
+                one_round(d);
+        }
+        mmio_write8(d->common + COMMON_STATUS, 0);
+        check(ok && !mmio_read8(d->common + COMMON_STATUS),
+              "the device in slot %u comes up after each of %llu rounds", d->slot,
+              (unsigned long long)rounds);
+    }
+}
+PROGRAM(rings);
