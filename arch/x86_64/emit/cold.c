@@ -16,6 +16,7 @@ struct cold *cold_new(struct emitter *e, enum cold_kind kind, uint8_t *jump)
     c = &e->cold[e->cold_count++];
     *c = (struct cold){.kind = (uint8_t)kind,
                        .dst = REG_NONE,
+                       .clear = REG_NONE,
                        .insn_at = (uint16_t)e->insn_at,
                        .insn_length = (uint8_t)e->insn_length,
                        .insn_index = (uint16_t)e->insn_index};
@@ -76,6 +77,8 @@ static void emit_slow(struct emitter *e, const struct cold *c)
     if (c->dst != REG_NONE)
         load_operand(e, class_of(ir_result_type(op)), c->dst,
                      (struct operand){.kind = IN_MEMORY, .disp = CELL_CALL(e, result)});
+    if (c->clear != REG_NONE)
+        as_rr(&e->as, OP_XOR, false, c->clear, c->clear);
     as_jmp_to(&e->as, c->back);
     end = e->as.p + (-(uintptr_t)e->as.p & 7);
     memset(e->as.p, 0, (size_t)(end - e->as.p));

@@ -74,7 +74,8 @@ enum cold_kind {
 
 struct cold {
     uint8_t kind;
-    uint8_t dst; /* register for the result, or REG_NONE; */
+    uint8_t dst;   /* register for the result, or REG_NONE; */
+    uint8_t clear; /* register that becomes 0, or REG_NONE */
     uint8_t jump_count;
     uint16_t op, link;
     uint16_t insn_at, insn_index;
@@ -106,6 +107,14 @@ struct emitter {
     ir_value alias[SLOTS_MAX]; /* of each slot: the first of the values whose home it is */
     ir_value owner[CLASS_COUNT][SCRATCH_COUNT];
     uint8_t locked[CLASS_COUNT]; /* bits of scratch registers that the operation uses */
+    /* What the last look-up in the TLB found: good for other accesses by the same base. `reg` holds
+     * the addend, or 0 after the look-up missed. */
+    struct {
+        uint8_t reg; /* REG_NONE: nothing is kept */
+        bool write;
+        ir_value base;
+        int32_t from, to; /* displacements of the bytes that lie on the page */
+    } kept;
     unsigned spills;
     uint16_t spill_of[IR_OPS_MAX];
     unsigned cold_count;
@@ -172,6 +181,8 @@ unsigned result_reg_apart(struct emitter *e, unsigned i, uint32_t reads);
 void result_in(struct emitter *e, unsigned i, unsigned reg);
 void emit_get(struct emitter *e, unsigned i);
 void emit_set(struct emitter *e, unsigned i);
+/* The value without its other names. */
+ir_value value_of(const struct emitter *e, ir_value v);
 /* The operation is done: frees what died. */
 void values_after(struct emitter *e, unsigned i);
 /* Loads `v`'s constant or cell into `reg` of its class. */

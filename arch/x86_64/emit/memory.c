@@ -5,6 +5,7 @@
 #define TLB_SHIFT        (PAGE_SHIFT - 5) /* an entry is 32 bytes */
 #define LOCK             0xf0u
 #define OP_LOCK_OR_STACK 0x83
+#define GATHER_BYTES     256 /* of accesses that share a look-up */
 
 _Static_assert(sizeof(struct dbt_tlb_entry) == 1u << 5, "the index is scaled by this");
 
@@ -26,41 +27,113 @@ static void full_barrier(struct emitter *e)
 struct access {
     unsigned base, addend; /* host address = base + addend + disp */
     int32_t disp;
-    uint8_t *miss[2]; /* jumps that are taken where the TLB does not help */
-    unsigned misses;
+    uint8_t *miss; /* the jump that is taken where the TLB does not help */
+    bool keeps;    /* the addend's register becomes 0 then */
 };
 
-/* Looks `size` bytes at base + disp up. */
-static struct access look_up(struct emitter *e, const struct ir_op *op, unsigned size,
-                             enum dbt_access access, bool aligned)
+/* The range of displacements around those of operation `i` that later accesses of the same kind by
+ * the same base have, as far as it is small. */
+static void gather(struct emitter *e, unsigned i, enum dbt_access access)
 {
-    struct access x = {.base = use_reg(e, op->arg[0]), .disp = (int32_t)op->imm};
-    unsigned entry = reg_take(e, CLASS_INT), page = reg_take(e, CLASS_INT);
-    int32_t tag = (int32_t)(offsetof(struct dbt_tlb_entry, tag) + 8 * (unsigned)access);
-    int32_t last = (int32_t)((uint32_t)x.disp + (aligned ? 0 : size - 1));
+    ir_value base = value_of(e, op_of(e, (ir_value)i)->arg[0]);
 
-    if (x.disp)
-        as_rm(&e->as, OP_LEA, true, entry, x.base, x.disp);
-    else
-        as_mov(&e->as, entry, x.base);
-    if (aligned && size > 1) { /* the low bits stay, and disagree with the tag's */
-        as_mov(&e->as, page, entry);
-        as_alu_imm(&e->as, OP_AND, true, page, -(int32_t)(IR_PAGE_SIZE - (size - 1)));
-    } else if (last) {
-        as_rm(&e->as, OP_LEA, true, page, x.base, last);
-        as_alu_imm(&e->as, OP_AND, true, page, -IR_PAGE_SIZE);
-    } else {
-        as_mov(&e->as, page, x.base);
-        as_alu_imm(&e->as, OP_AND, true, page, -IR_PAGE_SIZE);
+    for (unsigned j = i + 1; j < e->u->op_count; j++) {
+        const struct ir_op *op = op_of(e, (ir_value)j);
+        int32_t from = MIN(e->kept.from, (int32_t)op->imm), to;
+
+        if ((op->code != IR_load && op->code != IR_store) || value_of(e, op->arg[0]) != base ||
+            (op->code == IR_store && access == DBT_READ) || op->attr2 & IR_ALIGNED)
+            continue;
+        to = MAX(e->kept.to, (int32_t)op->imm + (int32_t)ir_type_size(op->attr));
+        if ((int64_t)to - from > GATHER_BYTES)
+            continue;
+        e->kept.from = from;
+        e->kept.to = to;
     }
+}
+
+/* Was the page found by an access before, in this unit? */
+static bool is_kept(const struct emitter *e, const struct ir_op *op, unsigned size,
+                    enum dbt_access access)
+{
+    return e->kept.reg != REG_NONE && e->kept.base == value_of(e, op->arg[0]) &&
+           (e->kept.write || access == DBT_READ) && op->imm >= e->kept.from &&
+           op->imm + size <= e->kept.to;
+}
+
+/* entry: the page's TLB entry; page: an address that is its tag when it is the one. */
+static void probe_tlb(struct emitter *e, unsigned entry, unsigned page, enum dbt_access access)
+{
+    int32_t tag = (int32_t)(offsetof(struct dbt_tlb_entry, tag) + 8 * (unsigned)access);
+
     as_shift_imm(&e->as, DIGIT_SHR, true, entry, TLB_SHIFT);
     as_rm(&e->as, OP_AND, true, entry, FRAME_BASE, FRAME(tlb_mask));
     as_rm(&e->as, OP_ADD, true, entry, FRAME_BASE, FRAME(tlb));
     as_rm(&e->as, OP_CMP, true, page, entry, tag);
-    x.miss[x.misses++] = as_jcc(&e->as, CC_NE);
-    as_rm(&e->as, OP_MOV, true, entry, entry, offsetof(struct dbt_tlb_entry, addend));
+}
+
+/* reg = base + disp */
+static void address(struct emitter *e, unsigned reg, unsigned base, int32_t disp)
+{
+    if (disp)
+        as_rm(&e->as, OP_LEA, true, reg, base, disp);
+    else
+        as_mov(&e->as, reg, base);
+}
+
+/* For accesses that must be aligned: the low bits stay in `page`, and disagree with the tag's. */
+static struct access look_up_aligned(struct emitter *e, const struct ir_op *op, unsigned size,
+                                     enum dbt_access access)
+{
+    struct access x = {.base = use_reg(e, op->arg[0]), .disp = (int32_t)op->imm};
+    unsigned page = reg_take(e, CLASS_INT);
+
+    x.addend = reg_take(e, CLASS_INT);
+    address(e, x.addend, x.base, x.disp);
+    as_mov(&e->as, page, x.addend);
+    as_alu_imm(&e->as, OP_AND, true, page, -(int32_t)(IR_PAGE_SIZE - (size - 1)));
+    probe_tlb(e, x.addend, page, access);
+    x.miss = as_jcc(&e->as, CC_NE);
+    as_rm(&e->as, OP_MOV, true, x.addend, x.addend, offsetof(struct dbt_tlb_entry, addend));
     reg_release(e, CLASS_INT, page);
-    x.addend = entry;
+    return x;
+}
+
+/* Looks `size` bytes at base + disp up, and what else is wanted there. */
+static struct access look_up(struct emitter *e, unsigned i, unsigned size, enum dbt_access access)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    struct access x = {.base = use_reg(e, op->arg[0]), .disp = (int32_t)op->imm};
+    unsigned page;
+
+    if (is_kept(e, op, size, access)) {
+        page = reg_take(e, CLASS_INT); /* as elsewhere, one is free afterwards */
+        if (e->kept.reg != REG_NONE) {
+            x.addend = e->kept.reg;
+            e->locked[CLASS_INT] |= (uint8_t)(1u << x.addend);
+            as_rr(&e->as, OP_TEST, true, x.addend, x.addend);
+            x.miss = as_jcc(&e->as, CC_E);
+            reg_release(e, CLASS_INT, page);
+            return x;
+        }
+    } else {
+        page = reg_take(e, CLASS_INT);
+    }
+    x.addend = reg_take(e, CLASS_INT);
+    e->kept.from = x.disp;
+    e->kept.to = x.disp + (int32_t)size;
+    gather(e, i, access);
+    x.keeps = e->kept.to - e->kept.from > (int32_t)size;
+    address(e, x.addend, x.base, e->kept.from);
+    address(e, page, x.base, e->kept.to - 1);
+    as_alu_imm(&e->as, OP_AND, true, page, -IR_PAGE_SIZE);
+    probe_tlb(e, x.addend, page, access);
+    x.miss = as_jcc(&e->as, CC_NE);
+    as_rm(&e->as, OP_MOV, true, x.addend, x.addend, offsetof(struct dbt_tlb_entry, addend));
+    reg_release(e, CLASS_INT, page);
+    e->kept.reg = x.keeps ? (uint8_t)x.addend : REG_NONE;
+    e->kept.write = access == DBT_WRITE;
+    e->kept.base = value_of(e, op->arg[0]);
     return x;
 }
 
@@ -100,7 +173,7 @@ static bool load(struct emitter *e, unsigned i)
     if (IR_ORDER_OF(op) == IR_SEQ_CST)
         full_barrier(e);
     d = class == CLASS_FP ? result_reg(e, i) : REG_NONE;
-    x = look_up(e, op, size, DBT_READ, aligned);
+    x = aligned ? look_up_aligned(e, op, size, DBT_READ) : look_up(e, i, size, DBT_READ);
     operand[0] = in_reg(x.base);
     if (class == CLASS_INT) /* what looking up had is free again */
         d = result_reg(e, i);
@@ -112,7 +185,8 @@ static bool load(struct emitter *e, unsigned i)
 
         as_rmx(&e->as, opcode, w, d, x.base, x.addend, x.disp);
     }
-    cold = cold_slow(e, i, x.miss[0], d, operand);
+    cold = cold_slow(e, i, x.miss, d, operand);
+    cold->clear = x.keeps ? (uint8_t)x.addend : REG_NONE;
     cold->back = e->as.p;
     return true;
 }
@@ -149,7 +223,8 @@ static bool store(struct emitter *e, unsigned i)
         (void)use_home(e, op->arg[1], &v); /* the address needs three registers */
     else if (!constant)
         v = use(e, op->arg[1]);
-    x = look_up(e, op, size, DBT_WRITE, op->attr2 & IR_ALIGNED);
+    x = op->attr2 & IR_ALIGNED ? look_up_aligned(e, op, size, DBT_WRITE)
+                               : look_up(e, i, size, DBT_WRITE);
     operand[0] = in_reg(x.base);
     operand[1] = v;
     if (constant && (size < 8 || c == (int32_t)c)) {
@@ -176,7 +251,8 @@ static bool store(struct emitter *e, unsigned i)
     }
     if (IR_ORDER_OF(op) == IR_SEQ_CST)
         full_barrier(e);
-    cold = cold_slow(e, i, x.miss[0], REG_NONE, operand);
+    cold = cold_slow(e, i, x.miss, REG_NONE, operand);
+    cold->clear = x.keeps ? (uint8_t)x.addend : REG_NONE;
     cold->back = e->as.p;
     return true;
 }
@@ -197,7 +273,7 @@ static unsigned atomic_look_up(struct emitter *e, const struct ir_op *op, unsign
 
     for (unsigned r = 0; r < SCRATCH_COUNT; r++)
         let_go(e, CLASS_INT, r);
-    *x = look_up(e, op, size, DBT_WRITE, true);
+    *x = look_up_aligned(e, op, size, DBT_WRITE);
     base = x->base;
     host = x->addend;
     if (host == RAX)
@@ -283,7 +359,7 @@ static bool rmw(struct emitter *e, unsigned i)
         as_patch(as_jcc(&e->as, CC_NE), again);
     }
     finish_old(e, op, size, RAX);
-    atomic_done(e, i, cold_slow(e, i, x.miss[0], RAX, operand));
+    atomic_done(e, i, cold_slow(e, i, x.miss, RAX, operand));
     return true;
 }
 
@@ -309,7 +385,7 @@ static bool compare_and_swap(struct emitter *e, unsigned i)
     put_lock(e);
     as_rm(&e->as, OP_CMPXCHG, size == 8, desired.reg, host, 0);
     finish_old(e, op, size, RAX);
-    atomic_done(e, i, cold_slow(e, i, x.miss[0], RAX, operand));
+    atomic_done(e, i, cold_slow(e, i, x.miss, RAX, operand));
     return true;
 }
 

@@ -41,7 +41,13 @@ void values_begin(struct emitter *e)
     memset(e->alias, 0, sizeof(e->alias));
     memset(e->owner, 0, sizeof(e->owner));
     memset(e->locked, 0, sizeof(e->locked));
+    e->kept.reg = REG_NONE;
     e->spills = 0;
+}
+
+ir_value value_of(const struct emitter *e, ir_value v)
+{
+    return same_as(e, v);
 }
 
 bool value_dies(const struct emitter *e, ir_value v, unsigned i)
@@ -91,6 +97,8 @@ static void spill(struct emitter *e, enum class class, unsigned reg)
 {
     ir_value v = e->owner[class][reg];
 
+    if (class == CLASS_INT && e->kept.reg == reg)
+        e->kept.reg = REG_NONE;
     if (v && e->value[v].home == HOME_NONE) {
         e->spill_of[v] = (uint16_t)e->spills++;
         e->value[v].home = HOME_SPILL;
@@ -114,7 +122,10 @@ unsigned reg_take(struct emitter *e, enum class class)
 
         if (e->locked[class] & 1u << r)
             continue;
-        cost = is_free(e, class, r) ? 1 : v->home != HOME_NONE ? 2 : 3 + (IR_OPS_MAX - v->last);
+        cost = class == CLASS_INT && e->kept.reg == r ? 2
+               : is_free(e, class, r)                 ? 1
+               : v->home != HOME_NONE                 ? 3
+                                                      : 4 + (IR_OPS_MAX - v->last);
         if (best == SCRATCH_COUNT || cost < best_cost) {
             best = r;
             best_cost = cost;
@@ -137,7 +148,7 @@ void reg_take_this(struct emitter *e, enum class class, unsigned reg)
         e->unsupported = true;
     if (v && e->value[v].home == HOME_NONE) {
         for (unsigned r = 0; r < SCRATCH_COUNT; r++)
-            if (r != reg && is_free(e, class, r)) {
+            if (r != reg && is_free(e, class, r) && (class != CLASS_INT || e->kept.reg != r)) {
                 move_reg(e, class, r, reg);
                 forget_reg(e, class, reg);
                 give_reg(e, class, r, v);
