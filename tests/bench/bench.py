@@ -32,7 +32,7 @@ GOALS = {
     "guest_boot_ratio.svm": 1.30, "guest_boot_ratio.el2": 1.25, "guest_boot_ratio.hext": 1.30,
     "hypercall_instructions.svm": 350, "hypercall_instructions.el2": 250, "hypercall_instructions.hext": 250,
     "mmio_exit_instructions.svm": 1200, "mmio_exit_instructions.el2": 700, "mmio_exit_instructions.hext": 700,
-    "ipi_instructions": 2500,
+    "ipi_instructions": 2500, "vm_overhead": 1 << 20, "vm_start_instructions": 5_000_000,
     "guest_compute_ratio.svm": 1.05, "guest_compute_ratio.el2": 1.10, "guest_compute_ratio.hext": 1.15,
     "guest_os_ratio.svm": 1.3, "guest_os_ratio.el2": 1.2, "guest_os_ratio.hext": 1.6,
     "blk_exits_per_request": 0.5,
