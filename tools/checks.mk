@@ -107,7 +107,7 @@ hosted: $(H)/ennead ## build build/hosted/ennead, which runs a translated guest 
 CASES ?= 1000000
 SEED  ?= 1
 dbt-core-srcs := $(patsubst %,dbt/%.c,chain interp ir lower pass slow softfloat verify) kernel/out.c \
-    $(patsubst %,arch/riscv64/guest/%.c,insn lift lift_int lift_fp) $(wildcard arch/$(machine)/emit/*.c)
+    $(patsubst %,arch/riscv64/guest/%.c,insn lift lift_csr lift_int lift_fp) $(wildcard arch/$(machine)/emit/*.c)
 differential-srcs := tests/differential/riscv64/compare.c $(dbt-core-srcs)
 differential := build/hosted/differential
 

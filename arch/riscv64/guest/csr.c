@@ -98,12 +98,9 @@ static bool read_instret(struct dbt_vcpu *d, uint64_t *value)
 
 /* ---- Supervisor level ---- */
 
-/* SD says that FS is Dirty (12.1.1). */
 static bool read_sstatus(struct dbt_vcpu *d, uint64_t *value)
 {
-    uint64_t s = rv_state(d)->sstatus & (RV_SSTATUS_WRITABLE | RISCV_SSTATUS_UXL_64);
-
-    *value = s | ((s & RV_SSTATUS_FS) == RV_SSTATUS_FS ? RV_SSTATUS_SD : 0);
+    *value = rv_sstatus(rv_state(d));
     return true;
 }
 

@@ -41,10 +41,11 @@ static uint32_t mode_of(const struct riscv_state *s)
 {
     uint32_t fs = (uint32_t)(s->sstatus >> RV_SSTATUS_FS_SHIFT) & 3;
     uint32_t frm = (uint32_t)(s->fcsr >> 5) & 7;
+    uint32_t mode = s->prv == RISCV_PRV_S ? RV_MODE_S : 0;
 
     if (fs == RV_FS_OFF)
-        return 0;
-    return (fs == RV_FS_DIRTY ? fs : 1) << RV_MODE_FS_SHIFT | frm << RV_MODE_FRM_SHIFT;
+        return mode;
+    return mode | (fs == RV_FS_DIRTY ? fs : 1) << RV_MODE_FS_SHIFT | frm << RV_MODE_FRM_SHIFT;
 }
 
 void rv_context(struct dbt_vcpu *d)
@@ -115,6 +116,32 @@ static void leave(struct dbt_vcpu *d)
     s->x[RISCV_ZERO] = 0;
     s->pc = d->frame->pc;
     s->fcsr = (s->fcsr & ~0x1fULL) | (d->frame->fp_flags & 0x1f);
+}
+
+/* CSRs that units reach are the frame's while they run, and canonical state's in the C code. */
+static void system_from_frame(struct dbt_vcpu *d)
+{
+    struct riscv_state *s = rv_state(d);
+    const struct rv_frame *r = rv_frame(d);
+
+    s->sstatus = r->sstatus & ~RV_SSTATUS_SD;
+    s->sscratch = r->sscratch;
+    s->sepc = r->sepc;
+    s->scause = r->scause;
+    s->stval = r->stval;
+}
+
+static void system_to_frame(struct dbt_vcpu *d)
+{
+    const struct riscv_state *s = rv_state(d);
+    struct rv_frame *r = rv_frame(d);
+
+    r->sstatus = rv_sstatus(s);
+    r->sscratch = s->sscratch;
+    r->sepc = s->sepc;
+    r->scause = s->scause;
+    r->stval = s->stval;
+    r->pending = (s->sip | s->lines) & s->sie;
 }
 
 static enum err vm_init(struct vm *vm)
@@ -376,15 +403,53 @@ static enum dbt_next execute(struct dbt_vcpu *d, struct vm_exit *exit)
     return DBT_GO_ON;
 }
 
+/* ---- What the engine calls ---- */
+
+static void run_begins(struct dbt_vcpu *d)
+{
+    enter(d);
+    system_to_frame(d);
+}
+
+static void run_ends(struct dbt_vcpu *d)
+{
+    system_from_frame(d);
+    leave(d);
+}
+
+static enum dbt_next left(struct dbt_vcpu *d, struct vm_exit *exit)
+{
+    enum dbt_next next;
+
+    system_from_frame(d);
+    next = execute(d, exit);
+    system_to_frame(d);
+    return next;
+}
+
+static void faulted(struct dbt_vcpu *d)
+{
+    system_from_frame(d);
+    fault(d);
+    system_to_frame(d);
+}
+
+static void attended(struct dbt_vcpu *d)
+{
+    system_from_frame(d);
+    interrupt(d);
+    system_to_frame(d);
+}
+
 const struct dbt_guest rv_guest = {
     .frontend = &rv_frontend,
     .features = RV_EXT_ALL,
     .vm_init = vm_init,
     .vcpu_init = vcpu_init,
-    .enter = enter,
-    .leave = leave,
+    .enter = run_begins,
+    .leave = run_ends,
     .walk = walk,
-    .execute = execute,
-    .fault = fault,
-    .interrupt = interrupt,
+    .execute = left,
+    .fault = faulted,
+    .interrupt = attended,
 };

@@ -29,6 +29,14 @@ static inline struct rv_frame *rv_frame(const struct dbt_vcpu *d)
     return dbt_guest_part(d);
 }
 
+/* sstatus as software reads it: SD says that FS is Dirty (12.1.1). */
+static inline uint64_t rv_sstatus(const struct riscv_state *state)
+{
+    uint64_t s = state->sstatus & (RV_SSTATUS_WRITABLE | RISCV_SSTATUS_UXL_64);
+
+    return s | ((s & RV_SSTATUS_FS) == RV_SSTATUS_FS ? RV_SSTATUS_SD : 0);
+}
+
 /* Sets the block mode word and the TLB's view by what the state says now. */
 void rv_context(struct dbt_vcpu *d);
 /* Floating-point registers or flags change: sstatus.FS becomes Dirty (3.1.6.6). */

@@ -79,6 +79,12 @@ static const struct dbt_slot slots[RV_SLOT_COUNT] = {
     F(31),
     {"reserved_address", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, reserved_address)},
     {"reserved_value", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, reserved_value)},
+    {"sstatus", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, sstatus)},
+    {"sscratch", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, sscratch)},
+    {"sepc", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, sepc)},
+    {"scause", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, scause)},
+    {"stval", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, stval)},
+    {"pending", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, pending)},
 };
 
 static const struct dbt_dialect dialect = {

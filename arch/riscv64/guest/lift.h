@@ -14,6 +14,9 @@ struct rv_frame {
     uint64_t x[32]; /* x[0] is never read or written */
     uint64_t f[32];
     uint64_t reserved_address, reserved_value; /* of LR; RV_NO_RESERVATION: none */
+    /* CSRs of the supervisor, while the vCPU runs; sstatus with SD. */
+    uint64_t sstatus, sscratch, sepc, scause, stval;
+    uint64_t pending; /* interrupts that SIE alone keeps off */
 };
 
 #define RV_NO_RESERVATION UINT64_MAX
@@ -25,12 +28,19 @@ enum rv_slot {
     RV_SLOT_F0 = RV_SLOT_X1 + 31,
     RV_SLOT_RESERVED_ADDRESS = RV_SLOT_F0 + 32,
     RV_SLOT_RESERVED_VALUE,
+    RV_SLOT_SSTATUS,
+    RV_SLOT_SSCRATCH,
+    RV_SLOT_SEPC,
+    RV_SLOT_SCAUSE,
+    RV_SLOT_STVAL,
+    RV_SLOT_PENDING,
     RV_SLOT_COUNT
 };
 
 /* Block mode word: bits of the guest's own, above the common ones. */
 #define RV_MODE_FRM       BITS(10, 8)  /* rounding mode, as in fcsr */
 #define RV_MODE_FS        BITS(12, 11) /* sstatus.FS: 0 off, 3 dirty */
+#define RV_MODE_S         BIT(13)      /* supervisor */
 #define RV_MODE_FRM_SHIFT 8
 #define RV_MODE_FS_SHIFT  11
 #define RV_FS_OFF         0u

@@ -153,8 +153,8 @@ int main(int argc, char **argv)
     struct dbt_stubs stubs;
     struct emitter *e;
 
-    TABLE_FOR_EACH (dbt_emitters, struct dbt_emitter, it)
-        emitter = it;
+    TABLE_FOR_EACH(dbt_emitters, struct dbt_emitter, it)
+    emitter = it;
     if (argc < 2 || !emitter)
         fail("usage: run PROGRAM [LEVEL], on a host with an emitter");
     memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
