@@ -7,8 +7,8 @@ import pytest
 
 from conftest import ARCHES, CONSOLE, TOP, guest_files
 
-LAST = 200000
-MIB = 16
+LAST = 50000
+MIB = 2
 
 
 def content():
@@ -36,7 +36,7 @@ class Pair:
     def behind_a_new_word(self):
         self.words += 1
         self.machine.child.send(f"echo word$(({self.words}+0))\r")
-        self.machine.expect(f"word{self.words}\r", timeout=120)
+        self.machine.expect(f"word{self.words}\r", timeout=200)
         self.machine.expect("guest# ")
 
     def at(self, guest):
@@ -54,14 +54,14 @@ def test_bytes_arrive_and_iperf3_runs_both_ways(boot, arch, tmp_path):
     expected = hashlib.sha256(content()).hexdigest()
     for sender, receiver, address in (("b", "a", "10.9.0.1"), ("a", "b", "10.9.0.2")):
         pair.at(receiver).guest("nc -l -p 5000 > /tmp/got &")
-        pair.at(sender).guest(f"until seq {LAST} | nc {address} 5000; do :; done", timeout=120)
+        pair.at(sender).guest(f"until seq {LAST} | nc {address} 5000; do :; done", timeout=200)
         machine = pair.at(receiver)
         machine.guest("wait")
-        assert machine.guest("sha256sum < /tmp/got", timeout=120).split()[0] == expected
+        assert machine.guest("sha256sum < /tmp/got", timeout=200).split()[0] == expected
     pair.at("a").guest("iperf3 -s -D")
     machine = pair.at("b")
     for way in ("", "-R"):
-        text = machine.guest(f"iperf3 -c 10.9.0.1 -n {MIB}M {way} -f m", timeout=120)
+        text = machine.guest(f"iperf3 -c 10.9.0.1 -n {MIB}M {way} -f m", timeout=200)
         arrived = re.search(r"([\d.]+) MBytes +[\d.]+ Mbits/sec +receiver", text)
         assert arrived and MIB <= float(arrived[1]) < 2 * MIB, text
     machine.child.send("\x1d")
