@@ -133,6 +133,30 @@ differential: $(differential)/compare-riscv64 $(differential)/runner-riscv64 ## 
 	$(Q)$< "exec qemu-riscv64 -cpu rv64,v=false,zfa=false,zcb=false,zba=true,zbb=true,zbc=true,zbs=true,zicond=true \
 	    $(differential)/runner-riscv64" $(CASES) $(SEED) $(ENGINE)
 
+# The translator's speed on small kernels: each natively, as a riscv64 program and for a board without a system.
+translator   := build/hosted/translator
+kernel-names := alu branch sort chase crc call indirect copy chain matrix nbody
+kernel-flags  = -std=gnu17 -O2 -Wall -Wextra -Werror -DKERNEL=$(1) -ffreestanding -fno-tree-vectorize \
+    -fno-tree-loop-distribute-patterns -ffp-contract=off -fno-stack-protector -nostdlib -static -Wl,--build-id=none
+kernel-riscv := -march=rv64gc -mcmodel=medany -Wl,--no-relax
+
+$(translator)/kernels: tests/bench/translator/kernels.c | $(setup)
+	@mkdir -p $(@D)
+	$(Q)n=0; for kernel in $(kernel-names); do n=$$((n + 1)); \
+	    riscv64-linux-gnu-gcc $(call kernel-flags,$$n) $(kernel-riscv) -Wl,-Ttext-segment=0x80000000 $< -o $(@D)/$$kernel.riscv64 && \
+	    riscv64-linux-gnu-gcc $(call kernel-flags,$$n) $(kernel-riscv) -DBARE -Wl,-N,--no-warn-rwx-segments,-Ttext=0x80000000 $< \
+	        -o $(@D)/$$kernel.bare && \
+	    $(hosted-cc) $(call kernel-flags,$$n) -fno-pie -no-pie $< -o $(@D)/$$kernel.native || exit 1; done; touch $@
+
+translator-run-srcs := tests/bench/translator/run.c $(dbt-core-srcs)
+$(translator)/run: $(translator-run-srcs:%.c=$(H)/counted/%.o)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(hosted-cc) $^ -o $@
+
+.PHONY: translator-bench
+translator-bench: $(translator)/kernels $(translator)/run ## measure emitted code against QEMU's translator
+	$(Q)$(PYTHON) tests/bench/translator/bench.py $(translator) $(BENCH)
+
 command-lines = $(foreach s,$(filter %.c,$(2)),$(info $(s) $(1) -c $(s)))
 .PHONY: print-commands print-hosted-commands compile-commands lint format
 print-commands:
@@ -227,4 +251,4 @@ help: ## show this
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  \1@\2/p' $(MAKEFILE_LIST) | sort | \
 	    awk -F@ '{ printf "  %-12s %s\n", $$1, $$2 }'
 
--include $(hosted-objs:.o=.d) $(fuzz-objs:.o=.d) $(program-objs:.o=.d) $(unit-tests:%=%.d) $(fuzz-tests:%=%.d)
+-include $(wildcard $(H)/counted/*/*.d $(H)/counted/*/*/*.d $(H)/counted/*/*/*/*.d) $(hosted-objs:.o=.d) $(fuzz-objs:.o=.d) $(program-objs:.o=.d) $(unit-tests:%=%.d) $(fuzz-tests:%=%.d)

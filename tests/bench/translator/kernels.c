@@ -10,7 +10,7 @@
 
 static uint64_t seed = 88172645463325252u;
 
-static uint64_t next_random(void)
+__attribute__((unused)) static uint64_t next_random(void)
 {
     seed ^= seed << 13;
     seed ^= seed >> 7;
