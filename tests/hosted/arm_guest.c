@@ -50,7 +50,8 @@ static const void *v2_traits(void)
 
 struct vm *arm_guest_create(unsigned cpus, bool v2)
 {
-    static const struct engine v2_engine = {.name = "none", .traits = v2_traits};
+    static const struct engine engine = {.name = "none"},
+                               v2_engine = {.name = "none", .traits = v2_traits};
     static struct thread nobody;
     struct vm *vm = zeroed(sizeof(*vm));
     struct config_vm *config = zeroed(sizeof(*config));
@@ -59,7 +60,7 @@ struct vm *arm_guest_create(unsigned cpus, bool v2)
     config->cpus = cpus;
     vm->config = config;
     vm->isa = guest_isa_find("aarch64");
-    vm->engine = v2 ? &v2_engine : NULL;
+    vm->engine = v2 ? &v2_engine : &engine;
     spin_init(&vm->pin_lock, &pin_class);
     must(guest_memory_create(&vm->memory));
     guest_clock_init(&vm->clock, host_counter_hz());

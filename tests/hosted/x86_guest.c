@@ -30,6 +30,7 @@ static struct guest_console *console;
 
 struct vm *x86_guest_create(unsigned cpus, uint64_t memory)
 {
+    static const struct engine engine = {.name = "none"};
     struct vm *vm = zeroed(sizeof(*vm));
     struct config_vm *config = zeroed(sizeof(*config));
 
@@ -41,6 +42,7 @@ struct vm *x86_guest_create(unsigned cpus, uint64_t memory)
                                  .debug_exit = true};
     vm->config = config;
     vm->isa = guest_isa_find("x86_64");
+    vm->engine = &engine;
     if (!vm->isa)
         abort();
     spin_init(&vm->pin_lock, &pin_class);
