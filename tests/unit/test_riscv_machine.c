@@ -218,6 +218,38 @@ static void test_imsic_drops_what_means_nothing(void **state)
     stop();
 }
 
+/* What a message does to a file of the hardware's is a store; here it is seen in a variable. */
+static void test_imsic_gives_its_contents_to_a_file_and_takes_them_back(void **state)
+{
+    struct riscv_imsic_regs regs;
+    volatile uint32_t file = 0;
+
+    (void)state;
+    start(CONFIG_INTERRUPTS_AIA);
+    imsic_on(1);
+    indirect_set(1, EITHRESHOLD, 50);
+    vm->irqchip->msi(vm, IMSIC(1), 40);
+    riscv_imsic_attach(vm->vcpus[1], &file, &regs);
+    assert_false(external(1));
+    assert_int_equal(regs.pending[0], 1UL << 40);
+    assert_int_equal(regs.enabled[0], ~1UL);
+    assert_int_equal(regs.delivery, 1);
+    assert_int_equal(regs.threshold, 50);
+    vm->irqchip->msi(vm, IMSIC(1), 33);
+    assert_int_equal(file, 33);
+    assert_false(external(1));
+    assert_false(riscv_aia_instruction(vm->vcpus[1], CSRR_A0(STOPEI))); /* the hardware's */
+    riscv_imsic_detach(vm->vcpus[1]);
+    vm->irqchip->msi(vm, IMSIC(1), 7); /* before the contents are back */
+    assert_int_equal(file, 33);
+    assert_false(external(1));
+    riscv_imsic_merge(vm->vcpus[1], &regs);
+    assert_true(external(1));
+    assert_int_equal(indirect_get(1, EIP0), 1UL << 40 | 1UL << 7);
+    assert_int_equal(indirect_get(1, EITHRESHOLD), 50);
+    stop();
+}
+
 static void test_indirect_registers_with_odd_numbers_do_not_exist(void **state)
 {
     (void)state;
@@ -458,6 +490,7 @@ int main(void)
         cmocka_unit_test(test_imsic_claims_the_lowest_identity),
         cmocka_unit_test(test_imsic_threshold_enable_and_delivery),
         cmocka_unit_test(test_imsic_drops_what_means_nothing),
+        cmocka_unit_test(test_imsic_gives_its_contents_to_a_file_and_takes_them_back),
         cmocka_unit_test(test_indirect_registers_with_odd_numbers_do_not_exist),
         cmocka_unit_test(test_stopi_names_the_first_by_default_priority),
         cmocka_unit_test(test_aplic_sends_a_message_for_each_edge_and_for_a_level_that_lasts),
