@@ -4,8 +4,8 @@
  * AIA gets one of those of the CPU on which it runs, mapped where the guest's own file is: messages
  * of other vCPUs then reach it without an exit, those of devices by one store, and the guest claims
  * them itself. The file stays the vCPU's while it sleeps; hgeie then brings the news. When the vCPU
- * comes to another CPU its file's contents move with it, to a file there, or to the software file
- * (guest/imsic.c) when none is free.
+ * comes to another CPU its file's contents move with it to one there. A guest for all of whose
+ * vCPUs there are not files enough on each CPU has software files (guest/imsic.c).
  *
  * A CPU's files are handed out, read and cleared on that CPU alone, masked: only there do the CSRs
  * reach them.
@@ -28,6 +28,7 @@ struct guest_files {
 
 PER_CPU(static struct guest_files, guest_files);
 static unsigned file_count; /* on every CPU */
+static unsigned reserved;   /* atomic */
 
 void files_probe(void)
 {
@@ -38,6 +39,22 @@ void files_probe(void)
     file_count = MIN((unsigned)__builtin_popcountl(enabled), imsic_guest_files());
     if (imsic_guest_identities() < RISCV_IMSIC_IDS)
         file_count = 0;
+}
+
+/* Every vCPU may come to every CPU: a file is kept for each of them there. */
+bool files_reserve(unsigned vcpus)
+{
+    unsigned before = __atomic_fetch_add(&reserved, vcpus, __ATOMIC_SEQ_CST);
+
+    if (before + vcpus <= file_count)
+        return true;
+    __atomic_fetch_sub(&reserved, vcpus, __ATOMIC_SEQ_CST);
+    return false;
+}
+
+void files_unreserve(unsigned vcpus)
+{
+    __atomic_fetch_sub(&reserved, vcpus, __ATOMIC_SEQ_CST);
 }
 
 unsigned files_count(void)
@@ -188,16 +205,13 @@ void files_settle(struct vcpu *v, struct hext_vcpu *h)
     struct riscv_imsic_regs regs;
     unsigned file;
 
-    if (!file_count || (h->file && h->file_cpu == this_cpu()))
+    if (!riscv_machine(v->vm)->file_pending || (h->file && h->file_cpu == this_cpu()))
         return;
     file = file_alloc(v);
-    if (!file && !h->file)
-        return;
+    if (!file)
+        return; /* this CPU has none: it lacks an IMSIC of its own */
     regs = redirect(v, h, file);
-    if (file)
-        file_put(file, &regs);
-    else
-        riscv_imsic_merge(v, &regs);
+    file_put(file, &regs);
 }
 
 /* ---- Around the vCPU's time on a CPU ---- */

@@ -159,7 +159,8 @@ static enum err hext_vm_init(struct vm *vm)
     m->mmu = hext.mmu;
     m->timebase_hz = host_counter_hz();
     m->hardware_timer = hext.sstc;
-    if (m->aplic && files_count()) {
+    if (m->aplic && files_reserve((unsigned)vm->config->cpus)) {
+        h->files = (unsigned)vm->config->cpus;
         m->file_pending = files_pending;
         m->file_release = files_release;
     }
@@ -168,6 +169,7 @@ static enum err hext_vm_init(struct vm *vm)
 
 static void hext_vm_destroy(struct vm *vm)
 {
+    files_unreserve(hext_vm(vm)->files);
     heap_free(vm->engine_data);
     vm->engine_data = NULL;
 }

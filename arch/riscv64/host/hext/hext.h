@@ -62,6 +62,9 @@ void files_probe(void);
 /* Of each CPU. */
 unsigned files_count(void);
 void files_cpu_enable(void);
+/* For a guest of so many vCPUs, all or none; false: there are too few. */
+bool files_reserve(unsigned vcpus);
+void files_unreserve(unsigned vcpus);
 /* Before an entry after a switch of CPU, masked: a file of this CPU, if there is one to be had. */
 void files_settle(struct vcpu *v, struct hext_vcpu *h);
 /* At the switches, masked. */
@@ -77,6 +80,7 @@ void files_drop(struct vcpu *v);
 struct hext_vm {
     uint64_t hgatp; /* without VMID */
     uint64_t hedeleg;
+    unsigned files; /* guest interrupt files reserved on each CPU */
 };
 
 struct hext_vcpu {
