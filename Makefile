@@ -52,7 +52,7 @@ warnings += $(if $(filter clang,$(TOOLCHAIN)),,-Wlogical-op -Wduplicated-cond)
 common-cppflags := -I. -Iarch/$(ARCH) -DENNEAD_VERSION='"$(VERSION)"' -DDEBUG=$(DEBUG)
 
 # Functions begin where they may: that saves 8 KiB of an image whose size is limited.
-kernel-cflags := -std=gnu17 $(freestanding-flags) -falign-functions=4 -falign-loops=1 $(warnings)
+kernel-cflags := -std=gnu17 $(freestanding-flags) $(warnings)
 kernel-cppflags := $(common-cppflags) -include linker/visibility.h -isystem $(DEPS)/include
 assembler-flags := $(if $(filter clang,$(TOOLCHAIN)),-Wno-unused-command-line-argument)
 kernel-asflags := $(assembler-flags) $(freestanding-flags) $(common-cppflags)
@@ -160,7 +160,7 @@ $(O)/loader.so: $(loader-objs) $(O)/link.flags
 
 $(efi): $(O)/loader.so tools/pe.py
 	$(call say,PE,$@)$(OBJCOPY) -S $(efi-sections) $(efi-target-$(ARCH)) $< $@
-	$(Q)$(PYTHON) tools/pe.py finish $@ $(if $(filter 1,$(DEBUG)),debug)
+	$(Q)$(PYTHON) tools/pe.py finish $@
 
 kernel: $(efi)
 

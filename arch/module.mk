@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 #
 # host/ is compiled for its own host, guest/ of every ISA for each host, emit/ for hosted builds on its own
-# host (the kernel's image has a size limit; no engine of the kernel uses an emitter yet).
+# host (no engine of the kernel uses an emitter yet).
 kernel-srcs += $(wildcard arch/$(ARCH)/host/*.[cS] arch/$(ARCH)/host/*/*.[cS])
 kernel-srcs += $(wildcard arch/*/guest/*.c) build/gen/x86_dsdt.c
 hosted-srcs += $(wildcard arch/*/guest/*.c arch/$(machine)/emit/*.c) build/gen/x86_dsdt.c

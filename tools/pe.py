@@ -2,18 +2,17 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Finish a PE image for strict firmware, and check it.
 
-    pe.py finish IMAGE [debug]  zero the time stamp, mark the image no-execute compatible, set the checksum,
+    pe.py finish IMAGE          zero the time stamp, mark the image no-execute compatible, set the checksum,
                             then check as below
     pe.py check IMAGE       fail unless every section is page-aligned and none is writable and executable,
-                            and the image is at most 1 MiB (2 MiB of a debug build)
+                            and the image is at most 2 MiB
 
 Field offsets are those of the PE format specification (Microsoft), optional header PE32+.
 """
 import struct
 import sys
 
-IMAGE_LIMIT = 1 << 20
-DEBUG_LIMIT = 2 << 20
+IMAGE_LIMIT = 2 << 20
 PAGE = 4096
 NX_COMPAT = 0x0100
 SECTION_EXECUTE = 0x20000000
@@ -65,7 +64,7 @@ class Image:
             total = (total & 0xFFFF) + (total >> 16)
         return total + len(self.data)
 
-    def faults(self, limit):
+    def faults(self):
         if self.u32(self.optional + 32) % PAGE:
             yield f"sections are aligned to {self.u32(self.optional + 32)} bytes, not to pages"
         for name, _, address, _, _, flags in self.sections():
@@ -73,12 +72,11 @@ class Image:
                 yield f"section {name} begins inside a page"
             if flags & SECTION_WRITE and flags & SECTION_EXECUTE:
                 yield f"section {name} is writable and executable"
-        if len(self.data) > limit:
-            yield f"{len(self.data)} bytes, over the limit of {limit}"
+        if len(self.data) > IMAGE_LIMIT:
+            yield f"{len(self.data)} bytes, over the limit of {IMAGE_LIMIT}"
 
 
 def main():
-    limit = DEBUG_LIMIT if sys.argv[3:] == ["debug"] else IMAGE_LIMIT
     if len(sys.argv) < 3 or sys.argv[1] not in ("finish", "check", "show"):
         sys.exit(__doc__)
     command, path = sys.argv[1:3]
@@ -90,7 +88,7 @@ def main():
     if command == "show":
         for section in image.sections():
             print("%-8s %8x %8x %8x %8x %08x" % section)
-    faults = list(image.faults(limit))
+    faults = list(image.faults())
     if faults:
         sys.exit("\n".join(f"{path}: {fault}" for fault in faults))
 

@@ -29,7 +29,7 @@ import bochs  # noqa: E402
 import qemu  # noqa: E402
 
 GOALS = {
-    "efi_size": 1 << 20, "boot_to_prompt_instructions": 30_000_000, "hypervisor_memory": 8 << 20,
+    "efi_size": 2 << 20, "boot_to_prompt_instructions": 30_000_000, "hypervisor_memory": 8 << 20,
     "hypervisor_memory_1t": 48 << 20, "page_alloc_instructions": 150, "page_alloc_shared_locks": 1,
     "guest_boot_ratio.svm": 1.30, "guest_boot_ratio.el2": 1.25, "guest_boot_ratio.hext": 1.30,
     "hypercall_instructions.svm": 350, "hypercall_instructions.el2": 250, "hypercall_instructions.hext": 250,

@@ -6,11 +6,13 @@
 
 #include "arch/aarch64/guest/machine.h"
 #include "kernel/log.h"
+#include "kernel/random.h"
 
 #define PHANDLE_GIC   1
 #define PHANDLE_CLOCK 2
 #define PHANDLE_V2M   3
 #define UART_CLOCK_HZ 24000000
+#define SEED_SIZE     64
 
 /* Interrupt specifiers of the GIC: type, number, trigger */
 #define GIC_SPI          0
@@ -79,9 +81,13 @@ static void cells(struct writer *w, const char *name, const uint32_t *values, un
 
 static void write_chosen(struct writer *w, struct vm *vm, uint64_t initrd, uint64_t initrd_size)
 {
+    uint8_t seed[SEED_SIZE];
+
     begin(w, "chosen", UINT64_MAX);
     text(w, "bootargs", vm->config->cmdline);
     text(w, "stdout-path", "/pl011@9000000");
+    random_bytes(seed, sizeof(seed));
+    note(w, fdt_property(w->fdt, "rng-seed", seed, sizeof(seed)));
     if (initrd_size) {
         CELLS(w, "linux,initrd-start", CELLS64(initrd));
         CELLS(w, "linux,initrd-end", CELLS64(initrd + initrd_size));

@@ -6,6 +6,7 @@
 
 #include "arch/riscv64/guest/machine.h"
 #include "kernel/devices/uart16550.h"
+#include "kernel/random.h"
 
 /* Phandles. */
 #define PHANDLE_WIRED 1u /* the controller of wired interrupts: PLIC or APLIC */
@@ -16,6 +17,7 @@
 #define LEVEL_HIGH      4u /* interrupt specifiers of two cells */
 #define NODE_NAME_SIZE  32
 #define ISA_STRING_SIZE 320
+#define SEED_SIZE       64
 
 /* PCI Bus Binding to IEEE 1275, 2.2.1: first cell of an address. */
 #define PCI_RANGE_MEMORY32 0x02000000u
@@ -105,14 +107,19 @@ static void cells_2_2(struct builder *b)
     cell(b, "#size-cells", 2);
 }
 
+/* Without a seed Linux makes numbers anew at each system call until it has seen enough interrupts.
+ */
 static void chosen(struct builder *b, const struct vm *vm, const struct riscv_boot *boot)
 {
     char path[NODE_NAME_SIZE + 8];
+    uint8_t seed[SEED_SIZE];
 
     begin(b, "chosen");
     text(b, "bootargs", vm->config->cmdline);
     name_at(path, sizeof(path), "/soc/serial", RISCV_UART_BASE);
     text(b, "stdout-path", path);
+    random_bytes(seed, sizeof(seed));
+    keep(b, fdt_property(b->fdt, "rng-seed", seed, sizeof(seed)));
     if (boot->initrd_end) {
         keep(b, fdt_property_u64(b->fdt, "linux,initrd-start", boot->initrd_start));
         keep(b, fdt_property_u64(b->fdt, "linux,initrd-end", boot->initrd_end));
