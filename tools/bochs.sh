@@ -26,7 +26,8 @@ sed -i "s/$line/&\n  handleInterruptMaskChange();/" cpu/vmx.cc
     --enable-smp --enable-pci --enable-long-phy-address --enable-all-optimizations --enable-a20-pin \
     --enable-fpu --disable-voodoo --disable-plugins --disable-debugger --disable-docbook --with-nogui \
     >configure.log 2>&1
-make -j"$(nproc)" >make.log 2>&1
+# Without what the build above this one has set: Bochs needs make's own rules.
+env -u MAKEFLAGS -u MFLAGS make -j"$(nproc)" >make.log 2>&1
 strip bochs
 mkdir -p "$dir"
 cp bochs COPYING "$dir/"
