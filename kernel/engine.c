@@ -101,26 +101,30 @@ static bool engine_allowed(const struct engine *e, enum config_engine choice)
 
 const struct engine *engine_find(const char *isa, enum config_engine choice, struct out *reason)
 {
-    const struct engine *best = NULL;
+    const struct engine_status *best = NULL;
     bool any = false;
 
     for (unsigned i = 0; i < engine_count; i++) {
         const struct engine_status *s = &engine_status[i];
 
         if (s->available && engine_runs(s->engine, isa) && engine_allowed(s->engine, choice) &&
-            (!best || s->engine->preference > best->preference))
-            best = s->engine;
+            (!best || s->engine->preference > best->engine->preference))
+            best = s;
     }
-    for (unsigned i = 0; !best && i < engine_count; i++)
-        if (engine_runs(engine_status[i].engine, isa) &&
-            engine_allowed(engine_status[i].engine, choice)) {
-            out_printf(reason, "%s: %s. ", engine_status[i].engine->name, engine_status[i].reason);
+    if (best)
+        return best->engine;
+    for (unsigned i = 0; i < engine_count; i++) {
+        const struct engine_status *s = &engine_status[i];
+
+        if (engine_runs(s->engine, isa) && engine_allowed(s->engine, choice)) {
+            out_printf(reason, "%s: %s. ", s->engine->name, s->reason);
             any = true;
         }
-    if (!best && !any)
+    }
+    if (!any)
         out_printf(reason, "no engine of this host that its `engine` key allows runs guests of %s",
                    isa);
-    return best;
+    return NULL;
 }
 
 void engine_report_all(struct out *out)
