@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-"""Debian riscv64 guests with interrupt files of the hardware."""
+"""Debian riscv64 guests on hosts that differ: interrupt files of the hardware or none, timers, IPIs."""
 import hashlib
 import re
+
+import pytest
 
 from conftest import guest_config, guest_files
 
@@ -44,3 +46,43 @@ def test_a_file_for_each_vcpu_takes_all_its_interrupts(boot):
     assert re.search(r"APLIC-MSI.*ttyS0", found)
     assert all(int(n) > 0 for n in re.search(r"IPI1: +(\d+) +(\d+)", found).groups())
     assert interrupts(machine) == [0, 0]
+
+
+def test_more_vcpus_than_files_share_them(boot):
+    machine, report = debian(boot, 4, "interrupts = aia\n", machine=AIA + ",aia-guests=1", cpus=2)
+    assert "1 guest interrupt files" in report
+    works(machine, 4)
+    assert machine.guest("sleep 1; echo awake") == "awake"
+    assert sum(interrupts(machine)) > 0  # those without one
+
+
+def test_harts_come_and_go_and_the_guest_restarts(boot):
+    """On a host whose ACLINT carries IPIs."""
+    machine, report = debian(boot, 4, machine="virt,aclint=on", acpi=False, cpus=2)
+    assert "IPIs by ACLINT SSWI" in report
+    works(machine, 4)
+    for hart in (3, 1):
+        machine.guest(f"echo 0 > /sys/devices/system/cpu/cpu{hart}/online")
+    assert machine.guest("cat /sys/devices/system/cpu/online") == "0,2"
+    works(machine, 2)
+    for hart in (1, 3):
+        machine.guest(f"echo 1 > /sys/devices/system/cpu/cpu{hart}/online")
+    works(machine, 4)
+    machine.child.send("reboot -f\r")
+    machine.expect("guest# ")
+    works(machine, 4)
+    machine.child.send("poweroff -f\r")
+    machine.expect("Power down")
+    while "stopped" not in monitor(machine, "vm list"):
+        pass
+
+
+@pytest.mark.parametrize("cpus", [1, 2])
+def test_timers_without_sstc(boot, cpus):
+    """Host and guest set their timers by calls to the firmware, the guest's being the hypervisor."""
+    machine, report = debian(boot, 2, cpu="rv64,h=true,sstc=off", cpus=cpus)
+    assert "no Sstc: each timer of the host and of guests" in report
+    works(machine, 2)
+    before, after = (float(t) for t in machine.guest("cut -d' ' -f1 /proc/uptime; sleep 2; "
+                                                     "cut -d' ' -f1 /proc/uptime").split())
+    assert 2 <= after - before < 60
