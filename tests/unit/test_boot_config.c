@@ -12,6 +12,9 @@
 
 #include "boot/config.c"
 
+/* Neither the host's architecture nor one that is translated. */
+#define FOREIGN "aarch64"
+
 static char found[1024];
 
 static void note(const char *section, const char *key, const char *value)
@@ -41,25 +44,27 @@ static void files_of_guests_and_disks(void **state)
 static void other_architectures_stay_on_the_disk(void **state)
 {
     (void)state;
-    assert_string_equal(
-        files_of("[vm a]\narch = riscv64\nkernel = k\ndisk = d\n"
-                 "[vm b]\nkernel = l\narch = host\ndisk = e\n"
-                 "[vm c]\nkernel = m\narch = x86_64\n"
-                 "[vm z]\nkernel = n\ndisk = e\narch = aarch64\n"
-                 "[disk d]\nfile = f\n[disk e]\nfile = g\n[disk unused]\nfile = h\n"),
-        "vm b/kernel=l vm c/kernel=m disk e/file=g disk unused/file=h ");
+    assert_string_equal(files_of("[vm a]\narch = " FOREIGN "\nkernel = k\ndisk = d\n"
+                                 "[vm b]\nkernel = l\narch = host\ndisk = e\n"
+                                 "[vm c]\nkernel = m\narch = x86_64\n"
+                                 "[vm y]\nkernel = n\ndisk = t\narch = " CONFIG_TRANSLATED_ISA "\n"
+                                 "[vm z]\nkernel = o\ndisk = e\narch = " FOREIGN "\n"
+                                 "[disk d]\nfile = f\n[disk e]\nfile = g\n[disk t]\nfile = i\n"
+                                 "[disk unused]\nfile = h\n"),
+                        "vm b/kernel=l vm c/kernel=m vm y/kernel=n disk e/file=g disk t/file=i "
+                        "disk unused/file=h ");
 }
 
 static void a_disk_of_two_guests_is_read_when_one_of_them_runs_here(void **state)
 {
     (void)state;
-    assert_string_equal(files_of("[disk d]\nfile = f\n[vm a]\ndisk = d\narch = riscv64\n"
+    assert_string_equal(files_of("[disk d]\nfile = f\n[vm a]\ndisk = d\narch = " FOREIGN "\n"
                                  "[vm b]\ndisk = d\n"),
                         "disk d/file=f ");
     assert_string_equal(files_of("[disk d]\nfile = f\n[vm a]\ndisk = d\n"
-                                 "[vm b]\ndisk = d\narch = riscv64"),
+                                 "[vm b]\ndisk = d\narch = " FOREIGN),
                         "disk d/file=f ");
-    assert_string_equal(files_of("[disk d]\nfile = f\n[vm a]\ndisk = d\narch = riscv64"), "");
+    assert_string_equal(files_of("[disk d]\nfile = f\n[vm a]\ndisk = d\narch = " FOREIGN), "");
 }
 
 int main(void)

@@ -57,7 +57,8 @@ static void check_now(uint64_t ns, uint64_t tolerance)
     assert_in_range(counter + 1, ticks, ticks + 2 + tolerance * guest.hz / NS_PER_SEC);
     assert_in_range(guest_clock_from_counter(&guest, counter + guest.hz), is + NS_PER_SEC,
                     is + NS_PER_SEC + 1);
-    assert_true(guest_clock_from_counter(&guest, counter - 1) <= is);
+    if (counter) /* all values are without sign: before 0 there is none */
+        assert_true(guest_clock_from_counter(&guest, counter - 1) <= is);
     assert_true(guest_clock_from_counter(&guest, 0) <= is);
     assert_true(guest_clock_from_counter(&guest, counter + (1ULL << 63) - 1) == UINT64_MAX);
     assert_true(guest_clock_from_counter(&guest, UINT64_MAX) == UINT64_MAX);
