@@ -19,6 +19,10 @@ static const char *const riscv64[] = {"x10", "x11", "x12", "x13", "x14", "x15",
 static const char *const riscv64_fp[] = {"f10", "f11", "f12", "f13", "f14", "f15", "f16",
                                          "f17", "f0",  "f1",  "f2",  "f8",  "f9"};
 
+/* x0 to x5, x8, x19, x20, x30 and the stack pointer. */
+static const char *const aarch64[] = {"x0", "x1",  "x2",  "x3",  "x4", "x5",
+                                      "x8", "x19", "x20", "x30", "sp"};
+
 static void pin_named(struct emitter *e, const char *name, unsigned reg)
 {
     for (unsigned s = 0; s < e->dialect->slot_count; s++)
@@ -42,6 +46,11 @@ static void pin_first(struct emitter *e)
 void pins_choose(struct emitter *e)
 {
     memset(e->pin, REG_NONE, sizeof(e->pin));
+    if (strcmp(e->dialect->name, "aarch64") == 0) {
+        for (unsigned i = 0; i < ARRAY_SIZE(aarch64); i++)
+            pin_named(e, aarch64[i], general[i]);
+        return;
+    }
     if (strcmp(e->dialect->name, "riscv64") != 0) {
         pin_first(e);
         return;
