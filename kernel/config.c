@@ -67,12 +67,24 @@ const struct config *config_get(void)
 
 /* ---- Mistakes ---- */
 
+static void log_mistake(const char *path, unsigned line, const char *text)
+{
+    log_warn("%s, line %u: %s", path, line, text);
+}
+
+static void (*report)(const char *path, unsigned line, const char *text) = log_mistake;
+
+void config_report_to(void (*to)(const char *path, unsigned line, const char *text))
+{
+    report = to;
+}
+
 #define MISTAKE_SIZE (CONFIG_REASON_SIZE - 16) /* less "line N: " */
 
 static void note_mistake(struct config *c, struct config_named *section, unsigned line,
                          const char *text)
 {
-    log_warn("%s, line %u: %s", c->path, line, text);
+    report(c->path, line, text);
     c->error_count++;
     if (!section || section->disabled)
         return;
@@ -160,8 +172,8 @@ static void begin_named(struct parser *p, enum config_section section, const cha
         mistake(p, line, "[%s %.*s]: expected a name of 1 to %d letters, digits, '-', '_' or '.'",
                 word, SHOWN_MAX, name, CONFIG_NAME_SIZE - 1);
     } else if (same) {
-        mistake(p, line, "[%s %s]: there is one on line %u already; this one is ignored", word,
-                name, same->line);
+        mistake(p, line, "[%s %s]: there is one on line %u already: give this one another name",
+                word, name, same->line);
     } else if (*count >= p->room[section]) {
         mistake(p, line, "[%s %s]: there can be only %d sections of this kind", word, name,
                 CONFIG_NAMED_MAX);
@@ -216,7 +228,7 @@ static void unknown_key(struct parser *p, const char *name, unsigned line)
     if (n.best)
         mistake(p, line, "%s: no such key here, the nearest is %s", name, n.best);
     else
-        mistake(p, line, "%s: no such key in [%s%s]", name,
+        mistake(p, line, "%s: no such key in [%s%s]: docs/configuration.md lists them", name,
                 p->named ? kinds[p->section].word : "ennead", p->named ? " NAME" : "");
 }
 
@@ -249,7 +261,8 @@ static void set_key(struct parser *p, unsigned index, const char *value, unsigne
 {
     const struct config_key *key = &config_keys[index];
     if (p->seen[index] && key->type != CONFIG_LIST) {
-        mistake(p, line, "%s: set on line %u already", key->name, p->seen[index]);
+        mistake(p, line, "%s: set on line %u already: remove one of them", key->name,
+                p->seen[index]);
         return;
     }
     p->seen[index] = line;
@@ -321,6 +334,15 @@ static const char *line_mistake(const char *s, size_t n)
     return NULL;
 }
 
+static bool is_header(const char *s, size_t n)
+{
+    while (n && (*s == ' ' || *s == '\t')) {
+        s++;
+        n--;
+    }
+    return n && *s == '[';
+}
+
 /* inih's reader, as fgets(): one line a call. */
 static char *next_line(char *buffer, int size, void *stream)
 {
@@ -333,6 +355,11 @@ static char *next_line(char *buffer, int size, void *stream)
     p->at = newline ? newline + 1 : p->end;
     p->line++;
     const char *wrong = line_mistake(start, length);
+    if (wrong && is_header(start, length)) { /* what follows belongs to no section */
+        p->named = NULL;
+        p->reading = false;
+        p->begun = true;
+    }
     if (wrong)
         mistake(p, p->line, "%s", wrong);
     if (wrong || (int)length + 2 > size) {

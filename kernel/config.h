@@ -131,7 +131,8 @@ struct config {
     uint64_t panic;    /* 0: halt, 1: reboot */
     bool panic_reboot; /* the same */
     bool runtime_services;
-    const char *console; /* a guest's name; empty: the monitor */
+    const char *console;              /* a guest's name; empty: the monitor */
+    struct config_cpus reserved_cpus; /* kept free of guests whose affinity does not name them */
     unsigned vm_count, disk_count, network_count;
     struct config_vm *vms;
     struct config_disk *disks;
@@ -147,6 +148,8 @@ const struct config *config_get(void);
 /* Parses `size` bytes of `text` (not NUL-terminated; hostile) named `path` in messages. Logs
  * mistakes at LOG_WARN. */
 enum err config_parse(const char *path, const char *text, size_t size);
+/* From now on mistakes are told to `to`, one call each, instead of logged. */
+void config_report_to(void (*to)(const char *path, unsigned line, const char *text));
 /* Reads a size such as 4096, 64K or 1G; false: it is none. */
 bool config_read_size(const char *text, uint64_t *value) MUST_CHECK;
 /* Forgets what was parsed: defaults are in force. For tests. */

@@ -299,13 +299,6 @@ static void run_clear(struct out *out, int argc, char **argv)
     out_printf(out, "\033[H\033[2J");
 }
 
-static void run_config(struct out *out, int argc, char **argv)
-{
-    (void)argc;
-    (void)argv;
-    config_print(out);
-}
-
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_help) = {
     .name = "help",
     .usage = "[COMMAND]",
@@ -317,13 +310,4 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, command_clear) = {
     .usage = "",
     .summary = "Clears the screen",
     .run = run_clear,
-};
-TABLE_ENTRY(monitor_commands, struct monitor_command, command_config) = {
-    .name = "config",
-    .usage = "",
-    .summary = "Shows the configuration in force",
-    .help = "Prints the configuration as an ini file: what ennead/ennead.ini on the boot volume "
-            "sets, and defaults for the rest. "
-            "A section with a mistake says which and is not used.",
-    .run = run_config,
 };

@@ -353,6 +353,20 @@ static enum err vcpu_build(struct vcpu *v)
     return vm->engine->vcpu_init(v);
 }
 
+/* Where a guest's threads may run: by its affinity, or all but the reserved CPUs. */
+static void cpus_for(const struct config_vm *config, struct thread_cpus *cpus)
+{
+    const struct config_cpus *reserved = &config_get()->reserved_cpus;
+    uint64_t named = 0, kept = 0;
+
+    for (unsigned i = 0; i < ARRAY_SIZE(cpus->bits); i++) {
+        named |= config->affinity.bits[i];
+        kept |= reserved->bits[i];
+    }
+    for (unsigned i = 0; i < ARRAY_SIZE(cpus->bits); i++)
+        cpus->bits[i] = named ? config->affinity.bits[i] : kept ? ~reserved->bits[i] : 0;
+}
+
 enum err vcpu_create(struct vm *vm, unsigned id)
 {
     struct vcpu *v = heap_zalloc(sizeof(*v));
@@ -371,7 +385,7 @@ enum err vcpu_create(struct vm *vm, unsigned id)
         out_buffer_init(&text, name, sizeof(name));
         out_printf(&text.out, "%.20s/%u", vm->name, id);
         vm->vcpus[id] = v;
-        memcpy(&cpus, &vm->config->affinity, sizeof(cpus));
+        cpus_for(vm->config, &cpus);
         __atomic_fetch_add(&vm->live_vcpus, 1, __ATOMIC_SEQ_CST);
         e = thread_create_on(&v->thread, name, vcpu_main, v, (uint32_t)vm->config->weight, &cpus);
         if (e == ERR_OK)

@@ -184,7 +184,9 @@ static enum err vm_build_vcpus(struct vm *vm, struct out *reason)
     for (unsigned i = 0; e == ERR_OK && i < vm->vcpu_count; i++)
         e = vcpu_create(vm, i);
     if (e == ERR_INVALID)
-        out_printf(reason, "its affinity names none of this machine's %u CPUs", cpu_count());
+        out_printf(reason,
+                   "its affinity, or reserved_cpus, leaves it none of this machine's %u CPUs",
+                   cpu_count());
     return e;
 }
 

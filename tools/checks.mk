@@ -210,7 +210,7 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory both-toolchains
 	+$(Q)$(MAKE) --no-print-directory boot-tests
 
-bench: build/hosted/page_alloc_bench ## measure on the emulated hosts; ITEM= one benchmark, KERNEL= and INITRD= another guest
+bench: build/hosted/page_alloc_bench build/hosted/ennead ## measure on the emulated hosts; ITEM= one benchmark, KERNEL= and INITRD= another guest
 	+$(Q)$(if $(filter dbt_%,$(ITEM)),:,$(MAKE) --no-print-directory image micro-guests guest-tools)
 	@mkdir -p build/bench
 	$(Q)$(if $(filter dbt_%,$(ITEM)),:,$(PYTHON) tests/bench/bench.py $(if $(filter command,$(origin ARCH)),--arch $(ARCH)) --log build/bench \

@@ -19,7 +19,9 @@ for each guest, and one `[disk NAME]` or `[network NAME]` section for each disk 
 it: kernel command lines hold semicolons). A line has at most 4094 bytes.
 
 A mistake disables its own section only, and the system comes up: the log names file, line, what was found and what is expected.
-`config` in the monitor shows what is in force. Paths are relative to the root of the boot volume, with `/` between folders.
+`config` in the monitor shows what is in force, and `config KEY` tells what a key means. On any Linux machine
+`build/hosted/ennead check FILE` (made by `make hosted`) tells all mistakes of a file before it goes to the stick, and
+which of the files that it names are missing there. Paths are relative to the root of the boot volume, with `/` between folders.
 
 ```ini
 [ennead]

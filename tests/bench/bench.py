@@ -27,6 +27,7 @@ from conftest import ARCHES, CONSOLE, EFI, ENGINE, GUEST_PROMPT, Machine, make_i
 from devices import DeviceItems  # noqa: E402
 import bochs  # noqa: E402
 import qemu  # noqa: E402
+import test_check  # noqa: E402
 
 GOALS = {
     "efi_size": 2 << 20, "boot_to_prompt_instructions": 30_000_000, "hypervisor_memory": 8 << 20,
@@ -41,7 +42,7 @@ GOALS = {
     "blk_exits_per_request": 0.5,
 }
 # Of these as much as possible.
-LEAST = {"blk_read_vs_copy": 0.5, "net_vs_loopback": 0.4, "net_symmetry": 0.8}
+LEAST = {"config_mistakes_found": 20, "blk_read_vs_copy": 0.5, "net_vs_loopback": 0.4, "net_symmetry": 0.8}
 # What others do in the same place: Linux's KVM, and Xvisor on riscv64.
 PEERS = {
     "hypercall_instructions.svm": "KVM 2,532", "hypercall_instructions.el2": "KVM 1,345",
@@ -115,6 +116,12 @@ class Bench(DeviceItems):
         (self.log / "page_alloc.log").write_text(text, encoding="utf-8")
         for name in ("page_alloc_instructions", "page_alloc_shared_locks"):
             yield name, float(re.search(rf"{name}\s+([\d.]+)", text)[1])
+
+    def config_mistakes_found(self, _arch):
+        """Of the mistakes of tests/boot/mistakes.ini, those that are reported with their line and what is expected."""
+        _, reports = test_check.check(test_check.MISTAKES)
+        expected = test_check.expected_mistakes()
+        yield "config_mistakes_found", sum(bool(re.search(text, reports.get(line, ""))) for line, text in expected.items())
 
     def guest_boot_ratio(self, arch):
         """Executed instructions between the kernel's first line and init's, in the guest and straight on QEMU."""
@@ -288,7 +295,7 @@ class Bench(DeviceItems):
         results, failures = {}, []
         arches = ARCHES if self.options.arch == "all" else [self.options.arch]
         items = [(self.efi_size, arches), (self.boot_to_prompt_instructions, arches), (self.hypervisor_memory, arches),
-                 (self.hypervisor_memory_1t, arches), (self.page_alloc, ["x86_64"]), (self.guest_boot_ratio, arches),
+                 (self.hypervisor_memory_1t, arches), (self.page_alloc, ["x86_64"]), (self.config_mistakes_found, ["x86_64"]), (self.guest_boot_ratio, arches),
                  (self.hypercall_instructions, arches), (self.hypercall_instructions_vmx, ["x86_64"]), (self.mmio_exit_instructions, arches), (self.ipi_instructions, arches),
                  (self.vm_overhead, arches), (self.vm_start_instructions, arches),
                  (self.guest_compute_ratio, arches), (self.guest_os_ratio, arches),

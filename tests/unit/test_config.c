@@ -152,7 +152,8 @@ static void says_what_is_wrong_and_what_is_expected(void **state)
                                                "file on the boot volume, such as guests/kernel\n");
     expect_log("[ennead]\npannic = halt\n",
                PATH ", line 2: pannic: no such key here, the nearest is panic\n");
-    expect_log("[ennead]\nzzzzzz = halt\n", PATH ", line 2: zzzzzz: no such key in [ennead]\n");
+    expect_log("[ennead]\nzzzzzz = halt\n", PATH
+               ", line 2: zzzzzz: no such key in [ennead]: docs/configuration.md lists them\n");
     expect_log("[vms]\n",
                PATH ", line 1: [vms]: expected [ennead], [vm NAME], [disk NAME] or [network NAME]; "
                     "this section is ignored\n");
@@ -172,10 +173,10 @@ static void duplicates_are_mistakes(void **state)
 {
     (void)state;
     expect_log("[ennead]\nlog = warn\nlog = debug\n",
-               PATH ", line 3: log: set on line 2 already\n");
+               PATH ", line 3: log: set on line 2 already: remove one of them\n");
     assert_int_equal(config_get()->log, LOG_WARN);
-    expect_log("[vm a]\nkernel = k\n[vm a]\nkernel = other\n",
-               PATH ", line 3: [vm a]: there is one on line 1 already; this one is ignored\n");
+    expect_log("[vm a]\nkernel = k\n[vm a]\nkernel = other\n", PATH
+               ", line 3: [vm a]: there is one on line 1 already: give this one another name\n");
     assert_int_equal(config_get()->vm_count, 1);
     assert_string_equal(config_get()->vms[0].kernel, "k");
 }

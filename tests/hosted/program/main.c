@@ -20,13 +20,12 @@
 
 #define GUEST        "guest"
 #define OWN_MEMORY   MIB(160) /* beside the guest's */
-#define EXIT_USAGE   2
 #define DISKS_MAX    8
 #define PAGE_BYTES   4096
 #define CONFIG_BYTES 16384
 
 static const char usage[] =
-    "usage: ennead run [OPTION]...\n"
+    "usage: ennead run [OPTION]...   or   ennead check FILE\n"
     "Runs a guest of another architecture as a process. Ctrl-] leaves the guest's console for the "
     "monitor.\n"
     "  --arch ISA         x86_64, aarch64 or riscv64 (default: riscv64)\n"
@@ -328,6 +327,8 @@ int main(int argc, char **argv)
     static char config[CONFIG_BYTES];
     uint64_t files = 2 * sizeof(config);
 
+    if (argc > 1 && strcmp(argv[1], "check") == 0)
+        return program_check(argc - 1, argv + 1);
     take_options(argc, argv);
     write_config(config);
     files += file_bytes(options.kernel) + file_bytes(options.initrd);

@@ -9,6 +9,8 @@
 #include "boot/boot_info.h"
 #include "kernel/host.h"
 
+#define EXIT_USAGE 2
+
 /* Ends the process with status 2 after "ennead: MESSAGE". */
 NORETURN void program_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
@@ -21,6 +23,11 @@ void program_memory_create(struct boot_info *info, uint64_t bytes, uint64_t file
 void program_file_add(struct boot_info *info, const char *name, const char *path, bool shared);
 /* The same with text. */
 void program_text_add(struct boot_info *info, const char *name, const char *text);
+
+/* ---- check.c ---- */
+
+/* The command `check`; argv[0] is the word itself. Returns the exit status. */
+int program_check(int argc, char **argv);
 
 /* ---- cpus.c ---- */
 
