@@ -113,7 +113,7 @@ static void bulk_done(struct guest_memory *m, uint64_t began)
 }
 
 /* At most GUEST_REGIONS_MAX comparisons. False when `gpa` is not RAM. */
-static bool piece_find(struct guest_memory *m, uint64_t gpa, uint64_t size, struct piece *p)
+static inline bool piece_find(struct guest_memory *m, uint64_t gpa, uint64_t size, struct piece *p)
 {
     for (unsigned i = 0; i < m->count; i++) {
         const struct region *r = &m->region[i];
@@ -259,7 +259,7 @@ static bool piece_touch(struct guest_memory *m, const struct piece *p, hpa_t *bl
 
 /* A pointer to the piece and how much of it lies in one block; NULL where nothing was touched yet.
  */
-static const char *piece_peek(const struct piece *p, uint64_t *size)
+static inline const char *piece_peek(const struct piece *p, uint64_t *size)
 {
     uint64_t word = __atomic_load_n(&p->slot->word, __ATOMIC_ACQUIRE), offset = p->offset;
 
@@ -297,29 +297,38 @@ static enum err writable_span(struct guest_memory *m, uint64_t gpa, uint64_t siz
 
 /* ---- Copies ---- */
 
-/* The common case: all of it lies in one block. False, and nothing copied: it does not. */
-static bool copy_from_block(struct guest_memory *m, gpa_t gpa, void *to, size_t size)
+/* The common case: all of it lies in one block that is there. A pointer to it, pinned in
+ * *slot; NULL: it is not so, nothing is pinned. */
+static inline char *block_pin(struct guest_memory *m, uint64_t gpa, uint64_t size,
+                              struct slot **slot)
 {
     uint64_t length;
-    const char *from;
+    const char *span;
     struct piece p;
 
-    if (!piece_find(m, gpa.v, size, &p) || p.size != size)
-        return false;
+    if (!piece_find(m, gpa, size, &p) || p.size != size)
+        return NULL;
     slot_pin(p.slot);
-    from = piece_peek(&p, &length);
-    if (from && length == size)
-        memcpy(to, from, size);
+    span = piece_peek(&p, &length);
+    if (likely(span && length == size)) {
+        *slot = p.slot;
+        return (char *)span;
+    }
     slot_unpin(p.slot);
-    return from && length == size;
+    return NULL;
 }
 
 enum err guest_copy_from(struct guest_memory *m, gpa_t gpa, void *to, size_t size)
 {
+    struct slot *slot;
     struct piece p;
+    const char *block = block_pin(m, gpa.v, size, &slot);
 
-    if (likely(copy_from_block(m, gpa, to, size)))
+    if (likely(block)) {
+        memcpy(to, block, size);
+        slot_unpin(slot);
         return ERR_OK;
+    }
     if (!all_ram(m, gpa.v, size))
         return ERR_RANGE;
     for (char *at = to; size && piece_find(m, gpa.v, size, &p);) {
@@ -384,9 +393,32 @@ enum err guest_read64(struct guest_memory *m, gpa_t gpa, uint64_t *value)
     return guest_copy_from(m, gpa, value, sizeof(*value));
 }
 
+/* What is copied by more than a page is time that a guest's start spends on its memory. */
+static void fill_span(struct guest_memory *m, uint64_t gpa, char *span, const char *from,
+                      uint64_t length)
+{
+    uint64_t began = length > PAGE_SIZE ? host_counter_fast() : 0;
+
+    if (from)
+        memcpy(span, from, length);
+    else
+        memset(span, 0, length);
+    if (began)
+        bulk_done(m, began);
+    tell_watch(m, gpa, length);
+}
+
 /* Writes `size` bytes of `from`, or zeroes when that is NULL. */
 static enum err fill(struct guest_memory *m, gpa_t gpa, const char *from, uint64_t size)
 {
+    struct slot *whole;
+    char *block = block_pin(m, gpa.v, size, &whole);
+
+    if (likely(block)) {
+        fill_span(m, gpa.v, block, from, size);
+        slot_unpin(whole);
+        return ERR_OK;
+    }
     if (!all_ram(m, gpa.v, size))
         return ERR_RANGE;
     while (size) {
@@ -397,14 +429,7 @@ static enum err fill(struct guest_memory *m, gpa_t gpa, const char *from, uint64
 
         if (e)
             return e;
-        uint64_t began = length >= PAGE_SIZE ? host_counter_fast() : 0;
-        if (from)
-            memcpy(span, from, length);
-        else
-            memset(span, 0, length);
-        if (began)
-            bulk_done(m, began);
-        tell_watch(m, gpa.v, length);
+        fill_span(m, gpa.v, span, from, length);
         slot_unpin(slot);
         if (from)
             from += length;
@@ -446,6 +471,9 @@ enum err guest_pin(struct guest_memory *m, gpa_t gpa, uint64_t size, void **span
 
     if (!size)
         return ERR_RANGE;
+    *span = block_pin(m, gpa.v, size, &slot);
+    if (likely(*span))
+        return ERR_OK;
     enum err e = writable_span(m, gpa.v, size, &start, &length, &slot);
     if (e)
         return e;

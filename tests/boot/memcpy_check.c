@@ -11,6 +11,9 @@
 #define UNTOUCHED  0xee
 
 void *memcpy(void *to, const void *from, size_t size);
+#ifdef __riscv
+extern uint8_t memcpy_unaligned;
+#endif
 
 static uint8_t from[WINDOW], to[WINDOW];
 
@@ -38,13 +41,22 @@ static void check(size_t size, size_t at, size_t source)
             leave(3);
 }
 
-void _start(void)
+static void check_all(void)
 {
-    for (size_t i = 0; i < WINDOW; i++)
-        from[i] = (uint8_t)(i * 31 + (i >> 5));
     for (size_t size = 0; size < SIZES; size++)
         for (size_t at = 0; at < ALIGNMENTS; at++)
             for (size_t source = 0; source < ALIGNMENTS; source++)
                 check(size, BEFORE + at, source);
+}
+
+void _start(void)
+{
+    for (size_t i = 0; i < WINDOW; i++)
+        from[i] = (uint8_t)(i * 31 + (i >> 5));
+    check_all();
+#ifdef __riscv
+    memcpy_unaligned = 1;
+    check_all();
+#endif
     leave(0);
 }

@@ -53,6 +53,10 @@ enum err clocksource_init(void) MUST_CHECK;
 void clocksource_cpu_init(void);
 void clocksource_interrupt(void);
 
+/* unaligned.c: once the clock is there, before other CPUs are. */
+void unaligned_init(void);
+bool unaligned_reads(void);
+
 /* irq.c: the machine's interrupt controller. */
 struct irq_controller {
     const char *name;

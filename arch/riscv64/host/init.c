@@ -31,6 +31,7 @@ enum err host_init(void)
         return e;
     if (!sbi_has(SBI_EXT_RFENCE))
         log_warn("the firmware has no SBI RFENCE extension: only one CPU can be used safely");
+    unaligned_init();
     firmware_tables_init();
     host_cpu_init(cpu_boot());
     return ERR_OK;

@@ -16,7 +16,7 @@
     X(ZVBB, "zvbb") X(SSTC, "sstc") X(SVPBMT, "svpbmt") X(SVINVAL, "svinval") \
     X(SVNAPOT, "svnapot") X(SVADU, "svadu") X(SVADE, "svade") X(SVVPTC, "svvptc") \
     X(SMSTATEEN, "smstateen") X(SSSTATEEN, "ssstateen") X(SMAIA, "smaia") X(SSAIA, "ssaia") \
-    X(SSCOFPMF, "sscofpmf")
+    X(SSCOFPMF, "sscofpmf") X(ZICCLSM, "zicclsm")
 /* clang-format on */
 
 enum isa_feature {

@@ -89,6 +89,8 @@ void host_report(struct out *out)
                l->direct_map_size >> 30);
     out_printf(out, "clock: %s, %lu kHz\n", host_clock_name(), host_counter_hz() / 1000);
     out_printf(out, "interrupt controller: %s, IPIs by %s\n", host_irq_name(), irq_ipi_name());
+    out_printf(out, "copies: unaligned data %s\n",
+               unaligned_reads() ? "read as it lies" : "put together from aligned words");
     if (!(features & BIT(ISA_SSTC)))
         out_printf(out,
                    "no Sstc: each timer of the host and of guests costs a call to the firmware\n");
