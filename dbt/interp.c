@@ -74,6 +74,23 @@ static bool load_special(struct dbt_frame *f, const struct interp_op *o, uint64_
     return true;
 }
 
+static bool store_special(struct dbt_frame *f, const struct interp_op *o, uint64_t va, uint64_t v)
+{
+    unsigned size = ir_type_size(o->attr), order = o->attr2 >> 4;
+
+    if (o->attr2 & IR_ALIGNED && !IS_ALIGNED(va, size)) {
+        f->fault = (struct dbt_fault){.address = va, .access = DBT_WRITE, .misaligned = true};
+        return false;
+    }
+    if (order >= IR_RELEASE)
+        __atomic_thread_fence(__ATOMIC_RELEASE);
+    if (!dbt_memory_write(f, va, size, ir_zero_extend(o->attr, v)))
+        return false;
+    if (order == IR_SEQ_CST)
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    return true;
+}
+
 static uint64_t combine(enum ir_rmw kind, enum ir_type t, uint64_t old, uint64_t v)
 {
     switch (kind) {
@@ -437,6 +454,10 @@ L_cond:
 
 L_load_special:
     if (!load_special(f, o, A + (uint64_t)o->disp, &DST))
+        return fault(f, o);
+    NEXT;
+L_store_special:
+    if (!store_special(f, o, A + (uint64_t)o->disp, B))
         return fault(f, o);
     NEXT;
 L_probe:

@@ -106,32 +106,43 @@ hosted: $(H)/ennead ## build build/hosted/ennead, which runs a translated guest 
 # Random guest code in the translator and under qemu-user, in lockstep: CASES of it, from SEED.
 CASES ?= 1000000
 SEED  ?= 1
-dbt-core-srcs := $(patsubst %,dbt/%.c,chain interp ir lower pass slow softfloat verify) kernel/out.c \
-    $(patsubst %,arch/riscv64/guest/%.c,insn lift lift_csr lift_int lift_fp) $(wildcard arch/$(machine)/emit/*.c)
-differential-srcs := tests/differential/riscv64/compare.c $(dbt-core-srcs)
 differential := build/hosted/differential
+dbt-core-srcs := $(wildcard $(patsubst %,dbt/%.c,chain interp ir lower pass slow softfloat softfloat_arm vector vector_crypto verify)) \
+    kernel/out.c $(wildcard arch/$(machine)/emit/*.c)
+lift-srcs-riscv64 := $(patsubst %,arch/riscv64/guest/%.c,insn lift lift_csr lift_int lift_fp)
+lift-srcs-aarch64 := $(wildcard $(patsubst %,arch/aarch64/guest/%*.c,insn lift helpers))
+runner-cc-riscv64 := riscv64-linux-gnu-gcc -mcmodel=medany -Wl,--no-relax
+runner-cc-aarch64 := aarch64-linux-gnu-gcc -mno-outline-atomics
+qemu-riscv64 := qemu-riscv64 -cpu rv64,v=false,zfa=false,zcb=false,zba=true,zbb=true,zbc=true,zbs=true,zicond=true
+qemu-aarch64 := qemu-aarch64 -cpu neoverse-n1
 
-$(differential)/compare-riscv64: $(differential-srcs:%.c=$(H)/counted/%.o)
-	@mkdir -p $(@D)
-	$(call say,LD,$@)$(hosted-cc) $^ -o $@
+# A guest's programs: compare-ISA, which runs the cases here, and runner-ISA, which qemu-user runs.
+define differential-rules
+$(differential)/compare-$(1): $(patsubst %.c,$(H)/counted/%.o,tests/differential/compare.c tests/differential/$(1)/cases.c $(dbt-core-srcs) $(lift-srcs-$(1)))
+	@mkdir -p $$(@D)
+	$$(call say,LD,$$@)$(hosted-cc) $$^ -o $$@
 
-$(differential)/runner-riscv64: tests/differential/riscv64/runner.c tests/differential/case.h | $(setup)
-	@mkdir -p $(@D)
-	$(call say,CC,$<)riscv64-linux-gnu-gcc -std=gnu17 -O1 -Wall -Wextra -Werror -I. -static -nostdlib -ffreestanding \
-	    -fno-stack-protector -mcmodel=medany -Wl,--no-relax,--build-id=none,-Ttext-segment=0x1234567000 $< -o $@
+$(differential)/runner-$(1): tests/differential/runner.c tests/differential/case.h tests/differential/$(1)/runner_arch.h | $(setup)
+	@mkdir -p $$(@D)
+	$$(call say,CC,$$<)$(runner-cc-$(1)) -std=gnu17 -O1 -Wall -Wextra -Werror -I. -Itests/differential/$(1) -static -nostdlib \
+	    -ffreestanding -fno-stack-protector -Wl,--build-id=none,-Ttext-segment=0x1234567000 $$< -o $$@
+
+differential-$(1): $(differential)/compare-$(1) $(differential)/runner-$(1)
+	$(Q)$$< "exec $$(qemu-$(1)) $(differential)/runner-$(1)" $(CASES) $(SEED) $(or $(ENGINE),all)
+endef
+differential-guests := riscv64 aarch64
+$(foreach g,$(differential-guests),$(eval $(call differential-rules,$(g))))
 
 $(differential)/decode-riscv64: $(patsubst %.c,$(H)/counted/%.o,tests/differential/riscv64/decode.c kernel/out.c arch/riscv64/guest/insn.c \
     arch/riscv64/guest/disasm.c)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(hosted-cc) $^ -o $@
 
-.PHONY: differential decode
+.PHONY: differential decode $(differential-guests:%=differential-%)
 decode: $(differential)/decode-riscv64 ## compare the riscv64 decoder with llvm-mc on a million words
 	$(Q)$(PYTHON) tests/differential/riscv64/decode.py $<
 
-differential: $(differential)/compare-riscv64 $(differential)/runner-riscv64 ## run CASES= random riscv64 programs against qemu-user
-	$(Q)$< "exec qemu-riscv64 -cpu rv64,v=false,zfa=false,zcb=false,zba=true,zbb=true,zbc=true,zbs=true,zicond=true \
-	    $(differential)/runner-riscv64" $(CASES) $(SEED) $(ENGINE)
+differential: $(differential-guests:%=differential-%) ## run CASES= random programs of each translated guest against qemu-user
 
 # The translator's speed on small kernels: each natively, as a riscv64 program and for a board without a system.
 translator   := build/hosted/translator
@@ -148,7 +159,7 @@ $(translator)/kernels: tests/bench/translator/kernels.c | $(setup)
 	        -o $(@D)/$$kernel.bare && \
 	    $(hosted-cc) $(call kernel-flags,$$n) -fno-pie -no-pie $< -o $(@D)/$$kernel.native || exit 1; done; touch $@
 
-translator-run-srcs := tests/bench/translator/run.c $(dbt-core-srcs)
+translator-run-srcs := tests/bench/translator/run.c $(dbt-core-srcs) $(lift-srcs-riscv64)
 $(translator)/run: $(translator-run-srcs:%.c=$(H)/counted/%.o)
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(hosted-cc) $^ -o $@
@@ -206,7 +217,8 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory unit
 	+$(Q)$(MAKE) --no-print-directory fuzz SECONDS=5
 	+$(Q)$(MAKE) --no-print-directory decode
-	+$(Q)$(MAKE) --no-print-directory differential CASES=170000
+	+$(Q)$(MAKE) --no-print-directory differential-riscv64 CASES=170000
+	+$(Q)$(MAKE) --no-print-directory differential-aarch64 CASES=30000
 	+$(Q)$(MAKE) --no-print-directory both-toolchains
 	+$(Q)$(MAKE) --no-print-directory boot-tests
 

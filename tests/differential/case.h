@@ -10,9 +10,10 @@
 #define CASE_DATA_SIZE 8192
 
 struct case_state {
-    unsigned long long x[32]; /* [0]: the program counter */
-    unsigned long long f[32];
-    unsigned long long fcsr;
+    unsigned long long pc;
+    unsigned long long x[32];      /* aarch64: [31] is the stack pointer */
+    unsigned long long v[64];      /* riscv64: 32 of 64 bits; aarch64: 32 of 128 */
+    unsigned long long control[3]; /* riscv64: fcsr; aarch64: NZCV, FPCR, FPSR */
 };
 
 struct case_in {

@@ -77,6 +77,20 @@ enum a64_slot {
 
 #define A64_DAIF 0x3c0u /* of PSTATE, and of a64_frame.daif and .pending */
 
+/* The sticky flags of FPSR (C5.2.9) and enum sf_flag. */
+static inline uint64_t a64_fpsr_flags(uint32_t f)
+{
+    return (f & SF_INVALID ? 1 : 0) | (f & SF_DIVIDE ? 2 : 0) | (f & SF_OVERFLOW ? 4 : 0) |
+           (f & SF_UNDERFLOW ? 8 : 0) | (f & SF_INEXACT ? 16 : 0) | (f & SF_DENORMAL ? 128 : 0);
+}
+
+static inline uint32_t a64_fp_flags(uint64_t fpsr)
+{
+    return (fpsr & 1 ? SF_INVALID : 0) | (fpsr & 2 ? SF_DIVIDE : 0) | (fpsr & 4 ? SF_OVERFLOW : 0) |
+           (fpsr & 8 ? SF_UNDERFLOW : 0) | (fpsr & 16 ? SF_INEXACT : 0) |
+           (fpsr & 128 ? SF_DENORMAL : 0);
+}
+
 /* ---- NZCV ---- */
 
 #define A64_N 8u

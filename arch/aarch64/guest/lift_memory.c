@@ -109,8 +109,8 @@ LIFT(single)
         v = a64_extend(t, ir_load(t->u, IR_I32, memory, IR_SIGNED, a.base, a.disp));
     else
         v = ir_load(t->u, IR_I64, memory, opc == 2 ? IR_SIGNED : 0, a.base, a.disp);
-    a64_address_done(t, &a);
     a64_set_x(t, a64_rd(t->word), v);
+    a64_address_done(t, &a); /* last, as QEMU has it where both are one register */
 }
 
 LIFT(literal)
@@ -144,9 +144,9 @@ LIFT(pair)
     if (a64_field(t->word, 22, 1)) {
         first = ir_load(t->u, IR_I64, memory, sign, a.base, a.disp);
         second = ir_load(t->u, IR_I64, memory, sign, a.base, a.disp + size);
-        a64_address_done(t, &a);
         a64_set_x(t, a64_rd(t->word), first);
         a64_set_x(t, a64_ra(t->word), second);
+        a64_address_done(t, &a);
         return;
     }
     first = a64_get_x(t, a64_rd(t->word));

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Random aarch64 cases for compare.c. Set "early" is what a Neoverse N1 has; "late" what came after
+ * it, without atomic operations, which may be misaligned there.
+ */
+#include <string.h>
+
+#include "arch/aarch64/guest/lift.h"
+#include "arch/aarch64/guest/sysregs.h"
+#include "tests/differential/compare.h"
+
+#define INSNS_PER_CASE 60
+#define BRK            0xd4200000u
+#define DC_ZVA         (0xd5000000u | A64_SYS_DC_ZVA << 5)
+#define NZCV           (A64_SYS_NZCV << 5)
+#define LATE                                                                           \
+    (BIT(A64_FEAT_FLAGM) | BIT(A64_FEAT_SB) | BIT(A64_FEAT_FHM) | BIT(A64_FEAT_FCMA) | \
+     BIT(A64_FEAT_JSCVT) | BIT(A64_FEAT_FRINTTS))
+#define RMODE_SHIFT 22
+#define FPCR_RMODE  (3ull << RMODE_SHIFT)
+#define FPCR_FZ     BIT(24)
+#define FPCR_DN     BIT(25)
+#define FPCR_AHP    BIT(26)
+#define FPSR_QC     BIT(27)
+
+/* Registers that hold addresses in the data; others take values. */
+static const uint8_t bases[] = {9, 20, 31};
+
+static bool is_base(unsigned r)
+{
+    return r == bases[0] || r == bases[1] || r == bases[2];
+}
+
+static bool is_memory(enum a64_format f)
+{
+    return (f > A64_FORMAT_LITERAL && f <= A64_FORMAT_REG) || f == A64_FORMAT_V_STRUCT ||
+           f == A64_FORMAT_V_STRUCT_POST;
+}
+
+static bool wanted(enum a64_insn_id id, bool late)
+{
+    const struct a64_insn *i = &a64_insns[id];
+
+    if (late ? i->format == A64_FORMAT_EXCLUSIVE || i->format == A64_FORMAT_ORDERED ||
+                   i->format == A64_FORMAT_LSE || i->format == A64_FORMAT_CASP
+             : (LATE >> i->feature & 1))
+        return false;
+    switch (id) {
+    case A64_INSN_ldxp:
+    case A64_INSN_ldaxp:
+    case A64_INSN_stxp:
+    case A64_INSN_stlxp:
+    case A64_INSN_casp:
+    case A64_INSN_eret:
+    case A64_INSN_wfe:
+    case A64_INSN_wfi:
+    case A64_INSN_msr_imm:
+    case A64_INSN_hint:
+        return false;
+    default:
+        return i->format != A64_FORMAT_EXCEPTION && i->format != A64_FORMAT_BRANCH_REG;
+    }
+}
+
+static uint32_t put(uint32_t w, unsigned position, unsigned length, uint32_t v)
+{
+    uint32_t mask = (uint32_t)((BIT(length) - 1) << position);
+
+    return (w & ~mask) | (v << position & mask);
+}
+
+/* Near the base, most of the time. */
+static uint32_t near_base(uint32_t w, enum a64_format format)
+{
+    if (below(400))
+        w = put(w, 5, 5, bases[below(ARRAY_SIZE(bases))]);
+    if (format == A64_FORMAT_UIMM && below(100))
+        w = put(w, 10, 12, below(128));
+    if (format == A64_FORMAT_REG && below(8)) /* a register with little in it */
+        w = put(w, 16, 5, 8);
+    if (format >= A64_FORMAT_PAIR_POST && format <= A64_FORMAT_PAIR_PRE && below(4))
+        w = put(w, 15, 7, below(32) - 16);
+    return w;
+}
+
+/* Addresses stay: destinations are other registers. */
+static uint32_t spare_bases(uint32_t w, enum a64_format format)
+{
+    if (is_base(a64_rd(w)) && below(300))
+        w ^= 2;
+    if (format >= A64_FORMAT_PAIR_POST && format <= A64_FORMAT_PAIR_PRE && is_base(a64_ra(w)))
+        w ^= 2u << 10;
+    if ((format == A64_FORMAT_EXCLUSIVE || format == A64_FORMAT_LSE) && is_base(a64_rm(w)))
+        w ^= 2u << 16;
+    return w;
+}
+
+/* A random instruction `id` with operands and addresses that mostly make sense. */
+static uint32_t random_insn(enum a64_insn_id id)
+{
+    const struct a64_insn *insn = &a64_insns[id];
+    enum a64_format format = insn->format;
+    uint32_t w;
+
+    do {
+        w = insn->match | ((uint32_t)random64() & ~insn->mask);
+        if (is_memory(format))
+            w = near_base(w, format);
+        if (format == A64_FORMAT_LITERAL)
+            w = put(w, 5, 19, below(64) + 1);
+        if (id == A64_INSN_sys)
+            w = DC_ZVA | bases[below(2)];
+        else if (format == A64_FORMAT_SYSTEM)
+            w = (w & 0xfff0001f) | NZCV;
+        w = spare_bases(w, format);
+    } while (a64_decode(w, guest_cases.features) != id);
+    return w;
+}
+
+/* Sends the branch at `i` of `count` to one of the eight instructions behind it. */
+static uint32_t aim(uint32_t w, unsigned i, unsigned count)
+{
+    uint32_t ahead = 1 + below(MIN(8u, count - i));
+
+    switch ((enum a64_format)a64_insns[a64_decode(w, guest_cases.features)].format) {
+    case A64_FORMAT_BRANCH:
+        return put(w, 0, 26, ahead);
+    case A64_FORMAT_BRANCH_COND:
+    case A64_FORMAT_BRANCH_CMP:
+        return put(w, 5, 19, ahead);
+    case A64_FORMAT_BRANCH_BIT:
+        return put(w, 5, 14, ahead);
+    default:
+        return w;
+    }
+}
+
+static void make_code(struct case_in *in, unsigned number, bool late)
+{
+    for (unsigned i = 0; i < CASE_CODE_SIZE / 4; i++) {
+        uint32_t w = BRK;
+
+        if (i < INSNS_PER_CASE) {
+            /* Every line of the table has its turn; the rest by chance. */
+            enum a64_insn_id id = i == 0 ? number % A64_INSN_COUNT : below(A64_INSN_COUNT);
+
+            while (!wanted(id, late))
+                id = below(A64_INSN_COUNT);
+            w = aim(random_insn(id), i, INSNS_PER_CASE);
+        }
+        memcpy(in->code + 4 * (size_t)i, &w, 4);
+    }
+}
+
+static void make_case(struct case_in *in, unsigned number, const char *set)
+{
+    bool late = set && strcmp(set, "late") == 0;
+
+    in->state.pc = CASE_CODE;
+    for (unsigned r = 0; r < 32; r++)
+        in->state.x[r] = is_base(r) ? CASE_DATA + 2048 + 16 * below(64) : random_value();
+    in->state.x[8] = below(64);
+    for (unsigned r = 0; r < 64; r++)
+        in->state.v[r] = random_float();
+    in->state.control[0] = below(16);
+    in->state.control[1] = below(4) ? 0 : random64() & (FPCR_RMODE | FPCR_DN | FPCR_FZ | FPCR_AHP);
+    in->state.control[2] = below(4) ? 0 : random64() & (0x9f | FPSR_QC);
+    for (unsigned i = 0; i < CASE_DATA_SIZE; i += 8) {
+        uint64_t v = random_float();
+
+        memcpy(in->data + i, &v, sizeof(v));
+    }
+    make_code(in, number, late);
+}
+
+static uint32_t mode(const struct case_in *in)
+{
+    uint64_t fpcr = in->state.control[1];
+
+    return (uint32_t)(A64_MODE_FP | A64_MODE_DZE | (fpcr & FPCR_FZ ? A64_MODE_FZ : 0) |
+                      (fpcr & FPCR_DN ? A64_MODE_DN : 0) | (fpcr & FPCR_AHP ? A64_MODE_AHP : 0) |
+                      (fpcr >> RMODE_SHIFT & 3) << A64_MODE_RMODE_SHIFT);
+}
+
+static void enter(const struct case_in *in, struct dbt_frame *frame)
+{
+    struct a64_frame *a = (struct a64_frame *)frame->cells;
+
+    memcpy(a->x, in->state.x, sizeof(a->x));
+    a->sp = in->state.x[31];
+    memcpy(a->v, in->state.v, sizeof(a->v));
+    a->flag_op = A64_FLAG_OP(A64_FLAG_NZCV, in->state.control[0]);
+    a->fpcr = in->state.control[1];
+    a->fpsr = in->state.control[2] & FPSR_QC;
+    a->reserved_address = A64_NO_RESERVATION;
+}
+
+static void leave(const struct case_in *in, const struct dbt_frame *frame, struct case_out *out)
+{
+    const struct a64_frame *a = (const struct a64_frame *)frame->cells;
+
+    memcpy(out->state.x, a->x, sizeof(a->x));
+    out->state.x[31] = a->sp;
+    memcpy(out->state.v, a->v, sizeof(a->v));
+    out->state.control[0] = a64_nzcv(a->flag_op, a->flag_a, a->flag_b);
+    out->state.control[1] = a->fpcr;
+    out->state.control[2] =
+        a->fpsr | a64_fpsr_flags(frame->fp_flags) | (in->state.control[2] & 0x9f);
+}
+
+/* A store-exclusive without a reservation: it fails. False: another instruction, which traps. */
+static bool interpret(struct dbt_frame *frame, uint32_t word)
+{
+    struct a64_frame *a = (struct a64_frame *)frame->cells;
+    enum a64_insn_id id = a64_decode(word, guest_cases.features);
+
+    if (id != A64_INSN_stxr && id != A64_INSN_stlxr)
+        return false;
+    a->reserved_address = A64_NO_RESERVATION;
+    if (a64_rm(word) != 31)
+        a->x[a64_rm(word)] = 1;
+    frame->pc += 4;
+    frame->count++;
+    return true;
+}
+
+const struct guest_cases guest_cases = {
+    .frontend = &a64_frontend,
+    .features = A64_FEAT_ALL,
+    .address_bits = UINT64_MAX >> 8, /* programs under Linux have TBI */
+    .interp = {.fp = DBT_FP_ARM, .helpers = a64_helpers},
+    .disassemble = "aarch64-linux-gnu-objdump -b binary -m aarch64 -D case.bin",
+    .make = make_case,
+    .mode = mode,
+    .enter = enter,
+    .leave = leave,
+    .interpret = interpret,
+};

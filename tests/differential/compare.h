@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* What compare.c needs of a guest ISA: its random cases, and their state in the frame. */
+#ifndef TESTS_DIFFERENTIAL_COMPARE_H
+#define TESTS_DIFFERENTIAL_COMPARE_H
+
+#include "dbt/frontend.h"
+#include "dbt/interp.h"
+#include "tests/differential/case.h"
+
+struct guest_cases {
+    const struct dbt_frontend *frontend;
+    uint64_t features;
+    uint64_t address_bits; /* that count */
+    struct interp_guest interp;
+    const char *disassemble; /* the command for people */
+    /* Fills `in`, which is zeroed, with random case `number`. `set`: the name of a part of the
+     * instructions, or NULL. */
+    void (*make)(struct case_in *in, unsigned number, const char *set);
+    uint32_t (*mode)(const struct case_in *in);
+    /* To the frame and back; pc is done. */
+    void (*enter)(const struct case_in *in, struct dbt_frame *frame);
+    void (*leave)(const struct case_in *in, const struct dbt_frame *frame, struct case_out *out);
+    /* The instruction at frame->pc, which the unit left to C code. False: it traps. */
+    bool (*interpret)(struct dbt_frame *frame, uint32_t word);
+};
+extern const struct guest_cases guest_cases;
+
+uint64_t random64(void);
+unsigned below(unsigned n);
+/* Integers and pairs of floats or doubles that meet edges. */
+uint64_t random_value(void);
+uint64_t random_float(void);
+
+#endif
