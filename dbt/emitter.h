@@ -21,6 +21,7 @@
 /* Common bits of the block mode word; a front end's own begin at bit 8. */
 #define DBT_MODE_ONE_VCPU (1u << 4) /* no other vCPU runs: read-modify-writes need no lock */
 #define DBT_MODE_COUNT    (1u << 5) /* frame->count is kept at every exit */
+#define DBT_MODE_SINGLE   (1u << 6) /* units of one instruction, for a debugger */
 #define DBT_MODE_GLOBAL   (1u << 7) /* the page is global: DBT_CONTEXT_GLOBAL names its targets */
 
 /* The highest level that the host has; tests use lower ones too. */

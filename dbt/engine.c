@@ -340,6 +340,117 @@ static bool attend(struct dbt_vcpu *d)
     return false;
 }
 
+/* ---- One instruction at a time, for a debugger (kernel/debug.h) ---- */
+
+/* True: a debugger has points in the guest, of which pages are kept out of the TLB. */
+static bool points_begin(struct dbt_vcpu *d)
+{
+    const struct debug_point *points;
+    unsigned count = debug_points(d->vcpu->vm, &points);
+    uint32_t now = d->vcpu->vm->debug ? d->vcpu->vm->debug->generation : 0;
+
+    if (d->points_known != now)
+        dbt_tlb_forget(d);
+    d->points_known = now;
+    d->watching = count != 0;
+    return d->watching;
+}
+
+static bool at_breakpoint(struct dbt_vcpu *d)
+{
+    const struct debug_point *points;
+    unsigned count = debug_points(d->vcpu->vm, &points);
+
+    for (unsigned i = 0; i < count; i++) {
+        if (points[i].kind != POINT_BREAK || points[i].address != d->frame->pc)
+            continue;
+        d->point_hit = i + 1;
+        return true;
+    }
+    return false;
+}
+
+/* The unit of one instruction at frame->pc. */
+static enum dbt_exit run_one(struct dbt_vcpu *d, bool *stop)
+{
+    struct dbt_frame *f = d->frame;
+    const struct dbt_block *b = find(d, f->pc, stop);
+
+    if (!b)
+        return DBT_EXIT_POLL;
+    f->pc_base = f->pc & ~(uint64_t)(IR_PAGE_SIZE - 1);
+    f->detail = 0;
+    return interp_run(f, &b->interp, &d->interp);
+}
+
+static void debug_stop(const struct dbt_vcpu *d, struct vm_exit *exit)
+{
+    exit->kind = EXIT_DEBUG;
+    exit->debug.what = d->point_hit ? EXIT_DEBUG_POINT : EXIT_DEBUG_STEP;
+    exit->debug.point = d->point_hit - 1;
+    exit->debug.address = d->point_address;
+}
+
+/* True: run() returns. */
+static bool run_singly(struct dbt_vcpu *d, struct vm_exit *exit)
+{
+    bool stop = false;
+
+    d->point_hit = 0;
+    switch (run_one(d, &stop)) {
+    case DBT_EXIT_FAULT:
+        deliver_fault(d);
+        break;
+    case DBT_EXIT_LEAVE:
+        d->counters.leaves++;
+        stop = d->guest->execute(d, exit) == DBT_STOP;
+        break;
+    default:
+        break;
+    }
+    if (stop || !d->point_hit)
+        return stop;
+    debug_stop(d, exit);
+    return true;
+}
+
+/* Interrupts wait, and a poll word that was set for them must not keep it from the instruction. A
+ * first try may only have made floating-point registers writable. */
+static void run_step(struct dbt_vcpu *d, struct vm_exit *exit)
+{
+    uint64_t pc = d->frame->pc, count = d->frame->count;
+    bool stop = false;
+
+    exit->kind = EXIT_INTERRUPT;
+    for (unsigned i = 0; i < 2 && !stop; i++) {
+        __atomic_store_n(&d->frame->poll, 0, __ATOMIC_SEQ_CST);
+        stop = run_singly(d, exit);
+        if (!stop && (d->frame->pc != pc || d->frame->count != count)) {
+            debug_stop(d, exit);
+            stop = true;
+        }
+    }
+    d->attend = true;
+}
+
+static void run_with_points(struct dbt_vcpu *d, struct vm_exit *exit)
+{
+    bool stop = attend(d);
+
+    exit->kind = EXIT_INTERRUPT;
+    while (!stop) {
+        if (at_breakpoint(d)) {
+            debug_stop(d, exit);
+            return;
+        }
+        stop = run_singly(d, exit);
+        if (unlikely(d->attend) && !stop)
+            stop = attend(d);
+        if (unlikely(__atomic_load_n(&d->frame->poll, __ATOMIC_RELAXED)))
+            stop = true;
+    }
+}
+
 static void run_until_exit(struct dbt_vcpu *d, struct vm_exit *exit)
 {
     bool stop = attend(d);
@@ -368,8 +479,14 @@ static void run_until_exit(struct dbt_vcpu *d, struct vm_exit *exit)
 static void run(struct vcpu *v, struct vm_exit *exit)
 {
     struct dbt_vcpu *d = dbt_vcpu(v);
+    bool news = v->irq_news, step = false, points = false;
 
-    bool news = v->irq_news;
+    if (unlikely(v->vm->debug)) {
+        step = debug_stepping(v);
+        points = points_begin(d);
+        d->mode_common &= ~DBT_MODE_SINGLE;
+        d->mode_common |= step || points ? DBT_MODE_SINGLE : 0;
+    }
 
     __atomic_store_n(&d->frame->poll, 0, __ATOMIC_SEQ_CST);
     if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST))
@@ -380,7 +497,12 @@ static void run(struct vcpu *v, struct vm_exit *exit)
     d->guest->enter(d);
     v->reg_dirty = 0;
     if (dbt_table_enter(d)) {
-        run_until_exit(d, exit);
+        if (unlikely(step))
+            run_step(d, exit);
+        else if (unlikely(points))
+            run_with_points(d, exit);
+        else
+            run_until_exit(d, exit);
         dbt_table_leave(d);
     } else {
         exit->kind = EXIT_INTERRUPT;
@@ -434,6 +556,13 @@ static void stats(struct vm *vm, struct out *out)
     out_printf(out, "  blocks %llu in %llu KiB\n", (ull)blocks, (ull)(bytes >> 10));
 }
 
+static unsigned count_points(bool watch, bool *shared)
+{
+    (void)watch;
+    *shared = true;
+    return DEBUG_POINTS;
+}
+
 #define ENGINE(name_, preference_, probe_, report_)                                         \
     TABLE_ENTRY(engines, struct engine, engine_##name_) = {.name = #name_,                  \
                                                            .preference = preference_,       \
@@ -451,6 +580,7 @@ static void stats(struct vm *vm, struct out *out)
                                                            .fetch = no_fetch,               \
                                                            .flush = flush,                  \
                                                            .kick = kick,                    \
+                                                           .debug_points = count_points,    \
                                                            .stats = stats}
 
 ENGINE(interp, INTERP_PREFERENCE, always, report_interp);

@@ -99,6 +99,13 @@ struct dbt_vcpu {
     uint64_t forgets;     /* host addresses of guest memory found before it changed are not good */
     struct dbt_counters counters;
 
+    /* A debugger's points: the next one that the running instruction met, 0: none, then its
+     * address; what vm->debug->generation was when the TLB was last emptied for them. */
+    bool watching;
+    unsigned point_hit;
+    uint64_t point_address;
+    uint32_t points_known;
+
     uint32_t in_code;  /* atomic, 0 or 1: in run(), where it may be in emitted code */
     bool emitted_runs; /* emitted code waits for a C function that it called */
     uint32_t forget;   /* atomic, 0 or 1: pieces of emitted code died */

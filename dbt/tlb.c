@@ -630,6 +630,40 @@ static struct dbt_tlb_entry *recall(struct table *t, uint64_t page, enum dbt_acc
     return NULL;
 }
 
+/* ---- A debugger's watchpoints: their pages are kept out of the table ---- */
+
+static bool is_watched(const struct dbt_vcpu *d, uint64_t page)
+{
+    const struct debug_point *points;
+    unsigned count = d->watching ? debug_points(d->vcpu->vm, &points) : 0;
+
+    for (unsigned i = 0; i < count; i++)
+        if (points[i].kind != POINT_BREAK && PAGE_OF(points[i].address) == page)
+            return true;
+    return false;
+}
+
+static bool watches(const struct debug_point *p, uint64_t va, unsigned size,
+                    enum debug_point_kind k)
+{
+    return (p->kind == k || p->kind == POINT_ACCESS) && va < p->address + p->size &&
+           p->address < va + size;
+}
+
+static NOINLINE void note_access(struct dbt_vcpu *d, uint64_t va, unsigned size,
+                                 enum debug_point_kind kind)
+{
+    const struct debug_point *points;
+    unsigned count = debug_points(d->vcpu->vm, &points);
+
+    for (unsigned i = 0; i < count && !d->point_hit; i++) {
+        if (!watches(&points[i], va, size, kind))
+            continue;
+        d->point_hit = i + 1;
+        d->point_address = MAX(va, points[i].address);
+    }
+}
+
 static void insert(struct dbt_vcpu *d, uint64_t va, const struct dbt_mapping *m, char *host,
                    bool code)
 {
@@ -637,6 +671,7 @@ static void insert(struct dbt_vcpu *d, uint64_t va, const struct dbt_mapping *m,
     uint64_t page = PAGE_OF(va);
     struct dbt_tlb_entry *e;
     unsigned at;
+    bool watched;
 
     if (unlikely(t->displaced > table_size(t) && t->bits < BITS_MAX)) {
         table_resize(t, t->bits + 1, true);
@@ -645,8 +680,9 @@ static void insert(struct dbt_vcpu *d, uint64_t va, const struct dbt_mapping *m,
     at = place_of(t, page);
     displace(t, at, page);
     e = &t->entries[at];
-    e->tag[DBT_READ] = m->allowed[DBT_READ] ? page : DBT_TLB_NONE;
-    e->tag[DBT_WRITE] = m->allowed[DBT_WRITE] && !code ? page : DBT_TLB_NONE;
+    watched = is_watched(d, page);
+    e->tag[DBT_READ] = m->allowed[DBT_READ] && !watched ? page : DBT_TLB_NONE;
+    e->tag[DBT_WRITE] = m->allowed[DBT_WRITE] && !code && !watched ? page : DBT_TLB_NONE;
     e->tag[DBT_FETCH] = m->allowed[DBT_FETCH] ? page : DBT_TLB_NONE;
     e->addend = (uint64_t)(uintptr_t)host - va;
     t->gpa[at] = PAGE_OF(m->gpa);
@@ -814,11 +850,15 @@ bool dbt_memory_read(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t *
     if (likely(first == size)) {
         if (!resolve(d, va, DBT_READ, p))
             return false;
+        if (unlikely(d->watching))
+            note_access(d, va, size, POINT_READ);
         *value = read_place(d, p, size);
         return true;
     }
     if (!resolve_two(d, va, first, DBT_READ, p))
         return false;
+    if (unlikely(d->watching))
+        note_access(d, va, size, POINT_READ);
     *value = 0;
     for (unsigned i = 0; i < size; i++) {
         struct place at = p[i >= first];
@@ -839,11 +879,15 @@ bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t 
     if (likely(first == size)) {
         if (!resolve(d, va, DBT_WRITE, p))
             return false;
+        if (unlikely(d->watching))
+            note_access(d, va, size, POINT_WRITE);
         write_place(d, p, size, value);
         return true;
     }
     if (!resolve_two(d, va, first, DBT_WRITE, p))
         return false;
+    if (unlikely(d->watching))
+        note_access(d, va, size, POINT_WRITE);
     for (unsigned i = 0; i < size; i++) {
         struct place at = p[i >= first];
 
@@ -866,6 +910,10 @@ void *dbt_memory_atomic(struct dbt_frame *f, uint64_t va, unsigned size, bool *m
     }
     if (!resolve(d, va, DBT_WRITE, &p))
         return NULL;
+    if (unlikely(d->watching)) {
+        note_access(d, va, size, POINT_WRITE);
+        note_access(d, va, size, POINT_READ);
+    }
     *mmio = !p.host;
     if (p.code) { /* now, for this vCPU, and once it is done, for the others */
         dbt_table_written(d->table, d, p.gpa, size);

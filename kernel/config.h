@@ -95,6 +95,12 @@ enum config_engine {
     CONFIG_ENGINE_INTERP,
 };
 
+/* Values of `gdb` and `on_crash`, in the order of their choices. */
+enum config_gdb { CONFIG_GDB_NO, CONFIG_GDB_YES, CONFIG_GDB_WAIT };
+enum config_crash { CONFIG_CRASH_STOP, CONFIG_CRASH_RESTART, CONFIG_CRASH_DEBUG };
+
+#define CONFIG_VCPUS_MAX 64
+
 struct config_vm {
     union {
         struct config_named named;
@@ -119,6 +125,8 @@ struct config_vm {
     uint64_t cpu;                 /* of x86_64 guests: 0 as the host, 1 portable */
     bool debug_exit;              /* of x86_64 guests */
     bool reclaim;                 /* pages that the guest reports free go back to the host */
+    uint64_t gdb;                 /* enum config_gdb */
+    uint64_t on_crash;            /* enum config_crash */
     struct config_list disk, net; /* as written; what they name follows */
     unsigned disk_count, net_count;
     const struct config_disk *disks[CONFIG_LIST_MAX];

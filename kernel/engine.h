@@ -81,6 +81,11 @@ struct vm_exit {
             uint64_t info[3];
         } isa;
         struct {
+            enum { EXIT_DEBUG_BREAKPOINT, EXIT_DEBUG_STEP, EXIT_DEBUG_POINT } what;
+            unsigned point;   /* number of it in vm->debug->points */
+            uint64_t address; /* of the access, when a watchpoint was hit */
+        } debug;
+        struct {
             const char *text;
             uint64_t code;
         } fatal;
@@ -130,6 +135,9 @@ struct engine {
     void (*kick)(struct vcpu *vcpu);
     /* Adds what it counted to `vm stats`: whole lines. NULL: nothing. */
     void (*stats)(struct vm *vm, struct out *out);
+    /* How many hardware breakpoints or watchpoints a debugger may set (kernel/debug.h);
+     * *shared: of both together. NULL: none. */
+    unsigned (*debug_points)(bool watch, bool *shared);
     /* Debug builds, for tests of EXIT_ENTRY_FAILED: makes the vCPU's entries illegal in way `kind`,
      * counted from 0, and returns what is wrong with them then; NULL: there is no such way. NULL
      * function: there is none at all. */

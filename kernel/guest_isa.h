@@ -7,6 +7,7 @@
 #ifndef KERNEL_GUEST_ISA_H
 #define KERNEL_GUEST_ISA_H
 
+#include "kernel/debug.h"
 #include "kernel/engine.h"
 #include "kernel/state.h"
 
@@ -69,6 +70,8 @@ struct guest_isa {
     bool (*power_button)(struct vm *vm);
 
     uint64_t (*pc)(struct vcpu *vcpu);
+    /* For debuggers; NULL: they cannot look into it. */
+    const struct debug_isa *debug;
     /* Registers for people. */
     void (*print)(struct vcpu *vcpu, struct out *out);
 };

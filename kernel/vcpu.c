@@ -101,9 +101,8 @@ static enum exit_action handle_memory(struct vcpu *v, const struct vm_exit *exit
     return vm->isa->mmio(v, exit);
 }
 
-#define EXITS_OF_THE_ISA                                                                          \
-    (BIT(EXIT_PORT) | BIT(EXIT_HYPERCALL) | BIT(EXIT_IDLE) | BIT(EXIT_REGISTER) | BIT(EXIT_ISA) | \
-     BIT(EXIT_DEBUG))
+#define EXITS_OF_THE_ISA \
+    (BIT(EXIT_PORT) | BIT(EXIT_HYPERCALL) | BIT(EXIT_IDLE) | BIT(EXIT_REGISTER) | BIT(EXIT_ISA))
 
 static NOINLINE enum exit_action handle_fatal(struct vcpu *v, const struct vm_exit *exit)
 {
@@ -117,7 +116,13 @@ static inline enum exit_action handle_exit(struct vcpu *v, const struct vm_exit 
         return v->vm->isa->handle_exit(v, exit);
     if (exit->kind == EXIT_INTERRUPT || exit->kind == EXIT_IRQ_WINDOW)
         return ACTION_RESUME;
-    return exit->kind == EXIT_MEMORY ? handle_memory(v, exit) : handle_fatal(v, exit);
+    if (exit->kind == EXIT_MEMORY)
+        return handle_memory(v, exit);
+    if (exit->kind == EXIT_DEBUG) {
+        debug_exit(v, exit);
+        return ACTION_RESUME;
+    }
+    return handle_fatal(v, exit);
 }
 
 /* Some engines see an idle guest by a trapped instruction: it counts, and the sleep, as idle. */
@@ -175,7 +180,7 @@ static void vcpu_park(struct vcpu *v)
 static enum attention vcpu_attend(struct vcpu *v)
 {
     uint32_t requests =
-        __atomic_fetch_and(&v->requests, (uint32_t)VCPU_REQUEST_STOP, __ATOMIC_SEQ_CST);
+        __atomic_fetch_and(&v->requests, VCPU_REQUEST_STOP | VCPU_REQUEST_STEP, __ATOMIC_SEQ_CST);
 
     if (requests & (VCPU_REQUEST_IRQ | VCPU_REQUEST_START))
         v->irq_news = true;
@@ -183,6 +188,8 @@ static enum attention vcpu_attend(struct vcpu *v)
         vm_note_entry(v->vm);
     if (requests & VCPU_REQUEST_FLUSH)
         v->vm->engine->flush(v);
+    if (unlikely(requests & VCPU_REQUEST_STEP) && debug_step_before_entry(v))
+        requests |= VCPU_REQUEST_PAUSE;
     if (likely(!(requests & ATTEND_OUTSIDE) && !this_cpu()->need_resched &&
                __atomic_load_n(&v->running, __ATOMIC_ACQUIRE)))
         return ATTEND_ENTER;
@@ -200,6 +207,18 @@ static enum attention vcpu_attend(struct vcpu *v)
     else if (!__atomic_load_n(&v->running, __ATOMIC_ACQUIRE))
         thread_sleep_until(UINT64_MAX);
     return ATTEND_AGAIN;
+}
+
+/* What on-crash = says. False when the VM is to end. */
+static NOINLINE bool vcpu_failed(struct vcpu *v)
+{
+    if (debug_crashed(v))
+        return true;
+    if (v->vm->config->on_crash == CONFIG_CRASH_RESTART)
+        vm_reset(v->vm);
+    else
+        vm_poweroff(v->vm);
+    return false;
 }
 
 /* False when the VM is to end. */
@@ -221,8 +240,7 @@ static inline bool vcpu_act(struct vcpu *v, enum exit_action action)
         vm_reset(v->vm);
         return false;
     case ACTION_FAIL:
-        vm_poweroff(v->vm);
-        return false;
+        return vcpu_failed(v);
     }
     return false;
 }

@@ -26,6 +26,7 @@ enum vcpu_request {
     VCPU_REQUEST_STARTUP = 1u << 4, /* guest_isa->startup() has something to do */
     VCPU_REQUEST_PAUSE = 1u << 5,   /* the VM is being paused: vm_vcpu_park() */
     VCPU_REQUEST_LATER = 1u << 6,   /* what vcpu_do_later() put off is due */
+    VCPU_REQUEST_STEP = 1u << 7,    /* one instruction, for a debugger; stays until that is done */
 };
 
 struct vcpu_stats {
@@ -64,6 +65,7 @@ struct vcpu {
         void *arg;
         struct timer timer;
     } later; /* vcpu_do_later() */
+    struct vcpu_debug debug;
     struct vcpu_stats stats;
 };
 

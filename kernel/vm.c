@@ -239,7 +239,7 @@ enum err vm_start(struct vm *vm, struct out *reason)
     vm->failed = vm->restart = false;
     vm->reason[0] = '\0';
     vm->last->valid = vm->silence_told = false;
-    vm->pause_wanted = 0;
+    vm->pause_wanted = vm->paused_by = 0;
     vm->ended_by = -1;
     vm->cpu_ns = 0;
     vm_set_state(vm, VM_STARTING);
@@ -247,6 +247,8 @@ enum err vm_start(struct vm *vm, struct out *reason)
     if (e == ERR_OK) {
         vm->started_ns = vm->cpu_since_ns = clock_ns();
         vm_set_state(vm, VM_RUNNING);
+        if (vm->config->gdb == CONFIG_GDB_WAIT)
+            debug_wait_for(vm);
         vcpu_start(vm->vcpus[0]);
         thread_wake(manager); /* it watches whether the guest says something */
     } else {
@@ -292,6 +294,7 @@ static void vm_end(struct vm *vm, bool restart)
     vm->ended_by = self && self->vm == vm ? (int)self->id : -1;
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         vcpu_request(vm->vcpus[i], VCPU_REQUEST_STOP);
+    debug_vm_ended(vm);
     wake_all(&vm->changed);
 }
 

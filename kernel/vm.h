@@ -75,11 +75,13 @@ struct vm {
     struct guest_console *console, *virtio_console; /* live as long as the VM object */
     unsigned vcpu_count;
     struct vcpu **vcpus;
-    uint32_t live_vcpus;   /* atomic: threads still in their loop */
-    uint32_t pause_wanted; /* atomic, 0 or 1 */
-    uint32_t parked_vcpus; /* atomic: threads that wait for the end of the pause */
-    int ended_by;          /* the vCPU that ended the VM, -1: none of its own */
-    struct vm_last *last;  /* lives as long as the VM object */
+    uint32_t live_vcpus;    /* atomic: threads still in their loop */
+    uint32_t pause_wanted;  /* atomic, 0 or 1 */
+    uint32_t parked_vcpus;  /* atomic: threads that wait for the end of the pause */
+    uint32_t paused_by;     /* bits of enum vm_pauser, under `lock` */
+    struct vm_debug *debug; /* kernel/debug.h; NULL: no debugger has come yet */
+    int ended_by;           /* the vCPU that ended the VM, -1: none of its own */
+    struct vm_last *last;   /* lives as long as the VM object */
     uint64_t started_ns;
     uint64_t start_ticks; /* host_counter() when its start began; then, until its first entry */
     uint64_t bulk_ticks;  /* of these: copying and zeroing its memory */
@@ -108,11 +110,17 @@ enum err vm_shutdown(struct vm *vm, uint64_t deadline) MUST_CHECK;
  * others as vm_start(). */
 enum err vm_restart(struct vm *vm) MUST_CHECK;
 
+/* Who holds a paused guest: it goes on when nobody does. */
+enum vm_pauser { VM_PAUSE_USER = 1u << 0, VM_PAUSE_DEBUGGER = 1u << 1 };
+
 /* kernel/vm_pause.c. All vCPUs leave the guest, devices come to rest, its clock stands. ERR_STATE:
  * it does not run, or ended meanwhile. */
 enum err vm_pause(struct vm *vm) MUST_CHECK;
 /* ERR_STATE: it is not paused. */
 enum err vm_resume(struct vm *vm, enum guest_time mode) MUST_CHECK;
+/* The same for one of them. */
+enum err vm_pause_by(struct vm *vm, enum vm_pauser who) MUST_CHECK;
+enum err vm_resume_by(struct vm *vm, enum vm_pauser who, enum guest_time mode) MUST_CHECK;
 /* VCPU_REQUEST_PAUSE, on the vCPU's own thread: returns when the pause is over or the VM ends. */
 void vm_vcpu_park(struct vcpu *v);
 

@@ -20,7 +20,7 @@ void vm_vcpu_park(struct vcpu *v)
     thread_bind_vcpu(NULL);
     __atomic_fetch_add(&vm->parked_vcpus, 1, __ATOMIC_SEQ_CST);
     wake_all(&vm->changed);
-    while (flag(&vm->pause_wanted) &&
+    while ((flag(&vm->pause_wanted) || READ_ONCE(v->debug.hold)) &&
            !(__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) & VCPU_REQUEST_STOP))
         thread_sleep_until(UINT64_MAX);
     __atomic_fetch_sub(&vm->parked_vcpus, 1, __ATOMIC_SEQ_CST);
@@ -68,32 +68,55 @@ static enum err pause_running(struct vm *vm)
     return ERR_STATE;
 }
 
-enum err vm_pause(struct vm *vm)
+enum err vm_pause_by(struct vm *vm, enum vm_pauser who)
 {
     enum err e = ERR_STATE;
 
     mutex_lock(&vm->lock);
     if (state_of(vm) == VM_RUNNING)
         e = pause_running(vm);
+    else if (state_of(vm) == VM_PAUSED && !(vm->paused_by & who))
+        e = ERR_OK;
+    if (e == ERR_OK)
+        vm->paused_by |= who;
     mutex_unlock(&vm->lock);
     return e;
 }
 
-enum err vm_resume(struct vm *vm, enum guest_time mode)
+/* Under vm->lock. */
+static enum err resume_paused(struct vm *vm, enum guest_time mode)
 {
     enum vm_state expected = VM_PAUSED;
+    bool done;
+
+    guest_clock_resume(&vm->clock, mode);
+    devices_rest(vm, false);
+    done = __atomic_compare_exchange_n(&vm->state, &expected, VM_RUNNING, false, __ATOMIC_SEQ_CST,
+                                       __ATOMIC_SEQ_CST);
+    unpark(vm);
+    wake_all(&vm->changed);
+    return done ? ERR_OK : ERR_STATE;
+}
+
+enum err vm_resume_by(struct vm *vm, enum vm_pauser who, enum guest_time mode)
+{
     enum err e = ERR_STATE;
 
     mutex_lock(&vm->lock);
-    if (state_of(vm) == VM_PAUSED) {
-        guest_clock_resume(&vm->clock, mode);
-        devices_rest(vm, false);
-        if (__atomic_compare_exchange_n(&vm->state, &expected, VM_RUNNING, false, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_SEQ_CST))
-            e = ERR_OK;
-        unpark(vm);
-        wake_all(&vm->changed);
+    if (state_of(vm) == VM_PAUSED && (vm->paused_by & who)) {
+        vm->paused_by &= ~(uint32_t)who;
+        e = vm->paused_by ? ERR_OK : resume_paused(vm, mode);
     }
     mutex_unlock(&vm->lock);
     return e;
+}
+
+enum err vm_pause(struct vm *vm)
+{
+    return vm_pause_by(vm, VM_PAUSE_USER);
+}
+
+enum err vm_resume(struct vm *vm, enum guest_time mode)
+{
+    return vm_resume_by(vm, VM_PAUSE_USER, mode);
 }

@@ -358,6 +358,11 @@ static enum outcome do_instruction(struct dbt_vcpu *d, uint32_t word, struct vm_
     case RV_INSN_sret:
         return do_sret(d);
     case RV_INSN_ebreak:
+        if (debug_has_patches(d->vcpu->vm)) {
+            exit->kind = EXIT_DEBUG;
+            exit->debug.what = EXIT_DEBUG_BREAKPOINT;
+            return RV_STOP;
+        }
         trap(d, CAUSE_BREAKPOINT, d->frame->pc);
         return RV_DONE;
     case RV_INSN_wfi:

@@ -450,5 +450,6 @@ TABLE_ENTRY(guest_isas, struct guest_isa, guest_isa_riscv64) = {
     .handle_exit = handle_exit,
     .state_each = state_each,
     .pc = pc,
+    .debug = &riscv_debug,
     .print = print,
 };

@@ -172,6 +172,9 @@ void riscv_hart_reset(struct vcpu *v, uint64_t pc, uint64_t opaque);
 /* execute.c: for the engines that translate. */
 extern const struct dbt_guest rv_guest;
 
+/* debug.c */
+extern const struct debug_isa riscv_debug;
+
 /* aplic.c */
 enum err riscv_aplic_create(struct vm *vm) MUST_CHECK;
 

@@ -68,8 +68,10 @@ static void dispatch(struct cpu *cpu)
         cpu->host.timer_deadline = 0;
         timer_interrupt();
     }
-    if (cpu->id == 0)
+    if (cpu->id == 0) {
         program_console_interrupt();
+        program_gdb_interrupt();
+    }
 }
 
 /* A thread that is preempted here may go on on another CPU. */

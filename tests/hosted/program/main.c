@@ -21,6 +21,8 @@
 #define GUEST        "guest"
 #define OWN_MEMORY   MIB(160) /* beside the guest's */
 #define DISKS_MAX    8
+#define CPUS_MAX     64
+#define PORT_MAX     65535
 #define PAGE_BYTES   4096
 #define CONFIG_BYTES 16384
 
@@ -39,6 +41,8 @@ static const char usage[] =
     "copy-on-write\n"
     "  --engine ENGINE    interp, jit or hybrid (default: the best there is)\n"
     "  --set KEY=VALUE    a key of the guest's section in ennead.ini (docs/configuration.md)\n"
+    "  --gdb PORT         let gdb debug the guest over this TCP port (gdb: target remote :PORT)\n"
+    "  --wait             with --gdb: the guest begins when gdb lets it\n"
     "  --log LEVEL        error, warn, info or debug (default: warn)\n"
     "  --monitor          begin in the monitor, not in the guest's console\n"
     "  --stats            print the guest's statistics at the end\n";
@@ -50,7 +54,7 @@ static struct {
     } disks[DISKS_MAX];
     unsigned disk_count, host_cpus;
     char sets[4096];
-    bool monitor, stats;
+    bool monitor, stats, wait;
 } options = {.arch = "riscv64", .memory = "256M", .cpus = "1", .append = "", .log = "warn"};
 
 void program_fail(const char *fmt, ...)
@@ -126,6 +130,8 @@ enum option_name {
     OPTION_DISK,
     OPTION_ENGINE,
     OPTION_SET,
+    OPTION_GDB,
+    OPTION_WAIT,
     OPTION_LOG,
     OPTION_MONITOR,
     OPTION_STATS,
@@ -143,6 +149,8 @@ static const struct option long_options[] = {
     {"disk", required_argument, NULL, OPTION_DISK},
     {"engine", required_argument, NULL, OPTION_ENGINE},
     {"set", required_argument, NULL, OPTION_SET},
+    {"gdb", required_argument, NULL, OPTION_GDB},
+    {"wait", no_argument, NULL, OPTION_WAIT},
     {"log", required_argument, NULL, OPTION_LOG},
     {"monitor", no_argument, NULL, OPTION_MONITOR},
     {"stats", no_argument, NULL, OPTION_STATS},
@@ -171,13 +179,13 @@ static void add_set(const char *text)
         program_fail("--set %s: give KEY=VALUE", text);
 }
 
-static unsigned number(const char *name, const char *text)
+static unsigned number(const char *name, const char *text, unsigned most)
 {
     char *rest;
     unsigned long value = strtoul(text, &rest, 10);
 
-    if (*rest || !*text || !value || value > 64)
-        program_fail("%s %s: give a number from 1 to 64", name, text);
+    if (*rest || !*text || !value || value > most)
+        program_fail("%s %s: give a number from 1 to %u", name, text, most);
     return (unsigned)value;
 }
 
@@ -191,11 +199,11 @@ static void take_option(int name, char *value)
         options.memory = value;
         break;
     case OPTION_CPUS:
-        number("--cpus", value);
+        number("--cpus", value, CPUS_MAX);
         options.cpus = value;
         break;
     case OPTION_HOST_CPUS:
-        options.host_cpus = number("--host-cpus", value);
+        options.host_cpus = number("--host-cpus", value, CPUS_MAX);
         break;
     case OPTION_KERNEL:
         options.kernel = value;
@@ -214,6 +222,12 @@ static void take_option(int name, char *value)
         break;
     case OPTION_SET:
         add_set(value);
+        break;
+    case OPTION_GDB:
+        program_gdb_port = number("--gdb", value, PORT_MAX);
+        break;
+    case OPTION_WAIT:
+        options.wait = true;
         break;
     case OPTION_LOG:
         options.log = value;
@@ -245,7 +259,8 @@ static void take_options(int argc, char **argv)
     }
     if (!options.kernel)
         program_fail("--kernel is missing: give the guest's kernel image");
-    program_cpu_count = options.host_cpus ? options.host_cpus : number("--cpus", options.cpus);
+    program_cpu_count =
+        options.host_cpus ? options.host_cpus : number("--cpus", options.cpus, CPUS_MAX);
 }
 
 /* ---- What the loader does elsewhere ---- */
@@ -301,6 +316,8 @@ static void write_config(char *text)
         add_line(text, "cmdline = %s\n", options.append);
     if (options.engine)
         add_line(text, "engine = %s\n", options.engine);
+    if (program_gdb_port)
+        add_line(text, "gdb = %s\n", options.wait ? "wait" : "yes");
     for (unsigned i = 0; i < options.disk_count; i++)
         add_line(text, "disk = disk%u\n", i);
     add_line(text, "%s", options.sets);
@@ -330,6 +347,7 @@ int main(int argc, char **argv)
     if (argc > 1 && strcmp(argv[1], "check") == 0)
         return program_check(argc - 1, argv + 1);
     take_options(argc, argv);
+    program_gdb_start();
     write_config(config);
     files += file_bytes(options.kernel) + file_bytes(options.initrd);
     for (unsigned i = 0; i < options.disk_count; i++)

@@ -42,4 +42,12 @@ void program_console_interrupt(void);
 /* Makes CPU 0 take one. Any POSIX thread. */
 void program_interrupt(void);
 
+/* ---- gdb.c ---- */
+
+/* Listens on TCP port `port` of this machine (127.0.0.1) for a debugger; 0: not at all. */
+extern unsigned program_gdb_port;
+void program_gdb_start(void);
+/* Called on CPU 0 at an interrupt: hands over what the debugger sent. */
+void program_gdb_interrupt(void);
+
 #endif
