@@ -52,18 +52,20 @@ $(fuzz-tests): %: %.o build/fuzz/libennead.a
 
 .PHONY: unit fuzz
 unit: $(unit-tests) ## build and run the unit tests, on the build machine under sanitizers
+	@mkdir -p build/tests && rm -f build/tests/unit.passed
 	$(Q)passed=0; failed=; for test in $(unit-tests); do \
 	    echo "== $$(basename $$test)"; \
-	    if timeout 300 $$test; then passed=$$((passed + 1)); else failed="$$failed $$(basename $$test)"; fi; \
+	    if timeout 300 $$test; then passed=$$((passed + 1)); echo unit/$$(basename $$test) >>build/tests/unit.passed; else failed="$$failed $$(basename $$test)"; fi; \
 	done; \
 	echo "unit tests: $$passed programs passed$${failed:+, failed:$$failed}"; test -z "$$failed"
 
 fuzz: $(fuzz-tests) ## run each fuzzer for SECONDS=60
+	@mkdir -p build/tests && rm -f build/tests/fuzz.passed
 	$(Q)for test in $(fuzz-tests); do \
 	    echo "== $$(basename $$test), $(SECONDS) s"; mkdir -p $$test.corpus; \
 	    seeds=tests/fuzz/corpus/$$(basename $$test); test -d $$seeds || seeds=; \
 	    $$test -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
-	        -artifact_prefix=$$test- $$test.corpus $$seeds || exit 1; \
+	        -artifact_prefix=$$test- $$test.corpus $$seeds || exit 1; echo fuzz/$$(basename $$test) >>build/tests/fuzz.passed; \
 	done
 
 # The core as the kernel compiles it, optimised and without sanitizers: for counting instructions.
@@ -191,6 +193,8 @@ lint: compile-commands ## check the sources: clang-tidy, clang-format, the scrip
 	        sed 's/^/clang-format (run make format): /' | { ! grep .; }; fi
 	$(Q)$(PYTHON) -m compileall -q tools tests >/dev/null
 	$(Q)$(PYTHON) tools/config-reference.py --check
+	$(Q)$(PYTHON) tools/monitor-reference.py --check
+	$(Q)$(PYTHON) tools/support.py --check
 	$(Q)for script in tools/*.sh; do sh -n $$script || exit 1; done
 	$(Q)run-clang-tidy -quiet -p build -j $(shell nproc) '^(?!.*/(build/gen|tests)/)' >build/lint.log 2>&1 || \
 	    { grep -E -A6 '(warning|error):' build/lint.log | head -n 200; exit 1; }
@@ -210,15 +214,17 @@ boot-tests: $(H)/ennead ## run the boot tests (pytest) on the emulated hosts
 	+$(Q)$(MAKE) --no-print-directory image build/gen/font.json micro-guests guest-tools
 	+$(Q)for arch in $(all-arches); do $(MAKE) --no-print-directory image ARCHES=$$arch || exit 1; \
 	    $(MAKE) --no-print-directory kernel ARCH=$$arch DEBUG=1 || exit 1; done
-	$(Q)$(PYTHON) -m pytest -p no:cacheprovider tests/boot $(PYTEST)
+	$(Q)$(PYTHON) -m pytest -p no:cacheprovider --junitxml=build/tests/boot.xml tests/boot $(PYTEST)
 
+# The results of parts go to build/tests, from where tools/support.py takes them.
 test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot tests
+	@rm -rf build/tests && mkdir -p build/tests
 	+$(Q)$(MAKE) --no-print-directory lint
 	+$(Q)$(MAKE) --no-print-directory unit
 	+$(Q)$(MAKE) --no-print-directory fuzz SECONDS=5
-	+$(Q)$(MAKE) --no-print-directory decode
-	+$(Q)$(MAKE) --no-print-directory differential-riscv64 CASES=170000
-	+$(Q)$(MAKE) --no-print-directory differential-aarch64 CASES=30000
+	+$(Q)$(MAKE) --no-print-directory decode && echo make decode >build/tests/decode.passed
+	+$(Q)$(MAKE) --no-print-directory differential-riscv64 CASES=170000 && echo make differential-riscv64 >build/tests/riscv64.passed
+	+$(Q)$(MAKE) --no-print-directory differential-aarch64 CASES=30000 && echo make differential-aarch64 >build/tests/aarch64.passed
 	+$(Q)$(MAKE) --no-print-directory both-toolchains
 	+$(Q)$(MAKE) --no-print-directory boot-tests
 
