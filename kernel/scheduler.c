@@ -418,7 +418,7 @@ void scheduler_switched(void)
     if (to)
         arrive(to, prev);
     if (unlikely(dead))
-        thread_bury(prev);
+        thread_release(prev);
     if (current->switch_in)
         current->switch_in(current);
 }

@@ -25,8 +25,6 @@ void scheduler_place_new(struct thread *t);
 
 /* A thread without weight or place: its memory, stack and name. NULL when there is no memory. */
 struct thread *thread_build(const char *name, void (*entry)(void *), void *arg);
-/* Frees an ended thread soon. Masked; its stack is not in use any more. */
-void thread_bury(struct thread *t);
 void thread_reaper_start(void);
 
 #endif

@@ -19,8 +19,7 @@ static struct mutex list_lock = {.waiters = {.lock = SPINLOCK_INIT(&wait_class)}
 static struct thread *all_threads;
 static unsigned next_id;
 
-/* Threads that have exited, linked by wait_next: pushed by their CPU after it left their stack,
- * freed by the reaper. */
+/* Threads that have ended and that nobody holds, linked by wait_next; freed by the reaper. */
 static struct thread *dead_threads;
 static struct thread *reaper;
 
@@ -83,6 +82,7 @@ struct thread *thread_build(const char *name, void (*entry)(void *), void *arg)
     t->stack_base = (uint64_t)stack;
     strlcpy(t->name, name, sizeof(t->name));
     t->weight = THREAD_WEIGHT;
+    t->holds = 1;
     t->affinity = -1;
     t->entry = entry;
     t->arg = arg;
@@ -133,8 +133,10 @@ enum err thread_create_on(struct thread **out, const char *name, void (*entry)(v
     if (weight == 0 || !some_allowed(cpus))
         return ERR_INVALID;
     struct thread *t = thread_build(name, entry, arg);
-    if (t)
+    if (t) {
         t->cpus = *cpus;
+        t->holds++;
+    }
     return thread_launch(out, t, weight);
 }
 
@@ -146,8 +148,11 @@ void thread_exit(void)
     panic("a thread that had ended ran again");
 }
 
-void thread_bury(struct thread *t)
+void thread_release(struct thread *t)
 {
+    if (__atomic_sub_fetch(&t->holds, 1, __ATOMIC_ACQ_REL))
+        return;
+
     struct thread *head = __atomic_load_n(&dead_threads, __ATOMIC_RELAXED);
     do
         t->wait_next = head;

@@ -38,6 +38,7 @@ struct vcpu;
 struct thread {
     struct host_context context;
     uint64_t stack_base; /* lowest address of the stack */
+    uint32_t holds;      /* atomic: itself until it has ended, and thread_create_on()'s caller */
     enum thread_state state;
     char name[THREAD_NAME_SIZE];
     unsigned id;
@@ -77,9 +78,11 @@ struct thread {
  * `affinity`: a CPU's id, -1: any. */
 enum err thread_create(struct thread **out, const char *name, void (*entry)(void *), void *arg,
                        uint32_t weight, int affinity) MUST_CHECK;
-/* The same, for the CPUs of `cpus`, one of which must be online (ERR_INVALID). */
+/* The same, for the CPUs of `cpus`, one of which must be online (ERR_INVALID). What `out` gives may
+ * be woken after the thread's end too: it is freed after thread_release(). */
 enum err thread_create_on(struct thread **out, const char *name, void (*entry)(void *), void *arg,
                           uint32_t weight, const struct thread_cpus *cpus) MUST_CHECK;
+void thread_release(struct thread *t);
 static inline struct thread *thread_current(void)
 {
     return this_cpu()->current;

@@ -422,6 +422,8 @@ void vcpu_destroy(struct vcpu *v)
         v->vm->engine->vcpu_destroy(v);
     if (v->isa_data)
         v->vm->isa->vcpu_destroy(v);
+    if (v->thread) /* timers of the vCPU woke it until here, though it had ended */
+        thread_release(v->thread);
     heap_free(v->state);
     heap_free(v);
 }

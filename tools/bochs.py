@@ -39,7 +39,7 @@ log: {log}
 panic: action=fatal
 error: action={errors}
 info: action=ignore
-debug: action=ignore
+debug: action=ignore{debug}
 """
 DISPLAY_3 = "display_library: nogui"
 DISPLAY_2 = 'display_library: rfb, options="timeout=0"\nsound: driver=dummy'
@@ -53,7 +53,8 @@ class Pc:
     """One emulated PC, from start() to stop()."""
 
     def __init__(self, image, folder, model="corei7_skylake_x", memory=256, ips=100_000_000, log=None,
-                 errors="ignore"):
+                 errors="ignore", debug=None):
+        """`debug`: the device whose every access the log shows, with the count of instructions."""
         self.folder = pathlib.Path(folder)
         self.disk = self.folder / "disk.img"
         subprocess.run(["cp", "--reflink=auto", "--sparse=always", image, self.disk], check=True)
@@ -64,7 +65,8 @@ class Pc:
         (self.folder / "bochsrc").write_text(SETTINGS.format(
             model=model, memory=memory, ips=ips, firmware=FIRMWARE, disk=self.disk, cylinders=cylinders,
             display=DISPLAY_3 if is_built() else DISPLAY_2, serial=os.ttyname(self.theirs),
-            log=log or self.folder / "bochs.log", errors=errors), encoding="utf-8")
+            log=log or self.folder / "bochs.log", errors=errors,
+            debug=f", {debug}=report" if debug else ""), encoding="utf-8")
         self.process = None
 
     def command(self):

@@ -400,6 +400,31 @@ static void affinities(void)
     stop = true;
 }
 
+static void wakes_after_the_end(void)
+{
+    static const struct thread_cpus any;
+    struct thread *t[8];
+
+    for (unsigned i = 0; i < ARRAY_SIZE(t); i++)
+        assert_int_equal(thread_create_on(&t[i], "ends", nothing, NULL, THREAD_WEIGHT, &any),
+                         ERR_OK);
+    thread_sleep_ns(NS_PER_SEC);
+    for (unsigned i = 0; i < ARRAY_SIZE(t); i++) {
+        assert_int_equal(t[i]->state, THREAD_EXITED);
+        thread_wake(t[i]);
+        assert_int_equal(t[i]->state, THREAD_EXITED);
+        thread_release(t[i]);
+    }
+    thread_sleep_ns(NS_PER_SEC);
+    stop = true;
+}
+
+static void test_ended_threads_stay_while_they_are_held(void **state)
+{
+    (void)state;
+    hosted_child_test(machine_of(2, wakes_after_the_end));
+}
+
 static void test_threads_stay_on_their_cpus(void **state)
 {
     (void)state;
@@ -446,6 +471,7 @@ int main(void)
         cmocka_unit_test(test_three_threads_share_two_cpus_alike),
         cmocka_unit_test(test_no_cpu_idles_while_threads_wait),
         cmocka_unit_test(test_a_sleeper_wakes_in_time_beside_two_spinners_a_cpu),
+        cmocka_unit_test(test_ended_threads_stay_while_they_are_held),
         cmocka_unit_test(test_threads_stay_on_their_cpus),
         cmocka_unit_test(test_weights_hold_across_cpus),
     };
