@@ -20,9 +20,11 @@
 
 /* Common bits of the block mode word; a front end's own begin at bit 8. */
 #define DBT_MODE_ONE_VCPU (1u << 4) /* no other vCPU runs: read-modify-writes need no lock */
-#define DBT_MODE_COUNT    (1u << 5) /* frame->count is kept at every exit */
-#define DBT_MODE_SINGLE   (1u << 6) /* units of one instruction, for a debugger */
-#define DBT_MODE_GLOBAL   (1u << 7) /* the page is global: DBT_CONTEXT_GLOBAL names its targets */
+#define DBT_MODE_COUNT                                                                          \
+    (1u << 5)                     /* frame->count is kept at every exit, and units begin only \
+                                  when they end at frame->limit at the latest */
+#define DBT_MODE_SINGLE (1u << 6) /* units of one instruction */
+#define DBT_MODE_GLOBAL (1u << 7) /* the page is global: DBT_CONTEXT_GLOBAL names its targets */
 
 /* The highest level that the host has; tests use lower ones too. */
 enum dbt_level { DBT_LEVEL_BASE, DBT_LEVEL_V3, DBT_LEVEL_COUNT };

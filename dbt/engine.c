@@ -6,6 +6,7 @@
  */
 #include "dbt/table.h"
 #include "dbt/jit.h"
+#include "dbt/knobs.h"
 #include "dbt/pass.h"
 #include "dbt/stage.h"
 #include "dbt/tlb.h"
@@ -146,6 +147,8 @@ static enum err vcpu_init(struct vcpu *v)
     d->table = own->table;
     d->threshold = v->vm->engine->preference == HYBRID_PREFERENCE ? HYBRID_THRESHOLD : 0;
     d->mode_common = v->vm->config->cpus == 1 ? DBT_MODE_ONE_VCPU : 0;
+    if (dbt_knobs.count)
+        d->mode_common |= DBT_MODE_COUNT;
     d->guest = v->vm->isa->translator;
     d->interp =
         (struct interp_guest){.helpers = d->guest->helpers, .fp = d->guest->frontend->dialect->fp};
@@ -263,6 +266,35 @@ static inline struct dbt_block *follow_link(const struct dbt_vcpu *d, const stru
     return NULL;
 }
 
+/* ---- Knobs ---- */
+
+static bool is_due(const struct dbt_vcpu *d, unsigned every)
+{
+    return every && d->entered % every == 0;
+}
+
+/* Before a block is looked for: what would happen seldom happens often. */
+static NOINLINE void stress(struct dbt_vcpu *d)
+{
+    uint64_t gpa;
+    bool device;
+
+    d->entered++;
+    if (is_due(d, dbt_knobs.poll_every))
+        kick(d->vcpu);
+    if (is_due(d, dbt_knobs.evict_every))
+        dbt_table_evict(d);
+    if (is_due(d, dbt_knobs.invalidate_every) && dbt_tlb_fetch(d, d->frame->pc, &gpa, &device))
+        dbt_table_written(d->table, d, gpa, 1);
+}
+
+static inline bool stressed(void)
+{
+    return unlikely(dbt_knobs.poll_every | dbt_knobs.evict_every | dbt_knobs.invalidate_every);
+}
+
+/* ---- Blocks ---- */
+
 /* Runs blocks from frame->pc until one leaves otherwise than by a jump. */
 static enum dbt_exit interpret(struct dbt_vcpu *d, bool *stop)
 {
@@ -272,8 +304,12 @@ static enum dbt_exit interpret(struct dbt_vcpu *d, bool *stop)
 
     for (;;) {
         uint64_t offset = f->pc % IR_PAGE_SIZE;
+        uint64_t before = d->generation;
         bool same_page = e == DBT_EXIT_LINK && f->pc - offset == f->pc_base;
 
+        if (stressed())
+            stress(d);
+        same_page &= before == d->generation;
         next = same_page ? follow_link(d, b, offset) : NULL;
         if (!next) {
             uint64_t generation = d->generation;
@@ -303,16 +339,21 @@ static enum dbt_exit run_emitted(struct dbt_vcpu *d, bool *stop)
 
     for (;;) {
         uint64_t generation = d->generation, base = f->pc_base;
-        struct dbt_block *b = find(d, f->pc, stop);
         const struct dbt_jit_code *code;
+        struct dbt_block *b;
 
+        if (stressed())
+            stress(d);
+        b = find(d, f->pc, stop);
         if (unlikely(!b))
             return DBT_EXIT_POLL;
         code = __atomic_load_n(&b->jit, __ATOMIC_ACQUIRE);
-        if (!code && !b->no_code && b->runs++ >= d->threshold) {
+        if (!code && !b->no_code && !(d->mode & DBT_MODE_SINGLE) && b->runs++ >= d->threshold) {
             dbt_table_emit(d, b, f->pc);
             code = __atomic_load_n(&b->jit, __ATOMIC_ACQUIRE);
         }
+        if (unlikely(!code && !b->interp.count))
+            continue; /* another vCPU's write killed it a moment ago */
         if (connect && code && generation == d->generation)
             dbt_jit_connect(d, link, base, b, f->pc);
         f->pc_base = f->pc & ~(uint64_t)(IR_PAGE_SIZE - 1);
@@ -337,6 +378,25 @@ static bool attend(struct dbt_vcpu *d)
     if (d->vcpu->irq_news)
         return true;
     d->guest->interrupt(d);
+    return false;
+}
+
+/* ---- Counting ---- */
+
+static void set_single(struct dbt_vcpu *d, bool on)
+{
+    d->mode_common = on ? d->mode_common | DBT_MODE_SINGLE : d->mode_common & ~DBT_MODE_SINGLE;
+    d->mode = on ? d->mode | DBT_MODE_SINGLE : d->mode & ~DBT_MODE_SINGLE;
+}
+
+/* With counting: where the next unit would go beyond the limit it is done in single steps, and at
+ * the limit the run ends. */
+static bool at_limit(struct dbt_vcpu *d)
+{
+    if (d->frame->count >= d->frame->limit)
+        return true;
+    if (d->frame->limit - d->frame->count < DBT_UNIT_INSNS)
+        set_single(d, true);
     return false;
 }
 
@@ -406,6 +466,7 @@ static bool run_singly(struct dbt_vcpu *d, struct vm_exit *exit)
         stop = d->guest->execute(d, exit) == DBT_STOP;
         break;
     default:
+        stop |= dbt_knobs.count && at_limit(d);
         break;
     }
     if (stop || !d->point_hit)
@@ -466,6 +527,7 @@ static void run_until_exit(struct dbt_vcpu *d, struct vm_exit *exit)
             stop = d->guest->execute(d, exit) == DBT_STOP;
             break;
         default:
+            stop |= dbt_knobs.count && at_limit(d);
             break;
         }
         if (unlikely(d->attend) && !stop)
@@ -508,6 +570,10 @@ static void run(struct vcpu *v, struct vm_exit *exit)
         exit->kind = EXIT_INTERRUPT;
     }
     d->guest->leave(d);
+    if (dbt_knobs.count && d->frame->count >= d->frame->limit) {
+        set_single(d, false);
+        dbt_knobs.counted(d);
+    }
     host_irq_disable();
     v->irq_news |= news;
 }

@@ -65,25 +65,29 @@ struct dbt_jump {
 
 struct dbt_vcpu;
 
+/* What emitted code seldom reaches comes first, so that the rest and the first slots lie near the
+ * cells. */
 struct dbt_frame {
-    uint32_t poll;     /* not zero: leave at the next safe point. Set by anybody. */
-    uint32_t fp_flags; /* sticky, enum sf_flag */
-    uint64_t pc_base;  /* virtual address of the page on which the running unit lies */
-    uint64_t pc;       /* valid when no unit runs */
-    uint64_t tlb_mask; /* (entries - 1) * sizeof(struct dbt_tlb_entry) */
-    struct dbt_tlb_entry *tlb;
+    uint64_t limit; /* with DBT_MODE_COUNT: `count` does not go beyond it */
+    uint64_t pc;    /* valid when no unit runs */
     struct dbt_vcpu *vcpu;
     uint32_t reason, insn_length; /* of `leave`; of the instruction at pc */
     uint64_t detail;
     struct dbt_fault fault;
-    uint64_t count;         /* guest instructions done */
-    struct dbt_jump *jumps; /* DBT_JUMPS entries: where indirect jumps look first */
-    uint64_t context[2];    /* the address space with its mode; the same for global pages */
-    uint64_t return_sp;     /* of emitted code, while none runs */
-    uint64_t host_sp;       /* of C code, while emitted code runs */
-    uint64_t cells[];       /* the guest's slots, then values */
+    uint64_t host_sp; /* of C code, while emitted code runs */
+
+    _Alignas(64) uint32_t poll; /* not zero: leave at the next safe point. Set by anybody. */
+    uint32_t fp_flags;          /* sticky, enum sf_flag */
+    uint64_t pc_base;           /* virtual address of the page on which the running unit lies */
+    uint64_t tlb_mask;          /* (entries - 1) * sizeof(struct dbt_tlb_entry) */
+    struct dbt_tlb_entry *tlb;
+    uint64_t count;                /* guest instructions done */
+    struct dbt_jump *jumps;        /* DBT_JUMPS entries: where indirect jumps look first */
+    uint64_t context[2];           /* the address space with its mode; the same for global pages */
+    uint64_t return_sp;            /* of emitted code, while none runs */
+    _Alignas(64) uint64_t cells[]; /* the guest's slots, then values */
 };
-#define DBT_FRAME_GUEST 128 /* offset of cells[]: slot offsets begin here */
+#define DBT_FRAME_GUEST 192 /* offset of cells[]: slot offsets begin here */
 _Static_assert(offsetof(struct dbt_frame, cells) == DBT_FRAME_GUEST, "slots are addressed by this");
 
 /* The slow ways to memory, on the vCPU's own thread; tlb.c. `size` is 1, 2, 4 or 8 bytes. False:

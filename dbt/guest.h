@@ -91,6 +91,7 @@ struct dbt_vcpu {
     uint32_t mode;        /* block mode word of what runs next */
     uint32_t mode_common; /* bits of it that the engine sets */
     bool attend;          /* the guest's C code: look at interrupts before the next block */
+    uint32_t entered;     /* blocks, by the dispatcher, when that is counted */
     uint32_t outside;     /* atomic, 0 or 1: it uses neither blocks nor TLB now */
     uint32_t protect;     /* atomic, 0 or 1: pages became code: writes to them must be seen */
     uint64_t late_write;  /* an atomic operation went to this page with code; DBT_NO_PAGE: none */

@@ -520,6 +520,11 @@ L_poll:
     f->pc = f->pc_base + ((uint32_t)o->disp & 0xffff);
     f->count += o->c;
     return DBT_EXIT_POLL;
+L_budget:
+    if (likely(f->count + o->c <= f->limit))
+        NEXT;
+    f->pc = f->pc_base + (uint64_t)o->disp;
+    return DBT_EXIT_POLL;
 L_leave_if:
     if (likely(!A))
         NEXT;

@@ -2,14 +2,14 @@
 /* The code cache of a VM, and its connection with blocks and vCPUs. */
 #include "dbt/jit.h"
 
+#include "dbt/knobs.h"
 #include "dbt/tlb.h"
 #include "kernel/host.h"
 #include "mm/heap.h"
 #include "mm/page.h"
 
-#define CACHE_SIZE   MIB(24)
-#define CACHE_LINKS  (CACHE_SIZE / 128)
-#define RETURN_ORDER 4 /* DBT_RETURN_STACK */
+#define LINK_PER     128 /* bytes of code */
+#define RETURN_ORDER 4   /* DBT_RETURN_STACK */
 
 struct dbt_jit {
     struct vm *vm;
@@ -50,19 +50,21 @@ enum err dbt_jit_probe(struct out *reason)
 enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm)
 {
     struct dbt_jit *jit = heap_zalloc(sizeof(*jit));
+    uint64_t size;
     enum err e;
 
     if (!jit)
         return ERR_NO_MEMORY;
     jit->vm = vm;
     jit->emitter = find_emitter();
-    e = host_code_memory_create(&jit->memory, CACHE_SIZE, CACHE_LINKS * sizeof(struct dbt_link));
+    size = dbt_knobs.code_cache;
+    e = host_code_memory_create(&jit->memory, size, size / LINK_PER * sizeof(struct dbt_link));
     if (e != ERR_OK) {
         heap_free(jit);
         return e;
     }
-    dbt_cache_init(&jit->cache, jit->memory.write, jit->memory.exec, CACHE_SIZE, jit->memory.data,
-                   CACHE_LINKS);
+    dbt_cache_init(&jit->cache, jit->memory.write, jit->memory.exec, size, jit->memory.data,
+                   (unsigned)(size / LINK_PER));
     *out = jit;
     return ERR_OK;
 }
@@ -157,17 +159,28 @@ static bool make_room(struct dbt_vcpu *d)
     return true;
 }
 
+void dbt_jit_evict(struct dbt_vcpu *d)
+{
+    (void)make_room(d);
+}
+
 bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b)
 {
     struct dbt_jit *jit = d->jit;
     struct dbt_emitted emitted;
     struct dbt_jit_code *jc;
+    unsigned emptied = 0;
     enum err e;
 
     while ((e = jit->emitter->emit(d->emitter, &d->unit, dbt_cache_room(&jit->cache), &emitted)) ==
-           ERR_RANGE)
+           ERR_RANGE) {
+        if (emptied++) { /* an empty region is too small for it */
+            b->no_code = true;
+            return false;
+        }
         if (!make_room(d))
             return false;
+    }
     jc = e == ERR_OK ? heap_zalloc(sizeof(*jc)) : NULL;
     if (!jc) {
         b->no_code = e == ERR_UNSUPPORTED;
@@ -253,5 +266,5 @@ void dbt_jit_connect(struct dbt_vcpu *d, struct dbt_link *link, uint64_t base,
 
 uint64_t dbt_jit_bytes(const struct dbt_jit *jit)
 {
-    return jit ? CACHE_SIZE + CACHE_LINKS * sizeof(struct dbt_link) : 0;
+    return jit ? jit->cache.size + jit->cache.link_count * sizeof(struct dbt_link) : 0;
 }

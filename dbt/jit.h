@@ -29,6 +29,8 @@ void dbt_jit_vcpu_fini(struct dbt_vcpu *d);
 /* Emits d->unit, which is the block's, under the lock. False: it has no code now. When older code
  * went for it, d->generation is not the table's any more. */
 bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b);
+/* The oldest code goes, under the lock, unless other vCPUs may be in it. */
+void dbt_jit_evict(struct dbt_vcpu *d);
 /* The block dies, under the lock. */
 void dbt_jit_kill(struct dbt_block *b);
 /* What the vCPU knows of places in code is forgotten. None of its code runs. */

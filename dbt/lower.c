@@ -8,6 +8,7 @@
 #include "dbt/handlers.h"
 
 #include <string.h>
+#include "dbt/emitter.h"
 #include "dbt/eval.h"
 #include "mm/heap.h"
 
@@ -432,6 +433,23 @@ static void lower_exit(struct interp_scratch *l, unsigned i)
     o->imm = op->imm;
 }
 
+/* With DBT_MODE_COUNT, before anything else: does all of the unit lie before the limit? */
+static void lower_budget(struct interp_scratch *l)
+{
+    struct interp_op *o;
+    unsigned insns = 0, first = 0;
+
+    for (unsigned i = 1; i < l->u->op_count; i++) {
+        if (op_at(l, i)->code != IR_insn)
+            continue;
+        if (!insns++)
+            first = (unsigned)op_at(l, i)->imm;
+    }
+    o = put(l, H_budget);
+    o->c = (uint16_t)insns;
+    o->disp = (int32_t)first;
+}
+
 /* pass, goto and branch. Arguments go through cells of their own, as parameters may be among them.
  */
 static void lower_flow(struct interp_scratch *l, unsigned i)
@@ -570,6 +588,8 @@ enum err interp_lower(struct interp_scratch *l, const struct ir_unit *u, struct 
     memset(l->cell, 0, u->op_count * sizeof(l->cell[0]));
     memset(l->alias, 0, u->dialect->slot_count * sizeof(l->alias[0]));
     find_uses(l);
+    if (u->mode & DBT_MODE_COUNT)
+        lower_budget(l);
     for (unsigned b = 0; b < u->block_count; b++) {
         l->block_start[b] = l->count;
         for (unsigned i = u->blocks[b].first; i < u->blocks[b].first + u->blocks[b].count; i++)

@@ -15,7 +15,6 @@
 #define REGIONS        48
 #define HASH_BITS      15
 #define PAGE_HASH_BITS 12
-#define BLOCK_INSNS    64 /* at most so many instructions in a unit */
 #define OPS_MAX        (4 * IR_OPS_MAX)
 #define WRITES_COARSE  16 /* writes to a page that drop all of its code; later ones look closely */
 #define SETTLING       64 /* pages that became code while other vCPUs could still write to them */
@@ -509,6 +508,7 @@ struct request {
     uint64_t gpa_next; /* its page, when the instruction lies across */
     uint64_t version, version_next;
     unsigned insns;
+    bool no_code; /* the emitter has none for it */
 };
 
 /* Fills d->unit; the number of instructions. */
@@ -520,7 +520,7 @@ static unsigned lift(struct dbt_vcpu *d, const struct request *r, const uint8_t 
                                 .offset = (unsigned)(r->gpa % IR_PAGE_SIZE),
                                 .next = next,
                                 .features = d->guest->features,
-                                .max_insns = d->mode & DBT_MODE_SINGLE ? 1 : BLOCK_INSNS};
+                                .max_insns = d->mode & DBT_MODE_SINGLE ? 1 : DBT_UNIT_INSNS};
     unsigned count;
 
     for (;; source.max_insns /= 2) {
@@ -634,7 +634,8 @@ static void block_fill(const struct dbt_vcpu *d, struct dbt_block *b, const stru
                             .mode = d->mode,
                             .bytes =
                                 (uint16_t)unit_bytes(&d->unit, (unsigned)(r->gpa % IR_PAGE_SIZE)),
-                            .insns = (uint16_t)r->insns};
+                            .insns = (uint16_t)r->insns,
+                            .no_code = r->no_code};
     if (!lowered)
         return;
     b->interp = (struct interp_unit){.ops = (struct interp_op *)(b + 1), .count = lowered->count};
@@ -643,7 +644,7 @@ static void block_fill(const struct dbt_vcpu *d, struct dbt_block *b, const stru
 
 /* NULL: no room, or (with *stale) its pages were written to meanwhile. `lowered` NULL: code is
  * emitted at once, and when there is none for it the result is NULL, too. */
-static struct dbt_block *publish(struct dbt_vcpu *d, const struct request *r,
+static struct dbt_block *publish(struct dbt_vcpu *d, struct request *r,
                                  const struct interp_unit *lowered, bool *stale)
 {
     struct dbt_table *c = d->table;
@@ -656,8 +657,10 @@ static struct dbt_block *publish(struct dbt_vcpu *d, const struct request *r,
         b = region_alloc(c, d, sizeof(*b) + ops);
     if (b)
         block_fill(d, b, r, lowered);
-    if (b && !lowered && !dbt_jit_emit(d, b))
-        b = NULL; /* its memory waits for the region's eviction */
+    if (b && !lowered && !dbt_jit_emit(d, b)) { /* its memory waits for the region's eviction */
+        r->no_code = b->no_code;
+        b = NULL;
+    }
     if (b)
         block_list(c, b);
     dbt_table_unlock(c, flags);
@@ -682,7 +685,8 @@ static NOINLINE struct dbt_block *translate(struct dbt_vcpu *d, uint64_t va, uin
     do {
         if (!make_unit(d, &r))
             return NULL;
-        b = d->jit && !d->threshold ? publish(d, &r, NULL, &stale) : NULL;
+        b = d->jit && !d->threshold && !(d->mode & DBT_MODE_SINGLE) ? publish(d, &r, NULL, &stale)
+                                                                  : NULL;
         if (!b) {
             lower(d, &lowered);
             b = publish(d, &r, &lowered, &stale);
@@ -696,6 +700,18 @@ static NOINLINE struct dbt_block *translate(struct dbt_vcpu *d, uint64_t va, uin
     d->counters.unit_insns += r.insns;
     d->counters.translate_ticks += host_counter_fast() - began;
     return b;
+}
+
+void dbt_table_evict(struct dbt_vcpu *d)
+{
+    struct dbt_table *c = d->table;
+    uint64_t flags = dbt_table_lock(c);
+
+    (void)region_advance(c, d);
+    if (d->jit)
+        dbt_jit_evict(d);
+    dbt_table_unlock(c, flags);
+    dbt_table_safe_point(d);
 }
 
 void dbt_table_emit(struct dbt_vcpu *d, struct dbt_block *b, uint64_t va)

@@ -16,6 +16,8 @@
 
 #include "dbt/guest.h"
 
+#define DBT_UNIT_INSNS 64 /* at most so many instructions are in a unit */
+
 struct dbt_jit_code;
 
 struct dbt_block {
@@ -58,6 +60,9 @@ void dbt_table_synchronize(struct dbt_vcpu *d);
 
 /* Emits code for the block, which the interpreter has run often enough. */
 void dbt_table_emit(struct dbt_vcpu *d, struct dbt_block *b, uint64_t va);
+
+/* The oldest blocks and the oldest emitted code go, at a safe point, as if there were no room. */
+void dbt_table_evict(struct dbt_vcpu *d);
 
 /* The lock of everything here. */
 uint64_t dbt_table_lock(struct dbt_table *c);

@@ -4,13 +4,13 @@
 
 #include <string.h>
 #include "dbt/jit.h"
+#include "dbt/knobs.h"
 #include "dbt/table.h"
 #include "mm/heap.h"
 #include "mm/page.h"
 
 #define SPACES       16 /* address spaces whose tables are kept */
-#define BITS_MIN     7  /* of a table's size, in entries */
-#define BITS_MAX     12
+#define BITS_MIN     7u /* of a table's size, in entries */
 #define VICTIMS      8
 #define PHYSICAL     256 /* pages of guest-physical memory whose host address is kept */
 #define LARGE_WORDS  16  /* of the set of 2 MiB pieces with larger pages in them */
@@ -136,7 +136,7 @@ static struct table *table_create(void)
 
     if (!t)
         return NULL;
-    t->bits = BITS_MIN;
+    t->bits = MIN(BITS_MIN, dbt_knobs.tlb_bits);
     if (!table_storage(t->bits, &t->entries, &t->gpa)) {
         heap_free(t);
         return NULL;
@@ -230,7 +230,8 @@ static NOINLINE uint16_t context_add(struct dbt_vcpu *d, struct space *s, unsign
 
     s->next_context = (s->next_context + 1) % CONTEXTS;
     s->context_count = MIN(s->context_count + 1, (unsigned)CONTEXTS);
-    *c = (struct context){.mode = d->mode, .view = (uint16_t)view, .number = number};
+    *c = (struct context){
+        .mode = d->mode & ~DBT_MODE_SINGLE, .view = (uint16_t)view, .number = number};
     return number;
 }
 
@@ -238,10 +239,11 @@ static void context_select(struct dbt_vcpu *d)
 {
     struct space *s = d->tlbs->current;
     unsigned view = d->tlbs->view;
+    uint32_t mode = d->mode & ~DBT_MODE_SINGLE;
     uint64_t value = 0;
 
     for (unsigned i = 0; i < s->context_count; i++)
-        if (s->context[i].mode == d->mode && s->context[i].view == view)
+        if (s->context[i].mode == mode && s->context[i].view == view)
             value = DBT_CONTEXT(s->context[i].number);
     if (!value)
         value = DBT_CONTEXT(context_add(d, s, view));
@@ -673,7 +675,7 @@ static void insert(struct dbt_vcpu *d, uint64_t va, const struct dbt_mapping *m,
     unsigned at;
     bool watched;
 
-    if (unlikely(t->displaced > table_size(t) && t->bits < BITS_MAX)) {
+    if (unlikely(t->displaced > table_size(t) && t->bits < dbt_knobs.tlb_bits)) {
         table_resize(t, t->bits + 1, true);
         publish(d);
     }

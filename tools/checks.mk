@@ -109,7 +109,7 @@ hosted: $(H)/ennead ## build build/hosted/ennead, which runs a translated guest 
 CASES ?= 1000000
 SEED  ?= 1
 differential := build/hosted/differential
-dbt-core-srcs := $(wildcard $(patsubst %,dbt/%.c,chain interp ir lower pass slow softfloat softfloat_arm vector vector_crypto verify)) \
+dbt-core-srcs := $(wildcard $(patsubst %,dbt/%.c,chain interp ir knobs lower pass slow softfloat softfloat_arm vector vector_crypto verify)) \
     kernel/out.c $(wildcard arch/$(machine)/emit/*.c)
 lift-srcs-riscv64 := $(patsubst %,arch/riscv64/guest/%.c,insn lift lift_csr lift_int lift_fp)
 lift-srcs-aarch64 := $(wildcard $(patsubst %,arch/aarch64/guest/%*.c,insn lift helpers))

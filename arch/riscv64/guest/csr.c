@@ -2,6 +2,7 @@
 /* The CSRs of translated riscv64 guests: which exist, who may touch them, what a write leaves
  * (Privileged Architecture 1.13, chapters 2, 10 and 12). */
 #include "arch/riscv64/guest/execute.h"
+#include "dbt/emitter.h"
 
 #define PRIVILEGE(number)    ((number) >> 8 & 3) /* the lowest that may (2.1) */
 #define IS_READ_ONLY(number) ((number) >> 10 == 3)
@@ -74,7 +75,7 @@ static bool may_count(const struct dbt_vcpu *d, unsigned number)
 /* Emitted code does not count what it does: then both go on with time. */
 static uint64_t count(const struct dbt_vcpu *d)
 {
-    return d->jit ? riscv_time(d->vcpu->vm) : d->frame->count;
+    return d->jit && !(d->mode_common & DBT_MODE_COUNT) ? riscv_time(d->vcpu->vm) : d->frame->count;
 }
 
 /* A cycle is an instruction. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* Ways out of a unit. */
 #include "arch/x86_64/emit/emit.h"
+#include "dbt/knobs.h"
 
 static bool is_self(const struct emitter *e, int64_t target)
 {
@@ -41,8 +42,7 @@ static bool leave_if(struct emitter *e, unsigned i)
 /* ---- The return stack: pairs of guest and host address, the newest at rsp (host, then guest) ----
  */
 
-#define STACK_TOP   ((int32_t)DBT_RETURN_STACK - 16) /* of rsp's low bits: its lasting pair */
-#define STACK_SPARE 64                               /* bytes at its end for calls of stubs */
+#define STACK_SPARE 64 /* bytes at its end for calls of stubs */
 
 static unsigned return_place(const struct emitter *e)
 {
@@ -55,7 +55,7 @@ static void push_return(struct emitter *e, unsigned scratch)
     struct cold *cold;
 
     as_rr(&e->as, OP_TEST_IMM, false, 0, RSP);
-    as_32(&e->as, (uint32_t)(DBT_RETURN_STACK - STACK_SPARE));
+    as_32(&e->as, (uint32_t)(dbt_knobs.return_stack - STACK_SPARE));
     cold = cold_new(e, COLD_WRAP, as_jcc(&e->as, CC_E));
     cold->back = e->as.p;
     as_rm(&e->as, OP_MOV, true, scratch, FRAME_BASE, FRAME(pc_base));
@@ -65,7 +65,8 @@ static void push_return(struct emitter *e, unsigned scratch)
 
 void emit_wrap(struct emitter *e)
 {
-    as_alu_imm(&e->as, OP_OR, true, RSP, STACK_TOP);
+    /* To the lasting pair. */
+    as_alu_imm(&e->as, OP_OR, true, RSP, (int32_t)dbt_knobs.return_stack - 16);
 }
 
 /* Where the host's `ret` comes to: the pair's other half goes, and on with the next instruction.

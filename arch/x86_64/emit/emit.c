@@ -139,12 +139,29 @@ static void unit_begin(struct emitter *e, const struct ir_unit *u, struct dbt_ro
     values_begin(e);
 }
 
+/* Does all of the unit lie before the limit? */
+static void emit_budget(struct emitter *e)
+{
+    int32_t insns = 0;
+
+    for (unsigned i = 1; i < e->u->op_count; i++)
+        insns += e->u->ops[i].code == IR_insn;
+    as_rm(&e->as, OP_MOV, true, RAX, FRAME_BASE, FRAME(count));
+    as_alu_imm(&e->as, OP_ADD, true, RAX, insns);
+    as_rm(&e->as, OP_CMP, true, RAX, FRAME_BASE, FRAME(limit));
+    struct cold *cold = cold_new(e, COLD_POLL, as_jcc(&e->as, CC_A));
+    cold->insn_at = (uint16_t)e->first_insn;
+    cold->insn_index = 1; /* none of them is done */
+}
+
 static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room room,
                      struct dbt_emitted *out)
 {
     if (!can(u))
         return ERR_UNSUPPORTED;
     unit_begin(e, u, room);
+    if (u->mode & DBT_MODE_COUNT && !e->full)
+        emit_budget(e);
     for (unsigned i = 1; i < u->op_count && !e->full && !e->unsupported; i++) {
         if (e->as.p > e->as.limit) {
             e->full = true;

@@ -11,6 +11,8 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include "dbt/emitter.h"
+#include "dbt/knobs.h"
 #include "kernel/init.h"
 #include "kernel/monitor.h"
 #include "kernel/start.h"
@@ -45,6 +47,10 @@ static const char usage[] =
     "  --wait             with --gdb: the guest begins when gdb lets it\n"
     "  --log LEVEL        error, warn, info or debug (default: warn)\n"
     "  --monitor          begin in the monitor, not in the guest's console\n"
+    "  --icount           time is the number of instructions done: two runs are alike\n"
+    "  --hash N           with --icount: print a hash of the guest's state every N instructions\n"
+    "  --stress WHAT=N,.. for tests: code-cache (KiB), tlb (entries), return-stack (calls), and\n"
+    "                     poll, evict, invalidate (at every Nth block)\n"
     "  --stats            print the guest's statistics at the end\n";
 
 static struct {
@@ -54,7 +60,8 @@ static struct {
     } disks[DISKS_MAX];
     unsigned disk_count, host_cpus;
     char sets[4096];
-    bool monitor, stats, wait;
+    uint64_t hash;
+    bool monitor, stats, wait, icount;
 } options = {.arch = "riscv64", .memory = "256M", .cpus = "1", .append = "", .log = "warn"};
 
 void program_fail(const char *fmt, ...)
@@ -134,6 +141,9 @@ enum option_name {
     OPTION_WAIT,
     OPTION_LOG,
     OPTION_MONITOR,
+    OPTION_ICOUNT,
+    OPTION_HASH,
+    OPTION_STRESS,
     OPTION_STATS,
     OPTION_HELP,
 };
@@ -153,6 +163,9 @@ static const struct option long_options[] = {
     {"wait", no_argument, NULL, OPTION_WAIT},
     {"log", required_argument, NULL, OPTION_LOG},
     {"monitor", no_argument, NULL, OPTION_MONITOR},
+    {"icount", no_argument, NULL, OPTION_ICOUNT},
+    {"hash", required_argument, NULL, OPTION_HASH},
+    {"stress", required_argument, NULL, OPTION_STRESS},
     {"stats", no_argument, NULL, OPTION_STATS},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -187,6 +200,48 @@ static unsigned number(const char *name, const char *text, unsigned most)
     if (*rest || !*text || !value || value > most)
         program_fail("%s %s: give a number from 1 to %u", name, text, most);
     return (unsigned)value;
+}
+
+static unsigned log2_of(unsigned long n)
+{
+    return (unsigned)(63 - __builtin_clzl(n | 1));
+}
+
+static bool set_knob(const char *name, unsigned long n)
+{
+    struct dbt_knobs *k = &dbt_knobs;
+
+    if (strcmp(name, "code-cache") == 0 && n >= 256 && n <= 1 << 20)
+        k->code_cache = n << 10;
+    else if (strcmp(name, "tlb") == 0 && n >= 2 && n <= 1 << 16)
+        k->tlb_bits = log2_of(n);
+    else if (strcmp(name, "return-stack") == 0 && n >= 4 && n <= 4096)
+        k->return_stack =
+            128U << log2_of(n / 4) > DBT_RETURN_STACK ? DBT_RETURN_STACK : 128U << log2_of(n / 4);
+    else if (strcmp(name, "poll") == 0)
+        k->poll_every = (unsigned)n;
+    else if (strcmp(name, "evict") == 0)
+        k->evict_every = (unsigned)n;
+    else if (strcmp(name, "invalidate") == 0)
+        k->invalidate_every = (unsigned)n;
+    else
+        return false;
+    return true;
+}
+
+static void take_stress(char *text)
+{
+    for (char *item = strtok(text, ","); item; item = strtok(NULL, ",")) {
+        char *value = strchr(item, '='), *rest = item;
+        unsigned long n = 0;
+
+        if (value) {
+            *value++ = '\0';
+            n = strtoul(value, &rest, 0);
+        }
+        if (!n || *rest || !set_knob(item, n))
+            program_fail("--stress %s: give names and numbers as 'ennead --help' lists them", item);
+    }
 }
 
 static void take_option(int name, char *value)
@@ -235,6 +290,15 @@ static void take_option(int name, char *value)
     case OPTION_MONITOR:
         options.monitor = true;
         break;
+    case OPTION_ICOUNT:
+        options.icount = true;
+        break;
+    case OPTION_HASH:
+        options.hash = strtoull(value, NULL, 0);
+        break;
+    case OPTION_STRESS:
+        take_stress(value);
+        break;
     case OPTION_STATS:
         options.stats = true;
         break;
@@ -259,8 +323,13 @@ static void take_options(int argc, char **argv)
     }
     if (!options.kernel)
         program_fail("--kernel is missing: give the guest's kernel image");
-    program_cpu_count =
-        options.host_cpus ? options.host_cpus : number("--cpus", options.cpus, CPUS_MAX);
+    if (options.hash && !options.icount)
+        program_fail("--hash needs --icount");
+    if (options.icount)
+        program_count_start(options.hash);
+    program_cpu_count = options.icount      ? 1
+                        : options.host_cpus ? options.host_cpus
+                                            : number("--cpus", options.cpus, CPUS_MAX);
 }
 
 /* ---- What the loader does elsewhere ---- */

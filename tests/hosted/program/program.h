@@ -33,6 +33,21 @@ int program_check(int argc, char **argv);
 
 extern unsigned program_cpu_count;
 
+/* ---- count.c ---- */
+
+extern struct program_count {
+    bool on;
+    uint64_t hash_every; /* instructions; 0: never */
+} program_count;
+
+void program_count_start(uint64_t hash_every);
+/* The time, in nanoseconds. */
+uint64_t program_count_now(void);
+/* Nobody runs until then. */
+void program_count_sleep(uint64_t until);
+/* The running CPU's timer was set. */
+void program_count_timer(void);
+
 /* ---- console.c ---- */
 
 /* Takes the terminal; gives it back at exit(). */

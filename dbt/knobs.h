@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Sizes and manners of the translator that tests change: before the first VM is made, and never
+ * afterwards.
+ */
+#ifndef DBT_KNOBS_H
+#define DBT_KNOBS_H
+
+#include "kernel/types.h"
+
+struct dbt_vcpu;
+
+struct dbt_knobs {
+    uint64_t code_cache;   /* bytes */
+    unsigned tlb_bits;     /* a TLB has at most 2^n entries */
+    uint32_t return_stack; /* bytes of it that are used: a power of two, 128 to DBT_RETURN_STACK */
+    /* At every so manieth block that the dispatcher enters; 0: never. */
+    unsigned poll_every, evict_every, invalidate_every;
+    /* Instructions are counted, and no vCPU goes beyond its frame's limit: there `counted` is
+     * called, at a safe point, with all state canonical. It sets the next limit. */
+    bool count;
+    void (*counted)(struct dbt_vcpu *d);
+};
+extern struct dbt_knobs dbt_knobs;
+
+#endif
