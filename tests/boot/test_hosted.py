@@ -94,3 +94,29 @@ def test_a_file_that_is_no_kernel_fails_the_start(tmp_path):
     done = subprocess.run([PROGRAM, "run", "--kernel", fake], capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL, timeout=60)
     assert done.returncode == 1
     assert "kernel" in done.stdout + done.stderr
+
+
+def state_hashes(count, *options):
+    """What `--hash` prints during the first instructions of a boot."""
+    command = [PROGRAM, "run", "--kernel", GUEST / "kernel", "--initrd", GUEST / "initrd", "--append", "console=ttyS0", "--icount", "--hash", "1000000"]
+    with subprocess.Popen([*command, *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        hashes = []
+        for line in process.stderr:
+            if line.startswith("state at "):
+                hashes.append(line)
+            if len(hashes) == count:
+                break
+        process.kill()
+    assert len(hashes) == count
+    return hashes
+
+
+@pytest.mark.parametrize("cpus", ["1", "2"])
+def test_a_counted_boot_is_the_same_with_each_engine_and_under_stress(cpus):
+    by_interpreter = state_hashes(150, "--engine", "interp", "--cpus", cpus)
+    assert len(set(by_interpreter)) == 150
+    assert state_hashes(150, "--engine", "interp", "--cpus", cpus) == by_interpreter
+    assert state_hashes(150, "--engine", "hybrid", "--cpus", cpus) == by_interpreter
+    assert state_hashes(150, "--engine", "jit", "--cpus", cpus) == by_interpreter
+    assert state_hashes(150, "--engine", "jit", "--cpus", cpus, "--stress",
+                        "code-cache=256,tlb=16,return-stack=4,invalidate=50,evict=400") == by_interpreter
