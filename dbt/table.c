@@ -686,7 +686,7 @@ static NOINLINE struct dbt_block *translate(struct dbt_vcpu *d, uint64_t va, uin
         if (!make_unit(d, &r))
             return NULL;
         b = d->jit && !d->threshold && !(d->mode & DBT_MODE_SINGLE) ? publish(d, &r, NULL, &stale)
-                                                                  : NULL;
+                                                                    : NULL;
         if (!b) {
             lower(d, &lowered);
             b = publish(d, &r, &lowered, &stale);
