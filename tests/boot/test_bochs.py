@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """The same image under Bochs: a PC with VT-x, or with more of SVM than QEMU has, and without ACPI."""
 import re
+import struct
+import subprocess
+import sys
 
 import pexpect.fdpexpect
 import pytest
 
 import bochs
-from conftest import ESCAPES, GUEST_PROMPT, PROMPT, TOP, make_image
+from conftest import EFI, ESCAPES, GUEST_PROMPT, PROMPT, TOP, make_image
 from test_micro import ended, guest, micro, verdict
 
 VTX, SVM = "corei7_skylake_x", "ryzen"
@@ -26,11 +29,43 @@ FIELDS = [
 ]
 
 
+def efi_application(code):
+    """The smallest PE32+ image with `code`, which needs no relocation."""
+    text = code.ljust(512, b"\xcc")
+    header = b"MZ".ljust(60, b"\0") + struct.pack("<I", 64) + b"PE\0\0"
+    header += struct.pack("<HHIIIHH", 0x8664, 1, 0, 0, 0, 240, 0x22)
+    header += struct.pack("<HBBIIIII", 0x20B, 0, 0, 512, 0, 0, 0x1000, 0x1000)
+    header += struct.pack("<QIIHHHHHHIIIIHH", 0, 0x1000, 512, 0, 0, 0, 0, 0, 0, 0, 0x2000, 512, 0, 10, 0)
+    header += struct.pack("<QQQQII", 0, 0, 0, 0, 0, 16) + bytes(128)
+    header += struct.pack("<8sIIIIIIHHI", b".text", 512, 0x1000, 512, 512, 0, 0, 0, 0, 0x60000020)
+    return header.ljust(512, b"\0") + text
+
+
+def write_msr(number, value):
+    """mov ecx, number; mov eax, value; xor edx, edx; wrmsr; xor eax, eax; ret"""
+    return efi_application(struct.pack("<BIBI", 0xB9, number, 0xB8, value) + b"\x31\xd2\x0f\x30\x31\xc0\xc3")
+
+
+def image_after(image, before, config, files):
+    """Without a loader where the firmware looks: it starts its shell, which runs startup.nsh."""
+    (image.parent / "before.efi").write_bytes(before)
+    (image.parent / "ennead.ini").write_text(config, encoding="utf-8")
+    (image.parent / "startup.nsh").write_text("@echo -off\r\nfs0:\r\nbefore.efi\r\nennead.efi\r\n", encoding="utf-8")
+    pairs = [(name, image.parent / name) for name in ("before.efi", "startup.nsh")]
+    pairs += [("ennead/ennead.ini", image.parent / "ennead.ini"), ("ennead.efi", TOP / "build/x86_64" / EFI["x86_64"]), *files]
+    subprocess.run([sys.executable, TOP / "tools/image.py", image] + [f"{a}={b}" for a, b in pairs], check=True, cwd=TOP)
+
+
 class Machine:
     """A booted PC; a context manager that ends Bochs."""
 
-    def __init__(self, folder, name, model, config, files, build, memory, timeout):
-        image = make_image(folder / "image", "x86_64", config, files, build)
+    def __init__(self, folder, name, model, config, files, build, memory, timeout, before=None):
+        """`before`: an EFI application that the firmware's shell runs first."""
+        image = folder / "image"
+        if before:
+            image_after(image, before, config, files)
+        else:
+            make_image(image, "x86_64", config, files, build)
         logs = TOP / "build/tests"
         logs.mkdir(parents=True, exist_ok=True)
         # Time passes by instructions: fewer a second leave less to do between two ticks of a guest's clock.
@@ -39,6 +74,9 @@ class Machine:
         self.child = pexpect.fdpexpect.fdspawn(self.pc.serial, encoding="utf-8", codec_errors="replace", timeout=timeout)
         self.child.logfile_read = self.log
         self.pc.start()
+        if before:
+            self.expect("any other key")
+            self.child.send("\r")  # the shell need not wait
 
     def __enter__(self):
         return self
@@ -74,9 +112,9 @@ def pc(tmp_path, request):
     """pc(config, ...) starts a machine that is ended with the test."""
     machines = []
 
-    def start(config=PLAIN, model=VTX, files=(), build="", memory=512, timeout=240):
+    def start(config=PLAIN, model=VTX, files=(), build="", memory=512, timeout=240, before=None):
         name = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)
-        machines.append(Machine(tmp_path, name, model, config, files, build, memory, timeout))
+        machines.append(Machine(tmp_path, name, model, config, files, build, memory, timeout, before))
         return machines[-1]
 
     yield start
@@ -104,6 +142,23 @@ def test_boot_without_acpi(pc, model):
     if model == VTX:
         assert "VT-x with extended page tables and unrestricted guests" in text
         assert "pages of the second stage: up to 1 GiB" in text
+
+
+FEATURE_CONTROL, LOCKED, VTX_ON = 0x3A, 1, 4
+
+
+@pytest.mark.parametrize("on", [False, True])
+def test_firmware_locks_vt_x(pc, on):
+    """IA32_FEATURE_CONTROL locked: off, which is said and no guest starts, or on."""
+    value = LOCKED | (VTX_ON if on else 0)
+    machine = pc(PLAIN + guest("a", "clock period=100", extra="autostart = no\n"), files=micro_files(),
+                 before=write_msr(FEATURE_CONTROL, value))
+    machine.prompt()
+    told, started = machine.run("host"), machine.run("vm start a")
+    reason = "VT-x is switched off by the firmware: enable virtualization in its set-up"
+    assert (reason in told) != on and (reason in started) != on, started
+    assert ("VT-x with extended page tables" in told) == on
+    assert ("running" in machine.run("vm info a")) == on
 
 
 def test_guest_runs_with_next_rip_and_flush_by_asid(pc):
@@ -149,7 +204,7 @@ def test_hostile_guest_harms_nobody(pc, seed):
     assert "stopped" in machine.run("vm list")
 
 
-@pytest.mark.parametrize("cpus", [1, 2])
+@pytest.mark.parametrize("cpus", [1, 2, 4])
 def test_debian_guest(pc, cpus):
     config, files = linux(cpus)
     machine = pc(config, files=files)
