@@ -234,9 +234,11 @@ bench: build/hosted/page_alloc_bench build/hosted/ennead ## measure on the emula
 	$(Q)$(if $(filter dbt_%,$(ITEM)),:,$(PYTHON) tests/bench/bench.py $(if $(filter command,$(origin ARCH)),--arch $(ARCH)) --log build/bench \
 	    $(if $(ITEM),--item $(ITEM)) $(if $(KERNEL),--kernel $(KERNEL)) $(if $(INITRD),--initrd $(INITRD)) $(BENCH))
 	+$(Q)$(if $(filter-out dbt_%,$(ITEM)),:,$(MAKE) --no-print-directory bench-dbt)
+	$(Q)$(PYTHON) tools/performance.py
 
 bench-dbt: $(H)/ennead ## measure the translator against QEMU's; BENCH= options of tests/bench/dbt_bench.py
 	$(Q)$(PYTHON) tests/bench/dbt_bench.py $(if $(KERNEL),--kernel $(KERNEL)) $(BENCH)
+	$(Q)$(PYTHON) tools/performance.py
 
 # Two builds of the committed tree, in folders of different names, must agree in every byte.
 reproducible: | $(setup) ## prove that a build depends on nothing but the commit
