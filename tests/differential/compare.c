@@ -396,6 +396,7 @@ static void set_up(void)
     passes = pass_scratch_create();
     if (!frame || !scratch || !passes || ir_unit_create(&unit, IR_OPS_MAX) != ERR_OK)
         fail("no memory");
+    frame->limit = UINT64_MAX;
     dbt_returns_empty(frame, return_stack_create());
     frame->jumps = calloc(DBT_JUMPS, sizeof(*frame->jumps));
     TABLE_FOR_EACH(dbt_emitters, struct dbt_emitter, emitter)
