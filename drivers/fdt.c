@@ -126,6 +126,11 @@ bool fdt_cell(int node, const char *property, unsigned index, uint32_t *value)
     return true;
 }
 
+bool fdt_has(int node, const char *property)
+{
+    return fdt_blob() && fdt_getprop(fdt_blob(), node, property, NULL);
+}
+
 uint32_t fdt_u32(int node, const char *property, uint32_t fallback)
 {
     uint32_t value;

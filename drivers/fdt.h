@@ -27,6 +27,8 @@ bool fdt_is_compatible(int node, const char *compatible);
 /* No `status` property, or "okay" (2.3.4). */
 bool fdt_enabled(int node);
 
+/* The node has the property, with whatever value. */
+bool fdt_has(int node, const char *property);
 /* Big-endian cells of a property. fdt_u32: `fallback` when it is missing or too short. */
 uint32_t fdt_u32(int node, const char *property, uint32_t fallback);
 /* Number `index` of a list of 32-bit cells; false when it is not there. */

@@ -5,7 +5,9 @@
 
 #include "drivers/acpi.h"
 #include "drivers/fdt.h"
+#include "drivers/pci_internal.h"
 #include "kernel/init.h"
+#include "kernel/lock.h"
 #include "kernel/monitor.h"
 #include "mm/heap.h"
 #include "mm/kernel_map.h"
@@ -33,7 +35,7 @@
 #define PORT_ENABLE  (1u << 31)
 
 struct root {
-    bool ports;
+    bool ports, incoherent;
     hpa_t ecam; /* of bus first_bus */
     uint16_t segment;
     uint8_t first_bus, last_bus;
@@ -60,13 +62,33 @@ struct bus {
     const volatile uint8_t *ecam; /* of this bus; NULL: ports */
 };
 
+LOCK_CLASS(port_class, "PCI configuration ports", RANK_IRQ_CHIP);
+static struct spinlock port_lock = SPINLOCK_INIT(&port_class);
+
+uint32_t pci_port_read(uint32_t address)
+{
+    uint64_t flags = spin_lock_irq(&port_lock);
+
+    host_port_write32(PORT_ADDRESS, PORT_ENABLE | address);
+    uint32_t value = host_port_read32(PORT_DATA);
+    spin_unlock_irq(&port_lock, flags);
+    return value;
+}
+
+void pci_port_write(uint32_t address, uint32_t value)
+{
+    uint64_t flags = spin_lock_irq(&port_lock);
+
+    host_port_write32(PORT_ADDRESS, PORT_ENABLE | address);
+    host_port_write32(PORT_DATA, value);
+    spin_unlock_irq(&port_lock, flags);
+}
+
 static uint32_t read32(const struct bus *b, unsigned slot, unsigned function, unsigned reg)
 {
     if (b->ecam)
         return mmio_read32(b->ecam + (slot << 15 | function << 12 | reg));
-    host_port_write32(PORT_ADDRESS,
-                      PORT_ENABLE | (uint32_t)b->number << 16 | slot << 11 | function << 8 | reg);
-    return host_port_read32(PORT_DATA);
+    return pci_port_read(PCI_PORT_ADDRESS(b->number, slot, function, reg));
 }
 
 /* ---- The walk ---- */
@@ -95,7 +117,12 @@ static void keep(const struct bus *b, unsigned slot, unsigned function, uint32_t
         .interface = (uint8_t)(class >> 8),
         .vendor = (uint16_t)id,
         .device = (uint16_t)(id >> 16),
+        .incoherent = b->root->incoherent,
     };
+    if (!b->root->ports)
+        f->config =
+            HPA(b->root->ecam.v + ((uint64_t)(b->number - b->root->first_bus) << ECAM_BUS_SHIFT) +
+                (slot << 15 | function << 12));
     *pci.last = f;
     pci.last = &f->next;
     pci.count++;
@@ -175,6 +202,7 @@ static bool walk_fdt(void)
         if (fdt_reg(node, 0, &root.ecam, &size) || size < ECAM_BUS_SIZE || first > last ||
             last >= BUSES)
             continue;
+        root.incoherent = HOST_DMA_NEEDS_PROPERTY && !fdt_has(node, "dma-coherent");
         root.first_bus = (uint8_t)first;
         root.last_bus = (uint8_t)MIN((uint64_t)last, first + size / ECAM_BUS_SIZE - 1);
         pci.access = "memory-mapped by the device tree";
@@ -196,10 +224,24 @@ static void walk_ports(void)
     walk_root(&root);
 }
 
+static void start_driver(struct pci_function *f)
+{
+    TABLE_FOR_EACH(pci_drivers, struct pci_driver, d)
+    {
+        if (d->base_class != f->base_class || d->subclass != f->subclass ||
+            d->interface != f->interface || f->driver)
+            continue;
+        if (d->start(f))
+            f->driver = d->name;
+    }
+}
+
 static void pci_find(void)
 {
     if (!walk_mcfg() && !walk_fdt())
         walk_ports();
+    for (struct pci_function *f = pci.first; f; f = f->next)
+        start_driver(f);
 }
 INIT(INIT_LEVEL_DEVICES, pci_find);
 
@@ -290,8 +332,9 @@ const char *pci_class_name(const struct pci_function *f)
 static void print_function(const struct pci_function *f, void *arg)
 {
     struct out *out = arg;
-    out_printf(out, "%04x:%02x:%02x.%x  %04x:%04x  %s\n", f->segment, f->bus, f->slot, f->function,
-               f->vendor, f->device, pci_class_name(f));
+    out_printf(out, "%04x:%02x:%02x.%x  %04x:%04x  %s%s%s\n", f->segment, f->bus, f->slot,
+               f->function, f->vendor, f->device, pci_class_name(f),
+               f->driver ? ", driven by " : "", f->driver ? f->driver : "");
 }
 
 static void run_pci(struct out *out, int argc, char **argv)
@@ -306,7 +349,7 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, command_pci) = {
     .name = "pci",
     .usage = "",
     .summary = "Lists the PCI devices of this machine",
-    .help = "One line for each PCI function: its address, vendor and device ID, and what it is. No "
-            "driver uses any of them yet.",
+    .help = "One line for each PCI function: its address, vendor and device ID, what it is, and "
+            "the driver that uses it.",
     .run = run_pci,
 };

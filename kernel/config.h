@@ -141,6 +141,7 @@ struct config {
     bool runtime_services;
     const char *console;              /* a guest's name; empty: the monitor */
     struct config_cpus reserved_cpus; /* kept free of guests whose affinity does not name them */
+    uint64_t keyboard;                /* enum keymap_layout of drivers/input/keymap.h */
     unsigned vm_count, disk_count, network_count;
     struct config_vm *vms;
     struct config_disk *disks;

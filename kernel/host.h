@@ -41,7 +41,8 @@ struct thread;
  * 64 bytes, aligned so
  *   void host_barrier_full(void), host_barrier_read(void),
  * host_barrier_write(void);  also against devices uint8_t..uint64_t mmio_read8/16/32/64(const
- * volatile void *); void mmio_write8/16/32/64(volatile void *, value); HOST_HAS_PORTS 0|1; if 1:
+ * volatile void *); void mmio_write8/16/32/64(volatile void *, value); HOST_DMA_NEEDS_PROPERTY 0|1:
+ * devices of a device tree are coherent only where it says so; HOST_HAS_PORTS 0|1; if 1:
  * host_port_read8/16/32(uint16_t), host_port_write8/16/32(uint16_t, value) (if 0 the same names
  * exist and return all ones / do nothing)
  */
@@ -130,6 +131,14 @@ enum irq_trigger { IRQ_EDGE, IRQ_LEVEL_HIGH, IRQ_LEVEL_LOW };
 enum err host_irq_route(unsigned irq, enum irq_trigger trigger, struct cpu *cpu) MUST_CHECK;
 void host_irq_mask(unsigned irq);
 void host_irq_unmask(unsigned irq);
+/* An interrupt that a device sends by writing `data` (32 bits) to physical `address`: a new one for
+ * `cpu`; it comes back through irq_dispatch(*irq). Never freed. ERR_UNSUPPORTED: this machine has
+ * none; ERR_NO_MEMORY: all are in use. Thread context. */
+struct host_message {
+    uint64_t address;
+    uint32_t data;
+};
+enum err host_message_route(struct cpu *cpu, unsigned *irq, struct host_message *m) MUST_CHECK;
 /* The controller's name, for reports: "I/O APIC", "GICv3", "PLIC", "IMSIC". */
 const char *host_irq_name(void);
 

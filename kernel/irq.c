@@ -29,27 +29,50 @@ static struct irq_handler **bucket_of(unsigned irq)
     return &buckets[irq % BUCKETS];
 }
 
+static void add(struct irq_handler *h)
+{
+    uint64_t flags = spin_lock_irq(&irq_lock);
+
+    h->next = *bucket_of(h->irq);
+    __atomic_store_n(bucket_of(h->irq), h, __ATOMIC_RELEASE);
+    spin_unlock_irq(&irq_lock, flags);
+}
+
 enum err irq_register(unsigned irq, enum irq_trigger trigger, void (*handler)(void *arg), void *arg,
                       const char *name)
 {
     struct irq_handler *h = heap_zalloc(sizeof(*h));
-    uint64_t flags;
     enum err e;
 
     if (!h)
         return ERR_NO_MEMORY;
     *h = (struct irq_handler){
         .irq = irq, .trigger = trigger, .handler = handler, .arg = arg, .name = name};
-    flags = spin_lock_irq(&irq_lock);
-    h->next = *bucket_of(irq);
-    __atomic_store_n(bucket_of(irq), h, __ATOMIC_RELEASE);
-    spin_unlock_irq(&irq_lock, flags);
+    add(h);
     e = host_irq_route(irq, trigger, this_cpu());
     if (e == ERR_OK)
         host_irq_unmask(irq);
     else
         __atomic_store_n(&h->irq, UINT32_MAX,
                          __ATOMIC_RELAXED); /* stays in the list, answers nothing */
+    return e;
+}
+
+enum err irq_register_message(void (*handler)(void *arg), void *arg, const char *name,
+                              struct host_message *m)
+{
+    struct irq_handler *h = heap_zalloc(sizeof(*h));
+    enum err e = h ? ERR_OK : ERR_NO_MEMORY;
+
+    if (h) {
+        *h =
+            (struct irq_handler){.trigger = IRQ_EDGE, .handler = handler, .arg = arg, .name = name};
+        e = host_message_route(this_cpu(), &h->irq, m);
+    }
+    if (e == ERR_OK)
+        add(h); /* the device does not know the message yet */
+    else
+        heap_free(h);
     return e;
 }
 

@@ -10,6 +10,10 @@
  * level line. */
 enum err irq_register(unsigned irq, enum irq_trigger trigger, void (*handler)(void *arg), void *arg,
                       const char *name) MUST_CHECK;
+/* The same for a new message, which the device is to be given (`m`). ERR_UNSUPPORTED: the machine
+ * has none. */
+enum err irq_register_message(void (*handler)(void *arg), void *arg, const char *name,
+                              struct host_message *m) MUST_CHECK;
 /* Called by the host's interrupt code, masked; unknown lines are masked and logged once. */
 void irq_dispatch(unsigned irq);
 /* A table of lines, handlers and counts, for the monitor. */

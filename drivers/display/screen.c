@@ -274,7 +274,6 @@ void screen_init(const struct boot_info *info)
     screen.console.refresh = screen_refresh;
     screen.console.is_screen = true;
     console_add(&screen.console);
-    log_info("%s, %u lines of %u characters. There is no keyboard driver yet: type on the serial "
-             "console",
-             screen.name, screen.terminal.rows, screen.terminal.columns);
+    log_info("%s, %u lines of %u characters", screen.name, screen.terminal.rows,
+             screen.terminal.columns);
 }

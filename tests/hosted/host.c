@@ -190,6 +190,14 @@ void host_wait(void)
     host_irq_disable();
 }
 
+enum err host_message_route(struct cpu *cpu, unsigned *irq, struct host_message *m)
+{
+    (void)cpu;
+    (void)irq;
+    (void)m;
+    return ERR_UNSUPPORTED;
+}
+
 enum err host_irq_route(unsigned irq, enum irq_trigger trigger, struct cpu *cpu)
 {
     (void)irq, (void)trigger, (void)cpu;

@@ -145,7 +145,8 @@ HOST_MMIO(32, "", "w")
 HOST_MMIO(64, "", "x")
 #undef HOST_MMIO
 
-#define HOST_HAS_PORTS 0
+#define HOST_HAS_PORTS          0
+#define HOST_DMA_NEEDS_PROPERTY 1
 
 static inline uint8_t host_port_read8(uint16_t port)
 {

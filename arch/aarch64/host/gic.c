@@ -197,6 +197,7 @@ enum err gic_init(void)
     gic.lines = MIN(32 * ((mmio_read32(gic.distributor + GICD_TYPER) & 0x1f) + 1), GIC_SPI_END);
     gic.driver = gic_is_v2() ? &gic_v2 : &gic_v3;
     gic.driver->distributor_init();
+    gicv2m_init();
     return ERR_OK;
 }
 
@@ -306,6 +307,11 @@ enum err host_irq_route(unsigned irq, enum irq_trigger trigger, struct cpu *cpu)
         gic.driver->route(irq, cpu);
     host_irq_unmask(irq);
     return ERR_OK;
+}
+
+enum err host_message_route(struct cpu *cpu, unsigned *irq, struct host_message *m)
+{
+    return gicv2m_message(cpu, irq, m);
 }
 
 void host_irq_mask(unsigned irq)

@@ -134,6 +134,10 @@ struct gic {
 };
 extern struct gic gic;
 
+/* gicv2m.c: messages, where the machine has such a frame. */
+void gicv2m_init(void);
+enum err gicv2m_message(struct cpu *cpu, unsigned *irq, struct host_message *m) MUST_CHECK;
+
 static inline bool gic_is_v2(void)
 {
     return gic.architecture == 1 || gic.architecture == 2;

@@ -26,8 +26,9 @@
 #include <stdint.h>
 #include "csr.h"
 
-#define HOST_ISA       "riscv64"
-#define HOST_HAS_PORTS 0
+#define HOST_ISA                "riscv64"
+#define HOST_HAS_PORTS          0
+#define HOST_DMA_NEEDS_PROPERTY 0
 
 struct cpu;
 struct riscv_fp_state;

@@ -63,6 +63,8 @@ struct irq_controller {
     enum err (*route)(unsigned irq, enum irq_trigger trigger, struct cpu *cpu);
     void (*mask)(unsigned irq);
     void (*unmask)(unsigned irq);
+    /* As host_message_route(); NULL: it takes no messages. */
+    enum err (*message)(struct cpu *cpu, unsigned *irq, struct host_message *m);
     void (*cpu_init)(struct cpu *cpu);
     void (*interrupt)(void);      /* external interrupt on this CPU */
     bool (*ipi)(struct cpu *cpu); /* NULL: by SBI */

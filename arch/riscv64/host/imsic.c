@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * The incoming MSI controller (RISC-V AIA 1.0, chapter 3): one file of interrupt identities for
- * each hart's S-mode. Identity 1 carries IPIs; identity n + IMSIC_LINE_BASE carries wired line n,
- * which the APLIC forwards as a message.
+ * each hart's S-mode. Identity 1 carries IPIs; identity n + LINE_BASE carries wired line n, which
+ * the APLIC forwards as a message; the last ones carry messages of devices.
  */
 #include "drivers/acpi.h"
 #include "drivers/fdt.h"
@@ -62,6 +62,25 @@ static enum err imsic_route(unsigned irq, enum irq_trigger trigger, struct cpu *
     if (e == ERR_OK)
         cpu_call(cpu, identity_enable, (void *)identity, true);
     return e;
+}
+
+/* Identities of messages are taken from the top: wired lines have the lower ones. The register of
+ * a file is that of SETEIPNUM_LE (3.5). */
+static enum err imsic_message(struct cpu *cpu, unsigned *irq, struct host_message *m)
+{
+    static uint32_t taken;
+    const struct hart *hart = cpus_hart_by_id(cpu->hw_id);
+    unsigned wired_last = LINE_BASE + (wired ? aplic_source_count() : 1);
+    uint32_t back = __atomic_fetch_add(&taken, 1, __ATOMIC_RELAXED);
+
+    if (!hart || !cpu->host.imsic)
+        return ERR_UNSUPPORTED;
+    if (back >= identity_count || identity_count - back <= wired_last)
+        return ERR_NO_MEMORY;
+    *irq = identity_count - back - LINE_BASE;
+    *m = (struct host_message){hart->imsic, identity_count - back};
+    cpu_call(cpu, identity_enable, (void *)(uint64_t)m->data, true);
+    return ERR_OK;
 }
 
 static void imsic_mask(unsigned irq)
@@ -125,6 +144,7 @@ static const struct irq_controller imsic = {.name = "IMSIC",
                                             .route = imsic_route,
                                             .mask = imsic_mask,
                                             .unmask = imsic_unmask,
+                                            .message = imsic_message,
                                             .cpu_init = imsic_cpu_init,
                                             .interrupt = imsic_interrupt,
                                             .ipi = imsic_ipi};

@@ -69,6 +69,11 @@ enum err host_irq_route(unsigned irq, enum irq_trigger trigger, struct cpu *cpu)
     return controller->route(irq, trigger, cpu);
 }
 
+enum err host_message_route(struct cpu *cpu, unsigned *irq, struct host_message *m)
+{
+    return controller->message ? controller->message(cpu, irq, m) : ERR_UNSUPPORTED;
+}
+
 void host_irq_mask(unsigned irq)
 {
     controller->mask(irq);

@@ -6,8 +6,9 @@
 
 #include "kernel/types.h"
 
-#define HOST_ISA       "x86_64"
-#define HOST_HAS_PORTS 1
+#define HOST_ISA                "x86_64"
+#define HOST_HAS_PORTS          1
+#define HOST_DMA_NEEDS_PROPERTY 0
 
 struct cpu;
 

@@ -5,6 +5,7 @@
  * number.
  */
 #include "arch/x86_64/host/ioapic.h"
+#include "arch/x86_64/host/apic.h"
 #include "arch/x86_64/host/registers.h"
 #include "drivers/acpi.h"
 #include "kernel/cpu.h"
@@ -206,6 +207,27 @@ enum err host_irq_route(unsigned irq, enum irq_trigger trigger, struct cpu *cpu)
         ioapic_write(io, reg, vector | line_mode(irq, trigger));
     }
     spin_unlock_irq(&lock, flags);
+    return vector ? ERR_OK : ERR_NO_MEMORY;
+}
+
+/* Messages: Intel SDM volume 3, 11.11; AMD APM volume 2, 16.13. Lines of messages are numbered
+ * behind all that an I/O APIC can have. */
+#define MESSAGE_ADDRESS    0xfee00000u
+#define MESSAGE_DEST_SHIFT 12
+#define MESSAGE_LINE       0x10000u
+
+enum err host_message_route(struct cpu *cpu, unsigned *irq, struct host_message *m)
+{
+    unsigned vector;
+    uint64_t flags;
+
+    if (cpu->host.apic_id > XAPIC_ID_MAX)
+        return ERR_UNSUPPORTED;
+    flags = spin_lock_irq(&lock);
+    vector = next_vector == VECTOR_IRQ_END ? 0 : vector_for(MESSAGE_LINE + next_vector);
+    spin_unlock_irq(&lock, flags);
+    *irq = MESSAGE_LINE + vector;
+    *m = (struct host_message){MESSAGE_ADDRESS | cpu->host.apic_id << MESSAGE_DEST_SHIFT, vector};
     return vector ? ERR_OK : ERR_NO_MEMORY;
 }
 

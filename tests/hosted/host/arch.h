@@ -14,9 +14,10 @@
 #include <stdint.h>
 #include <ucontext.h>
 
-#define HOST_ISA        "hosted"
-#define HOST_HAS_PORTS  0
-#define HOST_PT_CHECKER 1 /* mm/page_table_trace.h reports to tests/hosted/page_table_checker.c */
+#define HOST_ISA                "hosted"
+#define HOST_HAS_PORTS          0
+#define HOST_DMA_NEEDS_PROPERTY 0
+#define HOST_PT_CHECKER         1 /* mm/page_table_trace.h reports to tests/hosted/page_table_checker.c */
 
 struct cpu;
 
