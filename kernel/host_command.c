@@ -5,6 +5,7 @@
 #include "drivers/acpi.h"
 #include "drivers/fdt.h"
 #include "drivers/pci.h"
+#include "drivers/usb/list.h"
 #include "kernel/console.h"
 #include "kernel/cpu.h"
 #include "kernel/engine.h"
@@ -76,11 +77,14 @@ static void report_consoles(struct out *out)
     console_for_each(report_console, out);
     console_for_each(note_kinds, kinds);
     if (!kinds[false])
-        out_printf(out, "  no serial port was found: nothing can be typed\n");
+        out_printf(out, "  no serial port was found: type on a USB keyboard\n");
     if (!kinds[true])
         out_printf(out, "  no screen: %.*s\n", (int)sizeof(b->framebuffer_note),
                    b->framebuffer_note[0] ? b->framebuffer_note : "it cannot be used, see `log`");
-    out_printf(out, "  no keyboard: there is no driver for one yet; type on the serial port\n");
+    if (usb_controllers())
+        out_printf(out, "  USB keyboards may be plugged in at any time; `usb` lists them\n");
+    else
+        out_printf(out, "  no keyboard: no USB controller (xHCI) on PCI; type on the serial port\n");
 }
 
 struct device_list {

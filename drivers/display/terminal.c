@@ -1,25 +1,46 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The text model of a screen: see drivers/display/terminal.h. Sequences by ECMA-48, 8.3; DECSTBM,
  * DECSC and modes by the VT100 manual. */
-#include "drivers/display/terminal.h"
+#include "drivers/display/terminal_internal.h"
 
 #include <string.h>
 
 #include "mm/heap.h"
 
-#define TAB_WIDTH      8
-#define PARAMETER_MAX  9999
-#define REPLACEMENT    0xfffd
-#define ESC            0x1b
-#define BELL           0x07
-#define DEFAULT_PEN    ((struct terminal_pen){.foreground = 7})
-#define MODE_CURSOR    25   /* DECTCEM */
-#define MODE_ALTERNATE 1049 /* xterm's second screen: here the same one, cleared */
+#define TAB_WIDTH            8
+#define PARAMETER_MAX        9999
+#define REPLACEMENT          0xfffd
+#define ESC                  0x1b
+#define BELL                 0x07
+#define TERMINAL_DEFAULT_PEN ((struct terminal_pen){.foreground = 7})
+#define SO                   0x0e
+#define SI                   0x0f
+#define CAN                  0x18
+#define SUB                  0x1a
+#define DELETE               0x7f
+
+/* Modes: of ECMA-48, 8.3.106 */
+#define MODE_INSERT   4
+#define MODE_NEW_LINE 20
+/* private ones of the VT100 and VT220, and xterm's second screen */
+#define MODE_CURSOR_KEYS   1
+#define MODE_ORIGIN        6
+#define MODE_WRAP          7
+#define MODE_CURSOR        25
+#define MODE_ALTERNATE_OLD 47
+#define MODE_ALTERNATE     1047
+#define MODE_SAVE_CURSOR   1048
+#define MODE_ALTERNATE_ALL 1049
 
 static struct cell *row_cells(struct terminal *t, unsigned row)
 {
     t->dirty[row] = true;
     return t->cells + (size_t)t->order[row] * t->columns;
+}
+
+static uint8_t attributes(const struct terminal *t)
+{
+    return t->pen.underline ? CELL_UNDERLINE : 0;
 }
 
 static uint8_t colours(const struct terminal *t)
@@ -90,15 +111,38 @@ static void reverse_line_feed(struct terminal *t)
 
 /* ---- Characters ---- */
 
+/* Special graphics of the VT100: 0x60 to 0x7e. */
+static const uint16_t drawing[] = {
+    0x25c6, 0x2592, 0x2409, 0x240c, 0x240d, 0x240a, 0x00b0, 0x00b1, 0x2424, 0x240b, 0x2518,
+    0x2510, 0x250c, 0x2514, 0x253c, 0x23ba, 0x23bb, 0x2500, 0x23bc, 0x23bd, 0x251c, 0x2524,
+    0x2534, 0x252c, 0x2502, 0x2264, 0x2265, 0x03c0, 0x2260, 0x00a3, 0x00b7,
+};
+
+/* Marks that join the letter before them take no cell; without room for both, the letter stays. */
+static bool is_combining(uint32_t code)
+{
+    return (code >= 0x300 && code <= 0x36f) || (code >= 0x200b && code <= 0x200f) ||
+           (code >= 0xfe00 && code <= 0xfe0f) || code == 0xfeff;
+}
+
 static void put(struct terminal *t, uint32_t code)
 {
-    if (t->wrap_pending) {
+    if (is_combining(code))
+        return;
+    if (t->charsets.drawing[t->charsets.chosen] && code >= 0x60 && code <= 0x7e)
+        code = drawing[code - 0x60];
+    if (t->wrap_pending && !t->no_wrap) {
         t->column = 0;
         line_feed(t);
     }
+    t->wrap_pending = false;
     struct cell *c = row_cells(t, t->row) + t->column;
+    if (t->insert)
+        memmove(c + 1, c, (t->columns - t->column - 1) * sizeof(*c));
     *c = (struct cell){.code = (uint16_t)(code > 0xffff ? REPLACEMENT : code),
-                       .colours = colours(t)};
+                       .colours = colours(t),
+                       .attributes = attributes(t)};
+    t->last = code;
     if (t->column + 1 < t->columns)
         t->column++;
     else
@@ -112,6 +156,51 @@ static void move(struct terminal *t, unsigned row, unsigned column)
     t->wrap_pending = false;
 }
 
+/* Rows as programs count them: in origin mode from the top of the region, and not out of it. */
+static void move_to(struct terminal *t, unsigned row, unsigned column)
+{
+    if (t->origin)
+        row = row < t->bottom - t->top ? t->top + row : t->bottom;
+    move(t, row, column);
+}
+
+/* Up and down stop at the region's margins when they begin inside of them. */
+static void move_up(struct terminal *t, unsigned n, unsigned column)
+{
+    unsigned limit = t->row >= t->top ? t->top : 0;
+
+    move(t, t->row - MIN(n, t->row - limit), column);
+}
+
+static void move_down(struct terminal *t, unsigned n, unsigned column)
+{
+    unsigned limit = t->row <= t->bottom ? t->bottom : t->rows - 1;
+
+    move(t, t->row + MIN(n, limit - t->row), column);
+}
+
+static void tab_forward(struct terminal *t, unsigned n)
+{
+    unsigned column = t->column;
+
+    while (n-- && column + 1 < t->columns)
+        do
+            column++;
+        while (column + 1 < t->columns && !t->tabs[column]);
+    t->column = column;
+}
+
+static void tab_backward(struct terminal *t, unsigned n)
+{
+    unsigned column = t->column;
+
+    while (n-- && column)
+        do
+            column--;
+        while (column && !t->tabs[column]);
+    move(t, t->row, column);
+}
+
 static void control(struct terminal *t, uint8_t c)
 {
     switch (c) {
@@ -119,7 +208,16 @@ static void control(struct terminal *t, uint8_t c)
     case 0x0b:
     case 0x0c:
         line_feed(t);
-        t->column = 0;
+        if (t->new_line)
+            t->column = 0;
+        break;
+    case SO:
+    case SI:
+        t->charsets.chosen = c == SO;
+        break;
+    case CAN:
+    case SUB:
+        t->state = TERMINAL_TEXT;
         break;
     case '\r':
         move(t, t->row, 0);
@@ -128,7 +226,7 @@ static void control(struct terminal *t, uint8_t c)
         move(t, t->row, t->column ? t->column - 1 : 0);
         break;
     case '\t':
-        move(t, t->row, ALIGN_DOWN(t->column, (unsigned)TAB_WIDTH) + TAB_WIDTH);
+        tab_forward(t, 1);
         break;
     case ESC:
         t->state = TERMINAL_ESCAPE;
@@ -138,14 +236,23 @@ static void control(struct terminal *t, uint8_t c)
     }
 }
 
+static void utf8_end(struct terminal *t)
+{
+    bool surrogate = t->utf8 >= 0xd800 && t->utf8 < 0xe000;
+
+    put(t, t->utf8 < t->utf8_least || surrogate ? REPLACEMENT : t->utf8);
+}
+
 /* One byte of text. Malformed UTF-8 shows a replacement character and what follows is taken afresh.
  */
 static void text_byte(struct terminal *t, uint8_t c)
 {
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+
     if (t->utf8_left && (c & 0xc0) == 0x80) {
         t->utf8 = t->utf8 << 6 | (c & 0x3f);
         if (--t->utf8_left == 0)
-            put(t, t->utf8);
+            utf8_end(t);
         return;
     }
     if (t->utf8_left) {
@@ -154,12 +261,13 @@ static void text_byte(struct terminal *t, uint8_t c)
     }
     if (c < ' ')
         control(t, c);
-    else if (c < 0x7f)
+    else if (c < DELETE)
         put(t, c);
     else if (c >= 0xc2 && c < 0xf5) {
         t->utf8_left = c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+        t->utf8_least = least[t->utf8_left];
         t->utf8 = c & (0x3fu >> t->utf8_left);
-    } else if (c != 0x7f) {
+    } else if (c != DELETE) {
         put(t, REPLACEMENT);
     }
 }
@@ -168,50 +276,142 @@ static void text_byte(struct terminal *t, uint8_t c)
 
 static void save_cursor(struct terminal *t)
 {
-    t->saved_row = t->row;
-    t->saved_column = t->column;
-    t->saved_pen = t->pen;
+    t->saved = (struct terminal_cursor){.row = t->row,
+                                        .column = t->column,
+                                        .pen = t->pen,
+                                        .charsets = t->charsets,
+                                        .origin = t->origin,
+                                        .wrap_pending = t->wrap_pending};
 }
 
 static void restore_cursor(struct terminal *t)
 {
-    move(t, t->saved_row, t->saved_column);
-    t->pen = t->saved_pen;
+    move(t, t->saved.row, t->saved.column);
+    t->pen = t->saved.pen;
+    t->charsets = t->saved.charsets;
+    t->origin = t->saved.origin;
+    t->wrap_pending = t->saved.wrap_pending;
+}
+
+/* The second screen comes from the heap when a program first asks for it; without memory it is the
+ * first one. */
+static void show_screen(struct terminal *t, bool alternate)
+{
+    struct cell *cells = t->cells;
+    uint16_t *order = t->order;
+
+    if (t->alternate == alternate)
+        return;
+    t->alternate = alternate;
+    if (!t->other) {
+        t->other = heap_zalloc_array((size_t)t->rows * t->columns, sizeof(*t->other));
+        t->other_order = heap_zalloc_array(t->rows, sizeof(*t->other_order));
+    }
+    if (!t->other || !t->other_order)
+        return;
+    for (unsigned row = 0; alternate && row < t->rows; row++)
+        t->other_order[row] = (uint16_t)row;
+    t->cells = t->other;
+    t->order = t->other_order;
+    t->other = cells;
+    t->other_order = order;
+    for (unsigned row = 0; row < t->rows; row++)
+        t->dirty[row] = true;
+    t->scrolled = true;
+}
+
+static void reset_tabs(struct terminal *t)
+{
+    for (unsigned column = 0; column < t->columns; column++)
+        t->tabs[column] = column && column % TAB_WIDTH == 0;
 }
 
 static void reset(struct terminal *t)
 {
-    t->pen = t->saved_pen = DEFAULT_PEN;
+    show_screen(t, false);
+    t->pen = TERMINAL_DEFAULT_PEN;
+    t->charsets = (struct terminal_charsets){0};
     t->top = 0;
     t->bottom = t->rows - 1;
-    t->saved_row = t->saved_column = 0;
-    t->cursor_hidden = false;
+    t->cursor_hidden = t->application_keys = t->no_wrap = t->origin = t->insert = false;
     t->utf8_left = 0;
+    t->last = ' ';
     t->state = TERMINAL_TEXT;
+    reset_tabs(t);
     move(t, 0, 0);
+    save_cursor(t);
+    t->saved_main = t->saved;
     blank_rows(t, 0, t->rows);
+}
+
+/* DECSTR: what programs expect of a new terminal, without clearing it. */
+static void soft_reset(struct terminal *t)
+{
+    t->pen = TERMINAL_DEFAULT_PEN;
+    t->charsets = (struct terminal_charsets){0};
+    t->top = 0;
+    t->bottom = t->rows - 1;
+    t->cursor_hidden = t->application_keys = t->no_wrap = t->origin = t->insert = false;
+}
+
+/* DECALN */
+static void fill_with_e(struct terminal *t)
+{
+    for (unsigned row = 0; row < t->rows; row++) {
+        struct cell *cells = row_cells(t, row);
+        for (unsigned i = 0; i < t->columns; i++)
+            cells[i] = (struct cell){.code = 'E', .colours = TERMINAL_DEFAULT_PEN.foreground};
+    }
+    t->top = 0;
+    t->bottom = t->rows - 1;
+    move(t, 0, 0);
+}
+
+/* The byte after ESC and one of ( ) * + # and %. */
+static void designate(struct terminal *t, uint8_t c)
+{
+    t->state = TERMINAL_TEXT;
+    if (t->designated == '(' || t->designated == ')')
+        t->charsets.drawing[t->designated == ')'] = c == '0';
+    else if (t->designated == '#' && c == '8')
+        fill_with_e(t);
+}
+
+static void begin_csi(struct terminal *t)
+{
+    t->state = TERMINAL_CSI;
+    t->introducer = t->intermediate = 0;
+    t->parameter_count = 0;
+    memset(t->parameters, 0, sizeof(t->parameters));
 }
 
 static void escape(struct terminal *t, uint8_t c)
 {
+    if (c < ' ') {
+        control(t, c);
+        return;
+    }
     t->state = TERMINAL_TEXT;
     switch (c) {
     case '[':
-        t->state = TERMINAL_CSI;
-        t->private_mode = false;
-        t->parameter_count = 0;
-        memset(t->parameters, 0, sizeof(t->parameters));
+        begin_csi(t);
         break;
     case ']':
     case 'P':
+    case 'X':
     case '_':
     case '^':
         t->state = TERMINAL_STRING;
         break;
     case '(':
     case ')':
+    case '*':
+    case '+':
     case '#':
-        t->state = TERMINAL_SKIP;
+    case '%':
+    case ' ':
+        t->state = TERMINAL_CHARSET;
+        t->designated = c;
         break;
     case '7':
         save_cursor(t);
@@ -223,7 +423,11 @@ static void escape(struct terminal *t, uint8_t c)
         line_feed(t);
         break;
     case 'E':
-        control(t, '\n');
+        line_feed(t);
+        t->column = 0;
+        break;
+    case 'H':
+        t->tabs[t->column] = true;
         break;
     case 'M':
         reverse_line_feed(t);
@@ -236,77 +440,9 @@ static void escape(struct terminal *t, uint8_t c)
     }
 }
 
-/* Parameter `index`, or `fallback` when it is missing or 0. */
-static unsigned parameter(const struct terminal *t, unsigned index, unsigned fallback)
-{
-    unsigned p = index < t->parameter_count ? t->parameters[index] : 0;
-    return p ? p : fallback;
-}
-
-/* The colour of an extended SGR (38 or 48) at parameter `*i`, brought to one of 16; moves *i to its
- * last parameter. */
-static uint8_t extended_colour(const struct terminal *t, unsigned *i, uint8_t now)
-{
-    unsigned kind = parameter(t, *i + 1, 0);
-    if (kind == 5) {
-        unsigned n = parameter(t, *i + 2, 0);
-        *i += 2;
-        if (n < 16)
-            return (uint8_t)n;
-        if (n >= 232)
-            return n < 244 ? 8 : 7;
-        if (n > 255)
-            return now;
-        unsigned red = (n - 16) / 36, green = (n - 16) / 6 % 6, blue = (n - 16) % 6;
-        unsigned bright = red > 3 || green > 3 || blue > 3 ? 8 : 0;
-        return (uint8_t)(bright | (red > 2) | (green > 2) << 1 | (blue > 2) << 2);
-    }
-    if (kind == 2) {
-        unsigned red = parameter(t, *i + 2, 0), green = parameter(t, *i + 3, 0),
-                 blue = parameter(t, *i + 4, 0);
-        *i += 4;
-        unsigned bright = red > 191 || green > 191 || blue > 191 ? 8 : 0;
-        return (uint8_t)(bright | (red > 127) | (green > 127) << 1 | (blue > 127) << 2);
-    }
-    *i += 1;
-    return now;
-}
-
-static void select_rendition(struct terminal *t)
-{
-    struct terminal_pen *pen = &t->pen;
-    for (unsigned i = 0; i == 0 || i < t->parameter_count; i++) {
-        unsigned p = parameter(t, i, 0);
-        if (p == 0)
-            *pen = DEFAULT_PEN;
-        else if (p == 1)
-            pen->bold = true;
-        else if (p == 22)
-            pen->bold = false;
-        else if (p == 7 || p == 27)
-            pen->inverse = p == 7;
-        else if (p >= 30 && p <= 37)
-            pen->foreground = (uint8_t)(p - 30);
-        else if (p >= 90 && p <= 97)
-            pen->foreground = (uint8_t)(p - 90 + 8);
-        else if (p == 39)
-            pen->foreground = 7;
-        else if (p >= 40 && p <= 47)
-            pen->background = (uint8_t)(p - 40);
-        else if (p >= 100 && p <= 107)
-            pen->background = (uint8_t)(p - 100 + 8);
-        else if (p == 49)
-            pen->background = 0;
-        else if (p == 38)
-            pen->foreground = extended_colour(t, &i, pen->foreground);
-        else if (p == 48)
-            pen->background = extended_colour(t, &i, pen->background);
-    }
-}
-
 static void erase_in_display(struct terminal *t)
 {
-    switch (parameter(t, 0, 0)) {
+    switch (terminal_parameter(t, 0, 0)) {
     case 0:
         blank(t, t->row, t->column, t->columns);
         blank_rows(t, t->row + 1, t->rows);
@@ -322,7 +458,7 @@ static void erase_in_display(struct terminal *t)
 
 static void erase_in_line(struct terminal *t)
 {
-    unsigned kind = parameter(t, 0, 0);
+    unsigned kind = terminal_parameter(t, 0, 0);
     t->wrap_pending = false;
     blank(t, t->row, kind == 0 ? t->column : 0, kind == 1 ? t->column + 1 : t->columns);
 }
@@ -344,40 +480,134 @@ static void shift_characters(struct terminal *t, unsigned n, bool insert)
 
 static void set_region(struct terminal *t)
 {
-    unsigned top = parameter(t, 0, 1), bottom = parameter(t, 1, t->rows);
+    unsigned top = terminal_parameter(t, 0, 1), bottom = terminal_parameter(t, 1, t->rows);
     if (top >= bottom || bottom > t->rows)
         return;
     t->top = top - 1;
     t->bottom = bottom - 1;
-    move(t, 0, 0);
+    move_to(t, 0, 0);
 }
 
-static void set_mode(struct terminal *t, bool on)
+/* Modes 47, 1047 and 1049: the last one keeps the first screen's cursor, and comes up clear. */
+static void set_alternate(struct terminal *t, unsigned mode, bool on)
 {
-    unsigned mode = parameter(t, 0, 0);
-    if (!t->private_mode)
-        return;
-    if (mode == MODE_CURSOR)
-        t->cursor_hidden = !on;
-    if (mode == MODE_ALTERNATE && on)
+    if (mode == MODE_ALTERNATE_ALL && on && !t->alternate) {
+        struct terminal_cursor saved = t->saved;
         save_cursor(t);
-    if (mode == MODE_ALTERNATE)
+        t->saved_main = t->saved;
+        t->saved = saved;
+    }
+    bool was = t->alternate;
+    if (mode == MODE_ALTERNATE && !on && was)
         blank_rows(t, 0, t->rows);
-    if (mode == MODE_ALTERNATE && !on)
+    show_screen(t, on);
+    if (on && (mode == MODE_ALTERNATE_ALL || !was))
+        blank_rows(t, 0, t->rows);
+    if (mode == MODE_ALTERNATE_ALL && !on && was) {
+        struct terminal_cursor saved = t->saved;
+        t->saved = t->saved_main;
         restore_cursor(t);
+        t->saved = saved;
+    }
+}
+
+static void set_private_mode(struct terminal *t, unsigned mode, bool on)
+{
+    switch (mode) {
+    case MODE_CURSOR_KEYS:
+        t->application_keys = on;
+        break;
+    case MODE_ORIGIN:
+        t->origin = on;
+        move_to(t, 0, 0);
+        break;
+    case MODE_WRAP:
+        t->no_wrap = !on;
+        break;
+    case MODE_CURSOR:
+        t->cursor_hidden = !on;
+        break;
+    case MODE_SAVE_CURSOR:
+        if (on)
+            save_cursor(t);
+        else
+            restore_cursor(t);
+        break;
+    case MODE_ALTERNATE_OLD:
+    case MODE_ALTERNATE:
+    case MODE_ALTERNATE_ALL:
+        set_alternate(t, mode, on);
+        break;
+    default:
+        break;
+    }
+}
+
+static void set_modes(struct terminal *t, bool on)
+{
+    for (unsigned i = 0; i < t->parameter_count; i++) {
+        unsigned mode = t->parameters[i];
+        if (t->introducer == '?')
+            set_private_mode(t, mode, on);
+        else if (mode == MODE_INSERT)
+            t->insert = on;
+        else if (mode == MODE_NEW_LINE)
+            t->new_line = on;
+    }
+}
+
+/* ---- Answers ---- */
+
+static void reply(struct terminal *t, const char *text)
+{
+    if (t->reply)
+        t->reply(t, text, strlen(text));
+}
+
+static char *add_number(char *at, unsigned n)
+{
+    if (n >= 10)
+        at = add_number(at, n / 10);
+    *at++ = (char)('0' + n % 10);
+    return at;
+}
+
+/* DSR: 5 asks whether it works, 6 where the cursor is. */
+static void report_status(struct terminal *t)
+{
+    char text[TERMINAL_REPLY_MAX] = "\033[", *at = text + 2;
+    unsigned what = terminal_parameter(t, 0, 0), row = t->origin ? t->row - t->top : t->row;
+
+    if (what == 5)
+        reply(t, "\033[0n");
+    if (what != 6)
+        return;
+    at = add_number(at, row + 1);
+    *at++ = ';';
+    at = add_number(at, t->column + 1);
+    *at++ = 'R';
+    *at = 0;
+    reply(t, text);
+}
+
+/* DA: a VT100 with advanced video; with '>' a version that means nothing. */
+static void report_attributes(struct terminal *t)
+{
+    if (terminal_parameter(t, 0, 0) == 0)
+        reply(t, t->introducer == '>' ? "\033[>0;0;0c" : "\033[?1;2c");
 }
 
 /* Sequences that move the cursor; false when `c` is none of them. */
 static bool move_sequence(struct terminal *t, uint8_t c)
 {
-    unsigned n = parameter(t, 0, 1);
+    unsigned n = terminal_parameter(t, 0, 1);
     switch (c) {
     case 'A':
-        move(t, t->row - MIN(n, t->row), t->column);
+        move_up(t, n, t->column);
         return true;
     case 'B':
     case 'e':
-        move(t, t->row + n, t->column);
+        move_down(t, n, t->column);
         return true;
     case 'C':
     case 'a':
@@ -387,10 +617,10 @@ static bool move_sequence(struct terminal *t, uint8_t c)
         move(t, t->row, t->column - MIN(n, t->column));
         return true;
     case 'E':
-        move(t, t->row + n, 0);
+        move_down(t, n, 0);
         return true;
     case 'F':
-        move(t, t->row - MIN(n, t->row), 0);
+        move_up(t, n, 0);
         return true;
     case 'G':
     case '`':
@@ -398,10 +628,16 @@ static bool move_sequence(struct terminal *t, uint8_t c)
         return true;
     case 'H':
     case 'f':
-        move(t, n - 1, parameter(t, 1, 1) - 1);
+        move_to(t, n - 1, terminal_parameter(t, 1, 1) - 1);
+        return true;
+    case 'I':
+        tab_forward(t, n);
+        return true;
+    case 'Z':
+        tab_backward(t, n);
         return true;
     case 'd':
-        move(t, n - 1, t->column);
+        move_to(t, n - 1, t->column);
         return true;
     default:
         return false;
@@ -411,13 +647,45 @@ static bool move_sequence(struct terminal *t, uint8_t c)
 /* Rows inserted or deleted at the cursor, inside the scrolling region only. */
 static void shift_rows(struct terminal *t, int by)
 {
-    if (t->row >= t->top && t->row <= t->bottom)
-        scroll(t, t->row, t->bottom, by);
+    if (t->row < t->top || t->row > t->bottom)
+        return;
+    scroll(t, t->row, t->bottom, by);
+    move(t, t->row, 0);
+}
+
+static void clear_tabs(struct terminal *t)
+{
+    if (terminal_parameter(t, 0, 0) == 0)
+        t->tabs[t->column] = false;
+    else if (terminal_parameter(t, 0, 0) == 3)
+        memset(t->tabs, 0, t->columns);
+}
+
+static void repeat(struct terminal *t, unsigned n)
+{
+    for (n = MIN(n, t->columns * t->rows); n; n--)
+        put(t, t->last);
+}
+
+/* Sequences with a private introducer or an intermediate byte: others than these mean something
+ * else, and nothing here. */
+static void private_sequence(struct terminal *t, uint8_t c)
+{
+    if (t->introducer == '?' && !t->intermediate && (c == 'h' || c == 'l'))
+        set_modes(t, c == 'h');
+    else if (t->introducer == '>' && !t->intermediate && c == 'c')
+        report_attributes(t);
+    else if (!t->introducer && t->intermediate == '!' && c == 'p')
+        soft_reset(t);
 }
 
 static void sequence(struct terminal *t, uint8_t c)
 {
-    unsigned n = parameter(t, 0, 1);
+    unsigned n = terminal_parameter(t, 0, 1);
+    if (t->introducer || t->intermediate) {
+        private_sequence(t, c);
+        return;
+    }
     switch (c) {
     case 'J':
         erase_in_display(t);
@@ -447,7 +715,7 @@ static void sequence(struct terminal *t, uint8_t c)
         scroll(t, t->top, t->bottom, -(int)n);
         break;
     case 'm':
-        select_rendition(t);
+        terminal_select_rendition(t);
         break;
     case 'r':
         set_region(t);
@@ -460,7 +728,19 @@ static void sequence(struct terminal *t, uint8_t c)
         break;
     case 'h':
     case 'l':
-        set_mode(t, c == 'h');
+        set_modes(t, c == 'h');
+        break;
+    case 'g':
+        clear_tabs(t);
+        break;
+    case 'b':
+        repeat(t, n);
+        break;
+    case 'c':
+        report_attributes(t);
+        break;
+    case 'n':
+        report_status(t);
         break;
     default:
         move_sequence(t, c);
@@ -476,13 +756,15 @@ static void csi_byte(struct terminal *t, uint8_t c)
         *p = MIN(*p * 10 + (c - '0'), (unsigned)PARAMETER_MAX);
     } else if (c == ';' || c == ':') {
         t->parameter_count = MAX(t->parameter_count, 1u);
-        if (t->parameter_count < TERMINAL_PARAMETERS)
-            t->parameter_count++;
-    } else if (c == '?') {
-        t->private_mode = true;
+        t->parameter_count += t->parameter_count < TERMINAL_PARAMETERS;
+        t->parameters[t->parameter_count - 1] = 0;
+    } else if (c >= '<' && c <= '?') {
+        t->introducer = c;
+    } else if (c >= ' ' && c < '0') {
+        t->intermediate = c;
     } else if (c == ESC) {
         t->state = TERMINAL_ESCAPE;
-    } else if (c >= '@' && c <= '~') {
+    } else if (c >= '@' && c < DELETE) {
         t->state = TERMINAL_TEXT;
         sequence(t, c);
     } else if (c < ' ') {
@@ -503,13 +785,13 @@ static void feed(struct terminal *t, uint8_t c)
         csi_byte(t, c);
         break;
     case TERMINAL_STRING: /* ends with BEL, or with ESC and a backslash */
-        if (c == BELL)
+        if (c == BELL || c == CAN || c == SUB)
             t->state = TERMINAL_TEXT;
         else if (c == ESC)
             t->state = TERMINAL_ESCAPE;
         break;
-    case TERMINAL_SKIP:
-        t->state = TERMINAL_TEXT;
+    case TERMINAL_CHARSET:
+        designate(t, c);
         break;
     }
 }
@@ -526,11 +808,12 @@ enum err terminal_init(struct terminal *t, unsigned columns, unsigned rows)
 {
     if (columns < 2 || rows < 2 || columns > UINT16_MAX || rows > UINT16_MAX)
         return ERR_RANGE;
-    *t = (struct terminal){.columns = columns, .rows = rows};
+    *t = (struct terminal){.columns = columns, .rows = rows, .new_line = true};
     t->cells = heap_zalloc_array((size_t)rows * columns, sizeof(*t->cells));
     t->order = heap_zalloc_array(rows, sizeof(*t->order));
     t->dirty = heap_zalloc_array(rows, sizeof(*t->dirty));
-    if (!t->cells || !t->order || !t->dirty) {
+    t->tabs = heap_zalloc_array(columns, sizeof(*t->tabs));
+    if (!t->cells || !t->order || !t->dirty || !t->tabs) {
         terminal_destroy(t);
         return ERR_NO_MEMORY;
     }
@@ -545,5 +828,8 @@ void terminal_destroy(struct terminal *t)
     heap_free(t->cells);
     heap_free(t->order);
     heap_free(t->dirty);
+    heap_free(t->tabs);
+    heap_free(t->other);
+    heap_free(t->other_order);
     *t = (struct terminal){0};
 }

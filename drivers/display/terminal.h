@@ -9,18 +9,35 @@
 
 #include "kernel/types.h"
 
-#define TERMINAL_PARAMETERS 8
+#define TERMINAL_PARAMETERS 16
+#define TERMINAL_REPLY_MAX  32
+
+/* Attributes of a cell. */
+#define CELL_UNDERLINE 1u
 
 struct cell {
-    uint16_t code;    /* a code point of the first plane */
-    uint8_t colours;  /* foreground | background << 4, as SGR numbers them; 8 to 15 are the bright
-                         ones */
-    uint8_t reserved; /* 0 */
+    uint16_t code;      /* a code point of the first plane */
+    uint8_t colours;    /* foreground | background << 4, as SGR numbers them; 8 to 15 are the bright
+                           ones */
+    uint8_t attributes; /* CELL_ */
 };
 
 struct terminal_pen {
     uint8_t foreground, background;
-    bool bold, inverse;
+    bool bold, inverse, underline;
+};
+
+/* Of the two character sets that SO and SI choose between: DEC's line drawing, or text. */
+struct terminal_charsets {
+    bool drawing[2];
+    uint8_t chosen;
+};
+
+struct terminal_cursor {
+    unsigned row, column;
+    struct terminal_pen pen;
+    struct terminal_charsets charsets;
+    bool origin, wrap_pending;
 };
 
 struct terminal {
@@ -33,21 +50,37 @@ struct terminal {
     bool
         wrap_pending; /* a character stands in the last column: the next one goes to the next row */
     bool cursor_hidden;
+    bool application_keys; /* DECCKM: for the keyboard */
+    bool new_line;         /* LNM: LF also returns to the first column */
+    bool no_wrap;          /* DECAWM off */
+    bool origin;           /* DECOM: rows count from the top of the region, and stay in it */
+    bool insert;           /* IRM */
+    bool alternate; /* the second screen is shown, which programs use that restore the first */
     unsigned top, bottom; /* the scrolling region, both inclusive */
-    struct terminal_pen pen, saved_pen;
-    unsigned saved_row, saved_column;
+    struct terminal_pen pen;
+    struct terminal_charsets charsets;
+    struct terminal_cursor saved, saved_main; /* by DECSC; of the first screen by mode 1049 */
+    struct cell *other; /* cells of the screen that is not shown; NULL: none yet */
+    uint16_t *other_order;
+    uint8_t *tabs; /* per column: a tab stop */
+    uint32_t last; /* the character that REP repeats */
 
-    enum { TERMINAL_TEXT, TERMINAL_ESCAPE, TERMINAL_CSI, TERMINAL_STRING, TERMINAL_SKIP } state;
-    bool private_mode; /* CSI ? */
+    enum { TERMINAL_TEXT, TERMINAL_ESCAPE, TERMINAL_CSI, TERMINAL_STRING, TERMINAL_CHARSET } state;
+    uint8_t introducer; /* of a CSI: '?', '>' or another private one, 0: none */
+    uint8_t intermediate;
+    uint8_t designated; /* ESC ( and the like: which byte it was */
     unsigned parameters[TERMINAL_PARAMETERS], parameter_count;
-    uint32_t utf8;      /* code point so far */
-    unsigned utf8_left; /* bytes that it still needs */
+    uint32_t utf8, utf8_least; /* code point so far; the least that its length may carry */
+    unsigned utf8_left;        /* bytes that it still needs */
+    /* What the terminal answers to the program, or NULL: nothing. */
+    void (*reply)(struct terminal *t, const char *text, size_t length);
 };
 
 /* Takes memory from the heap. */
 enum err terminal_init(struct terminal *t, unsigned columns, unsigned rows) MUST_CHECK;
 void terminal_destroy(struct terminal *t);
-/* UTF-8; LF goes to the start of the next row. */
+/* UTF-8. A new terminal is in mode LNM, as the monitor wants it: LF goes to the start of the next
+ * row. */
 void terminal_write(struct terminal *t, const char *text, size_t length);
 
 static inline const struct cell *terminal_row(const struct terminal *t, unsigned row)

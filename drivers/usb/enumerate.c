@@ -120,6 +120,9 @@ void usb_attach(struct xhci *x, unsigned root_port, struct usb_device *parent, u
         d->configuration.count = 0;
     if (!e)
         e = start_functions(d);
+    if (!e && d->hub.facts.ports)
+        log_info("%s: hub %04x:%04x with %u ports at port %u", x->name, d->identity.vendor,
+                 d->identity.product, d->hub.facts.ports, parent ? parent_port : root_port);
     if (e) {
         log_info("%s: port %u: a device of %s is not used: %s", x->name, root_port,
                  usb_speed_name(speed), err_text(e));

@@ -47,6 +47,8 @@ def keyboard_lost(machine):
 def test_keyboard_hub_and_hot_plug(boot, arch):
     machine = boot(arch, keyboard=True, extra=("-device", "usb-hub,id=hub,port=3"))
     keyboard_found(machine)
+    machine.expect("hub 0409:55aa with 8 ports")
+    machine.prompt()
 
     type_text(machine, "usb\n")
     listing = machine.prompt()

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "drivers/display/terminal.c"
+#include "drivers/display/terminal_rendition.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 
 #include "drivers/display/terminal.c"
+#include "drivers/display/terminal_rendition.c"
 
 #define COLUMNS 10
 #define ROWS    4
