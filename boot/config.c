@@ -110,7 +110,7 @@ static int look_at(void *user, const char *section, const char *key, const char 
         look->here = true;
     if (text_equal(key, "arch"))
         look->foreign = !text_equal(value, "host") && !text_equal(value, look->host) &&
-                        !text_equal(value, CONFIG_TRANSLATED_ISA);
+                        text_equal(value, CONFIG_HARDWARE_ISA);
     return 1;
 }
 

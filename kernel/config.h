@@ -83,8 +83,9 @@ struct config_net {
 /* Values of `arch`, in the order of its choices. */
 enum config_isa { CONFIG_ISA_HOST, CONFIG_ISA_X86_64, CONFIG_ISA_AARCH64, CONFIG_ISA_RISCV64 };
 
-/* The architecture whose guests run on every host: the loader and the kernel agree on it. */
-#define CONFIG_TRANSLATED_ISA "riscv64"
+/* The architecture whose guests run on hosts of its own only, as none translates it: the loader and
+ * the kernel agree on it. */
+#define CONFIG_HARDWARE_ISA "x86_64"
 
 /* Values of `engine`, in the order of its choices. */
 enum config_engine {

@@ -192,11 +192,10 @@ static void check_architecture(struct config_vm *vm)
 {
     const char *isa = isa_names[vm->arch];
 
-    vm->foreign = strcmp(isa, HOST_ISA) != 0 && strcmp(isa, CONFIG_TRANSLATED_ISA) != 0;
+    vm->foreign = strcmp(isa, HOST_ISA) != 0 && strcmp(isa, CONFIG_HARDWARE_ISA) == 0;
     if (vm->foreign && !vm->disabled)
         snprintf(vm->reason, sizeof(vm->reason),
-                 "it is a guest for %s and this host is %s, which runs guests of its own "
-                 "architecture and of " CONFIG_TRANSLATED_ISA " only",
+                 "it is a guest for %s and this host is %s: only hosts of that architecture run it",
                  isa, HOST_ISA);
 }
 

@@ -38,7 +38,7 @@ static void vcpu_add(struct vm *vm, unsigned id)
     v->reg_valid = UINT64_MAX;
     arm_state(v)->gic.lr_count = ARM_GUEST_LIST_REGISTERS;
     vgic_vcpu_init(v);
-    arm_cntp_init(v);
+    arm_timers_init(v);
 }
 
 static const void *v2_traits(void)
@@ -77,7 +77,7 @@ struct vm *arm_guest_create(unsigned cpus, bool v2)
 void arm_guest_destroy(struct vm *vm)
 {
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        arm_cntp_destroy(vm->vcpus[i]);
+        arm_timers_destroy(vm->vcpus[i]);
         heap_free(vm->vcpus[i]->isa_data);
         heap_free(vm->vcpus[i]->state);
         heap_free(vm->vcpus[i]);

@@ -157,16 +157,16 @@ static void test_physical_timer_raises_its_interrupt(void **state)
 {
     (void)state;
     start();
-    arm_cntp_write(vm->vcpus[0], ARM_CNTP_TVAL, 1000);
-    arm_cntp_write(vm->vcpus[0], ARM_CNTP_CTL, 1);
-    assert_int_equal(arm_cntp_read(vm->vcpus[0], ARM_CNTP_CTL), 1);
+    arm_timer_write(vm->vcpus[0], ARM_TIMER_PHYSICAL, ARM_TIMER_TVAL, 1000);
+    arm_timer_write(vm->vcpus[0], ARM_TIMER_PHYSICAL, ARM_TIMER_CTL, 1);
+    assert_int_equal(arm_timer_read(vm->vcpus[0], ARM_TIMER_PHYSICAL, ARM_TIMER_CTL), 1);
     assert_int_equal(next(0), SPURIOUS);
     hosted_counter += 2000;
     host_irq_enable();
     host_irq_disable();
-    assert_int_equal(arm_cntp_read(vm->vcpus[0], ARM_CNTP_CTL), 5);
+    assert_int_equal(arm_timer_read(vm->vcpus[0], ARM_TIMER_PHYSICAL, ARM_TIMER_CTL), 5);
     assert_int_equal(next(0), 30);
-    arm_cntp_write(vm->vcpus[0], ARM_CNTP_CTL, 3); /* masked: its line falls */
+    arm_timer_write(vm->vcpus[0], ARM_TIMER_PHYSICAL, ARM_TIMER_CTL, 3); /* masked: its line falls */
     arm_guest_end(vm, 0, 30);
     assert_int_equal(next(0), SPURIOUS);
     arm_guest_destroy(vm);

@@ -13,7 +13,7 @@
 #include "boot/config.c"
 
 /* Neither the host's architecture nor one that is translated. */
-#define FOREIGN "aarch64"
+#define FOREIGN CONFIG_HARDWARE_ISA
 
 static char found[1024];
 
@@ -26,7 +26,7 @@ static void note(const char *section, const char *key, const char *value)
 static const char *files_of(const char *text)
 {
     found[0] = '\0';
-    config_find_files(text, strlen(text), "x86_64", note);
+    config_find_files(text, strlen(text), "riscv64", note);
     return found;
 }
 
@@ -46,8 +46,8 @@ static void other_architectures_stay_on_the_disk(void **state)
     (void)state;
     assert_string_equal(files_of("[vm a]\narch = " FOREIGN "\nkernel = k\ndisk = d\n"
                                  "[vm b]\nkernel = l\narch = host\ndisk = e\n"
-                                 "[vm c]\nkernel = m\narch = x86_64\n"
-                                 "[vm y]\nkernel = n\ndisk = t\narch = " CONFIG_TRANSLATED_ISA "\n"
+                                 "[vm c]\nkernel = m\narch = riscv64\n"
+                                 "[vm y]\nkernel = n\ndisk = t\narch = aarch64\n"
                                  "[vm z]\nkernel = o\ndisk = e\narch = " FOREIGN "\n"
                                  "[disk d]\nfile = f\n[disk e]\nfile = g\n[disk t]\nfile = i\n"
                                  "[disk unused]\nfile = h\n"),

@@ -285,14 +285,14 @@ static void guests_of_other_architectures_are_listed_with_the_reason(void **stat
 {
     (void)state;
     const struct config *c =
-        parse("[vm a]\narch = aarch64\nkernel = k\ndisk = d\n[vm b]\nkernel = k\ndisk = d\n"
+        parse("[vm a]\narch = x86_64\nkernel = k\ndisk = d\n[vm b]\nkernel = k\ndisk = d\n"
               "[disk d]\nsize = 1M\n");
     assert_string_equal(logged, "");
     assert_true(c->vms[0].foreign);
     assert_false(c->vms[0].disabled);
     assert_string_equal(c->vms[0].reason,
-                        "it is a guest for aarch64 and this host is hosted, which runs guests of "
-                        "its own architecture and of riscv64 only");
+                        "it is a guest for x86_64 and this host is hosted: only hosts of that "
+                        "architecture run it");
     assert_false(c->vms[1].foreign);
     assert_false(c->vms[1].disabled); /* the disk has one user on this host */
 }

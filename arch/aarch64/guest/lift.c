@@ -148,10 +148,15 @@ static void lift_one(struct a64_lift *t, const struct dbt_source *s)
 
 static unsigned translate(struct ir_unit *u, const struct dbt_source *s)
 {
-    struct a64_lift t = {.u = u, .features = s->features, .offset = s->offset & ~3u};
+    struct a64_lift t = {.u = u, .features = s->features, .offset = s->offset};
     unsigned count = 0;
 
     ir_block_begin(u);
+    if (s->offset & 3) { /* the C code sees that PC is not aligned */
+        ir_insn(u, s->offset, 1);
+        ir_leave(u, IR_LEAVE_INTERPRET, 0);
+        return 0;
+    }
     do {
         lift_one(&t, s);
         t.offset += sizeof(t.word);

@@ -26,6 +26,7 @@ struct a64_frame {
     uint64_t fpcr, fpsr; /* without the sticky flags, which are frame->fp_flags, but for QC */
     uint64_t flag_a, flag_b, flag_op;
     uint64_t reserved_address, reserved_value; /* of LDXR; A64_NO_RESERVATION: none */
+    uint64_t reserved_high;                    /* of LDXP, which only C code does */
     uint64_t sp_other;                         /* SP_EL0 or SP_EL1, that `sp` is not */
     /* System registers that are nothing but storage. */
     uint64_t tpidr_el0, tpidrro_el0, tpidr_el1;

@@ -5,6 +5,7 @@
  */
 #include "arch/aarch64/guest/lift.h"
 #include "arch/aarch64/guest/sysregs.h"
+#include "dbt/emitter.h"
 
 #define LIFT(name) void a64_lift_##name(struct a64_lift *t)
 
@@ -32,6 +33,10 @@ LIFT(barrier)
         IR_FENCE_ALL, IR_FENCE_BEFORE_READ | IR_FENCE_AFTER_READ | IR_FENCE_AFTER_WRITE,
         IR_FENCE_BEFORE_WRITE | IR_FENCE_AFTER_WRITE, IR_FENCE_ALL};
 
+    if (t->id == A64_INSN_dsb && !(t->u->mode & DBT_MODE_ONE_VCPU)) {
+        a64_lift_interpret(t); /* other vCPUs may have TLB maintenance to do for this one */
+        return;
+    }
     ir_op0(t->u, IR_fence, IR_VOID, masks[a64_field(t->word, 8, 2)], 0);
 }
 

@@ -25,6 +25,8 @@ static const struct pci_host_layout pci_layout = {
     .pins = {MACHINE_INTX_PIN, MACHINE_INTX_PIN + 1, MACHINE_INTX_PIN + 2, MACHINE_INTX_PIN + 3},
 };
 
+LOCK_CLASS(pair_class, "guest accesses of 16 bytes", RANK_IRQCHIP);
+
 static enum err machine_create(struct vm *vm)
 {
     struct arm_machine *m = heap_zalloc(sizeof(*m));
@@ -33,6 +35,7 @@ static enum err machine_create(struct vm *vm)
     if (!m)
         return ERR_NO_MEMORY;
     vm->machine = m;
+    spin_init(&m->pair_lock, &pair_class);
     err = guest_memory_add_ram(vm->memory, GPA(MACHINE_RAM_BASE), vm->config->memory);
     if (err == ERR_OK)
         err = vgic_create(vm);
@@ -66,7 +69,7 @@ void arm_reset(struct vcpu *v, uint64_t pc, uint64_t x0)
     s->sve.zcr = 0;
     s->timer.cntv_ctl = 0;
     s->timer.cntv_cval = 0;
-    arm_cntp_write(v, ARM_CNTP_CTL, 0);
+    arm_timer_write(v, ARM_TIMER_PHYSICAL, ARM_TIMER_CTL, 0);
     s->timer.cntp_cval = 0;
     s->debug = (struct arm_debug){.os_lock = true};
     s->gic.vmcr = ARM_VMCR_RESET;
@@ -86,13 +89,13 @@ static enum err arm_vcpu_create(struct vcpu *v)
         return ERR_NO_MEMORY;
     s->mpidr = BIT(31) | arm_affinity(v->id); /* bit 31 is RES1 */
     vgic_vcpu_init(v);
-    arm_cntp_init(v);
+    arm_timers_init(v);
     return ERR_OK;
 }
 
 static void arm_vcpu_destroy(struct vcpu *v)
 {
-    arm_cntp_destroy(v);
+    arm_timers_destroy(v);
     heap_free(v->isa_data);
     v->isa_data = NULL;
 }
@@ -164,6 +167,7 @@ static void arm_print(struct vcpu *v, struct out *out)
 
 TABLE_ENTRY(guest_isas, struct guest_isa, isa_aarch64) = {
     .name = "aarch64",
+    .translator = &a64_guest,
     .state_size = sizeof(struct arm_state),
     .machine_create = machine_create,
     .machine_destroy = machine_destroy,

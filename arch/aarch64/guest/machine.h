@@ -64,6 +64,14 @@ struct vgic {
     uint16_t target[VGIC_LINES];        /* the vCPU that it means */
 };
 
+/* TLB maintenance that translated vCPUs ask of each other. */
+#define ARM_INVALIDATIONS 32
+struct arm_invalidation {
+    enum { ARM_INVALIDATE_ALL, ARM_INVALIDATE_ASID, ARM_INVALIDATE_PAGE } kind;
+    uint32_t asid;
+    uint64_t va;
+};
+
 struct arm_vcpu {
     struct vcpu *vcpu;
     struct spinlock lock; /* the private interrupts */
@@ -71,6 +79,13 @@ struct arm_vcpu {
     /* GICv2: which vCPUs sent each software interrupt that is latched; who sent the active one. */
     uint8_t sgi_pending[VGIC_SGI_COUNT], sgi_active[VGIC_SGI_COUNT];
     struct guest_timer physical_timer;
+    /* Of translating engines: the virtual timer is the machine's, as the physical one is. */
+    struct guest_timer virtual_timer;
+    bool software_timer;
+    bool tagged;         /* its TLB may have addresses with tags */
+    uint32_t invalidate; /* atomic, 0 or 1: others want these, under `lock` */
+    unsigned invalidation_count;
+    struct arm_invalidation invalidations[ARM_INVALIDATIONS];
     uint32_t lr_new;   /* list registers that went in as pending */
     bool sleeping;     /* GICR_WAKER.ProcessorSleep */
     uint32_t starting; /* atomic: PSCI CPU_ON was called, not yet carried out */
@@ -79,6 +94,7 @@ struct arm_vcpu {
 
 struct arm_machine {
     struct vgic *vgic;
+    struct spinlock pair_lock; /* makes translated accesses of 16 bytes atomic */
 };
 
 static inline struct arm_state *arm_state(struct vcpu *v)
@@ -140,6 +156,10 @@ void arm_reset(struct vcpu *v, uint64_t pc, uint64_t x0);
 void arm_state_each(struct vm *vm, state_visit visit, void *arg);
 
 /* vgic.c */
+/* execute.c: for the translator */
+struct dbt_guest;
+extern const struct dbt_guest a64_guest;
+
 extern const struct irqchip_ops vgic_ops, vgic_v2_ops;
 enum err vgic_create(struct vm *vm) MUST_CHECK;
 /* Once the second stage is there: gives the guest what the hardware does for it. */
@@ -166,12 +186,17 @@ void gicv2m_msi(struct vm *vm, uint64_t address, uint32_t data);
 /* pl031.c */
 enum err pl031_create(struct vm *vm, uint64_t base, unsigned pin) MUST_CHECK;
 
-/* timer.c: the physical timer (the virtual one is the engine's). On the vCPU's own thread. */
-void arm_cntp_init(struct vcpu *v);
-void arm_cntp_destroy(struct vcpu *v);
-enum arm_cntp { ARM_CNTP_TVAL, ARM_CNTP_CTL, ARM_CNTP_CVAL };
-uint64_t arm_cntp_read(struct vcpu *v, enum arm_cntp reg);
-void arm_cntp_write(struct vcpu *v, enum arm_cntp reg, uint64_t value);
+/* timer.c: the physical timer, and the virtual one where it is not the engine's. On the vCPU's own
+ * thread. */
+enum arm_timer_name { ARM_TIMER_PHYSICAL, ARM_TIMER_VIRTUAL };
+enum arm_timer_register { ARM_TIMER_TVAL, ARM_TIMER_CTL, ARM_TIMER_CVAL };
+void arm_timers_init(struct vcpu *v);
+void arm_timers_destroy(struct vcpu *v);
+uint64_t arm_timer_read(struct vcpu *v, enum arm_timer_name name, enum arm_timer_register reg);
+void arm_timer_write(struct vcpu *v, enum arm_timer_name name, enum arm_timer_register reg,
+                     uint64_t value);
+/* Does the virtual timer assert its line? */
+bool arm_virtual_timer_asserts(struct vcpu *v);
 
 /* exception.c: takes an exception to EL1. */
 void arm_inject_undefined(struct vcpu *v);
@@ -184,6 +209,10 @@ bool arm_translate(struct vcpu *v, uint64_t va, uint64_t *gpa);
 
 /* sysreg.c */
 enum exit_action arm_sysreg(struct vcpu *v, const struct vm_exit *exit);
+/* The registers that hardware guests trap for, numbered as in a syndrome (D19.2.37, without Rt and
+ * direction). False: there is none. */
+bool arm_sysreg_read(struct vcpu *v, uint64_t reg, uint64_t *value);
+bool arm_sysreg_write(struct vcpu *v, uint64_t reg, uint64_t value);
 /* psci.c */
 enum exit_action arm_hypercall(struct vcpu *v, const struct vm_exit *exit);
 /* mmio.c */

@@ -162,17 +162,16 @@ static void debug_write(struct vcpu *v, uint64_t reg, uint64_t value)
         *r = value;
 }
 
-/* ---- Dispatch ---- */
+/* ---- Dispatch: false: there is no such register ---- */
 
-static enum arm_cntp timer_register(uint64_t reg)
+static enum arm_timer_register timer_register(uint64_t reg)
 {
-    return reg == CNTP_CTL_EL0    ? ARM_CNTP_CTL
-           : reg == CNTP_CVAL_EL0 ? ARM_CNTP_CVAL
-                                  : ARM_CNTP_TVAL;
+    return reg == CNTP_CTL_EL0    ? ARM_TIMER_CTL
+           : reg == CNTP_CVAL_EL0 ? ARM_TIMER_CVAL
+                                  : ARM_TIMER_TVAL;
 }
 
-/* False: no such register. */
-static bool read_register(struct vcpu *v, uint64_t reg, uint64_t *value)
+bool arm_sysreg_read(struct vcpu *v, uint64_t reg, uint64_t *value)
 {
     *value = 0;
     if (OP0(reg) == 3 && OP1(reg) == 0 && CRN(reg) == 0 && CRM(reg) >= 1 && CRM(reg) <= 7) {
@@ -187,7 +186,7 @@ static bool read_register(struct vcpu *v, uint64_t reg, uint64_t *value)
     case CNTP_CTL_EL0:
     case CNTP_CVAL_EL0:
     case CNTP_TVAL_EL0:
-        *value = arm_cntp_read(v, timer_register(reg));
+        *value = arm_timer_read(v, ARM_TIMER_PHYSICAL, timer_register(reg));
         return true;
     case ACTLR_EL1:
         return true;
@@ -197,7 +196,7 @@ static bool read_register(struct vcpu *v, uint64_t reg, uint64_t *value)
     return OP0(reg) == 2;
 }
 
-static bool write_register(struct vcpu *v, uint64_t reg, uint64_t value)
+bool arm_sysreg_write(struct vcpu *v, uint64_t reg, uint64_t value)
 {
     switch (reg) {
     case ICC_SGI1R_EL1:
@@ -208,7 +207,7 @@ static bool write_register(struct vcpu *v, uint64_t reg, uint64_t value)
     case CNTP_CTL_EL0:
     case CNTP_CVAL_EL0:
     case CNTP_TVAL_EL0:
-        arm_cntp_write(v, timer_register(reg), value);
+        arm_timer_write(v, ARM_TIMER_PHYSICAL, timer_register(reg), value);
         return true;
     case ACTLR_EL1:
         return true;
@@ -223,10 +222,10 @@ enum exit_action arm_sysreg(struct vcpu *v, const struct vm_exit *exit)
     uint64_t reg = exit->reg.number & SYSREG_MASK, value;
 
     if (exit->reg.write) {
-        if (!write_register(v, reg, arm_get_x(v, exit->reg.reg)))
+        if (!arm_sysreg_write(v, reg, arm_get_x(v, exit->reg.reg)))
             goto undefined;
     } else {
-        if (!read_register(v, reg, &value))
+        if (!arm_sysreg_read(v, reg, &value))
             goto undefined;
         arm_set_x(v, exit->reg.reg, value);
     }

@@ -282,12 +282,9 @@ static void fill(struct vcpu *v, bool shared)
 /* The virtual timer's line may have gone down by a register write that nobody saw. */
 static void timer_line_check(struct vcpu *v)
 {
-    struct arm_timer *t = &arm_state(v)->timer;
     struct vgic_bank *b = &arm_vcpu(v)->bank;
 
-    vcpu_need(v, ARM_TIMER);
-    if ((t->cntv_ctl & (ARM_TIMER_ENABLE | ARM_TIMER_IMASK | ARM_TIMER_STATUS)) ==
-        (ARM_TIMER_ENABLE | ARM_TIMER_STATUS))
+    if (arm_virtual_timer_asserts(v))
         return;
     b->level &= ~(1u << PPI_VIRTUAL_TIMER);
     /* When the guest is handling it, its own end of interrupt comes. */
