@@ -19,6 +19,7 @@ struct dbt_link {
     uint64_t key;
     int32_t target;       /* relative to the page base */
     uint8_t far;          /* to another page */
+    uint16_t owner;       /* of a far link: who made it first, plus 1; others look their way up */
     uint8_t linked;       /* 1; DBT_LINK_DEAD: its code is forgotten, it leads nowhere for good */
     const void *unlinked; /* its own stub */
     struct dbt_code *to;

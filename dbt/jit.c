@@ -237,30 +237,45 @@ enum dbt_exit dbt_jit_run(struct dbt_vcpu *d, const struct dbt_jit_code *code)
     return e;
 }
 
+/* A far link's key is of one vCPU, and stays so: another one may have compared it, and be about to
+ * jump. Under the lock. */
+static bool may_link(const struct dbt_vcpu *d, struct dbt_link *link)
+{
+    uint16_t self = (uint16_t)(d->vcpu->id + 1);
+
+    if (!link->far)
+        return true;
+    if (!link->owner)
+        link->owner = self;
+    return link->owner == self;
+}
+
 void dbt_jit_connect(struct dbt_vcpu *d, struct dbt_link *link, uint64_t base,
                      const struct dbt_block *to, uint64_t pc)
 {
     uint64_t context = d->frame->context[DBT_CONTEXT_SPACE], flags;
     const struct dbt_jit_code *jc = __atomic_load_n(&to->jit, __ATOMIC_ACQUIRE);
+    bool lasting, own;
 
     if (!jc)
         return;
-    if (link && !link->far && to->gpa_next != DBT_NO_PAGE)
-        return; /* its second page is another one elsewhere */
-    if (!link || link->far) {
+    lasting = link && !link->far && to->gpa_next == DBT_NO_PAGE;
+    if (!lasting) {
         dbt_tlb_note_code(d, pc);
         if (to->gpa_next != DBT_NO_PAGE)
             dbt_tlb_note_code(d, pc + IR_PAGE_SIZE);
     }
-    if (!link) {
+    /* What lies across pages is another instruction where the page is mapped elsewhere. */
+    flags = dbt_table_lock(d->table);
+    own = link && (link->far || lasting) && may_link(d, link);
+    if (!lasting && (!own || link->linked)) {
         dbt_jump_set(d->frame, pc, context, jc->code.entry);
         d->counters.jumps++;
-        return;
     }
-    flags = dbt_table_lock(d->table);
-    if (to->jit && !to->dead)
+    if (own && to->jit && !to->dead) {
         dbt_link_to(link, &to->jit->code, base ^ context);
-    d->counters.links++;
+        d->counters.links++;
+    }
     dbt_table_unlock(d->table, flags);
 }
 

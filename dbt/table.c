@@ -12,7 +12,7 @@
 
 #define REGION_ORDER   8 /* 1 MiB */
 #define REGION_SIZE    ((uint64_t)PAGE_SIZE << REGION_ORDER)
-#define REGIONS        48
+#define REGIONS        26
 #define HASH_BITS      15
 #define PAGE_HASH_BITS 12
 #define OPS_MAX        (4 * IR_OPS_MAX)

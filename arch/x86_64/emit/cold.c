@@ -4,6 +4,7 @@
 
 #define OP_TEST_EAX   0xa9 /* imm32: carries a distance behind a call */
 #define OP_POP_MEMORY 0x8f
+#define PROBED_FROM   (IR_PAGE_SIZE - 16) /* what is there may lie across, and is not linked */
 
 struct cold *cold_new(struct emitter *e, enum cold_kind kind, uint8_t *jump)
 {
@@ -174,6 +175,7 @@ void emit_link_call(struct emitter *e, unsigned link)
 /* Reached by the link's word, for far ones after pc_base has moved; and by jumps, before. */
 static void emit_link_stub(struct emitter *e, const struct cold *c)
 {
+    uint8_t *unlinked;
     struct dbt_link *l = &e->room.links[c->link];
 
     l->unlinked = l->code = as_exec(&e->as, e->as.p);
@@ -182,7 +184,13 @@ static void emit_link_stub(struct emitter *e, const struct cold *c)
     for (unsigned i = 0; i < c->jump_count; i++)
         as_patch(c->jump[i], e->as.p);
     as_rip(&e->as, OP_LEA, true, RAX, l, 0);
-    as_jmp_exec(&e->as, e->stub.link);
+    if (l->far) { /* one that holds elsewhere */
+        as_alu_mem_imm(&e->as, OP_CMP, true, RAX, offsetof(struct dbt_link, key), DBT_LINK_NO_KEY);
+        unlinked = as_jcc(&e->as, CC_E);
+        as_jmp_exec(&e->as, e->stub.probe);
+        as_patch(unlinked, e->as.p);
+    }
+    as_jmp_exec(&e->as, l->target >= PROBED_FROM && !l->far ? e->stub.probe : e->stub.link);
 }
 
 /* ---- Ways out ---- */

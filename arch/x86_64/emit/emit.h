@@ -93,7 +93,7 @@ struct emitter {
     uint8_t pin[SLOTS_MAX]; /* register of each slot, or REG_NONE */
     int32_t cells;          /* displacement of the cells behind the slots */
     struct emit_stubs {
-        const uint8_t *exit, *slow, *link, *poll, *leave, *miss, *masks;
+        const uint8_t *exit, *slow, *link, *probe, *poll, *leave, *miss, *masks;
     } stub;
 
     /* The unit */

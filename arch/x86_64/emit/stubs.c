@@ -122,9 +122,39 @@ static void set_pc(struct emitter *e)
     as_rm(&e->as, OP_MOV_STORE, true, RCX, FRAME_BASE, FRAME(pc));
 }
 
+/* The jump hash may know where a link that does not hold leads. rcx: relative to the page base, and
+ * so it is afterwards. */
+static void emit_probe_link(struct emitter *e)
+{
+    const int32_t mask = (DBT_JUMPS - 1) * (int32_t)sizeof(struct dbt_jump);
+    uint8_t *miss;
+
+    as_rm(&e->as, OP_ADD, true, RCX, FRAME_BASE, FRAME(pc_base));
+    as_mov(&e->as, RDX, RCX);
+    as_rr(&e->as, OP_MOV, false, RAX, RCX);
+    as_shift_imm(&e->as, DIGIT_SHL, false, RAX, 3);
+    as_rm(&e->as, OP_XOR, true, RDX, FRAME_BASE, FRAME(context) + 8 * DBT_CONTEXT_SPACE);
+    as_alu_imm(&e->as, OP_AND, false, RAX, mask);
+    as_rm(&e->as, OP_ADD, true, RAX, FRAME_BASE, FRAME(jumps));
+    as_rm(&e->as, OP_CMP, true, RDX, RAX, offsetof(struct dbt_jump, key));
+    miss = as_jcc(&e->as, CC_NE);
+    as_alu_imm(&e->as, OP_AND, true, RCX, -IR_PAGE_SIZE);
+    as_rm(&e->as, OP_MOV_STORE, true, RCX, FRAME_BASE, FRAME(pc_base));
+    as_rm(&e->as, OP_GROUP5, false, DIGIT_JMP, RAX, offsetof(struct dbt_jump, code));
+    as_patch(miss, e->as.p);
+    as_rm(&e->as, OP_SUB, true, RCX, FRAME_BASE, FRAME(pc_base));
+}
+
 static void emit_ways_out(struct emitter *e)
 {
-    e->stub.link = here(e); /* rax: the link */
+    e->stub.probe = here(e); /* rax: the link */
+    as_rm(&e->as, OP_MOV_STORE, true, RAX, FRAME_BASE, FRAME(detail));
+    as_rm(&e->as, OP_MOVSXD, true, RCX, RAX, offsetof(struct dbt_link, target));
+    emit_probe_link(e);
+    set_pc(e);
+    as_const(&e->as, RAX, DBT_EXIT_LINK);
+    as_jmp_exec(&e->as, e->stub.exit);
+    e->stub.link = here(e); /* likewise */
     as_rm(&e->as, OP_MOVSXD, true, RCX, RAX, offsetof(struct dbt_link, target));
     set_pc(e);
     as_rm(&e->as, OP_MOV_STORE, true, RAX, FRAME_BASE, FRAME(detail));
