@@ -6,6 +6,7 @@
 #include <string.h>
 #include "dbt/eval.h"
 #include "dbt/handlers.h"
+#include "dbt/vector.h"
 
 /* ---- Memory ---- */
 
@@ -201,7 +202,11 @@ static bool update(struct dbt_frame *f, const struct interp_op *o, uint64_t va, 
 
 static struct sf_env fp_env(const struct interp_guest *g, unsigned round)
 {
-    return (struct sf_env){.policy = g->fp, .round = (uint8_t)round};
+    return (struct sf_env){.policy = g->fp,
+                           .round = round & IR_FP_ROUND,
+                           .flush_inputs = round & IR_FP_FLUSH,
+                           .flush_results = round & IR_FP_FLUSH,
+                           .default_nan = round & IR_FP_DEFAULT_NAN};
 }
 
 static uint64_t run_fp(struct dbt_frame *f, const struct interp_guest *g, const struct interp_op *o,
@@ -231,13 +236,13 @@ static uint64_t run_fp(struct dbt_frame *f, const struct interp_guest *g, const 
         r = sf_fma(&env, t, a, b, c, o->attr2);
         break;
     case H_fmin:
-        r = sf_min(&env, t, o->attr, a, b);
+        r = sf_min(&env, t, o->attr & IR_FP_ROUND, a, b);
         break;
     case H_fmax:
-        r = sf_max(&env, t, o->attr, a, b);
+        r = sf_max(&env, t, o->attr & IR_FP_ROUND, a, b);
         break;
     case H_fcmp:
-        r = sf_compare(&env, from, o->attr, o->imm, a, b);
+        r = sf_compare(&env, from, o->attr & IR_FP_ROUND, o->imm, a, b);
         break;
     case H_fconv:
         r = sf_convert(&env, t, from, a);
@@ -256,6 +261,57 @@ static uint64_t run_fp(struct dbt_frame *f, const struct interp_guest *g, const 
     }
     f->fp_flags |= env.flags;
     return r;
+}
+
+static void run_vector(struct dbt_frame *f, const struct interp_guest *g, const struct interp_op *o)
+{
+    struct sf_env env = {.policy = g->fp};
+    uint64_t *cells = (uint64_t *)f;
+    struct ir_op op = {.code = o->disp & 0xff,
+                       .type = (uint8_t)(o->disp >> 8),
+                       .attr = o->attr,
+                       .attr2 = o->attr2,
+                       .imm = o->imm};
+
+    ir_vector_eval(&env, &op, &cells[o->dst], &cells[o->a], &cells[o->b], &cells[o->c]);
+    f->fp_flags |= env.flags;
+}
+
+/* Loads and stores of vectors: by the TLB or in pieces of 8 bytes, of which only a store's may
+ * fault after others are done, so it probes. */
+static bool load_vector(struct dbt_frame *f, const struct interp_op *o, uint64_t va, uint64_t *dst)
+{
+    unsigned size = ir_type_size(o->attr);
+    const void *p = dbt_tlb_lookup(f, va, size, DBT_READ);
+    uint64_t v[8];
+
+    if (likely(p)) {
+        memcpy(dst, p, size);
+        return true;
+    }
+    for (unsigned i = 0; i < size / 8; i++)
+        if (!dbt_memory_read(f, va + 8 * i, 8, &v[i]))
+            return false;
+    memcpy(dst, v, size);
+    return true;
+}
+
+static bool store_vector(struct dbt_frame *f, const struct interp_op *o, uint64_t va,
+                         const uint64_t *from)
+{
+    unsigned size = ir_type_size(o->attr);
+    void *p = dbt_tlb_lookup(f, va, size, DBT_WRITE);
+
+    if (likely(p)) {
+        memcpy(p, from, size);
+        return true;
+    }
+    if (!dbt_memory_probe(f, va, size, DBT_WRITE))
+        return false;
+    for (unsigned i = 0; i < size / 8; i++)
+        if (!dbt_memory_write(f, va + 8 * i, 8, from[i]))
+            return false;
+    return true;
 }
 
 #define BOX        0xffffffff00000000ULL
@@ -452,6 +508,23 @@ L_cond:
     STORE(store32, uint32_t)
     STORE(store64, uint64_t)
 
+L_load_vector:
+    if (!load_vector(f, o, A + (uint64_t)o->disp, &DST))
+        return fault(f, o);
+    NEXT;
+L_store_vector:
+    if (!store_vector(f, o, A + (uint64_t)o->disp, &B))
+        return fault(f, o);
+    NEXT;
+L_vector:
+    run_vector(f, guest, o);
+    NEXT;
+L_move_vector:
+    memmove(&DST, &A, (size_t)o->imm);
+    NEXT;
+L_select_vector:
+    memmove(&DST, A ? &B : &C, (size_t)o->imm);
+    NEXT;
 L_load_special:
     if (!load_special(f, o, A + (uint64_t)o->disp, &DST))
         return fault(f, o);

@@ -46,7 +46,7 @@ struct interp_scratch *interp_scratch_create(void);
 void interp_scratch_destroy(struct interp_scratch *s);
 
 /* Lowers a well-formed unit into `ops` (room for `capacity`). ERR_RANGE: no room; ERR_UNSUPPORTED:
- * it has vectors. */
+ * it passes vectors between blocks, or has a constant one. */
 enum err interp_lower(struct interp_scratch *s, const struct ir_unit *u, struct interp_op *ops,
                       unsigned capacity, struct interp_unit *out) MUST_CHECK;
 /* One operation that is not about control, its operands and its result in cells of the frame

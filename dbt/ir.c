@@ -95,8 +95,8 @@ ir_value ir_append(struct ir_unit *u, const struct ir_op *op)
 unsigned ir_type_size(enum ir_type t)
 {
     static const uint8_t size[IR_TYPE_COUNT] = {
-        [IR_I8] = 1,  [IR_I16] = 2, [IR_I32] = 4,   [IR_I64] = 8,   [IR_F32] = 4,
-        [IR_F64] = 8, [IR_V64] = 8, [IR_V128] = 16, [IR_V256] = 32, [IR_V512] = 64,
+        [IR_I8] = 1,  [IR_I16] = 2,   [IR_I32] = 4,   [IR_I64] = 8,   [IR_F32] = 4, [IR_F64] = 8,
+        [IR_V64] = 8, [IR_V128] = 16, [IR_V256] = 32, [IR_V512] = 64, [IR_F16] = 2,
     };
 
     return t < IR_TYPE_COUNT ? size[t] : 0;
@@ -108,6 +108,7 @@ const char *ir_type_name(enum ir_type t)
         [IR_VOID] = "void", [IR_I8] = "i8",     [IR_I16] = "i16",   [IR_I32] = "i32",
         [IR_I64] = "i64",   [IR_F32] = "f32",   [IR_F64] = "f64",   [IR_FLAGS] = "flags",
         [IR_V64] = "v64",   [IR_V128] = "v128", [IR_V256] = "v256", [IR_V512] = "v512",
+        [IR_F16] = "f16",
     };
 
     return t < IR_TYPE_COUNT ? name[t] : "?";
@@ -134,7 +135,14 @@ static enum ir_type signature_type(const struct ir_op *op, char c)
     case 'T':
     case 'F':
     case 'V':
+    case 'W':
         return op->type;
+    case 'H':
+        return ir_half_vector(op->type);
+    case 'D':
+        return ir_double_vector(op->type);
+    case 'Q':
+        return IR_V128;
     case 'L':
         return IR_I64;
     case 'C':

@@ -33,6 +33,7 @@ enum ir_type {
     IR_V128,
     IR_V256,
     IR_V512,
+    IR_F16, /* elements of vectors only */
     IR_TYPE_COUNT
 };
 
@@ -64,6 +65,9 @@ enum ir_attribute {
     IR_ATTR_BLOCK2, /* imm: block | block << 32 */
     IR_ATTR_HINT,   /* attr: enum ir_hint */
     IR_ATTR_LEAVE,  /* attr: enum ir_leave; imm: detail */
+    IR_ATTR_VECTOR, /* attr: enum ir_type of the elements; attr2: IR_V_ bits; imm: as the line says
+                     */
+    IR_ATTR_VFP,    /* attr: the same, f16, f32, f64; attr2: enum ir_round, IR_FP_ and IR_V_ bits */
 };
 
 enum ir_effect {
@@ -166,6 +170,44 @@ enum ir_round {
     IR_ROUND_UP,
     IR_ROUND_AWAY, /* to nearest, ties away from zero */
     IR_ROUND_COUNT
+};
+
+/* Beside the rounding in attr (scalars) and attr2 (vectors): modes of the guest. */
+#define IR_FP_FLUSH       0x08 /* denormal operands and results are zeros */
+#define IR_FP_DEFAULT_NAN 0x10 /* every NaN is the default one */
+#define IR_FP_MODES       (IR_FP_FLUSH | IR_FP_DEFAULT_NAN)
+#define IR_FP_ROUND       0x07
+#define IR_FP_EXACT       0x20 /* vfrint raises Inexact; vftoi, vitof: the integer is unsigned */
+#define IR_FP_UNSIGNED    0x20
+#define IR_FP_ALTERNATIVE 0x20 /* vfwiden, vfnarrow: f16 has no NaNs nor infinities (Arm's AHP) */
+#define IR_FP_ODD         0x40 /* vfnarrow: rounds to odd */
+
+/* attr2 of integer vector operations. */
+#define IR_V_SIGNED      0x01
+#define IR_V_ROUND       0x02 /* half is added before the lower bits go */
+#define IR_V_SATURATE    0x04 /* raises SF_SATURATED */
+#define IR_V_TO_UNSIGNED 0x08 /* signed operand, unsigned result; vqadd: the other way round */
+#define IR_V_HIGH        0x10 /* the upper half or the odd elements */
+#define IR_V_SUBTRACT    0x20
+#define IR_V_LANE0       0x80 /* element 0 only, the others become 0 */
+
+/* imm of vfcmp. */
+#define IR_VFCMP(cc, signaling, magnitude) ((cc) | (signaling) << 8 | (magnitude) << 9)
+
+/* imm of vaes and vsha. */
+enum ir_aes { IR_AES_E, IR_AES_D, IR_AES_MC, IR_AES_IMC, IR_AES_COUNT };
+enum ir_sha {
+    IR_SHA1_C,
+    IR_SHA1_P,
+    IR_SHA1_M,
+    IR_SHA1_H,
+    IR_SHA1_SU0,
+    IR_SHA1_SU1,
+    IR_SHA256_H,
+    IR_SHA256_H2,
+    IR_SHA256_SU0,
+    IR_SHA256_SU1,
+    IR_SHA_COUNT
 };
 
 #define IR_FMA_NEGATE_PRODUCT 1
@@ -382,6 +424,30 @@ static inline bool ir_is_float(enum ir_type t)
 static inline bool ir_is_vector(enum ir_type t)
 {
     return t >= IR_V64 && t <= IR_V512;
+}
+
+/* The vector type of half, and of double the width; IR_VOID: there is none. */
+static inline enum ir_type ir_half_vector(enum ir_type t)
+{
+    return t > IR_V64 && t <= IR_V512 ? t - 1 : IR_VOID;
+}
+
+static inline enum ir_type ir_double_vector(enum ir_type t)
+{
+    return t >= IR_V64 && t < IR_V512 ? t + 1 : IR_VOID;
+}
+
+/* A vector operation: element type, attr2 and imm as its line in ops.def says. */
+static inline ir_value ir_vector(struct ir_unit *u, enum ir_code code, enum ir_type type,
+                                 enum ir_type element, uint8_t attr2, int64_t imm, ir_value a,
+                                 ir_value b, ir_value c)
+{
+    return ir_append(u, &(struct ir_op){.code = (uint8_t)code,
+                                        .type = (uint8_t)type,
+                                        .attr = (uint8_t)element,
+                                        .attr2 = attr2,
+                                        .imm = imm,
+                                        .arg = {a, b, c}});
 }
 
 /* Bytes of a value of that type in memory; flags have none. */

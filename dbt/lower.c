@@ -10,6 +10,7 @@
 #include <string.h>
 #include "dbt/emitter.h"
 #include "dbt/eval.h"
+#include "dbt/vector.h"
 #include "mm/heap.h"
 
 /* The first of an operation's handlers; 0: none of that kind. */
@@ -40,7 +41,6 @@ static const uint16_t plain_handlers[IR_CODE_COUNT] = {
     [IR_const] = H_constant,
     [IR_adc] = H_adc,
     [IR_sbc] = H_sbc,
-    [IR_select] = H_select,
     [IR_extract] = H_extract,
     [IR_insert] = H_insert,
     [IR_flags_add] = H_flags_add,
@@ -71,6 +71,7 @@ static const uint16_t plain_handlers[IR_CODE_COUNT] = {
     [IR_unbox] = H_unbox,
     [IR_box] = H_box,
     [IR_helper] = H_helper,
+    [IR_helper_fp] = H_helper,
     [IR_poll] = H_poll,
     [IR_exit_cond] = H_exit_cond,
     [IR_leave_if] = H_leave_if,
@@ -81,7 +82,8 @@ static const uint16_t plain_handlers[IR_CODE_COUNT] = {
     [IR_branch] = H_branch,
 };
 
-#define LOOK_AHEAD 4 /* operations between a value and the `set` that takes it, at most */
+#define VECTOR_CELLS 4096 /* behind those of scalars: of all vectors of a unit */
+#define LOOK_AHEAD   4    /* operations between a value and the `set` that takes it, at most */
 
 struct interp_scratch {
     const struct ir_unit *u;
@@ -91,6 +93,7 @@ struct interp_scratch {
     uint16_t insn_at, insn_length, insn_index;
     unsigned passes;
     uint16_t first_cell;
+    unsigned vector_cells;         /* used */
     uint16_t cell[IR_OPS_MAX];     /* of each value; 0: a constant that is in no cell yet */
     uint16_t last_use[IR_OPS_MAX]; /* the operation */
     uint16_t next_alias[IR_OPS_MAX];
@@ -124,7 +127,7 @@ unsigned interp_first_cell(const struct dbt_dialect *dialect)
 
 size_t interp_frame_size(const struct dbt_dialect *dialect)
 {
-    return 8 * (size_t)(cells_begin(dialect) + IR_OPS_MAX + IR_PARAMS_MAX);
+    return 8 * (size_t)(cells_begin(dialect) + IR_OPS_MAX + IR_PARAMS_MAX + VECTOR_CELLS);
 }
 
 static struct interp_op *put(struct interp_scratch *l, unsigned handler)
@@ -140,12 +143,33 @@ static struct interp_op *put(struct interp_scratch *l, unsigned handler)
     return o;
 }
 
-static void put_move(struct interp_scratch *l, uint16_t dst, uint16_t from)
+static void put_move(struct interp_scratch *l, enum ir_type t, uint16_t dst, uint16_t from)
 {
-    struct interp_op *o = put(l, H_move);
+    struct interp_op *o = put(l, ir_is_vector(t) ? H_move_vector : H_move);
 
     o->dst = dst;
     o->a = from;
+    o->imm = ir_type_size(t);
+}
+
+static enum ir_type value_type(const struct interp_scratch *l, unsigned v)
+{
+    return ir_result_type(&l->u->ops[v]);
+}
+
+/* A cell of the value's own; of vectors as many as they need. */
+static uint16_t own_cell(struct interp_scratch *l, unsigned v)
+{
+    unsigned cells = ir_type_size(value_type(l, v)) / 8, at = l->vector_cells;
+
+    if (!ir_is_vector(value_type(l, v)))
+        return (uint16_t)(l->first_cell + v);
+    if (at + cells > VECTOR_CELLS) {
+        l->full = true;
+        at = 0;
+    }
+    l->vector_cells = at + cells;
+    return (uint16_t)(l->first_cell + IR_OPS_MAX + IR_PARAMS_MAX + at);
 }
 
 static const struct ir_op *op_at(const struct interp_scratch *l, unsigned i)
@@ -200,8 +224,10 @@ static void alias_evict(struct interp_scratch *l, int64_t slot, unsigned i)
     for (unsigned v = l->alias[slot]; v; v = l->next_alias[v]) {
         if (l->last_use[v] <= i)
             continue;
-        put_move(l, (uint16_t)(l->first_cell + v), l->cell[v]);
-        l->cell[v] = (uint16_t)(l->first_cell + v);
+        uint16_t own = own_cell(l, v);
+
+        put_move(l, value_type(l, v), own, l->cell[v]);
+        l->cell[v] = own;
     }
     l->alias[slot] = 0;
 }
@@ -212,7 +238,6 @@ static uint16_t destination(struct interp_scratch *l, unsigned i)
 {
     unsigned end = MIN(i + LOOK_AHEAD, l->u->op_count - 1);
 
-    l->cell[i] = (uint16_t)(l->first_cell + i);
     for (unsigned j = i + 1; l->single && j <= end; j++) {
         const struct ir_op *op = op_at(l, j);
 
@@ -221,10 +246,11 @@ static uint16_t destination(struct interp_scratch *l, unsigned i)
         if (op->code == IR_set && op->arg[0] == i && !alias_needed_after(l, op->imm, i)) {
             l->alias[op->imm] = 0;
             alias_add(l, (ir_value)i, op->imm);
+            return l->cell[i];
         }
         break;
     }
-    return l->cell[i];
+    return l->cell[i] = own_cell(l, i);
 }
 
 static void lower_get(struct interp_scratch *l, unsigned i)
@@ -235,7 +261,8 @@ static void lower_get(struct interp_scratch *l, unsigned i)
         alias_add(l, (ir_value)i, op->imm);
         return;
     }
-    put_move(l, l->cell[i] = (uint16_t)(l->first_cell + i), slot_cell(l, op->imm));
+    l->cell[i] = own_cell(l, i);
+    put_move(l, op->type, l->cell[i], slot_cell(l, op->imm));
 }
 
 static void lower_set(struct interp_scratch *l, unsigned i)
@@ -254,7 +281,7 @@ static void lower_set(struct interp_scratch *l, unsigned i)
         o->imm = const_value(l, v);
         return;
     }
-    put_move(l, slot, operand(l, v));
+    put_move(l, op->type, slot, operand(l, v));
 }
 
 /* ---- Operations ---- */
@@ -329,6 +356,8 @@ static unsigned memory_handler(const struct ir_op *op)
     static const uint16_t store[4] = {H_store8, H_store16, H_store32, H_store64};
     unsigned size = ir_type_size(ir_memory_type(op)), log = (unsigned)__builtin_ctz(size);
 
+    if (ir_is_vector(op->type))
+        return op->code == IR_load ? H_load_vector : H_store_vector;
     if (op->code == IR_load && op->attr2 & ~(IR_SIGNED | IR_PROBED))
         return H_load_special;
     if (op->code == IR_load)
@@ -340,6 +369,8 @@ static unsigned memory_handler(const struct ir_op *op)
 
 static unsigned plain_handler(const struct ir_op *op)
 {
+    if (ir_is_vector_code(op->code))
+        return H_vector;
     if (unary_handlers[op->code])
         return is_small(op->type) ? (unsigned)H_small1
                                   : unary_handlers[op->code] + (unsigned)(op->type == IR_I64);
@@ -356,6 +387,8 @@ static unsigned plain_handler(const struct ir_op *op)
                                     : H_sext32;
     case IR_trunc:
         return op->type == IR_I8 ? H_zext8 : op->type == IR_I16 ? H_zext16 : H_zext32;
+    case IR_select:
+        return ir_is_vector(op->type) ? H_select_vector : H_select;
     case IR_zext: /* narrower values are held zero-extended */
     case IR_fbits:
     case IR_bitsf:
@@ -365,6 +398,12 @@ static unsigned plain_handler(const struct ir_op *op)
     default:
         return plain_handlers[op->code];
     }
+}
+
+/* What `disp` holds for operations that do not access memory. */
+static int32_t handler_type(unsigned handler, const struct ir_op *op)
+{
+    return handler == H_vector ? op->code | op->type << 8 : op->type;
 }
 
 static void lower_plain(struct interp_scratch *l, unsigned i)
@@ -388,7 +427,9 @@ static void lower_plain(struct interp_scratch *l, unsigned i)
     o->attr = op->attr;
     o->attr2 = o->handler == H_small1 ? op->code : op->attr2;
     o->imm = faults ? insn_of(l) : op->imm;
-    o->disp = faults ? (int32_t)op->imm : op->type;
+    o->disp = faults ? (int32_t)op->imm : handler_type(o->handler, op);
+    if (o->handler == H_select_vector)
+        o->imm = ir_type_size(op->type);
 }
 
 void interp_single(const struct ir_op *op, const uint16_t cells[4], struct interp_op out[2])
@@ -413,8 +454,10 @@ void interp_single(const struct ir_op *op, const uint16_t cells[4], struct inter
                                 .attr2 = binary || handler == H_small1 ? op->code
                                          : compare                     ? op->type
                                                                        : op->attr2,
-                                .imm = faults ? 0 : op->imm,
-                                .disp = faults ? (int32_t)op->imm : op->type};
+                                .imm = faults                       ? 0
+                                       : handler == H_select_vector ? ir_type_size(op->type)
+                                                                    : op->imm,
+                                .disp = faults ? (int32_t)op->imm : handler_type(handler, op)};
     out[1] = (struct interp_op){.handler = H_leave};
 }
 
@@ -459,11 +502,11 @@ static void lower_flow(struct interp_scratch *l, unsigned i)
     struct interp_op *o;
 
     if (op->code == IR_pass) {
-        put_move(l, (uint16_t)(passed + l->passes++), operand(l, op->arg[0]));
+        put_move(l, IR_I64, (uint16_t)(passed + l->passes++), operand(l, op->arg[0]));
         return;
     }
     for (unsigned p = 0; p < l->passes; p++)
-        put_move(l, (uint16_t)(l->first_cell + l->u->blocks[op->imm].first + p),
+        put_move(l, IR_I64, (uint16_t)(l->first_cell + l->u->blocks[op->imm].first + p),
                  (uint16_t)(passed + p));
     l->passes = 0;
     o = put(l, plain_handlers[op->code]);
@@ -565,7 +608,8 @@ static enum err interp_can(const struct ir_unit *u)
     if (u->dialect->slot_count > SLOTS_MAX)
         return ERR_UNSUPPORTED;
     for (unsigned i = 1; i < u->op_count; i++)
-        if (ir_is_vector(u->ops[i].type))
+        if (ir_is_vector(u->ops[i].type) &&
+            (u->ops[i].code == IR_pass || u->ops[i].code == IR_param || u->ops[i].code == IR_const))
             return ERR_UNSUPPORTED;
     return ERR_OK;
 }
@@ -580,7 +624,7 @@ enum err interp_lower(struct interp_scratch *l, const struct ir_unit *u, struct 
     l->u = u;
     l->ops = ops;
     l->capacity = capacity;
-    l->count = l->passes = 0;
+    l->count = l->passes = l->vector_cells = 0;
     l->full = false;
     l->single = u->block_count == 1;
     l->insn_at = l->insn_length = l->insn_index = 0;

@@ -15,20 +15,22 @@ static bool faulted(struct dbt_frame *f, const struct dbt_slow_op *o)
 
 static bool is_plain(const struct ir_op *op)
 {
-    return (op->code == IR_load || op->code == IR_store) && !(op->attr2 & ~(IR_SIGNED | IR_PROBED));
+    return (op->code == IR_load || op->code == IR_store) && !ir_is_vector(op->type) &&
+           !(op->attr2 & ~(IR_SIGNED | IR_PROBED));
 }
 
 static bool plain_access(struct dbt_frame *f, const struct ir_op *op, struct dbt_slow_call *call)
 {
-    uint64_t va = call->arg[0] + (uint64_t)op->imm;
+    uint64_t va = call->arg[0][0] + (uint64_t)op->imm;
     unsigned size = ir_type_size(op->attr);
 
     if (op->code == IR_store)
-        return dbt_memory_write(f, va, size, ir_zero_extend(op->attr, call->arg[1]));
-    if (!dbt_memory_read(f, va, size, &call->result))
+        return dbt_memory_write(f, va, size, ir_zero_extend(op->attr, call->arg[1][0]));
+    if (!dbt_memory_read(f, va, size, &call->result[0]))
         return false;
     if (op->attr2 & IR_SIGNED)
-        call->result = ir_zero_extend(op->type, (uint64_t)ir_sign_extend(op->attr, call->result));
+        call->result[0] =
+            ir_zero_extend(op->type, (uint64_t)ir_sign_extend(op->attr, call->result[0]));
     return true;
 }
 
@@ -42,11 +44,11 @@ bool dbt_slow(struct dbt_frame *f, const struct dbt_slow_op *o, struct dbt_slow_
     if (is_plain(&o->op))
         return plain_access(f, &o->op, call) || faulted(f, o);
     for (unsigned i = 0; i < 3; i++) {
-        cells[i] = (uint16_t)(&call->arg[i] - (uint64_t *)f);
+        cells[i] = (uint16_t)(call->arg[i] - (uint64_t *)f);
         if (i < ir_info[o->op.code].operand_count)
-            call->arg[i] = ir_zero_extend(ir_operand_type(&o->op, i), call->arg[i]);
+            call->arg[i][0] = ir_zero_extend(ir_operand_type(&o->op, i), call->arg[i][0]);
     }
-    cells[3] = (uint16_t)(&call->result - (uint64_t *)f);
+    cells[3] = (uint16_t)(call->result - (uint64_t *)f);
     interp_single(&o->op, cells, ops);
     if (interp_run(f, &unit, guest) == DBT_EXIT_FAULT)
         return faulted(f, o);

@@ -16,8 +16,8 @@ struct dbt_slow_op {
 
 /* Cells behind the slots of the dialect. */
 struct dbt_slow_call {
-    uint64_t arg[3];
-    uint64_t result;
+    uint64_t arg[3][2];
+    uint64_t result[2];
 };
 
 /* False: it faulted, as the interpreter leaves with DBT_EXIT_FAULT. */

@@ -24,14 +24,14 @@ struct format {
 
 static const struct format *format_of(enum ir_type t)
 {
-    static const struct format f32 = {24, -126, 127}, f64 = {53, -1022, 1023};
+    static const struct format f16 = {11, -14, 15}, f32 = {24, -126, 127}, f64 = {53, -1022, 1023};
 
-    return t == IR_F32 ? &f32 : &f64;
+    return t == IR_F32 ? &f32 : t == IR_F64 ? &f64 : &f16;
 }
 
 static unsigned width_of(enum ir_type t)
 {
-    return t == IR_F32 ? 32 : 64;
+    return t == IR_F32 ? 32 : t == IR_F64 ? 64 : 16;
 }
 
 static uint64_t sign_bit(enum ir_type t)
@@ -74,13 +74,13 @@ static struct number unpack(struct sf_env *env, enum ir_type t, uint64_t bits)
     unsigned biased = (unsigned)(bits >> stored) & (unsigned)(2 * f->emax + 1);
     struct number n = {.negative = (bits & sign_bit(t)) != 0, .bits = bits};
 
-    if (biased == (unsigned)(2 * f->emax + 1)) {
+    if (biased == (unsigned)(2 * f->emax + 1) && !(t == IR_F16 && env->alternative)) {
         n.class = !frac ? INFINITE : frac & quiet_bit(f) ? NAN_QUIET : NAN_SIGNALING;
     } else if (biased) {
         n.class = FINITE;
         n.exp = (int)biased - f->emax;
         n.frac = (frac | BIT(stored)) << (POINT - stored);
-    } else if (frac && env->flush_inputs) {
+    } else if (frac && env->flush_inputs && t != IR_F16) {
         env->flags |= SF_DENORMAL;
         n.class = ZERO;
     } else if (frac) {
@@ -124,6 +124,8 @@ static bool rounds_up(unsigned round, bool negative, bool odd, uint64_t dropped,
         return negative && dropped;
     case IR_ROUND_UP:
         return !negative && dropped;
+    case SF_ROUND_ODD:
+        return !odd && dropped;
     default:
         return false;
     }
@@ -157,7 +159,7 @@ static uint64_t pack_tiny(struct sf_env *env, enum ir_type t, const struct numbe
     /* After rounding as if exponents had no end it may be normal: Arm looks before rounding. */
     if (env->policy != DBT_FP_ARM && n->exp == f->emin - 1)
         tiny = round_frac(env->round, n->negative, n->frac, drop) >> f->precision == 0;
-    if (env->flush_results && tiny) {
+    if (env->flush_results && tiny && t != IR_F16) {
         env->flags |= SF_UNDERFLOW | (env->policy == DBT_FP_ARM ? 0 : SF_INEXACT);
         return zero(t, n->negative);
     }
@@ -165,6 +167,13 @@ static uint64_t pack_tiny(struct sf_env *env, enum ir_type t, const struct numbe
     if (frac & (BIT(drop) - 1))
         env->flags |= SF_INEXACT | (tiny ? SF_UNDERFLOW : 0);
     return kept | zero(t, n->negative); /* a carry makes the smallest normal number */
+}
+
+/* Of Arm's alternative f16: there is no infinity. */
+static uint64_t alternative_overflow(struct sf_env *env, bool negative)
+{
+    env->flags |= SF_INVALID;
+    return (sign_bit(IR_F16) - 1) | zero(IR_F16, negative);
 }
 
 static uint64_t pack(struct sf_env *env, enum ir_type t, const struct number *n)
@@ -176,6 +185,8 @@ static uint64_t pack(struct sf_env *env, enum ir_type t, const struct number *n)
 
     if (n->class == ZERO)
         return zero(t, n->negative);
+    if (n->class == INFINITE && t == IR_F16 && env->alternative)
+        return alternative_overflow(env, n->negative);
     if (n->class == INFINITE)
         return infinity(t, n->negative);
     if (exp < f->emin)
@@ -185,7 +196,9 @@ static uint64_t pack(struct sf_env *env, enum ir_type t, const struct number *n)
         kept >>= 1;
         exp++;
     }
-    if (exp > f->emax)
+    if (t == IR_F16 && env->alternative && exp > f->emax + 1)
+        return alternative_overflow(env, n->negative);
+    if (exp > f->emax + (t == IR_F16 && env->alternative))
         return overflow(env, t, n->negative);
     if (n->frac & (BIT(drop) - 1))
         env->flags |= SF_INEXACT;
@@ -451,16 +464,19 @@ static uint64_t fma_finite(struct sf_env *env, enum ir_type t, const struct numb
 uint64_t sf_fma(struct sf_env *env, enum ir_type t, uint64_t a_bits, uint64_t b_bits,
                 uint64_t c_bits, unsigned negate)
 {
-    struct number a = unpack(env, t, a_bits), b = unpack(env, t, b_bits),
-                  c = unpack(env, t, c_bits);
+    /* Arm negates operands, NaNs too. */
+    uint64_t a_flip = env->policy == DBT_FP_ARM && negate & IR_FMA_NEGATE_PRODUCT ? sign_bit(t) : 0;
+    uint64_t c_flip = env->policy == DBT_FP_ARM && negate & IR_FMA_NEGATE_ADDEND ? sign_bit(t) : 0;
+    struct number a = unpack(env, t, a_bits ^ a_flip), b = unpack(env, t, b_bits),
+                  c = unpack(env, t, c_bits ^ c_flip);
     bool zero_times_infinity =
         (a.class == ZERO && b.class == INFINITE) || (a.class == INFINITE && b.class == ZERO);
     bool negative;
 
     if (is_nan(&a) || is_nan(&b) || is_nan(&c) || zero_times_infinity)
         return fma_nan(env, t, &a, &b, &c, zero_times_infinity);
-    a.negative ^= (negate & IR_FMA_NEGATE_PRODUCT) != 0;
-    c.negative ^= (negate & IR_FMA_NEGATE_ADDEND) != 0;
+    a.negative ^= (negate & IR_FMA_NEGATE_PRODUCT) != 0 && !a_flip;
+    c.negative ^= (negate & IR_FMA_NEGATE_ADDEND) != 0 && !c_flip;
     negative = a.negative != b.negative;
     if (a.class == INFINITE || b.class == INFINITE) {
         if (c.class == INFINITE && c.negative != negative)
@@ -596,6 +612,10 @@ static uint64_t choose(struct sf_env *env, enum ir_type t, enum ir_fmin kind, ui
     struct number a = unpack(env, t, a_bits), b = unpack(env, t, b_bits);
     int relation;
 
+    if (a.class == ZERO) /* it may be a denormal that was flushed */
+        a_bits = zero(t, a.negative);
+    if (b.class == ZERO)
+        b_bits = zero(t, b.negative);
     if (is_nan(&a) || is_nan(&b)) {
         if (kind == IR_FMIN_SECOND) {
             env->flags |= SF_INVALID;
@@ -639,6 +659,10 @@ uint64_t sf_convert(struct sf_env *env, enum ir_type to, enum ir_type from, uint
         return pack(env, to, &a);
     if (a.class == NAN_SIGNALING)
         env->flags |= SF_INVALID;
+    if (to == IR_F16 && env->alternative) {
+        env->flags |= SF_INVALID;
+        return zero(to, a.negative);
+    }
     if (env->policy == DBT_FP_RISCV || env->default_nan)
         return sf_default_nan(env, to);
     payload = (bits & (BIT(f->precision - 1) - 1)) << (64 - (f->precision - 1));
@@ -695,8 +719,8 @@ static uint64_t integer_invalid(struct sf_env *env, unsigned bits, bool is_unsig
     return negative ? top : top - 1;
 }
 
-uint64_t sf_to_int(struct sf_env *env, enum ir_type to, bool is_unsigned, enum ir_type from,
-                   uint64_t bits)
+uint64_t sf_to_fixed(struct sf_env *env, enum ir_type to, bool is_unsigned, enum ir_type from,
+                     uint64_t bits, unsigned fraction)
 {
     struct number a = unpack(env, from, bits);
     unsigned width = to == IR_I32 ? 32 : 64;
@@ -705,6 +729,7 @@ uint64_t sf_to_int(struct sf_env *env, enum ir_type to, bool is_unsigned, enum i
 
     if (is_nan(&a))
         return integer_invalid(env, width, is_unsigned, true, false);
+    a.exp += (int)fraction;
     limit =
         is_unsigned ? (a.negative ? 0 : UINT64_MAX >> (64 - width)) : BIT(width - 1) - !a.negative;
     if (!round_to_integer(env->round, &a, &value, &inexact) || value > limit)
@@ -715,8 +740,8 @@ uint64_t sf_to_int(struct sf_env *env, enum ir_type to, bool is_unsigned, enum i
     return value & (UINT64_MAX >> (64 - width));
 }
 
-uint64_t sf_from_int(struct sf_env *env, enum ir_type to, enum ir_type from, bool is_unsigned,
-                     uint64_t v)
+uint64_t sf_from_fixed(struct sf_env *env, enum ir_type to, enum ir_type from, bool is_unsigned,
+                       uint64_t v, unsigned fraction)
 {
     unsigned width = from == IR_I32 ? 32 : 64, shift;
     struct number n = {.class = FINITE};
@@ -728,7 +753,7 @@ uint64_t sf_from_int(struct sf_env *env, enum ir_type to, enum ir_type from, boo
     if (v == 0)
         return 0;
     shift = (unsigned)__builtin_clzll(v);
-    n.exp = 63 - (int)shift;
+    n.exp = 63 - (int)shift - (int)fraction;
     n.frac = shift ? v << (shift - 1) : shift_sticky(v, 1);
     return pack(env, to, &n);
 }
@@ -752,6 +777,37 @@ uint64_t sf_round(struct sf_env *env, enum ir_type t, bool exact, uint64_t bits)
     if (value == 0)
         return zero(t, a.negative);
     return sf_from_int(&quiet, t, IR_I64, true, value) | zero(t, a.negative);
+}
+
+uint64_t sf_round_fit(struct sf_env *env, enum ir_type t, unsigned bits, uint64_t v)
+{
+    struct number a = unpack(env, t, v);
+    struct sf_env quiet = *env;
+    uint64_t value = 0, limit = BIT(bits - 1);
+    bool inexact = false;
+
+    if (a.class == INFINITE || is_nan(&a) || !round_to_integer(env->round, &a, &value, &inexact) ||
+        value > limit - !a.negative) {
+        env->flags |= SF_INVALID;
+        return sf_from_int(&quiet, t, IR_I64, true, limit) | sign_bit(t);
+    }
+    if (inexact)
+        env->flags |= SF_INEXACT;
+    return (value ? sf_from_int(&quiet, t, IR_I64, true, value) : 0) | zero(t, a.negative);
+}
+
+uint64_t sf_flush_input(struct sf_env *env, enum ir_type t, uint64_t bits)
+{
+    struct number a = unpack(env, t, bits);
+
+    return a.class == ZERO ? zero(t, a.negative) : bits;
+}
+
+uint64_t sf_quiet(struct sf_env *env, enum ir_type t, uint64_t bits)
+{
+    struct number a = unpack(env, t, bits);
+
+    return propagate(env, t, (const struct number *const[]){&a}, 1);
 }
 
 unsigned sf_classify(enum ir_type t, uint64_t bits)

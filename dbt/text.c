@@ -35,7 +35,7 @@ static const char *const fcc_names[] = {"eq", "lt", "le", "un", NULL};
 static const char *const hint_names[] = {"none", "call", "return", NULL};
 static const char *const leave_names[] = {"interpret", "illegal", "fetch", NULL};
 static const char *const type_names[] = {"void",  "i8",  "i16",  "i32",  "i64",  "f32", "f64",
-                                         "flags", "v64", "v128", "v256", "v512", NULL};
+                                         "flags", "v64", "v128", "v256", "v512", "f16", NULL};
 
 /* Where in an operation a named attribute lives. */
 enum place { ATTR, ATTR_LOW, ATTR_HIGH, ATTR2, ATTR2_LOW, ATTR2_HIGH, IMM, IMM_LOW, IMM_HIGH };
@@ -94,6 +94,12 @@ static const struct key keys[] = {
     {IR_ATTR_HINT, "hint", ATTR, hint_names},
     {IR_ATTR_LEAVE, "why", ATTR, leave_names},
     {IR_ATTR_LEAVE, "imm", IMM, NULL},
+    {IR_ATTR_VECTOR, "of", ATTR, type_names},
+    {IR_ATTR_VECTOR, "how", ATTR2, NULL},
+    {IR_ATTR_VECTOR, "imm", IMM, NULL},
+    {IR_ATTR_VFP, "of", ATTR, type_names},
+    {IR_ATTR_VFP, "how", ATTR2, NULL},
+    {IR_ATTR_VFP, "imm", IMM, NULL},
 };
 
 static int64_t place_get(const struct ir_op *op, enum place place)

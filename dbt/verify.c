@@ -32,19 +32,26 @@ static bool bad(struct verifier *v, unsigned at, const char *rule)
 static bool type_fits(const struct ir_info *info, enum ir_type t)
 {
     char kinds[6];
-    bool has_t, has_f, has_v;
+    bool has_t, has_f, has_v, has_w;
 
     kinds[0] = info->result;
     memcpy(kinds + 1, info->operands, sizeof(info->operands));
     has_t = memchr(kinds, 'T', sizeof(kinds)) != NULL;
     has_f = memchr(kinds, 'F', sizeof(kinds)) != NULL;
     has_v = memchr(kinds, 'V', sizeof(kinds)) != NULL;
+    has_w = memchr(kinds, 'W', sizeof(kinds)) != NULL;
+    if (memchr(kinds, 'H', sizeof(kinds)))
+        return ir_half_vector(t) != IR_VOID;
+    if (memchr(kinds, 'D', sizeof(kinds)))
+        return ir_double_vector(t) != IR_VOID;
+    if (has_w)
+        return ir_is_vector(t);
     if (has_t)
         return ir_is_int(t);
     if (has_f)
         return ir_is_float(t);
     if (has_v)
-        return t > IR_VOID && t < IR_TYPE_COUNT;
+        return t > IR_VOID && t <= IR_V512;
     return t == IR_VOID;
 }
 
@@ -61,6 +68,8 @@ static bool from_fits(const struct ir_op *op)
         return narrower(op->attr, op->type);
     case IR_trunc:
         return narrower(op->type, op->attr);
+    case IR_vfrom:
+        return op->attr == IR_I64 || ir_is_float(op->attr);
     case IR_fclass:
         return ir_is_float(op->attr);
     case IR_unbox:
@@ -104,6 +113,160 @@ static bool slot_fits(const struct verifier *v, const struct ir_op *op)
            v->u->dialect->slots[op->imm].type == op->type;
 }
 
+/* ---- Vector operations ---- */
+
+#define OF(type) (1u << (type))
+#define OF_8_16  (OF(IR_I8) | OF(IR_I16))
+#define OF_INT   (OF_8_16 | OF(IR_I32) | OF(IR_I64))
+#define OF_FLOAT (OF(IR_F32) | OF(IR_F64))
+
+/* Which numbers `imm` may be. */
+enum imm_kind {
+    IMM_ZERO,
+    IMM_LANE,   /* an element of the type, or of v128 */
+    IMM_COPY,   /* two of them */
+    IMM_LEFT,   /* below the element's width */
+    IMM_RIGHT,  /* from 1 to that width */
+    IMM_CC,     /* integer conditions */
+    IMM_BYTES,  /* below the vector's size */
+    IMM_WITHIN, /* bytes of 2, 4 or 8, more than an element */
+    IMM_AES,
+    IMM_SHA,
+    IMM_FMA,
+    IMM_FMIN,
+    IMM_FCMP,
+    IMM_FRACTION, /* up to the element's width */
+    IMM_FITS,     /* 0, 32 or 64 */
+};
+
+/* Elements, attr2 and imm of a vector operation. */
+static const struct vector_rule {
+    uint32_t elements;
+    uint8_t attr2, imm;
+} vector_rules[IR_CODE_COUNT] = {
+    [IR_vhalf] = {OF(IR_I64), IR_V_HIGH, IMM_ZERO},
+    [IR_vlane] = {OF_INT, IR_V_SIGNED, IMM_LANE},
+    [IR_vinsert] = {OF_INT, 0, IMM_LANE},
+    [IR_vcopy] = {OF_INT, 0, IMM_COPY},
+    [IR_vsplat] = {OF_INT, 0, IMM_ZERO},
+    [IR_vsplatl] = {OF_INT, 0, IMM_LANE},
+    [IR_vadd] = {OF_INT, IR_V_LANE0, IMM_ZERO},
+    [IR_vsub] = {OF_INT, IR_V_LANE0, IMM_ZERO},
+    [IR_vmul] = {OF_INT, 0, IMM_ZERO},
+    [IR_vneg] = {OF_INT, IR_V_LANE0, IMM_ZERO},
+    [IR_vabs] = {OF_INT, IR_V_LANE0, IMM_ZERO},
+    [IR_vmin] = {OF_INT, IR_V_SIGNED, IMM_ZERO},
+    [IR_vmax] = {OF_INT, IR_V_SIGNED, IMM_ZERO},
+    [IR_vcmp] = {OF_INT, IR_V_LANE0, IMM_CC},
+    [IR_vavg] = {OF_INT, IR_V_SIGNED | IR_V_ROUND, IMM_ZERO},
+    [IR_vshl] = {OF_INT, IR_V_LANE0, IMM_LEFT},
+    [IR_vshr] = {OF_INT, IR_V_SIGNED | IR_V_ROUND | IR_V_LANE0, IMM_RIGHT},
+    [IR_vsli] = {OF_INT, IR_V_LANE0, IMM_LEFT},
+    [IR_vsri] = {OF_INT, IR_V_LANE0, IMM_RIGHT},
+    [IR_vshift] = {OF_INT, IR_V_SIGNED | IR_V_ROUND | IR_V_SATURATE | IR_V_LANE0, IMM_ZERO},
+    [IR_vqshl] = {OF_INT, IR_V_SIGNED | IR_V_TO_UNSIGNED | IR_V_LANE0, IMM_LEFT},
+    [IR_vqadd] = {OF_INT, IR_V_SIGNED | IR_V_TO_UNSIGNED | IR_V_LANE0, IMM_ZERO},
+    [IR_vqsub] = {OF_INT, IR_V_SIGNED | IR_V_LANE0, IMM_ZERO},
+    [IR_vqabs] = {OF_INT, IR_V_LANE0, IMM_ZERO},
+    [IR_vqneg] = {OF_INT, IR_V_LANE0, IMM_ZERO},
+    [IR_vqdmulh] = {OF(IR_I16) | OF(IR_I32), IR_V_ROUND | IR_V_LANE0, IMM_ZERO},
+    [IR_vqrdmla] = {OF(IR_I16) | OF(IR_I32), IR_V_SUBTRACT | IR_V_LANE0, IMM_ZERO},
+    [IR_vqdmull] = {OF(IR_I16) | OF(IR_I32), IR_V_LANE0, IMM_ZERO},
+    [IR_vqnarrow] = {OF_INT & ~OF(IR_I64), IR_V_SIGNED | IR_V_TO_UNSIGNED | IR_V_LANE0, IMM_ZERO},
+    [IR_vnarrow] = {OF_INT & ~OF(IR_I64), 0, IMM_ZERO},
+    [IR_vwiden] = {OF_INT & ~OF(IR_I64), IR_V_SIGNED, IMM_ZERO},
+    [IR_vmull] = {OF_INT & ~OF(IR_I64), IR_V_SIGNED, IMM_ZERO},
+    [IR_vpmull] = {OF(IR_I8) | OF(IR_I64), 0, IMM_ZERO},
+    [IR_vpmul] = {OF(IR_I8), 0, IMM_ZERO},
+    [IR_vdot] = {OF(IR_I32), IR_V_SIGNED, IMM_ZERO},
+    [IR_vpopcount] = {OF(IR_I8), 0, IMM_ZERO},
+    [IR_vclz] = {OF_INT & ~OF(IR_I64), 0, IMM_ZERO},
+    [IR_vbitrev] = {OF(IR_I8), 0, IMM_ZERO},
+    [IR_vreverse] = {OF_INT & ~OF(IR_I64), 0, IMM_WITHIN},
+    [IR_vext] = {OF(IR_I8), 0, IMM_BYTES},
+    [IR_vzip] = {OF_INT, IR_V_HIGH, IMM_ZERO},
+    [IR_vunzip] = {OF_INT, IR_V_HIGH, IMM_ZERO},
+    [IR_vtrn] = {OF_INT, IR_V_HIGH, IMM_ZERO},
+    [IR_vtable] = {OF(IR_I8), 0, IMM_ZERO},
+    [IR_vrecipe] = {OF(IR_I32), 0, IMM_ZERO},
+    [IR_vrsqrte] = {OF(IR_I32), 0, IMM_ZERO},
+    [IR_vaes] = {OF(IR_I8), 0, IMM_AES},
+    [IR_vsha] = {OF(IR_I32), 0, IMM_SHA},
+    [IR_vfma] = {OF_FLOAT, 0, IMM_FMA},
+    [IR_vfmin] = {OF_FLOAT, 0, IMM_FMIN},
+    [IR_vfmax] = {OF_FLOAT, 0, IMM_FMIN},
+    [IR_vfcmp] = {OF_FLOAT, 0, IMM_FCMP},
+    [IR_vfrint] = {OF_FLOAT, IR_FP_EXACT, IMM_FITS},
+    [IR_vftoi] = {OF_FLOAT, IR_FP_UNSIGNED, IMM_FRACTION},
+    [IR_vitof] = {OF_FLOAT, IR_FP_UNSIGNED, IMM_FRACTION},
+    [IR_vfwiden] = {OF(IR_F16) | OF(IR_F32), IR_FP_ALTERNATIVE, IMM_ZERO},
+    [IR_vfnarrow] = {OF(IR_F16) | OF(IR_F32), IR_FP_ALTERNATIVE | IR_FP_ODD, IMM_ZERO},
+};
+
+static bool vector_imm_fits(const struct ir_op *op, enum imm_kind kind)
+{
+    uint64_t imm = (uint64_t)op->imm, size = ir_type_size(op->attr), bits = 8 * size;
+    uint64_t whole = op->code == IR_vlane || op->code == IR_vsplatl ? ir_type_size(IR_V128)
+                                                                    : ir_type_size(op->type);
+
+    switch (kind) {
+    case IMM_ZERO:
+        return imm == 0;
+    case IMM_LANE:
+        return imm < whole / size;
+    case IMM_COPY:
+        return (imm & 255) < whole / size && imm >> 8 < whole / size;
+    case IMM_LEFT:
+        return imm < bits;
+    case IMM_RIGHT:
+        return imm >= 1 && imm <= bits;
+    case IMM_CC:
+        return imm < IR_CC_INTEGERS;
+    case IMM_BYTES:
+        return imm < whole;
+    case IMM_WITHIN:
+        return (imm == 2 || imm == 4 || imm == 8) && imm > size;
+    case IMM_AES:
+        return imm < IR_AES_COUNT && op->type == IR_V128;
+    case IMM_SHA:
+        return imm < IR_SHA_COUNT && op->type == IR_V128;
+    case IMM_FMA:
+        return imm <= (IR_FMA_NEGATE_PRODUCT | IR_FMA_NEGATE_ADDEND);
+    case IMM_FMIN:
+        return imm < IR_FMIN_COUNT;
+    case IMM_FCMP:
+        return (imm & 255) < IR_FCC_COUNT && imm < 1024;
+    case IMM_FRACTION:
+        return imm <= bits;
+    case IMM_FITS:
+        return imm == 0 || imm == 32 || imm == 64;
+    }
+    return false;
+}
+
+static bool vector_fits(const struct ir_op *op)
+{
+    const struct vector_rule *rule = &vector_rules[op->code];
+    bool fp = ir_info[op->code].attribute == IR_ATTR_VFP;
+    uint32_t elements = rule->elements ? rule->elements : OF_FLOAT;
+    uint8_t attr2 = rule->attr2 | (fp ? IR_FP_ROUND | IR_FP_MODES | IR_V_LANE0 : 0);
+
+    if (op->attr >= IR_TYPE_COUNT || !(elements & OF(op->attr)) || op->attr2 & ~attr2)
+        return false;
+    if (fp && (op->attr2 & IR_FP_ROUND) >= IR_ROUND_COUNT)
+        return false;
+    if ((op->code == IR_vzip || op->code == IR_vunzip || op->code == IR_vtrn) &&
+        2 * ir_type_size(op->attr) > ir_type_size(op->type))
+        return false;
+    return vector_imm_fits(op, rule->imm);
+}
+
+/* A rounding with the guest's modes. */
+static bool rounding_fits(uint8_t attr)
+{
+    return (attr & IR_FP_ROUND) < IR_ROUND_COUNT && !(attr & ~(IR_FP_ROUND | IR_FP_MODES));
+}
+
 static bool attributes_fit(const struct verifier *v, const struct ir_op *op)
 {
     const struct ir_unit *u = v->u;
@@ -136,17 +299,17 @@ static bool attributes_fit(const struct verifier *v, const struct ir_op *op)
     case IR_ATTR_FENCE:
         return op->attr <= IR_FENCE_ALL;
     case IR_ATTR_ROUND:
-        return op->attr < IR_ROUND_COUNT && op->attr2 <= (op->code == IR_frint);
+        return rounding_fits(op->attr) && op->attr2 <= (op->code == IR_frint);
     case IR_ATTR_FMA:
-        return op->attr < IR_ROUND_COUNT && op->attr2 <= 3;
+        return rounding_fits(op->attr) && op->attr2 <= 3;
     case IR_ATTR_FMIN:
-        return op->attr < IR_FMIN_COUNT;
+        return (op->attr & ~IR_FP_MODES) < IR_FMIN_COUNT;
     case IR_ATTR_FCMP:
-        return op->attr < IR_FCC_COUNT && ir_is_float(op->attr2) && imm <= 1;
+        return (op->attr & ~IR_FP_MODES) < IR_FCC_COUNT && ir_is_float(op->attr2) && imm <= 1;
     case IR_ATTR_FROUND:
-        return op->attr < IR_ROUND_COUNT && ir_is_float(op->attr2) && op->attr2 != op->type;
+        return rounding_fits(op->attr) && ir_is_float(op->attr2) && op->attr2 != op->type;
     case IR_ATTR_FTOI:
-        return op->attr < IR_ROUND_COUNT && imm <= 1 &&
+        return rounding_fits(op->attr) && imm <= 1 &&
                (op->code == IR_ftoi ? ir_is_float(op->attr2) : ir_is_int(op->attr2));
     case IR_ATTR_HELPER:
         return imm < u->dialect->helper_count;
@@ -162,6 +325,9 @@ static bool attributes_fit(const struct verifier *v, const struct ir_op *op)
         return op->attr < IR_HINT_COUNT;
     case IR_ATTR_LEAVE:
         return op->attr < IR_LEAVE_COUNT;
+    case IR_ATTR_VECTOR:
+    case IR_ATTR_VFP:
+        return vector_fits(op);
     }
     return false;
 }

@@ -84,6 +84,8 @@ enum opcode {
     OP_MOVSX16 = 0x0fbf,
     OP_XADD = 0x0fc1,
     OP_BSWAP = 0x0fc8,
+    OP_MOVUPS_LOAD = 0x0f10,
+    OP_MOVUPS_STORE = 0x0f11,
     OP_MOVAPS = 0x0f28,
     OP_MOVQ_STORE = 0x0fd6 | P66,
     OP_MOVQ_LOAD = 0x0f7e | PF3,

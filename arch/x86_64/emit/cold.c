@@ -40,8 +40,9 @@ struct cold *cold_slow(struct emitter *e, unsigned i, uint8_t *jump, unsigned ds
 /* Into a cell, without touching a register. */
 static void put_argument(struct emitter *e, const struct ir_op *op, unsigned a, struct operand o)
 {
-    enum class class = class_of(ir_operand_type(op, a));
-    int32_t cell = CELL_CALL(e, arg) + 8 * (int32_t)a;
+    enum ir_type t = ir_operand_type(op, a);
+    int32_t cell = CELL_CALL(e, arg) + VECTOR_SIZE * (int32_t)a;
+    unsigned size = t == IR_V128 ? VECTOR_SIZE : 8;
     int64_t c;
 
     if (value_const(e, op->arg[a], &c)) {
@@ -50,9 +51,13 @@ static void put_argument(struct emitter *e, const struct ir_op *op, unsigned a, 
         as_rm(&e->as, OP_MOV_IMM32, false, 0, FRAME_BASE, cell + 4);
         as_32(&e->as, (uint32_t)((uint64_t)c >> 32));
     } else if (o.kind == IN_MEMORY) {
-        as_rm(&e->as, OP_GROUP5, false, DIGIT_PUSH, FRAME_BASE, o.disp);
-        as_rm(&e->as, OP_POP_MEMORY, false, 0, FRAME_BASE, cell);
-    } else if (class == CLASS_FP) {
+        for (unsigned at = 0; at < size; at += 8) {
+            as_rm(&e->as, OP_GROUP5, false, DIGIT_PUSH, FRAME_BASE, o.disp + (int32_t)at);
+            as_rm(&e->as, OP_POP_MEMORY, false, 0, FRAME_BASE, cell + (int32_t)at);
+        }
+    } else if (t == IR_V128) {
+        as_rm(&e->as, OP_MOVUPS_STORE, false, o.reg, FRAME_BASE, cell);
+    } else if (class_of(t) == CLASS_FP) {
         as_rm(&e->as, OP_MOVQ_STORE, false, o.reg, FRAME_BASE, cell);
     } else {
         as_rm(&e->as, OP_MOV_STORE, true, o.reg, FRAME_BASE, cell);
@@ -76,8 +81,8 @@ static void emit_slow(struct emitter *e, const struct cold *c)
     as_8(&e->as, OP_TEST_EAX);
     as_32(&e->as, 0);
     if (c->dst != REG_NONE)
-        load_operand(e, class_of(ir_result_type(op)), c->dst,
-                     (struct operand){.kind = IN_MEMORY, .disp = CELL_CALL(e, result)});
+        load_value(e, ir_result_type(op), c->dst,
+                   (struct operand){.kind = IN_MEMORY, .disp = CELL_CALL(e, result)});
     if (c->clear != REG_NONE)
         as_rr(&e->as, OP_XOR, false, c->clear, c->clear);
     as_jmp_to(&e->as, c->back);

@@ -37,7 +37,7 @@ static struct emitter *create(const struct dbt_dialect *dialect, const struct in
     e->dialect = dialect;
     e->guest = guest;
     e->level = level;
-    e->cells = (int32_t)(8 * interp_first_cell(dialect)) - DBT_FRAME_GUEST;
+    e->cells = (int32_t)ALIGN_UP(8 * interp_first_cell(dialect), VECTOR_SIZE) - DBT_FRAME_GUEST;
     pins_choose(e);
     return e;
 }
@@ -99,7 +99,7 @@ static void emit_op(struct emitter *e, unsigned i)
     else if (effects & IR_FAULT || op->code == IR_fence)
         done = emit_memory(e, i);
     else
-        done = emit_int(e, i) || emit_fp(e, i);
+        done = emit_int(e, i) || emit_fp(e, i) || emit_vector(e, i);
     if (!done)
         slow_op(e, i);
 }
@@ -109,7 +109,8 @@ static bool can(const struct ir_unit *u)
     if (u->block_count != 1)
         return false;
     for (unsigned i = 1; i < u->op_count; i++)
-        if (ir_is_vector(u->ops[i].type) || u->ops[i].type == IR_FLAGS)
+        if (u->ops[i].type == IR_V256 || u->ops[i].type == IR_V512 || u->ops[i].type == IR_FLAGS ||
+            (ir_is_vector(u->ops[i].type) && u->ops[i].code == IR_const))
             return false;
     return true;
 }

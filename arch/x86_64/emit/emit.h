@@ -17,6 +17,7 @@
 #define SCRATCH_COUNT 3 /* of each class: rax, rcx, rdx; xmm0, xmm1, xmm2 */
 #define SLOTS_MAX     256
 #define COLD_MAX      512
+#define VECTOR_SIZE   16  /* bytes of a vector in a register */
 #define OP_BYTES_MAX  400 /* that one operation, or one cold fragment, can take */
 #define NO_SLOT       (-1)
 
@@ -26,8 +27,38 @@ enum emit_mask {
     MASK_REST64,
     MASK_SIGN32,
     MASK_REST32,
-    MASK_BOX, /* what an f32 has above it in a register of 64 bits */
-    MASK_COUNT
+    MASK_BOX,         /* what an f32 has above it in a register of 64 bits */
+    MASK_EACH_SIGN32, /* in each element */
+    MASK_EACH_REST32,
+    MASK_EACH_SIGN64,
+    MASK_EACH_REST64,
+    MASK_EACH_LEAST32, /* the smallest normal number */
+    MASK_EACH_LEAST64,
+    MASK_MINUS_LEAST32,
+    MASK_MINUS_LEAST64,
+    MASK_UPPER_ONES,   /* 1.0f in both elements of the upper half, 0 below */
+    MASK_EACH_65536,   /* as f32 */
+    MASK_EACH_LEAST16, /* the smallest normal f16, in both signs' place */
+    MASK_EACH_REST16,
+    MASK_LOW16,   /* the lower half of each word, */
+    MASK_LOW8,    /* half word, */
+    MASK_COUNT64, /* double word */
+    MASK_NIBBLE,
+    MASK_POPCOUNT,
+    MASK_BITREV_LOW, /* of a nibble: its bits the other way round, moved up or not */
+    MASK_BITREV_HIGH,
+    MASK_NARROW8, /* for pshufb */
+    MASK_NARROW16,
+    MASK_REVERSE8,                      /* within 2, 4, 8 bytes */
+    MASK_REVERSE16 = MASK_REVERSE8 + 3, /* within 4, 8 */
+    MASK_UNZIP8 = MASK_REVERSE16 + 2,
+    MASK_UNZIP16,
+    MASK_TABLE,
+    MASK_SPLAT8, /* element n: 16 of these, then 8 of half words */
+    MASK_SPLAT16 = MASK_SPLAT8 + 16,
+    MASK_LEFT8 = MASK_SPLAT16 + 8, /* bytes shifted by 0 to 7, */
+    MASK_RIGHT8 = MASK_LEFT8 + 8,  /* and 0 to 8 */
+    MASK_COUNT = MASK_RIGHT8 + 9
 };
 #define MASK_BYTES 16
 
@@ -124,7 +155,7 @@ struct emitter {
 /* Cells behind the slots: those of struct dbt_slow_call, a place for scratch registers, spills. */
 #define CELL_CALL(e, member) ((e)->cells + (int32_t)offsetof(struct dbt_slow_call, member))
 #define CELL_SAVE(e, n)      ((e)->cells + (int32_t)sizeof(struct dbt_slow_call) + 8 * (n))
-#define SAVE_CELLS           8
+#define SAVE_CELLS           12 /* an even number: vectors among the spills are aligned */
 #define CELL_SPILL(e, n)     CELL_SAVE(e, SAVE_CELLS + (n))
 
 /* ---- regs.c ---- */
@@ -134,7 +165,9 @@ static inline const struct ir_op *op_of(const struct emitter *e, ir_value v)
     return &e->u->ops[v];
 }
 
-static inline enum class class_of(enum ir_type t) { return ir_is_float(t) ? CLASS_FP : CLASS_INT; }
+static inline enum class class_of(enum ir_type t) {
+    return ir_is_float(t) || ir_is_vector(t) ? CLASS_FP : CLASS_INT;
+}
 
 static inline bool is_64(enum ir_type t)
 {
@@ -187,6 +220,8 @@ ir_value value_of(const struct emitter *e, ir_value v);
 void values_after(struct emitter *e, unsigned i);
 /* Loads `v`'s constant or cell into `reg` of its class. */
 void load_operand(struct emitter *e, enum class class, unsigned reg, struct operand o);
+/* The same for a value of type `t`, of vectors all bytes. */
+void load_value(struct emitter *e, enum ir_type t, unsigned reg, struct operand o);
 void move_reg(struct emitter *e, enum class class, unsigned to, unsigned from);
 
 /* ---- cold.c ---- */
@@ -211,6 +246,7 @@ void emit_count(struct emitter *e, unsigned insns);
 bool emit_int(struct emitter *e, unsigned i);
 bool emit_memory(struct emitter *e, unsigned i);
 bool emit_fp(struct emitter *e, unsigned i);
+bool emit_vector(struct emitter *e, unsigned i);
 bool emit_control(struct emitter *e, unsigned i);
 
 enum cc cc_of(enum ir_cc cc);

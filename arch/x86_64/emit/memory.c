@@ -178,8 +178,11 @@ static bool load(struct emitter *e, unsigned i)
     if (class == CLASS_INT) /* what looking up had is free again */
         d = result_reg(e, i);
     if (class == CLASS_FP) {
-        as_rmx(&e->as, size == 4 ? OP_MOVSS_LOAD : OP_MOVQ_LOAD, false, d, x.base, x.addend,
-               x.disp);
+        as_rmx(&e->as,
+               size == VECTOR_SIZE ? OP_MOVUPS_LOAD
+               : size == 4         ? OP_MOVSS_LOAD
+                                   : OP_MOVQ_LOAD,
+               false, d, x.base, x.addend, x.disp);
     } else {
         unsigned opcode = load_opcode(op, &w);
 
@@ -222,7 +225,7 @@ static bool store(struct emitter *e, unsigned i)
     if (!constant && class == CLASS_INT && !is_pinned(e, op->arg[0]))
         (void)use_home(e, op->arg[1], &v); /* the address needs three registers */
     else if (!constant)
-        v = use(e, op->arg[1]);
+        v = size == VECTOR_SIZE ? in_reg(use_reg(e, op->arg[1])) : use(e, op->arg[1]);
     x = op->attr2 & IR_ALIGNED ? look_up_aligned(e, op, size, DBT_WRITE)
                                : look_up(e, i, size, DBT_WRITE);
     operand[0] = in_reg(x.base);
@@ -238,10 +241,13 @@ static bool store(struct emitter *e, unsigned i)
         if (constant)
             as_const(&e->as, reg, (uint64_t)c);
         else
-            load_operand(e, class, reg, v);
+            load_value(e, class == CLASS_FP ? op->type : IR_I64, reg, v);
         if (class == CLASS_FP)
-            as_rmx(&e->as, size == 4 ? OP_MOVSS_STORE : OP_MOVQ_STORE, false, reg, x.base, x.addend,
-                   x.disp);
+            as_rmx(&e->as,
+                   size == VECTOR_SIZE ? OP_MOVUPS_STORE
+                   : size == 4         ? OP_MOVSS_STORE
+                                       : OP_MOVQ_STORE,
+                   false, reg, x.base, x.addend, x.disp);
         else
             as_rmx(&e->as,
                    size == 1   ? OP_MOV_STORE8

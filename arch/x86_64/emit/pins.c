@@ -38,7 +38,7 @@ static void pin_first(struct emitter *e)
     for (unsigned s = 0; s < e->dialect->slot_count; s++) {
         if (e->dialect->slots[s].type == IR_I64 && ints < ARRAY_SIZE(general))
             e->pin[s] = general[ints++];
-        else if (e->dialect->slots[s].type == IR_F64 && floats < FP_COUNT)
+        else if (class_of(e->dialect->slots[s].type) == CLASS_FP && floats < FP_COUNT)
             e->pin[s] = (uint8_t)floats++;
     }
 }

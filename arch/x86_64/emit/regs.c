@@ -19,7 +19,10 @@ static ir_value find_same(const struct emitter *e, unsigned i)
     case IR_trunc:
     case IR_flags_pack:
     case IR_flags_unpack:
+    case IR_vscalar:
         return same_as(e, op->arg[0]);
+    case IR_vhalf:
+        return op->attr2 & IR_V_HIGH ? (ir_value)i : same_as(e, op->arg[0]);
     case IR_unbox:
         return from->code == IR_box ? same_as(e, from->arg[0]) : (ir_value)i;
     default:
@@ -69,9 +72,16 @@ static enum class value_class(const struct emitter *e, ir_value v) {
 
 /* ---- Scratch registers ---- */
 
-static void store_reg(struct emitter *e, enum class class, unsigned reg, int32_t disp)
+static enum ir_type value_type(const struct emitter *e, ir_value v)
 {
-    if (class == CLASS_FP)
+    return ir_result_type(op_of(e, v));
+}
+
+static void store_reg(struct emitter *e, enum ir_type t, unsigned reg, int32_t disp)
+{
+    if (ir_is_vector(t))
+        as_rm(&e->as, OP_MOVUPS_STORE, false, reg, FRAME_BASE, disp);
+    else if (class_of(t) == CLASS_FP)
         as_rm(&e->as, OP_MOVQ_STORE, false, reg, FRAME_BASE, disp);
     else
         as_rm(&e->as, OP_MOV_STORE, true, reg, FRAME_BASE, disp);
@@ -100,9 +110,13 @@ static void spill(struct emitter *e, enum class class, unsigned reg)
     if (class == CLASS_INT && e->kept.reg == reg)
         e->kept.reg = REG_NONE;
     if (v && e->value[v].home == HOME_NONE) {
-        e->spill_of[v] = (uint16_t)e->spills++;
+        unsigned cells = ir_is_vector(value_type(e, v)) ? VECTOR_SIZE / 8 : 1;
+
+        e->spills = ALIGN_UP(e->spills, cells);
+        e->spill_of[v] = (uint16_t)e->spills;
+        e->spills += cells;
         e->value[v].home = HOME_SPILL;
-        store_reg(e, class, reg, CELL_SPILL(e, e->spill_of[v]));
+        store_reg(e, value_type(e, v), reg, CELL_SPILL(e, e->spill_of[v]));
     }
     forget_reg(e, class, reg);
 }
@@ -185,6 +199,14 @@ void load_operand(struct emitter *e, enum class class, unsigned reg, struct oper
         as_rm(&e->as, OP_MOV, true, reg, FRAME_BASE, o.disp);
 }
 
+void load_value(struct emitter *e, enum ir_type t, unsigned reg, struct operand o)
+{
+    if (ir_is_vector(t) && o.kind == IN_MEMORY)
+        as_rm(&e->as, OP_MOVUPS_LOAD, false, reg, FRAME_BASE, o.disp);
+    else
+        load_operand(e, class_of(t), reg, o);
+}
+
 /* ---- Operands ---- */
 
 static struct operand home_of(const struct emitter *e, ir_value v)
@@ -229,7 +251,7 @@ unsigned use_reg(struct emitter *e, ir_value value)
     if (e->value[v].home == HOME_CONST)
         load_const(e, class, reg, v);
     else
-        load_operand(e, class, reg, home_of(e, v));
+        load_value(e, value_type(e, v), reg, home_of(e, v));
     give_reg(e, class, reg, v);
     return reg;
 }
@@ -399,7 +421,7 @@ static void alias_evict(struct emitter *e, int64_t slot, unsigned i)
             enum class class = value_class(e, v);
             unsigned reg = reg_take(e, class);
 
-            load_operand(e, class, reg, from);
+            load_value(e, value_type(e, v), reg, from);
             give_reg(e, class, reg, v);
             reg_release(e, class, reg);
         }
@@ -418,8 +440,8 @@ static void store_slot(struct emitter *e, enum ir_type t, int32_t disp, struct o
         as_32(&e->as, (uint32_t)o.disp);
         return;
     }
-    if (is_64(t) && o.kind == IN_REG) {
-        store_reg(e, class_of(t), o.reg, disp);
+    if ((is_64(t) || ir_is_vector(t)) && o.kind == IN_REG) {
+        store_reg(e, t, o.reg, disp);
         return;
     }
     if (t == IR_F32) { /* no guest has such slots */
@@ -427,12 +449,12 @@ static void store_slot(struct emitter *e, enum ir_type t, int32_t disp, struct o
         return;
     }
     reg = reg_take(e, class_of(t));
-    load_operand(e, class_of(t), reg, o);
+    load_value(e, t, reg, o);
     if (t == IR_I32)
         as_rr(&e->as, OP_MOV, false, reg, reg);
     else if (t == IR_I8 || t == IR_I16)
         as_rr(&e->as, t == IR_I8 ? OP_MOVZX8 : OP_MOVZX16, false, reg, reg);
-    store_reg(e, class_of(t), reg, disp);
+    store_reg(e, t, reg, disp);
     reg_release(e, class_of(t), reg);
 }
 
@@ -452,7 +474,7 @@ void emit_set(struct emitter *e, unsigned i)
         if (o.kind == IS_CONST && o.disp == 0)
             as_rr(&e->as, OP_XOR, false, e->pin[op->imm], e->pin[op->imm]);
         else
-            load_operand(e, class, e->pin[op->imm], o);
+            load_value(e, op->type, e->pin[op->imm], o);
     } else {
         store_slot(e, op->type, slot_disp(e, op->imm), o);
     }

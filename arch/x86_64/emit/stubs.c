@@ -8,8 +8,8 @@
 #define OP_POP        0x58
 #define OP_TEST_AL    (0x84 | OP_BYTE)
 #define STUB_BYTES    4096
-#define SAVE_FP       SCRATCH_COUNT
-#define SAVE_MXCSR    (2 * SCRATCH_COUNT)
+#define SAVE_FP       4 /* two cells each */
+#define SAVE_MXCSR    (SAVE_FP + 2 * SCRATCH_COUNT)
 
 static const uint8_t callee_saved[] = {RBX, RBP, R12, R13, R14, R15};
 
@@ -20,7 +20,10 @@ static void pins_move(struct emitter *e, bool load)
 
         if (e->pin[s] == REG_NONE)
             continue;
-        if (class_of(e->dialect->slots[s].type) == CLASS_FP)
+        if (ir_is_vector(e->dialect->slots[s].type))
+            as_rm(&e->as, load ? OP_MOVUPS_LOAD : OP_MOVUPS_STORE, false, e->pin[s], FRAME_BASE,
+                  disp);
+        else if (class_of(e->dialect->slots[s].type) == CLASS_FP)
             as_rm(&e->as, load ? OP_MOVQ_LOAD : OP_MOVQ_STORE, false, e->pin[s], FRAME_BASE, disp);
         else
             as_rm(&e->as, load ? OP_MOV : OP_MOV_STORE, true, e->pin[s], FRAME_BASE, disp);
@@ -31,8 +34,8 @@ static void scratch_move(struct emitter *e, bool load)
 {
     for (unsigned r = 0; r < SCRATCH_COUNT; r++) {
         as_rm(&e->as, load ? OP_MOV : OP_MOV_STORE, true, r, FRAME_BASE, CELL_SAVE(e, (int)r));
-        as_rm(&e->as, load ? OP_MOVQ_LOAD : OP_MOVQ_STORE, false, r, FRAME_BASE,
-              CELL_SAVE(e, SAVE_FP + (int)r));
+        as_rm(&e->as, load ? OP_MOVUPS_LOAD : OP_MOVUPS_STORE, false, r, FRAME_BASE,
+              CELL_SAVE(e, SAVE_FP + 2 * (int)r));
     }
 }
 
@@ -183,18 +186,79 @@ static uint8_t sticky_flags(unsigned mxcsr)
                      (mxcsr & 32 ? SF_INEXACT : 0));
 }
 
+#define BOTH(v) \
+    {           \
+        v, v    \
+    }
+
+/* 16 bytes of the same. */
+static void as_fill(struct emitter *e, unsigned byte)
+{
+    for (unsigned i = 0; i < MASK_BYTES; i++)
+        as_8(&e->as, byte & 0xff);
+}
+
+/* From MASK_REVERSE8 to MASK_UNZIP16: elements of `size` bytes the other way round in each
+ * `within`, and even elements below odd ones. */
+static void emit_shuffles(struct emitter *e)
+{
+    for (unsigned size = 1; size <= 2; size++)
+        for (unsigned within = 2 * size; within <= 8; within *= 2)
+            for (unsigned i = 0; i < MASK_BYTES; i++)
+                as_8(&e->as, (i ^ (within - 1)) ^ (size - 1));
+    for (unsigned size = 1; size <= 2; size++)
+        for (unsigned i = 0; i < MASK_BYTES; i++) {
+            unsigned place = i / size, half = MASK_BYTES / size / 2;
+            unsigned from = place < half ? 2 * place : 2 * (place - half) + 1;
+
+            as_8(&e->as, from * size + i % size);
+        }
+}
+
 static void emit_masks(struct emitter *e)
 {
-    static const uint64_t mask[MASK_COUNT] = {[MASK_SIGN64] = BIT(63),
-                                              [MASK_REST64] = BITS(62, 0),
-                                              [MASK_SIGN32] = BIT(31),
-                                              [MASK_REST32] = BITS(30, 0),
-                                              [MASK_BOX] = BITS(63, 32)};
+    static const uint64_t mask[MASK_REVERSE8][2] = {
+        [MASK_SIGN64] = {BIT(63), 0},
+        [MASK_REST64] = {BITS(62, 0), 0},
+        [MASK_SIGN32] = {BIT(31), 0},
+        [MASK_REST32] = {BITS(30, 0), 0},
+        [MASK_BOX] = {BITS(63, 32), 0},
+        [MASK_EACH_SIGN32] = BOTH(0x8000000080000000),
+        [MASK_EACH_REST32] = BOTH(0x7fffffff7fffffff),
+        [MASK_EACH_SIGN64] = BOTH(0x8000000000000000),
+        [MASK_EACH_REST64] = BOTH(0x7fffffffffffffff),
+        [MASK_EACH_LEAST32] = BOTH(0x0080000000800000),
+        [MASK_EACH_LEAST64] = BOTH(0x0010000000000000),
+        [MASK_MINUS_LEAST32] = BOTH(0x8080000080800000),
+        [MASK_MINUS_LEAST64] = BOTH(0x8010000000000000),
+        [MASK_UPPER_ONES] = {0, 0x3f8000003f800000},
+        [MASK_EACH_65536] = BOTH(0x4780000047800000),
+        [MASK_EACH_LEAST16] = BOTH(0x0400040004000400),
+        [MASK_EACH_REST16] = BOTH(0x7fff7fff7fff7fff),
+        [MASK_LOW16] = BOTH(0x0000ffff0000ffff),
+        [MASK_LOW8] = BOTH(0x00ff00ff00ff00ff),
+        [MASK_COUNT64] = BOTH(0x00000000ffffffff),
+        [MASK_NIBBLE] = BOTH(0x0f0f0f0f0f0f0f0f),
+        [MASK_POPCOUNT] = {0x0302020102010100, 0x0403030203020201},
+        [MASK_BITREV_LOW] = {0xe060a020c0408000, 0xf070b030d0509010},
+        [MASK_BITREV_HIGH] = {0x0e060a020c040800, 0x0f070b030d050901},
+        [MASK_NARROW8] = {0x0e0c0a0806040200, 0x8080808080808080},
+        [MASK_NARROW16] = {0x0d0c090805040100, 0x8080808080808080},
+    };
 
-    for (unsigned i = 0; i < MASK_COUNT; i++) {
-        as_64(&e->as, mask[i]);
-        as_64(&e->as, 0);
+    for (unsigned i = 0; i < MASK_REVERSE8; i++) {
+        as_64(&e->as, mask[i][0]);
+        as_64(&e->as, mask[i][1]);
     }
+    emit_shuffles(e);
+    as_fill(e, 0x70);
+    for (unsigned i = 0; i < 16 + 8; i++) /* MASK_SPLAT8, MASK_SPLAT16 */
+        for (unsigned k = 0; k < MASK_BYTES; k++)
+            as_8(&e->as, i < 16 ? i : 2 * (i - 16) + (k & 1));
+    for (unsigned i = 0; i < 8; i++)
+        as_fill(e, 0xffu << i);
+    for (unsigned i = 0; i <= 8; i++)
+        as_fill(e, 0xffu >> i);
 }
 
 enum err emit_stubs(struct emitter *e, struct dbt_room room, struct dbt_stubs *out)
