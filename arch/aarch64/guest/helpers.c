@@ -36,8 +36,69 @@ static uint64_t help_crc32c(struct dbt_frame *f, uint64_t a, uint64_t value, uin
     return crc(POLYNOMIAL_CRC32C, a, value, bytes);
 }
 
+/* ---- Floating point that no operation has ---- */
+
+static struct sf_env fp_env(uint64_t how)
+{
+    return (struct sf_env){.policy = DBT_FP_ARM,
+                           .round = how & IR_FP_ROUND,
+                           .flush_inputs = how & IR_FP_FLUSH,
+                           .flush_results = how & IR_FP_FLUSH,
+                           .default_nan = how & IR_FP_DEFAULT_NAN};
+}
+
+static uint64_t help_f64_to_f16(struct dbt_frame *f, uint64_t v, uint64_t how, uint64_t ahp)
+{
+    struct sf_env env = fp_env(how);
+    uint64_t r;
+
+    env.alternative = ahp;
+    r = sf_convert(&env, IR_F16, IR_F64, v);
+    f->fp_flags |= env.flags;
+    return r;
+}
+
+static uint64_t help_to_fixed(struct dbt_frame *f, uint64_t v, uint64_t how, uint64_t fraction)
+{
+    struct sf_env env = fp_env(how);
+    uint64_t r;
+
+    env.round = IR_ROUND_ZERO;
+    r = sf_to_fixed(&env, how & A64_FIXED_I64 ? IR_I64 : IR_I32, how & A64_FIXED_UNSIGNED,
+                    how & A64_FIXED_F64 ? IR_F64 : IR_F32, v, (unsigned)fraction);
+    f->fp_flags |= env.flags;
+    return r;
+}
+
+static uint64_t help_from_fixed(struct dbt_frame *f, uint64_t v, uint64_t how, uint64_t fraction)
+{
+    struct sf_env env = fp_env(how);
+    bool wide = how & A64_FIXED_I64;
+    uint64_t r =
+        sf_from_fixed(&env, how & A64_FIXED_F64 ? IR_F64 : IR_F32, wide ? IR_I64 : IR_I32,
+                      how & A64_FIXED_UNSIGNED, wide ? v : (uint32_t)v, (unsigned)fraction);
+
+    f->fp_flags |= env.flags;
+    return r;
+}
+
+static uint64_t help_to_javascript(struct dbt_frame *f, uint64_t v, uint64_t how, uint64_t unused)
+{
+    struct sf_env env = fp_env(how);
+    bool exact;
+    uint64_t r = sf_to_int_javascript(&env, v, &exact);
+
+    (void)unused;
+    f->fp_flags |= env.flags;
+    return r | (exact ? BIT(32) : 0);
+}
+
 const dbt_helper_fn a64_helpers[A64_HELPER_COUNT] = {
     [A64_HELPER_NZCV] = help_nzcv,
     [A64_HELPER_CRC32] = help_crc32,
     [A64_HELPER_CRC32C] = help_crc32c,
+    [A64_HELPER_F64_TO_F16] = help_f64_to_f16,
+    [A64_HELPER_TO_FIXED] = help_to_fixed,
+    [A64_HELPER_FROM_FIXED] = help_from_fixed,
+    [A64_HELPER_TO_JAVASCRIPT] = help_to_javascript,
 };

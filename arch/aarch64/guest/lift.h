@@ -82,14 +82,15 @@ enum a64_slot {
 static inline uint64_t a64_fpsr_flags(uint32_t f)
 {
     return (f & SF_INVALID ? 1 : 0) | (f & SF_DIVIDE ? 2 : 0) | (f & SF_OVERFLOW ? 4 : 0) |
-           (f & SF_UNDERFLOW ? 8 : 0) | (f & SF_INEXACT ? 16 : 0) | (f & SF_DENORMAL ? 128 : 0);
+           (f & SF_UNDERFLOW ? 8 : 0) | (f & SF_INEXACT ? 16 : 0) | (f & SF_DENORMAL ? 128 : 0) |
+           (f & SF_SATURATED ? BIT(27) : 0);
 }
 
 static inline uint32_t a64_fp_flags(uint64_t fpsr)
 {
     return (fpsr & 1 ? SF_INVALID : 0) | (fpsr & 2 ? SF_DIVIDE : 0) | (fpsr & 4 ? SF_OVERFLOW : 0) |
            (fpsr & 8 ? SF_UNDERFLOW : 0) | (fpsr & 16 ? SF_INEXACT : 0) |
-           (fpsr & 128 ? SF_DENORMAL : 0);
+           (fpsr & 128 ? SF_DENORMAL : 0) | (fpsr & BIT(27) ? SF_SATURATED : 0);
 }
 
 /* ---- NZCV ---- */
@@ -115,7 +116,21 @@ enum a64_flag_kind {
 uint64_t a64_nzcv(uint64_t op, uint64_t a, uint64_t b);
 
 /* Helpers of class U, by number. */
-enum a64_helper { A64_HELPER_NZCV, A64_HELPER_CRC32, A64_HELPER_CRC32C, A64_HELPER_COUNT };
+enum a64_helper {
+    A64_HELPER_NZCV,
+    A64_HELPER_CRC32,
+    A64_HELPER_CRC32C,
+    A64_HELPER_F64_TO_F16,    /* bits, how, AHP */
+    A64_HELPER_TO_FIXED,      /* bits, how, bits of the fraction */
+    A64_HELPER_FROM_FIXED,    /* the same */
+    A64_HELPER_TO_JAVASCRIPT, /* bits, how; bit 32: exact */
+    A64_HELPER_COUNT
+};
+/* How: rounding and modes as IR_FP_ bits, and */
+#define A64_FIXED_F64      0x100u
+#define A64_FIXED_I64      0x200u
+#define A64_FIXED_UNSIGNED 0x400u
+
 extern const dbt_helper_fn a64_helpers[A64_HELPER_COUNT];
 
 /* What the lifter knows of NZCV within a unit. */

@@ -57,6 +57,8 @@ static bool wanted(enum a64_insn_id id, bool late)
     case A64_INSN_msr_imm:
     case A64_INSN_hint:
         return false;
+    case A64_INSN_sys: /* DC ZVA: the late processor's blocks are larger */
+        return !late;
     default:
         return i->format != A64_FORMAT_EXCEPTION && i->format != A64_FORMAT_BRANCH_REG;
     }
