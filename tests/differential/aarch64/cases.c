@@ -210,19 +210,22 @@ static void leave(const struct case_in *in, const struct dbt_frame *frame, struc
         a->fpsr | a64_fpsr_flags(frame->fp_flags) | (in->state.control[2] & 0x9f);
 }
 
-/* A store-exclusive without a reservation: it fails. False: another instruction, which traps. */
+/* DSB: there is nobody to wait for. A store-exclusive without a reservation: it fails. False:
+ * another instruction, which traps. */
 static bool interpret(struct dbt_frame *frame, uint32_t word)
 {
     struct a64_frame *a = (struct a64_frame *)frame->cells;
     enum a64_insn_id id = a64_decode(word, guest_cases.features);
 
-    if (id != A64_INSN_stxr && id != A64_INSN_stlxr)
+    if (id != A64_INSN_stxr && id != A64_INSN_stlxr && id != A64_INSN_dsb)
         return false;
+    frame->pc += 4;
+    frame->count++;
+    if (id == A64_INSN_dsb)
+        return true;
     a->reserved_address = A64_NO_RESERVATION;
     if (a64_rm(word) != 31)
         a->x[a64_rm(word)] = 1;
-    frame->pc += 4;
-    frame->count++;
     return true;
 }
 
