@@ -140,9 +140,15 @@ $(differential)/decode-riscv64: $(patsubst %.c,$(H)/counted/%.o,tests/differenti
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(hosted-cc) $^ -o $@
 
+$(differential)/decode-aarch64: $(patsubst %.c,$(H)/counted/%.o,tests/differential/aarch64/decode.c $(lift-srcs-aarch64) kernel/out.c \
+    $(wildcard $(patsubst %,dbt/%.c,ir softfloat softfloat_arm vector vector_crypto)))
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(hosted-cc) $^ -o $@
+
 .PHONY: differential decode $(differential-guests:%=differential-%)
-decode: $(differential)/decode-riscv64 ## compare the riscv64 decoder with llvm-mc on a million words
-	$(Q)$(PYTHON) tests/differential/riscv64/decode.py $<
+decode: $(differential-guests:%=$(differential)/decode-%) ## compare the decoders with llvm-mc on a million words
+	$(Q)for guest in $(differential-guests); do \
+	    $(PYTHON) tests/differential/$$guest/decode.py $(differential)/decode-$$guest || exit 1; done
 
 differential: $(differential-guests:%=differential-%) ## run CASES= random programs of each translated guest against qemu-user
 

@@ -9,7 +9,9 @@ import pytest
 from conftest import ESCAPES, GUEST_PROMPT, TOP
 
 PROGRAM = TOP / "build/hosted/ennead"
-GUEST = TOP / "build/guest/riscv64"
+GUESTS = TOP / "build/guest"
+GUEST = GUESTS / "riscv64"
+CONSOLE = {"riscv64": "ttyS0", "aarch64": "ttyAMA0"}
 DISK_SIZE = 1 << 20
 # Commands (of less than a line) whose output the build machine's own programs, or arithmetic, give too.
 SAME_HERE = [
@@ -21,8 +23,9 @@ SAME_HERE = [
 
 
 class Process:
-    def __init__(self, log, *options):
-        command = ["run", "--kernel", str(GUEST / "kernel"), "--initrd", str(GUEST / "initrd"), *options]
+    def __init__(self, log, *options, arch="riscv64"):
+        files = ["--kernel", str(GUESTS / arch / "kernel"), "--initrd", str(GUESTS / arch / "initrd")]
+        command = ["run", "--arch", arch, *files, *options]
         self.log = log.open("w", encoding="utf-8")
         self.child = pexpect.spawn(str(PROGRAM), command, encoding="utf-8", codec_errors="replace", timeout=400)
         self.child.logfile_read = self.log
@@ -40,12 +43,14 @@ class Process:
         return ESCAPES.sub("", self.child.before).replace("\r", "").split("\n", 1)[-1].rstrip("\n")
 
 
-def test_debian_reaches_a_shell_computes_and_writes_its_disk(tmp_path):
+@pytest.mark.parametrize("arch", CONSOLE)
+def test_debian_reaches_a_shell_computes_and_writes_its_disk(tmp_path, arch):
     disk = tmp_path / "disk"
     disk.write_bytes(bytes(range(256)) * (DISK_SIZE // 256))
     before = hashlib.sha256(disk.read_bytes()).hexdigest()
-    with Process(tmp_path / "console.log", "--memory", "384M", "--cpus", "2", "--append", "console=ttyS0 quiet", "--disk", str(disk), "--stats") as guest:
-        guest.child.expect("Ennead guest ready: Linux .* riscv64")
+    with Process(tmp_path / "console.log", "--memory", "384M", "--cpus", "2", "--append", f"console={CONSOLE[arch]} quiet", "--disk", str(disk), "--stats",
+                 arch=arch) as guest:
+        guest.child.expect(f"Ennead guest ready: Linux .* {arch}")
         guest.child.expect_exact(GUEST_PROMPT)
         assert guest.shell("nproc") == "2"
         for command in SAME_HERE:
@@ -65,9 +70,10 @@ def test_debian_reaches_a_shell_computes_and_writes_its_disk(tmp_path):
 
 
 @pytest.mark.parametrize("engine", ["interp", "jit"])
-def test_each_engine_runs_debian(tmp_path, engine):
-    with Process(tmp_path / "console.log", "--memory", "256M", "--engine", engine, "--append", "console=ttyS0 quiet") as guest:
-        guest.child.expect("Ennead guest ready: Linux .* riscv64")
+@pytest.mark.parametrize("arch", CONSOLE)
+def test_each_engine_runs_debian(tmp_path, arch, engine):
+    with Process(tmp_path / "console.log", "--memory", "256M", "--engine", engine, "--append", f"console={CONSOLE[arch]} quiet", arch=arch) as guest:
+        guest.child.expect(f"Ennead guest ready: Linux .* {arch}")
         guest.child.expect_exact(GUEST_PROMPT)
         assert guest.shell("i=0; s=0; while [ $i -lt 5000 ]; do i=$((i+1)); s=$((s+i)); done; echo $i $s").endswith("5000 12502500")
         guest.child.send("poweroff -f\r")
