@@ -84,7 +84,8 @@ static void report_consoles(struct out *out)
     if (usb_controllers())
         out_printf(out, "  USB keyboards may be plugged in at any time; `usb` lists them\n");
     else
-        out_printf(out, "  no keyboard: no USB controller (xHCI) on PCI; type on the serial port\n");
+        out_printf(out,
+                   "  no keyboard: no USB controller (xHCI) on PCI; type on the serial port\n");
 }
 
 struct device_list {

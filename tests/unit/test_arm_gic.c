@@ -166,7 +166,8 @@ static void test_physical_timer_raises_its_interrupt(void **state)
     host_irq_disable();
     assert_int_equal(arm_timer_read(vm->vcpus[0], ARM_TIMER_PHYSICAL, ARM_TIMER_CTL), 5);
     assert_int_equal(next(0), 30);
-    arm_timer_write(vm->vcpus[0], ARM_TIMER_PHYSICAL, ARM_TIMER_CTL, 3); /* masked: its line falls */
+    arm_timer_write(vm->vcpus[0], ARM_TIMER_PHYSICAL, ARM_TIMER_CTL,
+                    3); /* masked: its line falls */
     arm_guest_end(vm, 0, 30);
     assert_int_equal(next(0), SPURIOUS);
     arm_guest_destroy(vm);
