@@ -211,9 +211,10 @@ bool debug_step_before_entry(struct vcpu *v)
     v->debug.pc = isa->pc(v);
     v->debug.began = true;
     v->irq_news = false;
-    if (isa->debug->step_begin)
-        isa->debug->step_begin(v);
-    return false;
+    if (!isa->debug->step_begin || !isa->debug->step_begin(v))
+        return false;
+    step_over(v);
+    return true;
 }
 
 static const struct debug_patch *patch_at(const struct vm *vm, uint64_t gpa)
@@ -251,6 +252,8 @@ void debug_exit(struct vcpu *v, const struct vm_exit *exit)
     switch (exit->debug.what) {
     case EXIT_DEBUG_STEP:
         v->debug.stepped = true;
+        if (v->vm->isa->debug->stepped)
+            v->vm->isa->debug->stepped(v);
         break;
     case EXIT_DEBUG_BREAKPOINT:
         if (is_patched(v))
@@ -512,4 +515,6 @@ void debug_register_set(struct vcpu *v, const struct debug_register *r, const ui
         memcpy((uint8_t *)v->state + r->at, bytes, MIN((size_t)r->size, r->bits / 8UL));
     else
         v->vm->isa->debug->set(v, r->at, bytes);
+    if (v->vm->isa->debug->changed)
+        v->vm->isa->debug->changed(v);
 }

@@ -55,6 +55,8 @@ struct debug_isa {
     /* Registers that do not lie in canonical state as they are shown. NULL: there is none. */
     void (*get)(struct vcpu *v, uint32_t id, uint8_t *bytes);
     void (*set)(struct vcpu *v, uint32_t id, const uint8_t *bytes);
+    /* After any register was written. NULL: nothing to do. */
+    void (*changed)(struct vcpu *v);
     /* The walk that an access of the guest would take now, but for permissions. */
     bool (*translate)(struct vcpu *v, uint64_t va, gpa_t *gpa);
     /* The breakpoint instruction of `kind` (gdb's number: its size in bytes); its size, 0: there is
@@ -62,10 +64,12 @@ struct debug_isa {
     unsigned (*breakpoint)(unsigned kind, uint8_t code[DEBUG_CODE_MAX]);
     /* The guest executed a breakpoint of its own: it takes the exception. On the vCPU's thread. */
     void (*reflect)(struct vcpu *v, const struct vm_exit *exit);
-    /* On the vCPU's thread, masked: state that makes the next entry a step, and what undoes it.
-     * NULL: the engine does all of it. */
-    void (*step_begin)(struct vcpu *v);
+    /* On the vCPU's thread, masked: state that makes the next entry a step (true: the instruction
+     * was carried out here), and what undoes it. NULL: the engine does all of it. */
+    bool (*step_begin)(struct vcpu *v);
     void (*step_end)(struct vcpu *v);
+    /* After a step that the engine ended, before step_end, interrupts on; or NULL. */
+    void (*stepped)(struct vcpu *v);
     /* Frame records: offsets from the frame pointer to the caller's frame pointer and to the
      * return address. */
     int frame_next, frame_return;

@@ -66,6 +66,7 @@ class Host:
     keyboard: bool = False      # a USB keyboard
     icount: bool = False        # deterministic: one instruction is one nanosecond
     snapshot: bool = True
+    debug_serial: str = None    # a second serial port: any character device of QEMU
     qmp: str = None             # path of the monitor's socket; made by start() when needed
     extra: tuple = ()           # further arguments of QEMU
     log: str = None             # file that receives the full command
@@ -114,13 +115,17 @@ class Host:
                 file.write(shlex.join(command + ["-serial", "stdio"]) + "\n")
         return command
 
+    def serials(self):
+        """The serial ports, the console on the standard streams."""
+        return ["-serial", "stdio"] + (["-serial", self.debug_serial] if self.debug_serial else [])
+
     def start(self, **popen):
         """Start it with the serial port on the process's standard streams and a QMP socket."""
         if not self.qmp:
             self.qmp = os.path.join(tempfile.mkdtemp(prefix="ennead-qmp-"), "qmp")
         popen.setdefault("stdin", subprocess.PIPE)
         popen.setdefault("stdout", subprocess.PIPE)
-        return subprocess.Popen(self.command() + ["-serial", "stdio"], **popen)
+        return subprocess.Popen(self.command() + self.serials(), **popen)
 
     def monitor(self, **request):
         """Send one QMP command and return its answer."""

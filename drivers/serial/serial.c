@@ -85,6 +85,17 @@ static void serial_console_write(struct console *c, const char *text, size_t len
     }
 }
 
+void serial_send(struct serial *s, const char *text, size_t length)
+{
+    unsigned room = 0;
+
+    for (size_t i = 0; i < length; i++, room--) {
+        if (!room && !(room = wait_for_room(s)))
+            return;
+        s->driver->put(s, (uint8_t)text[i]);
+    }
+}
+
 /* ---- Input ---- */
 
 static void receive(void *arg)
@@ -95,7 +106,9 @@ static void receive(void *arg)
     int byte;
     while (n < sizeof(text) && (byte = s->driver->get(s)) >= 0)
         text[n++] = (char)byte;
-    if (n)
+    if (n && s->input)
+        s->input(s, text, n);
+    else if (n)
         console_input(text, n);
 }
 
@@ -105,11 +118,8 @@ static void poll_fire(struct timer *t)
     timer_set(t, clock_ns() + POLL_NS);
 }
 
-void serial_input_init(void)
+static void input_start(struct serial *s)
 {
-    struct serial *s = &port;
-    if (!port_found)
-        return;
     if (s->has_irq && s->driver->irq_enable) {
         enum err e = irq_register(s->irq, s->trigger, receive, s, s->name);
         if (e == ERR_OK) {
@@ -124,6 +134,12 @@ void serial_input_init(void)
     }
     timer_setup(&s->poll, poll_fire);
     timer_set(&s->poll, clock_ns() + POLL_NS);
+}
+
+void serial_input_init(void)
+{
+    if (port_found)
+        input_start(&port);
 }
 
 /* ---- Finding it ---- */
@@ -309,4 +325,49 @@ void serial_init(const struct boot_info *info)
     s->console.name = s->name;
     s->console.write = serial_console_write;
     console_add(&s->console);
+}
+
+/* ---- A second port ---- */
+
+static bool is_console(const struct serial *s)
+{
+    return port_found && s->is_port == port.is_port && s->address == port.address;
+}
+
+static bool find_second_node(struct serial *s)
+{
+    TABLE_FOR_EACH(serial_drivers, struct serial_driver, d)
+    {
+        int node = -1;
+
+        while (d->compatible && fdt_blob() &&
+               (node = fdt_next_compatible_any(node, d->compatible, NULL)) >= 0) {
+            memset(s, 0, sizeof(*s));
+            if (use_node(s, node) && !is_console(s))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool find_second_by_itself(struct serial *s)
+{
+    TABLE_FOR_EACH(serial_drivers, struct serial_driver, d)
+    {
+        memset(s, 0, sizeof(*s));
+        s->driver = d;
+        if (d->detect_second && d->detect_second(s) && !is_console(s))
+            return true;
+    }
+    return false;
+}
+
+bool serial_open_second(struct serial *s,
+                        void (*input)(struct serial *s, const char *text, size_t length))
+{
+    if (!try(find_second_node, s) && !try(find_second_by_itself, s))
+        return false;
+    s->input = input;
+    input_start(s);
+    return true;
 }

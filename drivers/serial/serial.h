@@ -27,6 +27,8 @@ struct serial_driver {
      * NULL: cannot. */
     bool (*detect)(struct serial *s);
     int detect_rank;
+    /* The same for the place where a second one would be. */
+    bool (*detect_second)(struct serial *s);
     bool no_registers; /* reached by firmware calls: no address */
     /* Makes the device ready for polled output. False: it is not there. */
     bool (*start)(struct serial *s);
@@ -58,7 +60,16 @@ struct serial {
     char last;  /* byte written: LF gets a CR before it unless it has one */
     bool stuck; /* it accepts nothing: it is not waited for until it does again */
     struct timer poll;
+    /* What was received; NULL: it is a console's. */
+    void (*input)(struct serial *s, const char *text, size_t length);
 };
+
+/* Finds a serial port that is not the console's, on a machine that has one, and gives what it
+ * receives to `input` (interrupt context). For good. */
+bool serial_open_second(struct serial *s,
+                        void (*input)(struct serial *s, const char *text, size_t length));
+/* Bytes as they are. One thread at a time. */
+void serial_send(struct serial *s, const char *text, size_t length);
 
 /* The register `index` of a device with spaced registers. */
 uint32_t serial_read(struct serial *s, unsigned index);

@@ -30,18 +30,20 @@ enum {
 #define FIFO_DEPTH     16
 #define COM1_PORT      0x3f8
 #define COM1_IRQ       4
+#define COM2_PORT      0x2f8
+#define COM2_IRQ       3
 #define DIVISOR_115200 1 /* of the PC's 1.8432 MHz clock */
 
-static bool detect(struct serial *s)
+static bool detect_at(struct serial *s, uint64_t port, unsigned irq)
 {
     if (!HOST_HAS_PORTS)
         return false;
     s->is_port = true;
     s->is_ours_to_set = true;
-    s->address = COM1_PORT;
+    s->address = port;
     s->width = 1;
     s->has_irq = true;
-    s->irq = COM1_IRQ;
+    s->irq = irq;
     s->trigger = IRQ_EDGE;
     /* The scratch register keeps what is written, the bus alone does not. */
     for (unsigned value = 0x55; value <= 0xaa; value += 0x55) {
@@ -50,6 +52,16 @@ static bool detect(struct serial *s)
             return false;
     }
     return true;
+}
+
+static bool detect(struct serial *s)
+{
+    return detect_at(s, COM1_PORT, COM1_IRQ);
+}
+
+static bool detect_second(struct serial *s)
+{
+    return detect_at(s, COM2_PORT, COM2_IRQ);
 }
 
 static void set_speed(struct serial *s)
@@ -107,6 +119,7 @@ TABLE_ENTRY(serial_drivers, struct serial_driver, uart_16550) = {
     .compatible = compatible,
     .detect = detect,
     .detect_rank = 1,
+    .detect_second = detect_second,
     .start = start,
     .room = room,
     .put = put,

@@ -38,7 +38,7 @@ class Machine:
 
     def __init__(self, log, timeout=120, **host):
         self.host = qemu.Host(qmp=str(log.with_suffix(".qmp")), log=str(log.with_suffix(".command")), **host)
-        command = self.host.command() + ["-serial", "stdio"]
+        command = self.host.command() + self.host.serials()
         self.log = open(log, "w", encoding="utf-8")
         self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace",
                                    timeout=timeout, echo=False)

@@ -319,6 +319,9 @@ static NOINLINE enum exit_action handle_isa(struct vcpu *v, const struct vm_exit
         return ACTION_RESUME;
     case X86_EXIT_SHADOW:
         return handle_shadow(v);
+    case X86_EXIT_DEBUG_REGISTER:
+        x86_debug_register_access(v);
+        return ACTION_RESUME;
     case X86_EXIT_CR8:
     case X86_EXIT_CONTROL:
         return ACTION_RESUME;
@@ -433,5 +436,6 @@ TABLE_ENTRY(guest_isas, struct guest_isa, x86_64_isa) = {
     .state_each = x86_state_each,
     .power_button = x86_power_button,
     .pc = x86_pc,
+    .debug = &x86_debug,
     .print = x86_print,
 };

@@ -99,6 +99,10 @@ bool x86_cpuid_can_be_portable(void);
 /* The canonical state as saved state. */
 void x86_vcpu_state_visit(struct vcpu *v, state_visit visit, void *arg);
 
+/* debug.c */
+extern const struct debug_isa x86_debug;
+void x86_debug_register_access(struct vcpu *v);
+
 /* CPUID as the guest sees it. */
 struct x86_cpuid {
     uint32_t eax, ebx, ecx, edx;

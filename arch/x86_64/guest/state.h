@@ -106,6 +106,7 @@ struct x86_state {
 #define X86_CR0_CD         BIT(30)
 #define X86_CR0_PG         BIT(31)
 #define X86_CR4_PAE        BIT(5)
+#define X86_EFER_SCE       BIT(0)
 #define X86_EFER_LME       BIT(8)
 #define X86_EFER_LMA       BIT(10)
 #define X86_EFER_NXE       BIT(11)
@@ -121,11 +122,12 @@ enum x86_isa_exit {
     X86_EXIT_CPUID, /* leaf in EAX, subleaf in ECX */
     X86_EXIT_INVD,  /* INVD, WBINVD: nothing to do but skip them */
     X86_EXIT_WBINVD,
-    X86_EXIT_XSETBV,    /* ECX, EDX:EAX */
-    X86_EXIT_UNDEFINED, /* #UD, or an instruction that this machine does not offer */
-    X86_EXIT_CR8,       /* tpr changed */
-    X86_EXIT_CONTROL,   /* a write of CR0 or CR4, which the engine has carried out */
-    X86_EXIT_SHADOW,    /* a host interrupt right after an STI */
+    X86_EXIT_XSETBV,         /* ECX, EDX:EAX */
+    X86_EXIT_UNDEFINED,      /* #UD, or an instruction that this machine does not offer */
+    X86_EXIT_CR8,            /* tpr changed */
+    X86_EXIT_CONTROL,        /* a write of CR0 or CR4, which the engine has carried out */
+    X86_EXIT_DEBUG_REGISTER, /* MOV to or from one, while they are a debugger's */
+    X86_EXIT_SHADOW,         /* a host interrupt right after an STI */
 };
 /* Engines leave RIP at the instruction that exited and tell its length in `exit_length` where the
  * CPU does; the functions below advance it. */

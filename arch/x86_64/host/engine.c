@@ -118,3 +118,90 @@ void x86_exception_exit(struct vcpu *v, uint8_t vector, bool has_error, uint32_t
                                              .error = error};
     v->reg_dirty |= X86_EVENT;
 }
+
+/* ---- Debuggers (SDM vol. 3, 18.2; APM vol. 2, 13.1) ---- */
+
+#define VECTOR_BP           3
+#define DEBUG_REGISTERS     4
+#define DR6_BS              BIT(14)
+#define DR7_FIXED           BIT(10)
+#define DR7_ENABLE(n)       BIT(2 * (n) + 1)
+#define DR7_TYPE_SHIFT(n)   (16 + 4 * (n))
+#define DR7_LENGTH_SHIFT(n) (18 + 4 * (n))
+
+unsigned x86_debug_points(bool watch, bool *shared)
+{
+    (void)watch;
+    *shared = true;
+    return DEBUG_REGISTERS;
+}
+
+/* R/W and LEN fields: reads alone cannot be watched; 8 bytes are 2. */
+static uint64_t dr7_of(const struct debug_point *p, unsigned n)
+{
+    uint64_t type = p->kind == POINT_BREAK ? 0 : p->kind == POINT_WRITE ? 1 : 3;
+    uint64_t length = p->kind == POINT_BREAK ? 0 : p->size == 8 ? 2 : p->size - 1;
+
+    return DR7_ENABLE(n) | type << DR7_TYPE_SHIFT(n) | length << DR7_LENGTH_SHIFT(n);
+}
+
+bool x86_debug_values(const struct vcpu *v, uint64_t dr[4], uint64_t *dr7)
+{
+    const struct debug_point *points;
+    unsigned count = MIN(debug_points(v->vm, &points), (unsigned)DEBUG_REGISTERS);
+
+    *dr7 = DR7_FIXED;
+    for (unsigned i = 0; i < DEBUG_REGISTERS; i++) {
+        dr[i] = i < count ? points[i].address : 0;
+        *dr7 |= i < count ? dr7_of(&points[i], i) : 0;
+    }
+    return count != 0;
+}
+
+uint32_t x86_debug_exceptions(const struct vcpu *v)
+{
+    if (likely(!v->vm->debug))
+        return 0;
+    if (debug_stepping(v))
+        return UINT32_MAX;
+    return debug_has_patches(v->vm) ? 1u << VECTOR_BP : 0;
+}
+
+static bool point_exit(const struct vcpu *v, uint64_t dr6, struct vm_exit *exit)
+{
+    const struct debug_point *points;
+    unsigned count = debug_points(v->vm, &points);
+
+    for (unsigned i = 0; i < MIN(count, (unsigned)DEBUG_REGISTERS); i++) {
+        if (!(dr6 & BIT(i)))
+            continue;
+        exit->debug.what = EXIT_DEBUG_POINT;
+        exit->debug.point = i;
+        exit->debug.address = points[i].address;
+        return true;
+    }
+    return false;
+}
+
+bool x86_debug_exit(struct vcpu *v, uint8_t vector, uint64_t dr6, struct vm_exit *exit)
+{
+    bool ours = false;
+
+    if (likely(!v->vm->debug))
+        return false;
+    if (vector == VECTOR_BP) {
+        exit->debug.what = EXIT_DEBUG_BREAKPOINT;
+        ours = true;
+    } else if (vector == EXCEPTION_DB && debug_stepping(v) && (dr6 & DR6_BS)) {
+        exit->debug.what = EXIT_DEBUG_STEP;
+        ours = true;
+    } else if (vector == EXCEPTION_DB) {
+        ours = point_exit(v, dr6, exit);
+    }
+    if (!ours)
+        return false;
+    exit->kind = EXIT_DEBUG;
+    vcpu_dirty(v, X86_DEBUG);
+    x86_state(v)->dr6 &= ~(DR6_BS | BITS(DEBUG_REGISTERS - 1, 0)); /* not the guest's affair */
+    return true;
+}

@@ -11,6 +11,10 @@ struct pt_format;
 #define X86_ALWAYS_VALID (X86_GPR | X86_RIP | X86_EVENT | X86_TSC)
 
 #define X86_VECTOR_AC 17
+/* Exceptions with an error code (SDM vol. 3, table 6-1). */
+#define X86_VECTORS_WITH_ERROR                                                              \
+    (1u << 8 | 1u << 10 | 1u << 11 | 1u << 12 | 1u << 13 | 1u << 14 | 1u << X86_VECTOR_AC | \
+     1u << 21)
 
 /* Formats of the second stage. `page_1g`: the CPU has leaves of 1 GiB. */
 const struct pt_format *x86_npt_format(bool page_1g);
@@ -37,6 +41,19 @@ void x86_inject(struct vcpu *v, const struct x86_injection *how);
 void x86_exception_exit(struct vcpu *v, uint8_t vector, bool has_error, uint32_t error);
 /* Carries out a host event that ended the guest: `vector` of the host's own table. */
 void x86_host_nmi(void);
+
+/* ---- Debuggers (kernel/debug.h) ---- */
+
+/* Breakpoints and watchpoints together: the debug registers. */
+unsigned x86_debug_points(bool watch, bool *shared);
+/* What the guest's debug registers hold while a debugger has points: false, nothing is done
+ * otherwise. */
+bool x86_debug_values(const struct vcpu *v, uint64_t dr[4], uint64_t *dr7);
+/* Bits of the exception bitmap, besides those that the engine always has. */
+uint32_t x86_debug_exceptions(const struct vcpu *v);
+/* A #DB with these bits of DR6, or a #BP, ended the guest: true, and the exit is filled in, when it
+ * may be a debugger's. */
+bool x86_debug_exit(struct vcpu *v, uint8_t vector, uint64_t dr6, struct vm_exit *exit);
 
 static inline void x86_exit_isa(struct vm_exit *exit, enum x86_isa_exit reason)
 {

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* Events into the guest, and the guest's exits as neutral ones. */
+#include "arch/x86_64/guest/machine.h"
 #include "arch/x86_64/host/msr.h"
 #include "arch/x86_64/host/svm/svm.h"
 #include "mm/page_table.h"
 
 #define VECTOR_BREAKPOINT 3
 #define VECTOR_OVERFLOW   4
+#define VECTOR_PF         14
+#define OPCODE_INT3       0xcc
+#define INTN_LENGTH       2
 
 static void event_set(struct vcpu *v, const struct x86_event *e)
 {
@@ -124,8 +128,14 @@ static void exit_exception(struct vcpu *v, const struct vmcb *c, struct vm_exit 
         x86_exit_isa(exit, X86_EXIT_UNDEFINED);
         return;
     }
+    if (unlikely(x86_debug_exit(v, vector, c->dr6, exit)))
+        return;
     exit->kind = EXIT_INTERRUPT;
-    x86_exception_exit(v, vector, vector == X86_VECTOR_AC, 0);
+    if (vector == VECTOR_PF) { /* in a debugger's step */
+        vcpu_dirty(v, X86_CONTROL);
+        x86_state(v)->cr2 = c->exit_info2;
+    }
+    x86_exception_exit(v, vector, X86_VECTORS_WITH_ERROR & 1u << vector, (uint32_t)c->exit_info1);
 }
 
 /* The IRET itself has not run: the shadow covers it, then the next NMI may come. */
@@ -156,6 +166,24 @@ static void exit_refused(struct vcpu *v, struct vmcb *c, struct vm_exit *exit)
     x86_exit_fatal(exit, EXIT_ENTRY_FAILED, svm_invalid_field(c), c->exit_code);
 }
 
+/* INT n or, in an emulation, INT3: while a debugger has breakpoints. */
+static void exit_software(struct vcpu *v, struct vm_exit *exit)
+{
+    struct x86_state *s = x86_state(v);
+    uint8_t bytes[2] = {0};
+
+    exit->kind = EXIT_INTERRUPT;
+    vcpu_need(v, X86_CODE | X86_CONTROL);
+    if (x86_read_linear(v, GVA(s->rip), bytes, sizeof(bytes)) != ERR_OK &&
+        x86_read_linear(v, GVA(s->rip), bytes, 1) != ERR_OK)
+        return;
+    if (bytes[0] == OPCODE_INT3 && x86_debug_exit(v, VECTOR_BREAKPOINT, 0, exit))
+        return;
+    s->rip += INTN_LENGTH;
+    s->event = (struct x86_event){.valid = true, .vector = bytes[1], .type = X86_EVENT_SOFTWARE};
+    v->reg_dirty |= X86_EVENT;
+}
+
 /* The less frequent half of the exits. */
 static NOINLINE void exit_decode_rare(struct vcpu *v, struct vmcb *c, struct vm_exit *exit)
 {
@@ -168,6 +196,9 @@ static NOINLINE void exit_decode_rare(struct vcpu *v, struct vmcb *c, struct vm_
         exit_iret(x86_state(v), c);
         v->reg_dirty |= X86_EVENT;
         exit->kind = EXIT_INTERRUPT;
+        break;
+    case SVM_EXIT_INTN:
+        exit_software(v, exit);
         break;
     case SVM_EXIT_INVD:
         x86_exit_isa(exit, X86_EXIT_INVD);
@@ -182,7 +213,9 @@ static NOINLINE void exit_decode_rare(struct vcpu *v, struct vmcb *c, struct vm_
         x86_exit_fatal(exit, EXIT_FATAL, "triple fault", c->exit_code);
         break;
     default:
-        if (c->exit_code >= SVM_EXIT_EXCEPTION && c->exit_code <= SVM_EXIT_EXCEPTION_LAST)
+        if (c->exit_code >= SVM_EXIT_DR && c->exit_code <= SVM_EXIT_DR_LAST)
+            x86_exit_isa(exit, X86_EXIT_DEBUG_REGISTER);
+        else if (c->exit_code >= SVM_EXIT_EXCEPTION && c->exit_code <= SVM_EXIT_EXCEPTION_LAST)
             exit_exception(v, c, exit);
         else if (SVM_EXIT_INVALID(c->exit_code))
             exit_refused(v, c, exit);

@@ -100,17 +100,33 @@ static void msrs_fetch(struct x86_state *s, const struct vmcb *c)
 }
 
 /* DR0 to DR3 stay in the registers: the host uses none of them and its own DR7 enables none. */
-static void debug_write(const struct x86_state *s, struct vmcb *c)
+static void debug_registers_load(const uint64_t dr[4])
 {
-    __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(s->dr[0]),
-                     "r"(s->dr[1]), "r"(s->dr[2]), "r"(s->dr[3]));
-    c->dr6 = s->dr6;
-    c->dr7 = s->dr7;
-    svm_touch(c, VMCB_CLEAN_DR);
+    __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(dr[0]),
+                     "r"(dr[1]), "r"(dr[2]), "r"(dr[3]));
 }
 
+static void debug_write(const struct vcpu *v, const struct x86_state *s, struct vmcb *c)
+{
+    uint64_t dr[4], dr7;
+    bool points = v->vm->debug && x86_debug_values(v, dr, &dr7);
+
+    debug_registers_load(points ? dr : s->dr);
+    c->dr6 = s->dr6;
+    c->dr7 = points ? dr7 : s->dr7;
+    c->intercept_dr_read = c->intercept_dr_write = points ? UINT16_MAX : 0;
+    c->intercept_exceptions = SVM_EXCEPTIONS | x86_debug_exceptions(v);
+    /* QEMU 10 takes INT3 for an INT n (APM vol. 2, 15.12.4: it is #BP). */
+    c->intercept1 =
+        (c->intercept1 & ~(uint32_t)VMCB_I1_INTN) | (debug_has_patches(v->vm) ? VMCB_I1_INTN : 0);
+    svm_touch(c, VMCB_CLEAN_DR | VMCB_CLEAN_INTERCEPTS);
+}
+
+/* A debugger's are not the guest's. */
 static void debug_fetch(struct x86_state *s, const struct vmcb *c)
 {
+    if (c->intercept_dr_read)
+        return;
     __asm__ volatile("mov %%dr0, %0; mov %%dr1, %1; mov %%dr2, %2; mov %%dr3, %3"
                      : "=r"(s->dr[0]), "=r"(s->dr[1]), "=r"(s->dr[2]), "=r"(s->dr[3]));
     s->dr6 = c->dr6;
@@ -156,7 +172,7 @@ void svm_state_write(struct vcpu *v, uint64_t groups)
     if (groups & X86_MSRS)
         msrs_write(s, c);
     if (groups & X86_DEBUG)
-        debug_write(s, c);
+        debug_write(v, s, c);
     if (groups & X86_TSC) {
         c->tsc_offset = guest_clock_offset(&v->vm->clock) + s->tsc_offset;
         svm_touch(c, VMCB_CLEAN_INTERCEPTS);

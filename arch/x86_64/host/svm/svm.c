@@ -151,8 +151,7 @@ static void vmcb_init(struct vcpu *v)
 {
     struct vmcb *c = svm_vcpu(v)->vmcb;
 
-    c->intercept_exceptions =
-        1u << EXCEPTION_MC | 1u << EXCEPTION_DB | 1u << EXCEPTION_UD | 1u << X86_VECTOR_AC;
+    c->intercept_exceptions = SVM_EXCEPTIONS;
     c->intercept1 = VMCB_I1_INTR | VMCB_I1_NMI | VMCB_I1_INIT | VMCB_I1_RDPMC | VMCB_I1_CPUID |
                     VMCB_I1_RSM | VMCB_I1_INVD | VMCB_I1_HLT | VMCB_I1_INVLPGA | VMCB_I1_IOIO |
                     VMCB_I1_MSR | VMCB_I1_SHUTDOWN;
@@ -334,6 +333,7 @@ TABLE_ENTRY(engines, struct engine, svm_engine) = {
     .run = svm_run,
     .fetch = svm_state_fetch,
     .flush = svm_flush,
+    .debug_points = x86_debug_points,
 #if DEBUG
     .break_entry = svm_break_entry,
 #endif

@@ -7,6 +7,9 @@
 #include "arch/x86_64/host/fpu.h"
 #include "arch/x86_64/host/svm/vmcb.h"
 
+#define SVM_EXCEPTIONS \
+    (1u << EXCEPTION_MC | 1u << EXCEPTION_DB | 1u << EXCEPTION_UD | 1u << X86_VECTOR_AC)
+
 struct svm_features {
     bool nrips, flush_by_asid, decode_assists;
     bool vgif, pause_filter, tsc_scaling;

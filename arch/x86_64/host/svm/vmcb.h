@@ -88,6 +88,7 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "one page");
 #define VMCB_I1_CPUID    BIT(18)
 #define VMCB_I1_RSM      BIT(19)
 #define VMCB_I1_IRET     BIT(20)
+#define VMCB_I1_INTN     BIT(21)
 #define VMCB_I1_INVD     BIT(22)
 #define VMCB_I1_HLT      BIT(24)
 #define VMCB_I1_INVLPGA  BIT(26)
@@ -147,6 +148,8 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "one page");
 
 /* Exit codes: appendix C. */
 enum svm_exit {
+    SVM_EXIT_DR = 0x20, /* reads, then writes, + number */
+    SVM_EXIT_DR_LAST = 0x3f,
     SVM_EXIT_EXCEPTION = 0x40, /* + vector */
     SVM_EXIT_EXCEPTION_LAST = 0x5f,
     SVM_EXIT_INTR = 0x60,
@@ -155,6 +158,7 @@ enum svm_exit {
     SVM_EXIT_VINTR = 0x64,
     SVM_EXIT_CPUID = 0x72,
     SVM_EXIT_IRET = 0x74,
+    SVM_EXIT_INTN = 0x75,
     SVM_EXIT_INVD = 0x76,
     SVM_EXIT_HLT = 0x78,
     SVM_EXIT_IOIO = 0x7b,

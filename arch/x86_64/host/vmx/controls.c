@@ -26,10 +26,11 @@ static const struct control cpu_needed[] = {
     {VMX_CPU_MONITOR, "MONITOR exiting"},
     {VMX_CPU_SECONDARY, "secondary controls"},
 };
-/* Switched on and off as events wait. */
+/* Switched on and off as events wait, and debuggers come. */
 static const struct control cpu_switched[] = {
     {VMX_CPU_IRQ_WINDOW, "interrupt-window exiting"},
     {VMX_CPU_NMI_WINDOW, "NMI-window exiting"},
+    {VMX_CPU_MOV_DR, "MOV-DR exiting"},
 };
 static const struct control cpu_off[] = {
     {VMX_CPU_CR3_LOAD, "CR3 loads without an exit"},

@@ -6,6 +6,7 @@
 #include "mm/page_table.h"
 
 #define VECTOR_GP            13
+#define VECTOR_PF            14
 #define EVENT_TYPE_EXCEPTION X86_EVENT_EXCEPTION
 #define IO_INFO_ADDRESS(i)   ((uint8_t)(2u << ((i) >> 7 & 3))) /* table 28-8: 2, 4 or 8 bytes */
 #define IO_INFO_SEGMENT(i)   ((uint8_t)((i) >> 15 & 7))
@@ -26,7 +27,7 @@ static void event_set(struct vcpu *v, const struct x86_event *e)
     vmx_vcpu(v)->nmi_next = e->type == X86_EVENT_NMI;
 }
 
-static void window_set(struct vmx_vcpu *e, uint32_t bit, bool wanted)
+void vmx_control_set(struct vmx_vcpu *e, uint32_t bit, bool wanted)
 {
     uint32_t controls = wanted ? e->cpu_controls | bit : e->cpu_controls & ~bit;
 
@@ -38,12 +39,12 @@ static void window_set(struct vmx_vcpu *e, uint32_t bit, bool wanted)
 
 static void irq_window(struct vcpu *v, bool wanted)
 {
-    window_set(vmx_vcpu(v), (uint32_t)VMX_CPU_IRQ_WINDOW, wanted);
+    vmx_control_set(vmx_vcpu(v), (uint32_t)VMX_CPU_IRQ_WINDOW, wanted);
 }
 
 static void nmi_window(struct vcpu *v, bool wanted)
 {
-    window_set(vmx_vcpu(v), (uint32_t)VMX_CPU_NMI_WINDOW, wanted);
+    vmx_control_set(vmx_vcpu(v), (uint32_t)VMX_CPU_NMI_WINDOW, wanted);
 }
 
 /* The guest leaves as soon as it lowers its task priority: what that lets through is found then. */
@@ -206,8 +207,14 @@ static void exit_exception(struct vcpu *v, struct vm_exit *exit)
         x86_exit_isa(exit, X86_EXIT_UNDEFINED);
         return;
     }
+    if (unlikely(x86_debug_exit(v, vector, vmcs_read(VMCS_QUALIFICATION), exit)))
+        return;
     if (vector == EXCEPTION_DB)
         debug_exception(v);
+    if (vector == VECTOR_PF) { /* in a debugger's step */
+        vcpu_dirty(v, X86_CONTROL);
+        x86_state(v)->cr2 = vmcs_read(VMCS_QUALIFICATION);
+    }
     x86_exception_exit(v, vector, info & VMX_EVENT_HAS_ERROR,
                        (uint32_t)vmcs_read(VMCS_EXIT_ERROR_CODE));
 }
@@ -274,7 +281,7 @@ void vmx_exit_refused(struct vm_exit *exit)
 
 static void exit_window(struct vcpu *v, uint64_t bit, struct vm_exit *exit)
 {
-    window_set(vmx_vcpu(v), (uint32_t)bit, false);
+    vmx_control_set(vmx_vcpu(v), (uint32_t)bit, false);
     v->reg_dirty |= X86_EVENT;
     exit->kind = EXIT_IRQ_WINDOW;
 }
@@ -299,6 +306,9 @@ static NOINLINE void exit_decode_rare(struct vcpu *v, uint32_t reason, struct vm
         break;
     case VMX_EXIT_CR:
         exit_control(v, exit);
+        break;
+    case VMX_EXIT_MOV_DR:
+        x86_exit_isa(exit, X86_EXIT_DEBUG_REGISTER);
         break;
     case VMX_EXIT_TPR:
         x86_exit_isa(exit, X86_EXIT_CR8);

@@ -95,16 +95,25 @@ static void msrs_fetch(struct x86_state *s)
 }
 
 /* An exit loads a DR7 that enables nothing (28.5.1). */
-static void debug_write(const struct x86_state *s)
+static void debug_write(struct vcpu *v, const struct x86_state *s)
 {
-    __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(s->dr[0]),
-                     "r"(s->dr[1]), "r"(s->dr[2]), "r"(s->dr[3]));
+    uint64_t values[4], dr7;
+    bool points = v->vm->debug && x86_debug_values(v, values, &dr7);
+    const uint64_t *dr = points ? values : s->dr;
+
+    __asm__ volatile("mov %0, %%dr0; mov %1, %%dr1; mov %2, %%dr2; mov %3, %%dr3" ::"r"(dr[0]),
+                     "r"(dr[1]), "r"(dr[2]), "r"(dr[3]));
     __asm__ volatile("mov %0, %%dr6" ::"r"(s->dr6));
-    vmcs_write(VMCS_GUEST_DR7, s->dr7);
+    vmcs_write(VMCS_GUEST_DR7, points ? dr7 : s->dr7);
+    vmcs_write(VMCS_EXCEPTIONS, VMX_EXCEPTIONS | x86_debug_exceptions(v));
+    vmx_control_set(vmx_vcpu(v), (uint32_t)VMX_CPU_MOV_DR, points);
 }
 
-static void debug_fetch(struct x86_state *s)
+/* A debugger's are not the guest's. */
+static void debug_fetch(struct vcpu *v, struct x86_state *s)
 {
+    if (vmx_vcpu(v)->cpu_controls & VMX_CPU_MOV_DR)
+        return;
     __asm__ volatile("mov %%dr0, %0; mov %%dr1, %1; mov %%dr2, %2; mov %%dr3, %3"
                      : "=r"(s->dr[0]), "=r"(s->dr[1]), "=r"(s->dr[2]), "=r"(s->dr[3]));
     __asm__ volatile("mov %%dr6, %0" : "=r"(s->dr6));
@@ -194,7 +203,7 @@ void vmx_state_write(struct vcpu *v, uint64_t groups)
     if (groups & X86_MSRS)
         msrs_write(s);
     if (groups & X86_DEBUG)
-        debug_write(s);
+        debug_write(v, s);
     if (groups & X86_TSC)
         vmcs_write(VMCS_TSC_OFFSET, guest_clock_offset(&v->vm->clock) + s->tsc_offset);
     if (groups & X86_FPU)
@@ -216,7 +225,7 @@ void vmx_state_fetch(struct vcpu *v, uint64_t groups)
     if (groups & X86_MSRS)
         msrs_fetch(s);
     if (groups & X86_DEBUG)
-        debug_fetch(s);
+        debug_fetch(v, s);
     if (groups & X86_FPU) {
         uint64_t flags = host_irq_save();
 

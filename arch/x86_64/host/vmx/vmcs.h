@@ -129,6 +129,7 @@ enum vmcs_field {
 #define VMX_CPU_CR8_STORE        BIT(20)
 #define VMX_CPU_TPR_SHADOW       BIT(21)
 #define VMX_CPU_NMI_WINDOW       BIT(22)
+#define VMX_CPU_MOV_DR           BIT(23)
 #define VMX_CPU_UNCONDITIONAL_IO BIT(24)
 #define VMX_CPU_IO_BITMAPS       BIT(25)
 #define VMX_CPU_MSR_BITMAPS      BIT(28)
@@ -196,6 +197,7 @@ enum vmx_exit {
     VMX_EXIT_INVD = 13,
     VMX_EXIT_VMCALL = 18,
     VMX_EXIT_CR = 28,
+    VMX_EXIT_MOV_DR = 29,
     VMX_EXIT_IO = 30,
     VMX_EXIT_RDMSR = 31,
     VMX_EXIT_WRMSR = 32,

@@ -326,8 +326,7 @@ static void controls_init(struct vcpu *v)
     vmcs_write(VMCS_SECONDARY_CONTROLS, vmx_controls.cpu2);
     vmcs_write(VMCS_EXIT_CONTROLS, vmx_controls.exit);
     vmcs_write(VMCS_ENTRY_CONTROLS, vmx_controls.entry);
-    vmcs_write(VMCS_EXCEPTIONS,
-               1u << EXCEPTION_MC | 1u << EXCEPTION_DB | 1u << EXCEPTION_UD | 1u << X86_VECTOR_AC);
+    vmcs_write(VMCS_EXCEPTIONS, VMX_EXCEPTIONS);
     vmcs_write(VMCS_PF_MASK, 0);
     vmcs_write(VMCS_PF_MATCH, 0);
     vmcs_write(VMCS_CR3_TARGETS, 0);
@@ -527,6 +526,7 @@ TABLE_ENTRY(engines, struct engine, vmx_engine) = {
     .run = vmx_run,
     .fetch = vmx_state_fetch,
     .flush = vmx_flush,
+    .debug_points = x86_debug_points,
 #if DEBUG
     .break_entry = vmx_break_entry,
 #endif

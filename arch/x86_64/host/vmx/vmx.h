@@ -68,6 +68,11 @@ void vmx_state_fetch(struct vcpu *v, uint64_t groups);
 #define VMX_CR4_MCE   BIT(6)
 #define VMX_CR4_VMXE  BIT(13)
 
+#define VMX_EXCEPTIONS \
+    (1u << EXCEPTION_MC | 1u << EXCEPTION_DB | 1u << EXCEPTION_UD | 1u << X86_VECTOR_AC)
+/* Switches a bit of the primary controls, when it is not so yet. */
+void vmx_control_set(struct vmx_vcpu *e, uint32_t bit, bool wanted);
+
 /* Interrupts and exceptions: what is pending goes into the VMCS when X86_EVENT is dirty; an event
  * whose delivery an exit interrupted comes back. */
 void vmx_inject(struct vcpu *v);
