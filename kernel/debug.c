@@ -47,7 +47,7 @@ static void stop_here(struct vcpu *v, struct debug_event event)
 
 /* ---- Coming and going ---- */
 
-static enum err debug_make(struct vm *vm)
+enum err debug_make(struct vm *vm)
 {
     if (vm->debug)
         return ERR_OK;

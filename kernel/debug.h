@@ -133,6 +133,9 @@ struct vcpu_debug {
 
 /* ---- For the debugger ---- */
 
+/* Gives the VM its vm->debug, unless it has it; debug_attach() does. */
+enum err debug_make(struct vm *vm) MUST_CHECK;
+
 /* Takes the guest; it is being held when this returns. ERR_BUSY: somebody debugs it already;
  * ERR_STATE: it does not run; ERR_UNSUPPORTED: its ISA cannot be debugged. */
 enum err debug_attach(struct vm *vm, void (*notify)(void *arg), void *arg) MUST_CHECK;

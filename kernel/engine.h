@@ -82,8 +82,9 @@ struct vm_exit {
         } isa;
         struct {
             enum { EXIT_DEBUG_BREAKPOINT, EXIT_DEBUG_STEP, EXIT_DEBUG_POINT } what;
-            unsigned point;   /* number of it in vm->debug->points */
-            uint64_t address; /* of the access, when a watchpoint was hit */
+            unsigned point;    /* number of it in vm->debug->points */
+            uint64_t address;  /* of the access, when a watchpoint was hit */
+            uint64_t syndrome; /* as the CPU gives it, for debug_isa.reflect */
         } debug;
         struct {
             const char *text;

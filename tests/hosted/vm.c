@@ -38,10 +38,18 @@ static void engine_flush(struct vcpu *v)
     (void)v;
 }
 
+static unsigned engine_points(bool watch, bool *shared)
+{
+    (void)watch;
+    *shared = true;
+    return 4;
+}
+
 static const struct engine hosted_engine = {
     .name = "none",
     .fetch = engine_nothing,
     .flush = engine_flush,
+    .debug_points = engine_points,
 };
 
 static void create_vcpu(struct vm *vm, unsigned id)
@@ -109,6 +117,7 @@ void hosted_vm_destroy(struct vm *vm)
     if (vm->machine)
         vm->isa->machine_destroy(vm);
     guest_memory_destroy(vm->memory);
+    heap_free(vm->debug);
     heap_free(vm->console);
     heap_free(vm->virtio_console);
     heap_free((void *)(uintptr_t)vm->config);

@@ -52,3 +52,8 @@ void arm_inject_abort(struct vcpu *v, uint64_t far, bool fetch)
     s->sys.far = far;
     take(v, SYNDROME_EC(ec + same) | SYNDROME_IL | STATUS_EXTERNAL);
 }
+
+void arm_inject_syndrome(struct vcpu *v, uint64_t esr)
+{
+    take(v, esr);
+}

@@ -182,5 +182,6 @@ TABLE_ENTRY(guest_isas, struct guest_isa, isa_aarch64) = {
     .handle_exit = arm_handle_exit,
     .state_each = arm_state_each,
     .pc = arm_pc,
+    .debug = &arm_debug_isa,
     .print = arm_print,
 };

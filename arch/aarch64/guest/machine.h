@@ -202,6 +202,10 @@ bool arm_virtual_timer_asserts(struct vcpu *v);
 void arm_inject_undefined(struct vcpu *v);
 /* A synchronous external abort for a data access (or fetch) at `far`. */
 void arm_inject_abort(struct vcpu *v, uint64_t far, bool fetch);
+/* Any exception, with this ESR_EL1. */
+void arm_inject_syndrome(struct vcpu *v, uint64_t esr);
+/* debug.c */
+extern const struct debug_isa arm_debug_isa;
 
 /* walk.c: the guest-physical address of `va` by the guest's own tables. On the vCPU's own thread;
  * false when it is not mapped. */

@@ -128,6 +128,8 @@ enum esr_ec {
     EC_SP_ALIGN = 0x26,
     EC_SERROR = 0x2f,
     EC_BREAKPOINT_LOWER = 0x30,
+    EC_STEP_LOWER = 0x32,
+    EC_WATCHPOINT_LOWER = 0x34,
     EC_BRK = 0x3c,
 };
 #endif

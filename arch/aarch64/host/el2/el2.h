@@ -63,7 +63,9 @@ void stage2_flush_all(const struct el2_vm *e);
 void stage2_flush_local(void);
 
 /* registers.c: groups between the canonical state and the hardware. */
-void registers_load(struct arm_state *s, uint64_t groups);
+void registers_load(struct vcpu *v, uint64_t groups);
+/* How many breakpoints or watchpoints the CPU has. */
+unsigned debug_register_count(bool watch);
 void registers_save(struct arm_state *s, uint64_t groups);
 /* List registers. */
 void list_registers_load(struct el2_vcpu *e, const struct arm_gic *g);
@@ -71,6 +73,8 @@ void list_registers_save(struct el2_vcpu *e, struct arm_gic *g);
 /* Nothing is delivered any more; what they hold was saved. */
 void list_registers_off(struct el2_vcpu *e);
 unsigned list_register_count(void);
+/* Writes their control register (ICH_HCR_EL2 or its like); what it was. */
+uint64_t list_registers_enable(uint64_t hcr);
 void timer_stop(void);
 void id_registers_read(struct arm_state *s);
 

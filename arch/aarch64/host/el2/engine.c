@@ -406,12 +406,64 @@ static void abort_exit(const struct arm_state *s, struct vm_exit *exit, uint64_t
     exit->fatal.code = esr;
 }
 
+/* Which of a debugger's watchpoints was met by an access that tells *far: the address of a wide
+ * one may lie before what is watched. */
+static unsigned watchpoint_at(const struct vcpu *v, uint64_t *far)
+{
+    const struct debug_point *points;
+    unsigned count = debug_points(v->vm, &points), near = count;
+
+    for (unsigned i = 0; i < count; i++) {
+        if (points[i].kind == POINT_BREAK)
+            continue;
+        if (*far - points[i].address < points[i].size)
+            return i;
+        if (near == count || points[i].address - *far < points[near].address - *far)
+            near = i;
+    }
+    if (near < count)
+        *far = points[near].address;
+    return near;
+}
+
+static unsigned breakpoint_at(const struct vcpu *v, uint64_t pc)
+{
+    const struct debug_point *points;
+    unsigned count = debug_points(v->vm, &points), i = 0;
+
+    while (i < count && (points[i].kind != POINT_BREAK || points[i].address != pc))
+        i++;
+    return i;
+}
+
+static NOINLINE void debug_exit_decode(struct vcpu *v, struct vm_exit *exit, uint64_t esr)
+{
+    exit->kind = EXIT_DEBUG;
+    exit->debug.syndrome = esr;
+    exit->debug.address = kernel_reg_read(far);
+    exit->debug.what = EXIT_DEBUG_BREAKPOINT;
+    if (ESR_EC(esr) == EC_STEP_LOWER && debug_stepping(v))
+        exit->debug.what = EXIT_DEBUG_STEP;
+    if (ESR_EC(esr) != EC_BREAKPOINT_LOWER && ESR_EC(esr) != EC_WATCHPOINT_LOWER)
+        return;
+    exit->debug.what = EXIT_DEBUG_POINT;
+    exit->debug.point = ESR_EC(esr) == EC_BREAKPOINT_LOWER
+                            ? breakpoint_at(v, ((const struct arm_state *)v->state)->pc)
+                            : watchpoint_at(v, &exit->debug.address);
+}
+
 static void sync_exit(struct vcpu *v, struct vm_exit *exit)
 {
     struct arm_state *s = v->state;
     uint64_t esr = kernel_reg_read(esr);
 
     switch (ESR_EC(esr)) {
+    case EC_BRK:
+    case EC_BREAKPOINT_LOWER:
+    case EC_STEP_LOWER:
+    case EC_WATCHPOINT_LOWER:
+        debug_exit_decode(v, exit, esr);
+        return;
     case EC_IABT_LOWER:
     case EC_DABT_LOWER:
         abort_exit(s, exit, esr);
@@ -443,7 +495,7 @@ static NOINLINE void write_dirty(struct vcpu *v)
 {
     struct arm_state *s = v->state;
 
-    registers_load(s, v->reg_dirty);
+    registers_load(v, v->reg_dirty);
     if (v->reg_dirty & ARM_LIST)
         list_registers_load(v->engine_data, &s->gic);
     if (v->reg_dirty & ARM_FP)
@@ -469,6 +521,18 @@ static bool entry_allowed(const struct arm_state *s, struct vm_exit *exit)
     return false;
 }
 
+/* For a debugger's step: what list registers hold is not signalled. */
+static NOINLINE enum el2_vector enter_without_interrupts(struct arm_state *s)
+{
+    uint64_t hcr = list_registers_enable(0);
+    enum el2_vector vector;
+
+    isb();
+    vector = el2_enter(s);
+    list_registers_enable(hcr);
+    return vector;
+}
+
 static void run(struct vcpu *v, struct vm_exit *exit)
 {
     struct arm_state *s = v->state;
@@ -476,7 +540,7 @@ static void run(struct vcpu *v, struct vm_exit *exit)
 
     if (!entry_allowed(s, exit))
         return;
-    vector = el2_enter(s);
+    vector = unlikely(debug_stepping(v)) ? enter_without_interrupts(s) : el2_enter(s);
     if (unlikely(arm_workaround_at_exit))
         smccc_call(arm_workaround_at_exit, 0, 0, 0);
     v->reg_valid = ARM_GENERAL | ARM_DEBUG;
@@ -523,6 +587,12 @@ static void el2_run(struct vcpu *v, struct vm_exit *exit)
     run(v, exit);
 }
 
+static unsigned el2_debug_points(bool watch, bool *shared)
+{
+    *shared = false;
+    return debug_register_count(watch);
+}
+
 TABLE_ENTRY(engines, struct engine, engine_el2) = {
     .name = "el2",
     .isa = "aarch64",
@@ -541,6 +611,7 @@ TABLE_ENTRY(engines, struct engine, engine_el2) = {
     .run = el2_run,
     .fetch = el2_fetch,
     .flush = el2_flush,
+    .debug_points = el2_debug_points,
 #if DEBUG
     .break_entry = el2_break_entry,
 #endif

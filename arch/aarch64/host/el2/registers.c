@@ -234,49 +234,101 @@ static void gic_load(const struct arm_gic *g)
 
 /* ---- Debug registers: the guest's accesses trap, so they are only written ---- */
 
+#define MDCR_TDE         (1ULL << 8) /* D19.3.18 */
+#define DBGCR_ENABLE     BIT(0)
+#define DBGCR_EL1_EL0    (3ULL << 1)
+#define DBGBCR_ALL_BYTES (0xfULL << 5)
+#define DBGWCR_BYTES     5
+/* Loads, stores or both. */
+#define DBGWCR_KIND(k) ((k) == POINT_READ ? 1ULL << 3 : (k) == POINT_WRITE ? 2ULL << 3 : 3ULL << 3)
+
 /* clang-format off */
 #define DEBUG_REGISTERS(X) \
     X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
 /* clang-format on */
 
-static void breakpoint_load(const struct arm_debug *d, unsigned i)
+static void breakpoint_load(unsigned i, uint64_t value, uint64_t control)
 {
     switch (i) {
-#define X(n)                                       \
-    case n:                                        \
-        sysreg_write(S2_0_C0_C##n##_4, d->bvr[n]); \
-        sysreg_write(S2_0_C0_C##n##_5, d->bcr[n]); \
+#define X(n)                                     \
+    case n:                                      \
+        sysreg_write(S2_0_C0_C##n##_4, value);   \
+        sysreg_write(S2_0_C0_C##n##_5, control); \
         break;
         DEBUG_REGISTERS(X)
 #undef X
     }
 }
 
-static void watchpoint_load(const struct arm_debug *d, unsigned i)
+static void watchpoint_load(unsigned i, uint64_t value, uint64_t control)
 {
     switch (i) {
-#define X(n)                                       \
-    case n:                                        \
-        sysreg_write(S2_0_C0_C##n##_6, d->wvr[n]); \
-        sysreg_write(S2_0_C0_C##n##_7, d->wcr[n]); \
+#define X(n)                                     \
+    case n:                                      \
+        sysreg_write(S2_0_C0_C##n##_6, value);   \
+        sysreg_write(S2_0_C0_C##n##_7, control); \
         break;
         DEBUG_REGISTERS(X)
 #undef X
     }
 }
 
-/* Without MDSCR_EL1.MDE none of them does anything. */
-static void debug_load(const struct arm_debug *d)
+unsigned debug_register_count(bool watch)
 {
-    uint64_t dfr0 = sysreg_read(id_aa64dfr0_el1), mdscr = d->os_lock ? 0 : d->mdscr;
+    return (unsigned)id_field(sysreg_read(id_aa64dfr0_el1), watch ? 20 : 12) + 1;
+}
 
-    if (mdscr & ARM_MDSCR_MDE) {
-        for (unsigned i = 0; i <= id_field(dfr0, 12); i++)
-            breakpoint_load(d, i);
-        for (unsigned i = 0; i <= id_field(dfr0, 20); i++)
-            watchpoint_load(d, i);
+/* The guest's own. */
+static void points_load(const struct arm_debug *d)
+{
+    for (unsigned i = 0; i < debug_register_count(false); i++)
+        breakpoint_load(i, d->bvr[i], d->bcr[i]);
+    for (unsigned i = 0; i < debug_register_count(true); i++)
+        watchpoint_load(i, d->wvr[i], d->wcr[i]);
+}
+
+/* A debugger's, at EL1 and EL0 (D19.3.2, D19.3.25); as many as the CPU has. */
+static void debugger_points_load(const struct debug_point *points, unsigned count)
+{
+    unsigned breaks = 0, watches = 0;
+
+    for (unsigned i = 0; i < count; i++) {
+        const struct debug_point *p = &points[i];
+        uint64_t bytes = (BIT(p->size) - 1) << (p->address & 7);
+
+        if (p->kind == POINT_BREAK)
+            breakpoint_load(breaks++, p->address, DBGBCR_ALL_BYTES | DBGCR_EL1_EL0 | DBGCR_ENABLE);
+        else
+            watchpoint_load(watches++, p->address & ~7ULL,
+                            bytes << DBGWCR_BYTES | DBGWCR_KIND(p->kind) | DBGCR_EL1_EL0 |
+                                DBGCR_ENABLE);
     }
+    while (breaks < debug_register_count(false))
+        breakpoint_load(breaks++, 0, 0);
+    while (watches < debug_register_count(true))
+        watchpoint_load(watches++, 0, 0);
+}
+
+/* Debug exceptions come here while a debugger wants some, else they are the guest's own. Without
+ * MDSCR_EL1.MDE no point does anything. */
+static void debug_load(const struct vcpu *v, const struct arm_debug *d)
+{
+    const struct debug_point *points;
+    unsigned count = debug_points(v->vm, &points);
+    uint64_t mdscr = d->os_lock ? 0 : d->mdscr, mdcr = sysreg_read(mdcr_el2) & ~MDCR_TDE;
+
+    if (unlikely(count)) {
+        debugger_points_load(points, count);
+        mdscr |= ARM_MDSCR_MDE;
+    } else if (mdscr & ARM_MDSCR_MDE) {
+        points_load(d);
+    }
+    if (unlikely(debug_stepping(v)))
+        mdscr |= ARM_MDSCR_SS;
+    if (unlikely(count || debug_stepping(v) || debug_has_patches(v->vm)))
+        mdcr |= MDCR_TDE;
     sysreg_update(mdscr_el1, mdscr);
+    sysreg_update(mdcr_el2, mdcr);
 }
 
 /* ---- Floating point and vectors ---- */
@@ -303,8 +355,10 @@ static void vectors_load(const struct arm_state *s)
     guest_write(ZCR_VHE, ZCR_NVHE, s->sve.zcr);
 }
 
-void registers_load(struct arm_state *s, uint64_t groups)
+void registers_load(struct vcpu *v, uint64_t groups)
 {
+    struct arm_state *s = v->state;
+
     if (groups & ARM_SYSTEM)
         system_load(&s->sys);
     if (groups & ARM_FP)
@@ -314,7 +368,7 @@ void registers_load(struct arm_state *s, uint64_t groups)
     if (groups & ARM_GIC)
         gic_load(&s->gic);
     if (groups & ARM_DEBUG)
-        debug_load(&s->debug);
+        debug_load(v, &s->debug);
 }
 
 void registers_save(struct arm_state *s, uint64_t groups)
@@ -412,6 +466,17 @@ void list_registers_save(struct el2_vcpu *e, struct arm_gic *g)
             g->timer_held = g->lr[i] & (ARM_LR_PENDING | ARM_LR_ACTIVE);
     if (g->hcr & ARM_ICH_LRENPIE)
         e->hcr = g->hcr = gic_is_v2() ? gich_hcr_read() : sysreg_read(ICH_HCR);
+}
+
+uint64_t list_registers_enable(uint64_t hcr)
+{
+    uint64_t before = gic_is_v2() ? gich_hcr_read() : sysreg_read(ICH_HCR);
+
+    if (gic_is_v2())
+        gich_hcr_write(hcr);
+    else
+        sysreg_write(ICH_HCR, hcr);
+    return before;
 }
 
 void list_registers_off(struct el2_vcpu *e)
