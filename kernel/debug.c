@@ -165,6 +165,11 @@ enum err debug_hold(struct vm *vm)
     return ERR_OK;
 }
 
+bool debug_has_engine(const struct vm *vm)
+{
+    return vm->engine->debug_points != NULL;
+}
+
 static void let_go(struct vcpu *v, enum debug_resume how)
 {
     v->debug.hold = how == DEBUG_STAY;
@@ -317,6 +322,8 @@ enum err debug_patch_add(struct vcpu *v, uint64_t va, unsigned kind)
 
     if (patch_find(vm, va, kind))
         return ERR_OK;
+    if (!debug_has_engine(vm))
+        return ERR_UNSUPPORTED;
     if (d->patch_count == DEBUG_PATCHES)
         return ERR_EXISTS;
     p.size = vm->isa->debug->breakpoint(kind, p.code);

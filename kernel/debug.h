@@ -150,6 +150,9 @@ enum debug_resume { DEBUG_STAY, DEBUG_CONTINUE, DEBUG_STEP };
 /* Lets each vCPU do what how[its id] says. Not under vm->lock. */
 enum err debug_go(struct vm *vm, const uint8_t *how) MUST_CHECK;
 
+/* Can its engine step, and does it tell breakpoints? Otherwise a debugger may look and change only.
+ */
+bool debug_has_engine(const struct vm *vm);
 /* Under vm->lock, while it is held: */
 bool debug_is_held(const struct vm *vm);
 /* ERR_NOT_FOUND: no memory there; ERR_EXISTS: no room for more; ERR_UNSUPPORTED: the engine has no

@@ -396,6 +396,23 @@ static void do_simple(struct gdb_session *s, char letter, const char *text)
     }
 }
 
+static bool steps(const struct gdb_session *s)
+{
+    for (unsigned i = 0; i < s->vm->vcpu_count; i++)
+        if (s->how[i] == DEBUG_STEP)
+            return true;
+    return false;
+}
+
+/* True: it may go on so. */
+static bool may_go(struct gdb_session *s, bool wanted)
+{
+    if (!wanted || debug_has_engine(s->vm) || !steps(s))
+        return wanted;
+    gdb_reply_printf(&s->out, "E.guests on %s cannot be stepped yet", s->vm->engine->name);
+    return false;
+}
+
 bool gdb_command(struct gdb_session *s, const char *packet)
 {
     char letter = *packet;
@@ -406,9 +423,9 @@ bool gdb_command(struct gdb_session *s, const char *packet)
     switch (letter) {
     case 'c':
     case 's':
-        return go_plain(s, text, letter == 's');
+        return may_go(s, go_plain(s, text, letter == 's'));
     case 'v':
-        return do_verbose(s, text);
+        return may_go(s, do_verbose(s, text));
     default:
         do_simple(s, letter, text);
         return false;
