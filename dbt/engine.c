@@ -619,7 +619,8 @@ static void stats(struct vm *vm, struct out *out)
     }
     print_counters(out, &sum, insns);
     dbt_table_usage(own->table, &bytes, &blocks);
-    out_printf(out, "  blocks %llu in %llu KiB\n", (ull)blocks, (ull)(bytes >> 10));
+    out_printf(out, "  blocks %llu in %llu KiB; with the code cache %llu KiB\n", (ull)blocks,
+               (ull)(bytes >> 10), (ull)((bytes + dbt_jit_bytes(own->jit)) >> 10));
 }
 
 static unsigned count_points(bool watch, bool *shared)

@@ -12,6 +12,7 @@ import math
 import os
 import pathlib
 import re
+import resource
 import selectors
 import subprocess
 import sys
@@ -23,7 +24,9 @@ INTEGER = ["alu", "branch", "sort", "chase", "crc", "call", "indirect", "copy"]
 FLOAT = ["fpchain", "matmul", "nbody"]
 SYSTEM = ["os_syscall", "os_fork", "os_exec", "os_fault", "os_switch", "os_signal", "os_pipe"]
 LEAST = {"dbt_int_speedup": 1.7, "dbt_int_speedup_min": 0.9, "dbt_call_speedup": 5, "dbt_fp_speedup": 6, "dbt_boot_speedup": 1.25,
-         "dbt_os_speedup_min": 1.0, "dbt_smp_efficiency": 0.9}
+         "dbt_os_speedup_min": 1.0, "dbt_smp_efficiency": 0.9, "dbt_translate_ips": 2_500_000, "dbt_interp_mips": 60}
+MOST = {"dbt_full_flush_rate": 0.01, "dbt_memory_mib": 64}
+NOTHING = "-"  # no kernel has this name: the first process ends at once
 LIMIT_S = 600
 QEMU_CPU = {"riscv64": "rv64"}
 CONSOLE = {"riscv64": "console=ttyS0 earlycon=uart8250,mmio,0x10000000"}
@@ -117,6 +120,45 @@ def measure(options):
     return best
 
 
+class Statistics:
+    """What `--stats` prints at the guest's end, and the CPU time of the whole process."""
+
+    def __init__(self, command):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run([str(c) for c in [*command, "--stats"]], stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+                              check=False, timeout=LIMIT_S)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        self.text = done.stdout
+
+    def numbers(self, pattern):
+        found = re.search(pattern, self.text)
+        if not found:
+            sys.exit(f"no line '{pattern}' in the statistics:\n{self.text[-2000:]}")
+        return [int(n) for n in found.groups()]
+
+
+def count_flushes(statistics):
+    everything, asid, page = statistics.numbers(r"flushes: all (\d+), ASID (\d+), page (\d+)")
+    return everything, everything + asid + page
+
+
+def statistics(options, initrd):
+    """Figures that the translator counts itself: on a boot, and on switches of processes beyond one."""
+    def run(names, engine, scale):
+        chosen = argparse.Namespace(**{**vars(options), "only": names, "engine": engine, "scale": scale})
+        return Statistics(commands(chosen, None, initrd)["ennead"])
+
+    boot, short, long = run([NOTHING], "jit", 100), run(["os_switch"], None, 100), run(["os_switch"], None, 400)
+    interpreted = run([NOTHING], "interp", 100)
+    insns, spent = boot.numbers(r"units of (\d+) instructions made in (\d+) us")
+    full, flushes = (b - a for a, b in zip(count_flushes(short), count_flushes(long)))
+    return {f"dbt_translate_ips.{options.arch}": insns * 1e6 / spent,
+            f"dbt_interp_mips.{options.arch}": interpreted.numbers(r"translator: (\d+) instructions")[0] / 1e6 / interpreted.seconds,
+            f"dbt_full_flush_rate.{options.arch}": full / max(flushes, 1),
+            f"dbt_memory_mib.{options.arch}": long.numbers(r"with the code cache (\d+) KiB")[0] / 1024}
+
+
 def table(best):
     print(f"{'':12} {'native s':>9} {'ennead s':>9} {'qemu s':>9} {'x native':>9} {'x qemu':>9}")
     for name in dict.fromkeys(n for n, _ in best):
@@ -155,17 +197,20 @@ def main():
     parser.add_argument("--scale", type=int, default=400, help="percent of the shortest measurement")
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--only", action="append", default=[], help="kernels whose names begin so")
+    parser.add_argument("--statistics", action="store_true", help="only what the translator counts itself; else with all kernels")
     parser.add_argument("--smp", action="store_true", help="two virtual CPUs")
     parser.add_argument("--kernel", type=pathlib.Path)
     parser.add_argument("--qemu", help="the QEMU to compare with")
     options = parser.parse_args()
-    best = measure(options)
+    best = {} if options.statistics else measure(options)
+    counted = statistics(options, build(options.arch)[1]) if options.statistics or not options.only else {}
     table(best)
     output = TOP / "build/bench.json"
     all_results = json.loads(output.read_text(encoding="utf-8")) if output.exists() else {}
-    for name, value in results(best, options.arch).items():
+    for name, value in {**results(best, options.arch), **counted}.items():
         all_results[name] = round(value, 3)
-        print(f"{name:45} {value:>16.3f}   at least {LEAST[name.split('.')[0]]}")
+        short = name.split(".", maxsplit=1)[0]
+        print(f"{name:45} {value:>16.3f}   {f'at most {MOST[short]}' if short in MOST else f'at least {LEAST[short]}'}")
     output.write_text(json.dumps(all_results, indent=2, sort_keys=True) + "\n", encoding="utf-8")
 
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Stock Debian on the translator, as a process: build/hosted/ennead run."""
 import hashlib
+import random
 import subprocess
 
 import pexpect
@@ -102,9 +103,9 @@ def test_a_file_that_is_no_kernel_fails_the_start(tmp_path):
     assert "kernel" in done.stdout + done.stderr
 
 
-def state_hashes(count, *options):
+def state_hashes(count, *options, every=1_000_000, kernel=("--kernel", GUEST / "kernel", "--initrd", GUEST / "initrd", "--append", "console=ttyS0")):
     """What `--hash` prints during the first instructions of a boot."""
-    command = [PROGRAM, "run", "--kernel", GUEST / "kernel", "--initrd", GUEST / "initrd", "--append", "console=ttyS0", "--icount", "--hash", "1000000"]
+    command = [PROGRAM, "run", *kernel, "--icount", "--hash", str(every)]
     with subprocess.Popen([*command, *options], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
         hashes = []
         for line in process.stderr:
@@ -126,3 +127,30 @@ def test_a_counted_boot_is_the_same_with_each_engine_and_under_stress(cpus):
     assert state_hashes(150, "--engine", "jit", "--cpus", cpus) == by_interpreter
     assert state_hashes(150, "--engine", "jit", "--cpus", cpus, "--stress",
                         "code-cache=256,tlb=16,return-stack=4,invalidate=50,evict=400") == by_interpreter
+
+
+def random_code(generator):
+    """Words that are instructions more often than chance has it, at random places: many are illegal, jump anywhere, or write into the others."""
+    opcodes = [0x03, 0x07, 0x0f, 0x13, 0x17, 0x1b, 0x23, 0x27, 0x2f, 0x33, 0x37, 0x3b, 0x43, 0x47, 0x4b, 0x4f, 0x53, 0x63, 0x67, 0x6f]
+    code = bytearray()
+    while len(code) < 1 << 20:
+        word = generator.getrandbits(32)
+        code += (generator.getrandbits(16).to_bytes(2, "little") if generator.random() < 0.4 else
+                 (word & ~0x7f | generator.choice(opcodes)).to_bytes(4, "little"))
+    return bytes(code[:1 << 20])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_pages_do_the_same_with_each_engine(tmp_path, seed):
+    """Whatever a page holds, executed as code by a supervisor: the same state by interpreter and code generator, however it is disturbed."""
+    subprocess.run(["riscv64-linux-gnu-gcc", "-nostdlib", "-static", "-march=rv64gc", "-Wl,-Ttext=0x80200000,--build-id=none", "-o", tmp_path / "start.elf",
+                    TOP / "tests/boot/random_code.S"], check=True)
+    subprocess.run(["riscv64-linux-gnu-objcopy", "-O", "binary", tmp_path / "start.elf", tmp_path / "start"], check=True)
+    image = (tmp_path / "start").read_bytes().ljust(1 << 20, b"\0") + random_code(random.Random(seed))
+    (tmp_path / "image").write_bytes(image)
+    kernel = ("--kernel", tmp_path / "image", "--memory", "16M")
+    by_interpreter = state_hashes(200, "--engine", "interp", every=5000, kernel=kernel)
+    assert len(set(by_interpreter)) == 200
+    assert state_hashes(200, "--engine", "jit", every=5000, kernel=kernel) == by_interpreter
+    assert state_hashes(200, "--engine", "jit", "--stress", "code-cache=256,tlb=2,return-stack=4,invalidate=9,evict=99", every=5000,
+                        kernel=kernel) == by_interpreter
