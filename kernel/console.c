@@ -169,6 +169,8 @@ void console_set_edit_line(const char *text, size_t length)
 void console_panic_write(const char *text, size_t length)
 {
     for (struct console *c = first(); c; c = c->next) {
+        if (c->front)
+            c->front(c);
         c->write(c, text, length);
         if (c->refresh)
             c->refresh(c);
@@ -188,8 +190,17 @@ static void refresh_one(struct console *c, void *arg)
     (void)arg;
     if (!c->refresh)
         return;
+    if (c->feed)
+        c->feed(c);
     uint64_t flags = spin_lock_irq(&consoles.lock);
     c->refresh(c);
+    spin_unlock_irq(&consoles.lock, flags);
+}
+
+void console_exclusive(void (*fn)(void *arg), void *arg)
+{
+    uint64_t flags = spin_lock_irq(&consoles.lock);
+    fn(arg);
     spin_unlock_irq(&consoles.lock, flags);
 }
 

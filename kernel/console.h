@@ -17,6 +17,11 @@ struct console {
     void (*write)(struct console *c, const char *text, size_t length);
     /* Shows what write() put off (a screen that scrolls), or NULL. Called as write() is. */
     void (*refresh)(struct console *c);
+    /* Before each refresh(), without any lock, thread context: gets what it shows that write() did
+     * not bring; or NULL. */
+    void (*feed)(struct console *c);
+    /* For panic(), without locks: from now on it shows what write() brings; or NULL. */
+    void (*front)(struct console *c);
     bool is_screen; /* gets colours; has no input of its own */
     struct console *next;
 };
@@ -52,6 +57,9 @@ void console_capture(void (*input)(const char *text, size_t length, void *arg), 
 void console_refresh(void);
 /* Starts the thread that does so from time to time. */
 void console_refresh_start(void);
+
+/* Runs `fn` while no console is written to or refreshed: under their lock, interrupts masked. */
+void console_exclusive(void (*fn)(void *arg), void *arg);
 
 /* For panic(): every console, no locks. */
 void console_panic_write(const char *text, size_t length);

@@ -20,7 +20,7 @@ struct guest_console {
     bool leave;             /* the escape key was typed */
     bool output_blocked;    /* the device waits for room */
     bool input_new;         /* the device was not told yet of what was typed */
-    bool calling;           /* the session is in one of the device's functions */
+    unsigned calling;       /* threads that are in one of the device's functions */
     uint32_t out_head, out_shown,
         out_tail; /* written by the device; shown to the session; oldest kept */
     uint32_t in_head, in_tail;
@@ -123,6 +123,29 @@ bool guest_console_has_input(struct guest_console *c)
     return READ_ONCE(c->in_head) != READ_ONCE(c->in_tail);
 }
 
+size_t guest_console_read(struct guest_console *c, uint32_t *at, char *text, size_t size)
+{
+    uint64_t flags = spin_lock_irq(&c->lock);
+    size_t n = 0;
+
+    if (c->out_head - *at > c->out_head - c->out_tail)
+        *at = c->out_tail;
+    while (n < size && *at != c->out_head)
+        text[n++] = c->output[(*at)++ % OUTPUT_SIZE];
+    spin_unlock_irq(&c->lock, flags);
+    return n;
+}
+
+uint32_t guest_console_end(const struct guest_console *c)
+{
+    return READ_ONCE(c->out_head);
+}
+
+bool guest_console_attached(const struct guest_console *c)
+{
+    return READ_ONCE(c->session) != NULL;
+}
+
 uint32_t guest_console_written(const struct guest_console *c)
 {
     return READ_ONCE(c->out_head) - c->out_start;
@@ -152,7 +175,7 @@ static void session_input(const char *text, size_t length, void *arg)
 /* The device, to be called without the lock until call_end(); under the lock, when connected. */
 static struct guest_console_device call_begin(struct guest_console *c)
 {
-    c->calling = true;
+    c->calling++;
     return c->device;
 }
 
@@ -160,7 +183,7 @@ static void call_end(struct guest_console *c)
 {
     uint64_t flags = spin_lock_irq(&c->lock);
 
-    c->calling = false;
+    c->calling--;
     spin_unlock_irq(&c->lock, flags);
 }
 
@@ -179,6 +202,22 @@ static bool session_deliver(struct guest_console *c)
     device.input_ready(device.arg);
     call_end(c);
     return true;
+}
+
+void guest_console_type(struct guest_console *c, const char *text, size_t length)
+{
+    struct guest_console_device device = {0};
+    uint64_t flags = spin_lock_irq(&c->lock);
+
+    for (size_t i = 0; i < length && c->connected && c->in_head - c->in_tail < INPUT_SIZE; i++)
+        c->input[c->in_head++ % INPUT_SIZE] = text[i];
+    if (c->connected)
+        device = call_begin(c);
+    spin_unlock_irq(&c->lock, flags);
+    if (!device.input_ready)
+        return;
+    device.input_ready(device.arg);
+    call_end(c);
 }
 
 /* Takes up to CHUNK bytes that were not shown yet; tells a waiting device that there is room again.

@@ -34,6 +34,16 @@ bool guest_console_has_input(struct guest_console *c);
 /* Bytes that the device put since it was connected. */
 uint32_t guest_console_written(const struct guest_console *c);
 
+/* For a screen that follows the console: copies what the ring has from position *at on, at most
+ * `size` bytes, and moves *at behind it; text that is not kept any more is skipped. */
+size_t guest_console_read(struct guest_console *c, uint32_t *at, char *text, size_t size);
+/* Position behind the last byte. */
+uint32_t guest_console_end(const struct guest_console *c);
+/* Somebody is attached by a session. */
+bool guest_console_attached(const struct guest_console *c);
+/* Types to the guest, with or without a session. Thread context, without locks of devices. */
+void guest_console_type(struct guest_console *c, const char *text, size_t length);
+
 /* Runs a session on the hypervisor's consoles until Ctrl-] is typed: prints what the ring still
  * has, then what comes. */
 void guest_console_session(struct guest_console *c, const char *name);

@@ -17,6 +17,7 @@
 enum lock_rank {
     RANK_VM_LIST,       /* the table of VMs (mutex) */
     RANK_VM,            /* a VM's life cycle and memory map (mutex) */
+    RANK_SCREEN,        /* which console the screen shows (mutex) */
     RANK_DISK_LIST,     /* the list of guests' disks */
     RANK_DEVICE,        /* a guest device */
     RANK_QUEUE,         /* a virtqueue */

@@ -145,6 +145,16 @@ $(differential)/decode-aarch64: $(patsubst %.c,$(H)/counted/%.o,tests/differenti
 	@mkdir -p $(@D)
 	$(call say,LD,$@)$(hosted-cc) $^ -o $@
 
+# The screen's terminal against an independent one, on random sequences.
+$(differential)/terminal: $(patsubst %,$(H)/counted/%.o,tests/differential/terminal/screen drivers/display/terminal \
+    drivers/display/terminal_rendition)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(hosted-cc) $^ -o $@
+
+.PHONY: terminal
+terminal: $(differential)/terminal ## compare the screen's terminal with pyte on CASES= random sequences
+	$(Q)$(PYTHON) tests/differential/terminal/compare.py $< $(CASES) $(SEED)
+
 .PHONY: differential decode $(differential-guests:%=differential-%)
 decode: $(differential-guests:%=$(differential)/decode-%) ## compare the decoders with llvm-mc on a million words
 	$(Q)for guest in $(differential-guests); do \
@@ -231,6 +241,7 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory decode && echo make decode >build/tests/decode.passed
 	+$(Q)$(MAKE) --no-print-directory differential-riscv64 CASES=170000 && echo make differential-riscv64 >build/tests/riscv64.passed
 	+$(Q)$(MAKE) --no-print-directory differential-aarch64 CASES=30000 && echo make differential-aarch64 >build/tests/aarch64.passed
+	+$(Q)$(MAKE) --no-print-directory terminal CASES=1000
 	+$(Q)$(MAKE) --no-print-directory both-toolchains
 	+$(Q)$(MAKE) --no-print-directory boot-tests
 

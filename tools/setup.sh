@@ -57,6 +57,7 @@ libcmocka-dev           unit tests
 valgrind                counts the instructions of the page allocator's benchmark
 python3-pytest          boot tests
 python3-pexpect         boot tests drive a serial console
+python3-pyte            an independent terminal, to compare the screen's with
 mtools                  FAT file systems without root
 dosfstools              checks the boot image
 gdisk                   checks the boot image

@@ -9,15 +9,13 @@
 #include <string.h>
 
 #include "boot/boot_info.h"
-#include "drivers/display/font.h"
-#include "drivers/display/terminal.h"
+#include "drivers/display/screen.h"
 #include "drivers/drivers.h"
 #include "kernel/console.h"
 #include "kernel/timer.h"
 #include "mm/heap.h"
 #include "mm/kernel_map.h"
 
-#define PIXEL_SIZE     4u
 #define SIDE_MAX       16384u
 #define COLUMNS_LEAST  40u
 #define ROWS_LEAST     10u
@@ -27,22 +25,7 @@
 #define FIRST_CODE     0x20 /* glyphs of U+0020 to U+007E come first in the font */
 #define LAST_CODE      0x7e
 #define CURSOR_COLOURS 0x0a /* bright green, drawn inverse */
-
-struct screen {
-    struct console console;
-    char name[32];
-    struct terminal terminal;
-    struct cell *shown; /* what is drawn, rows * columns */
-    uint8_t *pixels;    /* the frame buffer */
-    size_t pitch;       /* bytes a line */
-    bool pairs_aligned; /* two pixels may be written at once */
-    unsigned scale;     /* 1 or 2 */
-    uint32_t palette[16];
-    uint8_t pen;       /* colours that `pairs` is made for */
-    uint64_t pairs[4]; /* two neighbouring pixels, by two bits of a glyph */
-    unsigned cursor_row;
-    uint64_t drawn_ns;
-};
+#define UNDERLINE_ROW  2u   /* from the bottom */
 
 static struct screen screen;
 
@@ -121,35 +104,37 @@ static void draw_byte_doubled(const struct screen *s, uint8_t *at, uint8_t bits)
     }
 }
 
-static void draw_cell(struct screen *s, unsigned row, unsigned column, struct cell cell)
+void screen_draw_cell(struct screen *s, const struct screen_plane *p, unsigned row, unsigned column,
+                      struct cell cell)
 {
     const struct font *f = &console_font;
     unsigned bytes = f->width / 8;
     const uint8_t *bits = glyph(cell.code);
-    uint8_t *at = s->pixels + (size_t)row * f->height * s->scale * s->pitch +
-                  (size_t)column * f->width * s->scale * PIXEL_SIZE;
+    uint8_t *at = p->pixels + (size_t)row * f->height * p->scale * s->pitch +
+                  (size_t)column * f->width * p->scale * SCREEN_PIXEL_SIZE;
     if (cell.colours != s->pen)
         set_pen(s, cell.colours);
-    for (unsigned y = 0; y < f->height; y++, at += s->pitch * s->scale) {
+    for (unsigned y = 0; y < f->height; y++, at += s->pitch * p->scale) {
+        bool line = cell.attributes & CELL_UNDERLINE && y == f->height - UNDERLINE_ROW;
         for (unsigned b = 0; b < bytes; b++, bits++) {
-            if (s->scale == 1)
-                draw_byte(s, at + b * 8 * PIXEL_SIZE, *bits);
+            if (p->scale == 1)
+                draw_byte(s, at + b * 8 * SCREEN_PIXEL_SIZE, line ? 0xff : *bits);
             else
-                draw_byte_doubled(s, at + b * 16 * PIXEL_SIZE, *bits);
+                draw_byte_doubled(s, at + b * 16 * SCREEN_PIXEL_SIZE, line ? 0xff : *bits);
         }
     }
 }
 
 static bool same(struct cell a, struct cell b)
 {
-    return a.code == b.code && a.colours == b.colours;
+    return a.code == b.code && a.colours == b.colours && a.attributes == b.attributes;
 }
 
-static void draw_row(struct screen *s, unsigned row)
+static void draw_row(struct screen *s, struct screen_plane *p, const struct terminal *t,
+                     unsigned row)
 {
-    const struct terminal *t = &s->terminal;
     const struct cell *cells = terminal_row(t, row);
-    struct cell *shown = s->shown + (size_t)row * t->columns;
+    struct cell *shown = p->shown + (size_t)row * t->columns;
     unsigned cursor = row == t->row && !t->cursor_hidden ? t->column : t->columns;
     for (unsigned i = 0; i < t->columns; i++) {
         struct cell c = cells[i];
@@ -157,25 +142,29 @@ static void draw_row(struct screen *s, unsigned row)
             c.colours = (uint8_t)(CURSOR_COLOURS << 4 | CURSOR_COLOURS >> 4);
         if (same(c, shown[i]))
             continue;
-        draw_cell(s, row, i, c);
+        screen_draw_cell(s, p, row, i, c);
         shown[i] = c;
     }
 }
 
-static void screen_refresh(struct console *c)
+bool screen_draw(struct screen *s, struct screen_plane *p, struct terminal *t)
 {
-    struct screen *s = container_of(c, struct screen, console);
-    struct terminal *t = &s->terminal;
     bool drawn = false;
     for (unsigned row = 0; row < t->rows; row++) {
         if (!t->dirty[row])
             continue;
         t->dirty[row] = false;
-        draw_row(s, row);
+        draw_row(s, p, t, row);
         drawn = true;
     }
     t->scrolled = false;
-    if (drawn)
+    return drawn;
+}
+
+static void screen_refresh(struct console *c)
+{
+    struct screen *s = container_of(c, struct screen, console);
+    if (!s->guest_shown && screen_draw(s, &s->plane, &s->terminal))
         s->drawn_ns = clock_ns();
 }
 
@@ -189,17 +178,27 @@ static void screen_write(struct console *c, const char *text, size_t length)
 
 /* ---- Start ---- */
 
-static void clear(struct screen *s, uint32_t height)
+static void clear(struct screen *s)
 {
-    set_pen(s, 7);
-    for (uint32_t y = 0; y < height; y++) {
-        uint8_t *line = s->pixels + y * s->pitch;
+    set_pen(s, SCREEN_BLANK_COLOURS);
+    for (uint32_t y = 0; y < s->height; y++) {
+        uint8_t *line = s->plane.pixels + y * s->pitch;
         size_t x = 0;
         for (; x + 32 <= s->pitch; x += 32)
             draw_byte(s, line + x, 0);
-        for (; x + PIXEL_SIZE <= s->pitch; x += PIXEL_SIZE)
+        for (; x + SCREEN_PIXEL_SIZE <= s->pitch; x += SCREEN_PIXEL_SIZE)
             *(uint32_t *)(void *)(line + x) = s->palette[0];
     }
+}
+
+void screen_begin(struct screen *s, struct screen_plane *p, struct terminal *t)
+{
+    const struct cell blank = {.code = ' ', .colours = SCREEN_BLANK_COLOURS};
+    clear(s);
+    for (size_t i = 0; i < (size_t)t->rows * t->columns; i++)
+        p->shown[i] = blank;
+    for (unsigned row = 0; row < t->rows; row++)
+        t->dirty[row] = true;
 }
 
 /* NULL, or what is wrong with the frame buffer that the firmware described. */
@@ -208,9 +207,9 @@ static const char *unusable(const struct boot_framebuffer *fb)
     if (fb->width > SIDE_MAX || fb->height > SIDE_MAX || fb->stride > SIDE_MAX ||
         fb->stride < fb->width)
         return "the firmware describes an impossible frame buffer";
-    if (!fb->base || (uint64_t)fb->stride * fb->height * PIXEL_SIZE > fb->size)
+    if (!fb->base || (uint64_t)fb->stride * fb->height * SCREEN_PIXEL_SIZE > fb->size)
         return "the firmware's frame buffer is smaller than the screen";
-    if (fb->base % PIXEL_SIZE)
+    if (fb->base % SCREEN_PIXEL_SIZE)
         return "the firmware's frame buffer is not aligned";
     if (fb->width < COLUMNS_LEAST * console_font.width ||
         fb->height < ROWS_LEAST * console_font.height)
@@ -218,34 +217,33 @@ static const char *unusable(const struct boot_framebuffer *fb)
     return NULL;
 }
 
-static enum err make_text(struct screen *s, const struct boot_framebuffer *fb)
+static enum err make_text(struct screen *s)
 {
-    unsigned columns = fb->width / (console_font.width * s->scale);
-    unsigned rows = fb->height / (console_font.height * s->scale);
+    unsigned columns = s->width / (console_font.width * s->plane.scale);
+    unsigned rows = s->height / (console_font.height * s->plane.scale);
     enum err e = terminal_init(&s->terminal, columns, rows);
     if (e)
         return e;
-    s->shown = heap_zalloc_array((size_t)columns * rows, sizeof(*s->shown));
-    if (!s->shown)
-        return ERR_NO_MEMORY;
-    memcpy(s->shown, s->terminal.cells, (size_t)columns * rows * sizeof(*s->shown)); /* all blank */
-    return ERR_OK;
+    s->plane.shown = heap_zalloc_array((size_t)columns * rows, sizeof(*s->plane.shown));
+    return s->plane.shown ? ERR_OK : ERR_NO_MEMORY;
 }
 
 static enum err start(struct screen *s, const struct boot_framebuffer *fb)
 {
-    s->pitch = (size_t)fb->stride * PIXEL_SIZE;
+    s->width = fb->width;
+    s->height = fb->height;
+    s->pitch = (size_t)fb->stride * SCREEN_PIXEL_SIZE;
     s->pairs_aligned = fb->stride % 2 == 0 && fb->base % 8 == 0;
-    s->scale = fb->width >= LARGE_WIDTH && fb->height >= LARGE_HEIGHT ? 2 : 1;
+    s->plane.scale = fb->width >= LARGE_WIDTH && fb->height >= LARGE_HEIGHT ? 2 : 1;
     make_palette(s, fb->format == BOOT_FB_RGBX);
-    enum err e = make_text(s, fb);
+    enum err e = make_text(s);
     if (e)
         return e;
-    s->pixels = kernel_map_device(HPA(fb->base), s->pitch * fb->height,
-                                  PT_READ | PT_WRITE | PT_WRITE_COMBINE);
-    if (!s->pixels)
+    s->plane.pixels = kernel_map_device(HPA(fb->base), s->pitch * fb->height,
+                                        PT_READ | PT_WRITE | PT_WRITE_COMBINE);
+    if (!s->plane.pixels)
         return ERR_NO_MEMORY;
-    clear(s, fb->height);
+    screen_begin(s, &s->plane, &s->terminal);
     return ERR_OK;
 }
 
@@ -273,6 +271,7 @@ void screen_init(const struct boot_info *info)
     screen.console.write = screen_write;
     screen.console.refresh = screen_refresh;
     screen.console.is_screen = true;
+    screen_views_init(&screen);
     console_add(&screen.console);
     log_info("%s, %u lines of %u characters", screen.name, screen.terminal.rows,
              screen.terminal.columns);

@@ -16,24 +16,27 @@ def read_ppm(path):
     return width, height, data[-width * height * 3:]
 
 
-def read_screen(path, font):
-    """The lines of text in a screenshot: in each cell the background is the commonest colour, the rest is the glyph."""
+def read_screen(path, font, scale=1, columns=None, rows=None):
+    """The lines of text in a screenshot: in each cell the background is the commonest colour, the rest is the glyph.
+    `columns` and `rows`: so many cells in the middle, each pixel of the font `scale` pixels wide and high."""
     width, height, pixels = read_ppm(path)
-    cell_width, cell_height = font["width"], font["height"]
+    cell_width, cell_height = font["width"] * scale, font["height"] * scale
+    left = (width - columns * cell_width) // 2 if columns else 0
+    top = (height - rows * cell_height) // 2 if rows else 0
     known = {}
-    for char, rows in sorted(font["glyphs"].items()):
-        known.setdefault(tuple(rows), char)  # of characters that look alike the first, so ASCII
+    for char, glyph in sorted(font["glyphs"].items()):
+        known.setdefault(tuple(glyph), char)  # of characters that look alike the first, so ASCII
     lines = []
-    for top in range(0, height - cell_height + 1, cell_height):
+    for y in range(top, top + (rows or height // cell_height) * cell_height, cell_height):
         line = ""
-        for left in range(0, width - cell_width + 1, cell_width):
-            starts = [3 * ((top + y) * width + left) for y in range(cell_height)]
-            cell = [[pixels[at:at + 3] for at in range(start, start + 3 * cell_width, 3)] for start in starts]
+        for x in range(left, left + (columns or width // cell_width) * cell_width, cell_width):
+            starts = [3 * ((y + row) * width + x) for row in range(0, cell_height, scale)]
+            cell = [[pixels[at:at + 3] for at in range(start, start + 3 * cell_width, 3 * scale)] for start in starts]
             flat = [p for row in cell for p in row]
             background = max(set(flat), key=flat.count)
-            rows = tuple(sum(1 << (cell_width - 1 - x) for x in range(cell_width) if row[x] != background)
+            bits = tuple(sum(1 << (font["width"] - 1 - i) for i in range(font["width"]) if row[i] != background)
                          for row in cell)
-            line += known.get(rows, "\N{REPLACEMENT CHARACTER}")
+            line += known.get(bits, "\N{REPLACEMENT CHARACTER}")
         lines.append(line.rstrip())
     return lines
 

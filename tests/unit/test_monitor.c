@@ -14,6 +14,7 @@
 #define line_feed terminal_line_feed
 #define control   terminal_control
 #include "drivers/display/terminal.c"
+#include "drivers/display/terminal_rendition.c"
 #undef line_feed
 #undef control
 #undef ESC
