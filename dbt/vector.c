@@ -40,11 +40,31 @@ static bool has(const struct work *w, uint8_t bit)
 
 /* ---- Saturation ---- */
 
+/* Shifts of 128 bits by pieces: kernels have no library for them. 2^n, n below 127; */
+static __int128 power(unsigned n)
+{
+    return (__int128)((unsigned __int128)(n >= 64 ? BIT(n - 64) : 0) << 64) | (n < 64 ? BIT(n) : 0);
+}
+
+/* v / 2^count, rounded down. */
+static __int128 halved(__int128 v, unsigned count)
+{
+    int64_t high = (int64_t)(v >> 64);
+    uint64_t low = (uint64_t)v;
+
+    if (count == 0)
+        return v;
+    if (count >= 64)
+        return high >> MIN(count - 64, 63u);
+    low = low >> count | (uint64_t)high << (64 - count);
+    return (__int128)((unsigned __int128)(uint64_t)(high >> count) << 64) | low;
+}
+
 /* v as a number of `bits` bits, signed or not, or the nearest there is. */
 static uint64_t clamp(struct work *w, unsigned bits, bool is_signed, __int128 v)
 {
-    __int128 least = is_signed ? -((__int128)1 << (bits - 1)) : 0;
-    __int128 most = ((__int128)1 << (bits - is_signed)) - 1;
+    __int128 least = is_signed ? -power(bits - 1) : 0;
+    __int128 most = power(bits - is_signed) - 1;
     __int128 kept = v < least ? least : v > most ? most : v;
 
     if (kept != v)
@@ -64,8 +84,8 @@ static __int128 shift_right(__int128 v, unsigned count, bool round)
 
     if (count == 0)
         return v;
-    half = round ? v >> (count - 1) & 1 : 0;
-    return (v >> count) + half;
+    half = round ? halved(v, count - 1) & 1 : 0;
+    return halved(v, count) + half;
 }
 
 /* By a register: left, or right when negative (Arm ARM, SQRSHL and its like). */
@@ -84,7 +104,7 @@ static uint64_t shift_by(struct work *w, unsigned bits, uint64_t a, uint64_t b)
     if (count >= (int)bits && v != 0) /* as good as any: nothing but zero stays */
         v = v < 0 ? -1 : 1;
     count = MIN(count, (int)bits);
-    return clamp(w, bits, is_signed, v * ((__int128)1 << count));
+    return clamp(w, bits, is_signed, v * power((unsigned)count));
 }
 
 /* The upper half of twice the product, on top of `addend`. */
@@ -95,8 +115,8 @@ static uint64_t doubled_high(struct work *w, unsigned bits, uint64_t addend, uin
 
     if (has(w, IR_V_SUBTRACT))
         v = -v;
-    v += number(bits, true, addend) * ((__int128)1 << bits);
-    return clamp(w, bits, true, (v + (round ? (__int128)1 << (bits - 1) : 0)) >> bits);
+    v += number(bits, true, addend) * power(bits);
+    return clamp(w, bits, true, halved(v + (round ? power(bits - 1) : 0), bits));
 }
 
 static uint64_t saturating(struct work *w, unsigned i)
@@ -119,7 +139,7 @@ static uint64_t saturating(struct work *w, unsigned i)
         return clamp(w, bits, true, -number(bits, true, a));
     case IR_vqshl:
         return clamp(w, bits, is_signed && !has(w, IR_V_TO_UNSIGNED),
-                     x * ((__int128)1 << w->op->imm));
+                     x * power((unsigned)w->op->imm));
     case IR_vqdmulh:
         return doubled_high(w, bits, 0, a, b, has(w, IR_V_ROUND));
     case IR_vqrdmla:
@@ -135,7 +155,7 @@ static uint64_t average(const struct work *w, unsigned bits, uint64_t a, uint64_
 {
     __int128 sum = number(bits, has(w, IR_V_SIGNED), a) + number(bits, has(w, IR_V_SIGNED), b);
 
-    return (uint64_t)((sum + has(w, IR_V_ROUND)) >> 1);
+    return (uint64_t)halved(sum + has(w, IR_V_ROUND), 1);
 }
 
 /* The carry-less product's lower 64 bits. */
