@@ -26,10 +26,11 @@ void heap_free(void *p)
     free(p);
 }
 
-static const struct dbt_slot slots[] = {
-    {"x10", IR_I64, 0}, {"x11", IR_I64, 8}, {"f10", IR_F64, 16}, {"nzcv", IR_FLAGS, 24}};
+static const struct dbt_slot slots[] = {{"x10", IR_I64, 0},  {"x11", IR_I64, 8},
+                                        {"f10", IR_F64, 16}, {"nzcv", IR_FLAGS, 24},
+                                        {"v0", IR_V128, 32}, {"v1", IR_V128, 48}};
 static const struct dbt_dialect dialect = {
-    .name = "fuzz", .slots = slots, .slot_count = 4, .helper_count = 2};
+    .name = "fuzz", .slots = slots, .slot_count = ARRAY_SIZE(slots), .helper_count = 2};
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Floating point in the host's registers, for guests whose flags and tininess are the host's
- * (DBT_FP_RISCV). The host's sticky flags collect the guest's. A result that is a NaN goes to
- * dbt_slow(), which knows which NaN it is and what it raises; so do rounding modes other than to
- * nearest, and conversions that do not fit.
+ * Floating point in the host's registers. The host's sticky flags collect the guest's. A result
+ * that is a NaN goes to dbt_slow(), which knows which NaN it is and what it raises; so do rounding
+ * modes other than to nearest, flushing, and conversions that do not fit; and for guests that see
+ * tininess before rounding (DBT_FP_ARM) results that are the smallest normal number.
  */
 #include "arch/x86_64/emit/emit.h"
 
 #define OP_ROUNDSS         (0x0f3a0au | P66) /* ROUNDSD: one more */
+#define ROUND_QUIET        8u                /* no Inexact */
 #define VEX_FMADD231       (0x0f38b9u | P66) /* W: f64 */
 #define VEX_NEGATE_ADDEND  2u                /* VFMSUB, VFNMADD, VFNMSUB are that far from it */
 #define VEX_NEGATE_PRODUCT 4u
@@ -68,6 +69,25 @@ static void check_nan(struct emitter *e, unsigned i, unsigned d, const struct op
     cold->back = e->as.p;
 }
 
+/* ... and, of operations whose result may be tiny and inexact, the smallest normal number, of both
+ * signs: "equal" is "unordered" too. */
+static void check_result(struct emitter *e, unsigned i, unsigned d, const struct operand operand[3])
+{
+    enum ir_type t = op_of(e, (ir_value)i)->type;
+    unsigned op = compare_op(OP_UCOMISS, t);
+    struct cold *cold;
+
+    if (e->dialect->fp != DBT_FP_ARM) {
+        check_nan(e, i, d, operand);
+        return;
+    }
+    with_mask(e, op, d, t == IR_F64 ? MASK_EACH_LEAST64 : MASK_EACH_LEAST32);
+    cold = cold_slow(e, i, as_jcc(&e->as, CC_E), d, operand);
+    with_mask(e, op, d, t == IR_F64 ? MASK_MINUS_LEAST64 : MASK_MINUS_LEAST32);
+    cold->jump[cold->jump_count++] = as_jcc(&e->as, CC_E);
+    cold->back = e->as.p;
+}
+
 static bool binary(struct emitter *e, unsigned i, unsigned op)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
@@ -81,7 +101,10 @@ static bool binary(struct emitter *e, unsigned i, unsigned op)
     d = result_reg_apart(e, i, bit_of(operand[0]) | bit_of(operand[1]));
     load_operand(e, CLASS_FP, d, operand[0]);
     scalar_op(e, scalar(op, o->type), d, operand[1]);
-    check_nan(e, i, d, operand);
+    if (o->code == IR_fmul || o->code == IR_fdiv)
+        check_result(e, i, d, operand);
+    else
+        check_nan(e, i, d, operand);
     return true;
 }
 
@@ -98,6 +121,29 @@ static bool unary(struct emitter *e, unsigned i, unsigned op)
     d = result_reg_apart(e, i, bit_of(operand[0]));
     load_operand(e, CLASS_FP, d, operand[0]);
     as_rr(&e->as, op, false, d, d);
+    if (op == OP_CVTSD2SS)
+        check_result(e, i, d, operand);
+    else
+        check_nan(e, i, d, operand);
+    return true;
+}
+
+/* To an integral value. */
+static bool round_integral(struct emitter *e, unsigned i)
+{
+    static const uint8_t modes[] = {
+        [IR_ROUND_NEAREST] = 0, [IR_ROUND_ZERO] = 3, [IR_ROUND_DOWN] = 1, [IR_ROUND_UP] = 2};
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    struct operand operand[3] = {{0}};
+    unsigned d;
+
+    if (o->attr >= IR_ROUND_AWAY)
+        return false;
+    operand[0] = use(e, o->arg[0]);
+    d = result_reg_apart(e, i, bit_of(operand[0]));
+    load_operand(e, CLASS_FP, d, operand[0]);
+    as_rr(&e->as, OP_ROUNDSS + (o->type == IR_F64), false, d, d);
+    as_8(&e->as, modes[o->attr] | (o->attr2 ? 0 : ROUND_QUIET));
     check_nan(e, i, d, operand);
     return true;
 }
@@ -130,7 +176,7 @@ static bool multiply_add(struct emitter *e, unsigned i)
         as_vex_rm(&e->as, op, o->type == IR_F64, d, a, FRAME_BASE, operand[1].disp);
     else
         as_vex_rr(&e->as, op, o->type == IR_F64, d, a, operand[1].reg);
-    check_nan(e, i, d, operand);
+    check_result(e, i, d, operand);
     return true;
 }
 
@@ -144,7 +190,7 @@ static bool minmax(struct emitter *e, unsigned i)
     struct cold *cold;
     uint8_t *differ, *done;
 
-    if (o->attr != IR_FMIN_NUMBER)
+    if (o->attr >= IR_FMIN_SECOND)
         return false;
     a = use_reg(e, o->arg[0]);
     b = use_reg(e, o->arg[1]);
@@ -168,12 +214,15 @@ static bool compare(struct emitter *e, unsigned i)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
     bool swapped = o->attr == IR_FCC_LT || o->attr == IR_FCC_LE;
-    unsigned op = compare_op(o->imm ? OP_COMISS : OP_UCOMISS, o->attr2);
-    unsigned a = use_reg(e, o->arg[swapped ? 1 : 0]), d, t;
-    struct operand b = use(e, o->arg[swapped ? 0 : 1]);
+    unsigned op = compare_op(o->imm ? OP_COMISS : OP_UCOMISS, o->attr2), a, d, t;
+    struct operand b;
     static const uint8_t cc[IR_FCC_COUNT] = {
         [IR_FCC_EQ] = CC_E, [IR_FCC_LT] = CC_A, [IR_FCC_LE] = CC_AE, [IR_FCC_UNORDERED] = CC_P};
 
+    if (o->attr & IR_FP_MODES)
+        return false;
+    a = use_reg(e, o->arg[swapped ? 1 : 0]);
+    b = use(e, o->arg[swapped ? 0 : 1]);
     scalar_op(e, op, a, b);
     d = result_reg(e, i);
     as_rr(&e->as, OP_SETCC | cc[o->attr], false, 0, d);
@@ -229,7 +278,7 @@ static bool to_int(struct emitter *e, unsigned i)
     unsigned a, d, from;
     struct cold *cold;
 
-    if (o->type < IR_I32 || o->attr == IR_ROUND_AWAY)
+    if (o->type < IR_I32 || o->attr >= IR_ROUND_AWAY)
         return false;
     if (o->imm)
         return to_unsigned(e, i);
@@ -350,11 +399,35 @@ static bool unbox(struct emitter *e, unsigned i)
     return true;
 }
 
+/* Of floating-point and vector values. */
+static bool select_value(struct emitter *e, unsigned i)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    unsigned chosen, d;
+    struct operand a, b;
+    uint8_t *first;
+    int64_t c;
+
+    if (class_of(o->type) != CLASS_FP || value_const(e, o->arg[1], &c) ||
+        value_const(e, o->arg[2], &c))
+        return false;
+    chosen = use_reg(e, o->arg[0]);
+    a = use(e, o->arg[1]);
+    b = use(e, o->arg[2]);
+    d = result_reg_apart(e, i, bit_of(a) | bit_of(b));
+    load_value(e, o->type, d, a);
+    as_rr(&e->as, OP_TEST, true, chosen, chosen);
+    first = as_jcc(&e->as, CC_NE);
+    load_value(e, o->type, d, b);
+    as_patch(first, e->as.p);
+    return true;
+}
+
 bool emit_fp(struct emitter *e, unsigned i)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
 
-    if (e->dialect->fp != DBT_FP_RISCV)
+    if (e->dialect->fp == DBT_FP_X86)
         return (o->code == IR_fbits || o->code == IR_bitsf) && move_bits(e, i);
     switch (o->code) {
     case IR_fadd:
@@ -376,6 +449,10 @@ bool emit_fp(struct emitter *e, unsigned i)
         return minmax(e, i);
     case IR_fcmp:
         return compare(e, i);
+    case IR_frint:
+        return round_integral(e, i);
+    case IR_select:
+        return select_value(e, i);
     case IR_ftoi:
         return to_int(e, i);
     case IR_itof:
