@@ -26,10 +26,13 @@ void heap_free(void *p)
     free(p);
 }
 
-static const struct dbt_slot slots[] = {
-    {"a", IR_I64, 0}, {"b", IR_I64, 8}, {"f", IR_F64, 16}, {"nzcv", IR_FLAGS, 24}};
+static const struct dbt_slot slots[] = {{"a", IR_I64, 0},
+                                        {"b", IR_I64, 8},
+                                        {"f", IR_F64, 16},
+                                        {"nzcv", IR_FLAGS, 24},
+                                        {"v", IR_V128, 32}};
 static const struct dbt_dialect dialect = {
-    .name = "test", .slots = slots, .slot_count = 4, .helper_count = 2};
+    .name = "test", .slots = slots, .slot_count = ARRAY_SIZE(slots), .helper_count = 2};
 
 static char said[256];
 
@@ -187,12 +190,37 @@ static void test_full_unit(void **state)
     ir_unit_destroy(&u);
 }
 
+static void test_vectors(void **state)
+{
+    (void)state;
+    expect_round_trip(BEGIN "  %2 = get.v128 slot=v\n"
+                            "  %3 = vqadd.v128 %2 %2 of=i16 how=0x1 imm=0x0\n"
+                            "  %4 = vhalf.v64 %3 of=i64 how=0x10 imm=0x0\n"
+                            "  %5 = vfwiden.v128 %4 of=f16 how=0x20 imm=0x0\n"
+                            "  %6 = vlane %5 of=i8 how=0x1 imm=0xf\n"
+                            "  set.i64 %6 slot=a\n" END);
+    assert_string_equal(
+        judge(BEGIN "%2 = get.v128 slot=v\n%3 = vlane %2 of=i64 how=0x0 imm=0x2\n" END),
+        "operation 3 (vlane): an attribute is out of range");
+    assert_string_equal(
+        judge(BEGIN "%2 = get.v128 slot=v\n%3 = vfadd.v128 %2 %2 of=i32 how=0x0 imm=0x0\n" END),
+        "operation 3 (vfadd): an attribute is out of range");
+    assert_string_equal(judge(BEGIN "%2 = get.v128 slot=v\n%3 = vadd.i64 %2 %2 of=i8\n" END),
+                        "operation 3 (vadd): it is not made for that type");
+    assert_string_equal(
+        judge(BEGIN "%2 = get.v128 slot=v\n%3 = vwiden.v128 %2 of=i8 how=0x0 imm=0x0\n" END),
+        "operation 3 (vwiden): an operand has the wrong type");
+    assert_string_equal(
+        judge(BEGIN "%2 = get.v128 slot=v\n%3 = vshr.v128 %2 of=i8 how=0x0 imm=0x9\n" END),
+        "operation 3 (vshr): an attribute is out of range");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_text_comes_back), cmocka_unit_test(test_good_units),
-        cmocka_unit_test(test_rules), cmocka_unit_test(test_bad_text),
-        cmocka_unit_test(test_full_unit)};
+        cmocka_unit_test(test_vectors),    cmocka_unit_test(test_text_comes_back),
+        cmocka_unit_test(test_good_units), cmocka_unit_test(test_rules),
+        cmocka_unit_test(test_bad_text),   cmocka_unit_test(test_full_unit)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
