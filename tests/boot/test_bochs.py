@@ -13,6 +13,7 @@ from conftest import EFI, ESCAPES, GUEST_PROMPT, PROMPT, TOP, make_image
 from test_micro import ended, guest, micro, verdict
 
 VTX, SVM = "corei7_skylake_x", "ryzen"
+OLD_VTX = "corei7_sandy_bridge_2600k"  # its local APIC is software
 PLAIN = "[ennead]\nconfig = 1\n"
 
 # For each number of `vm break` the field that the reason must name: controls, host state, guest state, MSR lists.
@@ -172,10 +173,15 @@ def test_guest_runs_with_next_rip_and_flush_by_asid(pc):
     assert "flushes of one guest: by the CPU" in text
 
 
-def test_suite(pc):
+@pytest.mark.parametrize("model", [VTX, OLD_VTX])
+def test_suite(pc, model):
     """A guest of two vCPUs on one host CPU."""
-    machine = pc(PLAIN + "console = a\n\n" + guest("a", "suite", cpus=2), files=micro_files())
+    machine = pc(PLAIN + "console = a\n\n" + guest("a", "suite", cpus=2), model, micro_files())
     assert len(verdict(ended(machine, 240))) > 50
+    machine.child.send("\x1d")
+    machine.prompt()
+    delivery = "virtual interrupt delivery: " + ("used" if model == VTX else "missing")
+    assert delivery in machine.run("host")
 
 
 def test_no_register_leaks_between_guests(pc):

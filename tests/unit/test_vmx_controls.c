@@ -50,7 +50,7 @@ static void test_controls_of_a_modern_cpu(void **state)
     assert_int_equal(c.pin, 0x16 | 0x29);
     /* TSC offset, HLT, MWAIT, RDPMC, TPR shadow, I/O, MSR bitmaps, MONITOR, secondary. */
     assert_int_equal(c.cpu, 0x04006172u | 0xb1200c88u);
-    assert_int_equal(c.cpu2, 0x2 | 0x8 | 0x20 | 0x40 | 0x80);
+    assert_int_equal(c.cpu2, 0x2 | 0x8 | 0x20 | 0x40 | 0x80 | 0x300);
     assert_int_equal(c.exit, 0x00036dfb | 0x3c0204);
     assert_int_equal(c.entry, 0x11fb | 0xc004);
     assert_true(c.vpid && c.accessed_dirty && c.page_1g && c.io_information && c.tsc_scaling);

@@ -611,6 +611,50 @@ static void test_a_place_outside_of_memory_is_no_place(void **state)
     stop();
 }
 
+/* What a CPU with virtual interrupt delivery is lent is nowhere else meanwhile. */
+static void test_interrupts_lent_to_the_cpu(void **state)
+{
+    struct x86_interrupts i;
+    struct vcpu *v;
+
+    (void)state;
+    start();
+    v = vm->vcpus[0];
+    x2apic_all();
+    send(1, 0, 0); /* nothing: the page is not there in x2APIC mode */
+    assert_true(x2set(1, ICR_LOW, 0x4041));
+    assert_true(x2set(1, ICR_LOW, 0x40b2));
+    assert_true(x2set(0, TPR, 0x35));
+    x86_interrupts_lend(v, &i);
+    assert_true(i.x2apic);
+    assert_int_equal(i.tpr, 0x35);
+    assert_int_equal(i.requested[2], 1u << 1);
+    assert_int_equal(i.requested[5], 1u << 18);
+    assert_int_equal(i.level[2], 0);
+    assert_false(requested(0, 0x41));
+
+    /* B2h was delivered, and another 41h came from elsewhere. */
+    assert_true(x2set(1, ICR_LOW, 0x4051));
+    i.requested[5] = 0;
+    i.in_service[5] = 1u << 18;
+    i.tpr = 0x40;
+    v->irq_news = false;
+    x86_interrupts_return(v, &i, 1);
+    assert_true(requested(0, 0x41));
+    assert_true(requested(0, 0x51));
+    assert_false(requested(0, 0xb2));
+    assert_true(in_service(0xb2));
+    assert_int_equal(x86_state(v)->tpr, 4);
+    assert_true(v->irq_news);
+
+    /* A local APIC that is switched off delivers nothing, and keeps what it has. */
+    x86_guest_lapic(vm, 0)->svr = 0xff;
+    x86_interrupts_lend(v, &i);
+    assert_int_equal(i.requested[2], 0);
+    assert_true(requested(0, 0x41));
+    stop();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -632,6 +676,7 @@ int main(void)
         cmocka_unit_test(test_a_halted_vcpu_wakes_for_what_it_can_take),
         cmocka_unit_test(test_interrupts_end_through_memory),
         cmocka_unit_test(test_a_place_outside_of_memory_is_no_place),
+        cmocka_unit_test(test_interrupts_lent_to_the_cpu),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -225,6 +225,39 @@ void lapic_accept(struct lapic *l, uint8_t vector)
     memory_eoi_offer(l, vector);
 }
 
+/* A level's vector is noted before its request: read after it. */
+void x86_interrupts_lend(struct vcpu *v, struct x86_interrupts *i)
+{
+    struct lapic *l = v->isa_data;
+    bool enabled = l->svr & SVR_ENABLE;
+
+    memory_eoi_settle(l);
+    for (unsigned n = 0; n < X86_APIC_WORDS; n++) {
+        i->requested[n] = enabled && READ_ONCE(l->irr[n])
+                              ? __atomic_exchange_n(&l->irr[n], 0, __ATOMIC_SEQ_CST)
+                              : 0;
+        i->in_service[n] = l->isr[n];
+        i->level[n] = READ_ONCE(l->tmr[n]);
+    }
+    i->tpr = (uint8_t)l->tpr;
+    i->x2apic = x2apic(l);
+}
+
+void x86_interrupts_return(struct vcpu *v, const struct x86_interrupts *i, unsigned delivered)
+{
+    struct lapic *l = v->isa_data;
+
+    for (unsigned n = 0; n < X86_APIC_WORDS; n++) {
+        if (i->requested[n])
+            __atomic_fetch_or(&l->irr[n], i->requested[n], __ATOMIC_SEQ_CST);
+        l->isr[n] = i->in_service[n];
+    }
+    l->tpr = i->tpr;
+    x86_state(v)->tpr = i->tpr >> 4;
+    v->stats.injected += delivered;
+    v->irq_news = true;
+}
+
 /* Notes an error and raises the error vector, which cannot be in error itself. */
 static void lapic_error(struct lapic *l, uint32_t bit)
 {
@@ -634,6 +667,7 @@ static bool write_base(struct lapic *l, uint64_t value)
     if (!(l->base & LAPIC_BASE_ENABLE) && (modes & LAPIC_BASE_X2APIC))
         return false;
     l->base = LAPIC_BASE | modes | (l->base & LAPIC_BASE_BSP);
+    l->vcpu->irq_news = true;
     if (!modes)
         lapic_reset(l);
     return true;

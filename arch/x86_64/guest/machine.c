@@ -322,6 +322,9 @@ static NOINLINE enum exit_action handle_isa(struct vcpu *v, const struct vm_exit
     case X86_EXIT_DEBUG_REGISTER:
         x86_debug_register_access(v);
         return ACTION_RESUME;
+    case X86_EXIT_EOI:
+        ioapic_eoi(v->vm, (uint8_t)exit->isa.info[0]);
+        return ACTION_RESUME;
     case X86_EXIT_CR8:
     case X86_EXIT_CONTROL:
         return ACTION_RESUME;

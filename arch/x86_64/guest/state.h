@@ -128,6 +128,7 @@ enum x86_isa_exit {
     X86_EXIT_CONTROL,        /* a write of CR0 or CR4, which the engine has carried out */
     X86_EXIT_DEBUG_REGISTER, /* MOV to or from one, while they are a debugger's */
     X86_EXIT_SHADOW,         /* a host interrupt right after an STI */
+    X86_EXIT_EOI,            /* the CPU ended the level interrupt of vector info[0] */
 };
 /* Engines leave RIP at the instruction that exited and tell its length in `exit_length` where the
  * CPU does; the functions below advance it. */
@@ -154,6 +155,19 @@ static inline struct x86_state *x86_state(struct vcpu *v)
 /* The engine delivered pending_interrupt: the local APIC moves it from requested to in service.
  * Masked, from run(). */
 void x86_interrupt_accepted(struct vcpu *v);
+/* The local APIC's part that CPUs with virtual interrupt delivery do themselves, as in its
+ * registers: while such an engine has it, what is requested is nowhere else. */
+#define X86_APIC_WORDS 8
+struct x86_interrupts {
+    uint32_t requested[X86_APIC_WORDS], in_service[X86_APIC_WORDS];
+    uint32_t level[X86_APIC_WORDS]; /* their ends must be told: X86_EXIT_EOI */
+    uint8_t tpr;
+    bool x2apic; /* the guest reaches the registers as MSRs */
+};
+/* Before an entry with X86_EVENT dirty, and after its exit; masked, from run(). `delivered`: to the
+ * guest in between. */
+void x86_interrupts_lend(struct vcpu *v, struct x86_interrupts *i);
+void x86_interrupts_return(struct vcpu *v, const struct x86_interrupts *i, unsigned delivered);
 /* The guest wrote `tpr` to CR8 without an exit. Masked, from run(). */
 void x86_tpr_changed(struct vcpu *v, uint8_t tpr);
 /* Makes the next entry deliver exception `vector`. */

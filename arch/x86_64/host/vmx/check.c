@@ -108,6 +108,14 @@ static const char *memory_invalid(const struct vmx_check *c)
           "I/O-bitmap address: not a page of this machine");
     WRONG((cpu & VMX_CPU_TPR_SHADOW) && page_bad(c, get(c, VMCS_VIRTUAL_APIC), PAGE_BITS),
           "virtual-APIC address: not a page of this machine");
+    WRONG(!(cpu & VMX_CPU_TPR_SHADOW) &&
+              (cpu2 & (VMX_CPU2_X2APIC | VMX_CPU2_APIC_REGISTERS | VMX_CPU2_VIRTUAL_DELIVERY)),
+          "secondary processor-based controls: a virtual APIC without the TPR shadow");
+    WRONG(
+        (cpu2 & VMX_CPU2_VIRTUAL_DELIVERY) &&
+            !(get(c, VMCS_PIN_CONTROLS) & VMX_PIN_EXTERNAL_INTERRUPT),
+        "secondary processor-based controls: virtual interrupt delivery without external-interrupt "
+        "exiting");
     WRONG((cpu & VMX_CPU_TPR_SHADOW) && !(cpu2 & VMX_CPU2_VIRTUAL_DELIVERY) &&
               (get(c, VMCS_TPR_THRESHOLD) & ~0xfULL),
           "TPR threshold: bits above 3 are set");

@@ -62,6 +62,9 @@ static const struct control ept_needed[] = {
     {VMX_EPT_INVEPT_SINGLE, "INVEPT of one context"},
 };
 
+/* What makes the local APIC the CPU's; VMX_CPU2_X2APIC is set while the guest's is in that mode. */
+#define VIRTUAL_APIC (VMX_CPU2_X2APIC | VMX_CPU2_APIC_REGISTERS | VMX_CPU2_VIRTUAL_DELIVERY)
+
 struct chooser {
     struct out *missing;
     bool any; /* something is missing */
@@ -126,8 +129,9 @@ static void choose_secondary(struct chooser *c, const struct vmx_capabilities *c
     if (controls->vpid)
         controls->cpu2 |= (uint32_t)VMX_CPU2_VPID;
     controls->tsc_scaling = possible & VMX_CPU2_TSC_SCALING;
-    controls->apic_registers = possible & VMX_CPU2_APIC_REGISTERS;
-    controls->virtual_delivery = possible & VMX_CPU2_VIRTUAL_DELIVERY;
+    controls->virtual_apic = (possible & VIRTUAL_APIC) == VIRTUAL_APIC;
+    if (controls->virtual_apic)
+        controls->cpu2 |= (uint32_t)(VMX_CPU2_APIC_REGISTERS | VMX_CPU2_VIRTUAL_DELIVERY);
     controls->pml = possible & VMX_CPU2_PML;
 }
 

@@ -20,8 +20,9 @@ struct vmx_capabilities {
 struct vmx_controls {
     uint32_t pin, cpu, cpu2, exit, entry;
     bool vpid, accessed_dirty, page_1g, io_information;
+    bool virtual_apic; /* APIC-register virtualization and virtual interrupt delivery */
     /* There, and nothing that is needed here. */
-    bool preemption_timer, tsc_scaling, posted_interrupts, apic_registers, virtual_delivery, pml;
+    bool preemption_timer, tsc_scaling, posted_interrupts, pml;
 };
 
 /* ERR_UNSUPPORTED: `missing` says what the CPU would have to offer, by the names of the SDM. */

@@ -54,6 +54,12 @@ void vmx_inject(struct vcpu *v)
     struct vmx_vcpu *e = vmx_vcpu(v);
     uint8_t tpr = x86_state(v)->tpr & 0xf;
 
+    if (vmx_controls.virtual_apic) {
+        vmx_apic_lend(v);
+        x86_state(v)->pending_interrupt = -1; /* the CPU delivers it */
+        x86_inject(v, &how);
+        return;
+    }
     e->apic[VMX_APIC_TPR] = (uint8_t)(tpr << 4);
     if (e->tpr_threshold != tpr) {
         e->tpr_threshold = tpr;
@@ -312,6 +318,10 @@ static NOINLINE void exit_decode_rare(struct vcpu *v, uint32_t reason, struct vm
         break;
     case VMX_EXIT_TPR:
         x86_exit_isa(exit, X86_EXIT_CR8);
+        break;
+    case VMX_EXIT_EOI:
+        x86_exit_isa(exit, X86_EXIT_EOI);
+        exit->isa.info[0] = vmcs_read(VMCS_QUALIFICATION);
         break;
     case VMX_EXIT_INVD:
         x86_exit_isa(exit, X86_EXIT_INVD);

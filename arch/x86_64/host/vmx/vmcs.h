@@ -11,6 +11,7 @@ enum vmcs_field {
     VMCS_VPID = 0x0000,
 
     VMCS_GUEST_SELECTOR = 0x0800, /* + 2 a segment: ES CS SS DS FS GS LDTR TR */
+    VMCS_GUEST_INTERRUPT_STATUS = 0x0810,
     VMCS_HOST_ES = 0x0c00,
     VMCS_HOST_CS = 0x0c02,
     VMCS_HOST_SS = 0x0c04,
@@ -28,6 +29,7 @@ enum vmcs_field {
     VMCS_TSC_OFFSET = 0x2010,
     VMCS_VIRTUAL_APIC = 0x2012,
     VMCS_EPT_POINTER = 0x201a,
+    VMCS_EOI_EXITS = 0x201c, /* + 2 each, four of 64 vectors */
     VMCS_GUEST_PHYSICAL = 0x2400,
 
     VMCS_LINK_POINTER = 0x2800,
@@ -179,7 +181,14 @@ enum vmcs_field {
 #define VMX_BLOCKING_NMI    BIT(3)
 #define VMX_PENDING_BS      BIT(14) /* of the pending debug exceptions */
 
-#define VMX_APIC_TPR 0x80 /* in the virtual-APIC page */
+/* The virtual-APIC page: registers are 16 bytes apart (30.1.1). */
+#define VMX_APIC_TPR    0x80
+#define VMX_APIC_ISR(n) (0x100 + 0x10 * (n))
+#define VMX_APIC_IRR(n) (0x200 + 0x10 * (n))
+
+/* Guest interrupt status: highest vector requested, and in service (25.4.2). */
+#define VMX_STATUS_RVI(vector) ((uint32_t)(vector))
+#define VMX_STATUS_SVI(vector) ((uint32_t)(vector) << 8)
 
 #define VMX_ACCESS_UNUSABLE BIT(16)
 
@@ -205,6 +214,7 @@ enum vmx_exit {
     VMX_EXIT_MSR_LOADING = 34,
     VMX_EXIT_ENTRY_MACHINE_CHECK = 41,
     VMX_EXIT_TPR = 43,
+    VMX_EXIT_EOI = 45,
     VMX_EXIT_EPT_VIOLATION = 48,
     VMX_EXIT_EPT_MISCONFIGURED = 49,
     VMX_EXIT_PREEMPTION_TIMER = 52,

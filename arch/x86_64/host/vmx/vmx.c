@@ -24,22 +24,45 @@
 #define BITS_A_WORD    64u
 #define DR7_AT_RESET   0x400u
 #define NO_LINK        UINT64_MAX
+#define X2APIC_TPR     0x808 /* table 11-6 */
+#define X2APIC_PPR     0x80a
+#define X2APIC_EOI     0x80b
+#define X2APIC_ISR     0x810
+#define X2APIC_IRR     0x820
 
 struct vmx_capabilities vmx_capabilities;
 struct vmx_controls vmx_controls;
-static hpa_t msr_map;
+hpa_t vmx_msr_maps[2];
 static uint64_t enter_flags; /* VMX_ENTER_CLEAR where the CPU needs it */
 static bool flush_l1d;
 static uint64_t vpids[VPIDS / BITS_A_WORD]; /* atomic; 0 is the host's */
 
 /* ---- Machine ---- */
 
-static void msr_allow(uint8_t *map, uint32_t msr)
+static void msr_allow_read(uint8_t *map, uint32_t msr)
 {
     uint32_t at = msr >= MSR_HIGH ? MSR_MAP_HIGH : 0, bit = msr % MSR_LIMIT;
 
     map[at + bit / 8] &= (uint8_t) ~(1u << bit % 8);
-    map[at + MSR_MAP_WRITES + bit / 8] &= (uint8_t) ~(1u << bit % 8);
+}
+
+static void msr_allow(uint8_t *map, uint32_t msr)
+{
+    msr_allow_read(map, msr);
+    msr_allow_read(map + MSR_MAP_WRITES, msr);
+}
+
+/* In x2APIC mode: what the virtual-APIC page answers, and the writes that the CPU carries out there
+ * (30.5). */
+static void msr_allow_apic(uint8_t *map)
+{
+    msr_allow(map, X2APIC_TPR);
+    msr_allow_read(map, X2APIC_PPR);
+    msr_allow_read(map + MSR_MAP_WRITES, X2APIC_EOI);
+    for (uint32_t n = 0; n < X86_APIC_WORDS; n++) {
+        msr_allow_read(map, X2APIC_ISR + n);
+        msr_allow_read(map, X2APIC_IRR + n);
+    }
 }
 
 /* MSRs that belong to the guest while it is loaded: in the VMCS, or since the host uses none of
@@ -52,12 +75,15 @@ static enum err maps_init(void)
         MSR_FS_BASE,     MSR_GS_BASE,      MSR_KERNEL_GS_BASE,
     };
 
-    msr_map = page_alloc(0, 0);
-    if (!msr_map.v)
-        return ERR_NO_MEMORY;
-    memset(phys_to_virt(msr_map), 0xff, PAGE_SIZE);
-    for (unsigned i = 0; i < ARRAY_SIZE(direct); i++)
-        msr_allow(phys_to_virt(msr_map), direct[i]);
+    for (unsigned m = 0; m < ARRAY_SIZE(vmx_msr_maps); m++) {
+        vmx_msr_maps[m] = page_alloc(0, 0);
+        if (!vmx_msr_maps[m].v)
+            return ERR_NO_MEMORY;
+        memset(phys_to_virt(vmx_msr_maps[m]), 0xff, PAGE_SIZE);
+        for (unsigned i = 0; i < ARRAY_SIZE(direct); i++)
+            msr_allow(phys_to_virt(vmx_msr_maps[m]), direct[i]);
+    }
+    msr_allow_apic(phys_to_virt(vmx_msr_maps[true]));
     return ERR_OK;
 }
 
@@ -181,10 +207,8 @@ static void vmx_report(struct out *out)
                 "missing: guests see the host's rate");
     report_line(out, "preemption timer", c->preemption_timer,
                 "there, unused: the host's timer ends a guest's turn", "missing");
-    report_line(out, "APIC-register virtualization", c->apic_registers,
-                "there, unused: the local APIC is software", "missing");
-    report_line(out, "virtual interrupt delivery", c->virtual_delivery,
-                "there, unused: interrupts are injected", "missing");
+    report_line(out, "APIC-register virtualization and virtual interrupt delivery", c->virtual_apic,
+                "used", "missing: interrupts are injected");
     report_line(out, "posted interrupts", c->posted_interrupts, "there, unused", "missing");
     report_line(out, "page-modification log", c->pml, "there, unused", "missing");
 }
@@ -334,9 +358,11 @@ static void controls_init(struct vcpu *v)
     vmcs_write(VMCS_EXIT_MSR_LOAD_COUNT, 0);
     vmcs_write(VMCS_ENTRY_MSR_LOAD_COUNT, 0);
     vmcs_write(VMCS_ENTRY_EVENT, 0);
-    vmcs_write(VMCS_MSR_BITMAP, msr_map.v);
+    vmcs_write(VMCS_MSR_BITMAP, vmx_msr_maps[false].v);
     vmcs_write(VMCS_VIRTUAL_APIC, e->apic_pa.v);
     vmcs_write(VMCS_TPR_THRESHOLD, 0);
+    for (uint32_t i = 0; vmx_controls.virtual_apic && i < ARRAY_SIZE(e->eoi_exits); i++)
+        vmcs_write(VMCS_EOI_EXITS + 2 * i, 0);
     vmcs_write(VMCS_EPT_POINTER, ept_pointer(v));
     if (vmx_controls.vpid)
         vmcs_write(VMCS_VPID, e->vpid);
@@ -475,12 +501,26 @@ static inline void frame_read(struct x86_state *s, struct vmx_vcpu *e)
     s->exit_length = (uint8_t)vmcs_read(VMCS_EXIT_LENGTH);
 }
 
+/* What the guest and the CPU did to the local APIC. */
+static inline void apic_read(struct vcpu *v, const struct x86_state *s, const struct vmx_vcpu *e)
+{
+    uint8_t tpr = e->apic[VMX_APIC_TPR];
+
+    if (likely(vmx_controls.virtual_apic)) {
+        uint32_t status = (uint32_t)vmcs_read(VMCS_GUEST_INTERRUPT_STATUS);
+
+        if (unlikely((status | e->lent_status) || tpr != e->lent_tpr))
+            vmx_apic_return(v, status);
+    } else if (unlikely(tpr >> 4 != s->tpr)) {
+        x86_tpr_changed(v, tpr >> 4);
+    }
+}
+
 static void vmx_run(struct vcpu *v, struct vm_exit *exit)
 {
     struct x86_state *s = x86_state(v);
     struct vmx_vcpu *e = vmx_vcpu(v);
     uint64_t dirty = v->reg_dirty & ~(uint64_t)(X86_GPR | X86_RIP), vectoring;
-    uint8_t tpr;
 
     v->reg_dirty = 0;
     if (unlikely(dirty))
@@ -500,9 +540,7 @@ static void vmx_run(struct vcpu *v, struct vm_exit *exit)
     }
     e->launched = true;
     frame_read(s, e);
-    tpr = e->apic[VMX_APIC_TPR] >> 4;
-    if (unlikely(tpr != s->tpr))
-        x86_tpr_changed(v, tpr);
+    apic_read(v, s, e);
     vectoring = vmcs_read(VMCS_VECTORING_EVENT);
     if (unlikely(vectoring & VMX_EVENT_VALID))
         vmx_take_back(v, vectoring);

@@ -21,8 +21,14 @@ struct vmx_cpu {
  * the vCPU is loaded: the host uses none of them. */
 struct vmx_vcpu {
     hpa_t vmcs;
-    uint8_t *apic; /* virtual-APIC page: only its TPR is used */
+    uint8_t *apic; /* virtual-APIC page: only its TPR is used, but for controls.virtual_apic */
     hpa_t apic_pa;
+    /* What the last entry had, with controls.virtual_apic. */
+    uint32_t lent_status;
+    unsigned lent; /* requests */
+    uint8_t lent_tpr;
+    bool x2apic;
+    uint64_t eoi_exits[4];
     struct host_fpu fpu;
     const struct cpu *last_cpu; /* whose TLB may hold translations */
     uint16_t vpid;
@@ -72,6 +78,12 @@ void vmx_state_fetch(struct vcpu *v, uint64_t groups);
     (1u << EXCEPTION_MC | 1u << EXCEPTION_DB | 1u << EXCEPTION_UD | 1u << X86_VECTOR_AC)
 /* Switches a bit of the primary controls, when it is not so yet. */
 void vmx_control_set(struct vmx_vcpu *e, uint32_t bit, bool wanted);
+
+extern hpa_t vmx_msr_maps[2]; /* by `x2apic` */
+
+/* Virtual interrupt delivery: what the local APIC has to the CPU before an entry, and back. */
+void vmx_apic_lend(struct vcpu *v);
+void vmx_apic_return(struct vcpu *v, uint32_t status);
 
 /* Interrupts and exceptions: what is pending goes into the VMCS when X86_EVENT is dirty; an event
  * whose delivery an exit interrupted comes back. */
