@@ -213,7 +213,7 @@ def test_hostile_guest_harms_nobody(pc, seed):
 @pytest.mark.parametrize("cpus", [1, 2, 4])
 def test_debian_guest(pc, cpus):
     config, files = linux(cpus)
-    machine = pc(config, files=files)
+    machine = pc(config, files=files, timeout=900)
     machine.child.expect_exact(GUEST_PROMPT)
     assert machine.guest("grep -c ^processor /proc/cpuinfo") == str(cpus)
     assert "GenuineIntel" in machine.guest("grep -m1 vendor_id /proc/cpuinfo")
