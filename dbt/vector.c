@@ -43,7 +43,7 @@ static bool has(const struct work *w, uint8_t bit)
 /* Shifts of 128 bits by pieces: kernels have no library for them. 2^n, n below 127; */
 static __int128 power(unsigned n)
 {
-    return (__int128)((unsigned __int128)(n >= 64 ? BIT(n - 64) : 0) << 64) | (n < 64 ? BIT(n) : 0);
+    return (__int128)((unsigned __int128)(n >= 64 ? BIT(n & 63) : 0) << 64) | (n < 64 ? BIT(n) : 0);
 }
 
 /* v / 2^count, rounded down. */
@@ -93,7 +93,7 @@ static uint64_t shift_by(struct work *w, unsigned bits, uint64_t a, uint64_t b)
 {
     bool is_signed = has(w, IR_V_SIGNED), saturate = has(w, IR_V_SATURATE);
     __int128 v = number(bits, is_signed, a);
-    int count = (int8_t)b;
+    int count = (int)((b & 0xff) ^ 0x80) - 0x80; /* the byte's sign */
 
     if (count < 0) {
         v = shift_right(v, (unsigned)MIN(-count, 100), has(w, IR_V_ROUND));
@@ -545,7 +545,7 @@ void ir_vector_eval(struct sf_env *env, const struct ir_op *op, void *dst, const
                      .total = ir_type_size(ir_result_type(op))};
     uint8_t *const to[] = {w.a, w.b, w.c};
 
-    for (unsigned i = 0; i < ir_info[op->code].operand_count; i++)
+    for (unsigned i = 0; i < ir_info[op->code].operand_count && i < ARRAY_SIZE(to); i++)
         memcpy(to[i], from[i], ir_type_size(ir_operand_type(op, i)));
     if (ir_info[op->code].attribute == IR_ATTR_VFP) {
         env->round = op->attr2 & IR_FP_ROUND;
