@@ -184,10 +184,10 @@ if [ ! -e "$firmware/complete.2" ]; then
 fi
 
 # A quicker Bochs; without it Debian's own is used.
-if [ ! -e "$build/deps/bochs/complete.1" ]; then
+if [ ! -e "$build/deps/bochs/complete.2" ]; then
     say "building Bochs 3, which emulates hosts with VT-x (some minutes)"
     if "$top/tools/bochs.sh" "$build/deps/bochs"; then
-        touch "$build/deps/bochs/complete.1"
+        touch "$build/deps/bochs/complete.2"
     else
         say "Bochs 3 could not be built: the tests use the one that is installed, which takes longer"
     fi
