@@ -204,11 +204,19 @@ enum err gdb_serve(struct gdb_link *link, struct vm *vm, struct out *reason)
 
 /* ---- Debug ports ---- */
 
+/* It will run by itself: the manager has not come to it yet, or is at it. */
+static bool is_coming(const struct vm *vm)
+{
+    return READ_ONCE(vm->state) == VM_STARTING ||
+           (vm->config->autostart && READ_ONCE(vm->state) == VM_STOPPED && !vm->started_ns &&
+            !vm->reason[0]);
+}
+
 static void find_guest(struct vm *vm, void *arg)
 {
     struct vm **found = arg;
 
-    if (!*found && vm->config->gdb != CONFIG_GDB_NO && !has_ended(vm))
+    if (!*found && vm->config->gdb != CONFIG_GDB_NO && (!has_ended(vm) || is_coming(vm)))
         *found = vm;
 }
 
@@ -245,6 +253,8 @@ static void port_main(void *arg)
         vm_for_each(find_guest, &vm);
         if (!vm)
             out_printf(&reason.out, "no guest runs that has gdb = yes in ennead.ini");
+        else
+            wait_event(&vm->changed, !is_coming(vm));
         if (!vm || gdb_serve(link, vm, &reason.out) != ERR_OK)
             refuse(link, text);
     }

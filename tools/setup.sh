@@ -76,6 +76,7 @@ bochs                   hosts with VT-x, where version 3 cannot be built
 bochsbios               hosts with VT-x
 vgabios                 hosts with VT-x
 g++                     builds Bochs 3
+gdb-multiarch           debugs guests of every architecture in tests
 END
     # Cross compilers for the two other architectures.
     [ "$native" = amd64 ] || echo "gcc-x86-64-linux-gnu    x86_64 hosts"

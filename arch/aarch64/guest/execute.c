@@ -544,6 +544,13 @@ static enum a64_outcome do_call(struct dbt_vcpu *d, uint32_t word, enum a64_insn
     case A64_INSN_hvc:
         return do_hvc(d, word, exit);
     case A64_INSN_brk:
+        if (debug_has_patches(d->vcpu->vm)) {
+            exit->kind = EXIT_DEBUG;
+            exit->debug.what = EXIT_DEBUG_BREAKPOINT;
+            exit->debug.syndrome =
+                (uint64_t)A64_CLASS_BRK << SYNDROME_EC | SYNDROME_IL | a64_field(word, 5, 16);
+            return A64_STOP;
+        }
         a64_exception(d, A64_CLASS_BRK, a64_field(word, 5, 16));
         return A64_DONE;
     default: /* SMC: there is no EL3 */
