@@ -20,7 +20,7 @@
 #define SECTION_MAX     48 /* inih cuts longer names */
 #define KEYS_MAX        64
 #define SHOWN_MAX       40 /* characters of a bad value in a message */
-#define SECTIONS        "[ennead], [vm NAME], [disk NAME] or [network NAME]"
+#define SECTIONS        "[host], [vm NAME], [disk NAME] or [network NAME]"
 #define BLANK_LINE      "\n"
 #define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors put it first */
 
@@ -56,7 +56,7 @@ struct parser {
     bool begun;           /* a section's header was read */
     bool reading;         /* its keys are wanted */
     enum config_section section;
-    struct config_named *named; /* NULL: [ennead], or not reading */
+    struct config_named *named; /* NULL: [host], or not reading */
     unsigned seen[KEYS_MAX];    /* line where each key of this section stood first */
 };
 
@@ -207,8 +207,8 @@ static void begin_section(struct parser *p, const char *header, unsigned line)
     memset(p->seen, 0, sizeof(p->seen));
     p->begun = true;
     p->named = NULL;
-    p->section = CONFIG_ennead;
-    p->reading = strcmp(header, "ennead") == 0;
+    p->section = CONFIG_host;
+    p->reading = strcmp(header, "host") == 0;
     if (section != CONFIG_SECTIONS)
         begin_named(p, section, name, line);
     else if (!p->reading)
@@ -229,7 +229,7 @@ static void unknown_key(struct parser *p, const char *name, unsigned line)
         mistake(p, line, "%s: no such key here, the nearest is %s", name, n.best);
     else
         mistake(p, line, "%s: no such key in [%s%s]: docs/configuration.md lists them", name,
-                p->named ? kinds[p->section].word : "ennead", p->named ? " NAME" : "");
+                p->named ? kinds[p->section].word : "host", p->named ? " NAME" : "");
 }
 
 static void bad_value(struct parser *p, const struct config_key *key, const char *value,
@@ -410,7 +410,7 @@ static void free_section(enum config_section section, void *base)
 
 void config_reset(void)
 {
-    free_section(CONFIG_ennead, &current);
+    free_section(CONFIG_host, &current);
     for (enum config_section s = CONFIG_vm; s < CONFIG_SECTIONS; s++) {
         for (unsigned i = 0; i < *named_count(&current, s); i++)
             free_section(s, named_at(&current, s, i));
@@ -458,9 +458,9 @@ void config_print(struct out *out)
         out_printf(out, "; from %s", c->path);
     else
         out_printf(out, "; no ennead/ennead.ini was found on the boot volume: defaults");
-    out_printf(out, "; mistakes: %u%s\n[ennead]\n", c->error_count,
+    out_printf(out, "; mistakes: %u%s\n[host]\n", c->error_count,
                c->error_count ? " (`log` shows them)" : "");
-    print_section(CONFIG_ennead, c, out);
+    print_section(CONFIG_host, c, out);
     for (enum config_section s = CONFIG_vm; s < CONFIG_SECTIONS; s++) {
         for (unsigned i = 0; i < *named_count(c, s); i++) {
             const struct config_named *named = named_at(c, s, i);

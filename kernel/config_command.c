@@ -10,7 +10,7 @@
 static void describe(struct out *out, const struct config_key *key)
 {
     static const char *const sections[CONFIG_SECTIONS] = {
-        [CONFIG_ennead] = "[ennead]",
+        [CONFIG_host] = "[host]",
         [CONFIG_vm] = "[vm NAME]",
         [CONFIG_disk] = "[disk NAME]",
         [CONFIG_network] = "[network NAME]",

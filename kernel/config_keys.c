@@ -8,7 +8,7 @@
 #include "boot/path.h"
 #include "mm/heap.h"
 
-#define STRUCT_ennead  struct config
+#define STRUCT_host    struct config
 #define STRUCT_vm      struct config_vm
 #define STRUCT_disk    struct config_disk
 #define STRUCT_network struct config_network

@@ -6,7 +6,7 @@
 
 #include "kernel/config.h"
 
-enum config_section { CONFIG_ennead, CONFIG_vm, CONFIG_disk, CONFIG_network, CONFIG_SECTIONS };
+enum config_section { CONFIG_host, CONFIG_vm, CONFIG_disk, CONFIG_network, CONFIG_SECTIONS };
 enum config_type {
     CONFIG_NUMBER,
     CONFIG_SIZE,

@@ -14,7 +14,7 @@ HEAD = """# Configuration
 
 <!-- Made from kernel/config_keys.def by tools/config-reference.py: edit there. -->
 
-`ennead/ennead.ini` on the boot volume is a plain text file: one `[ennead]` section for the hypervisor, one `[vm NAME]` section
+`ennead/ennead.ini` on the boot volume is a plain text file: one `[host]` section for the hypervisor, one `[vm NAME]` section
 for each guest, and one `[disk NAME]` or `[network NAME]` section for each disk and network that guests name. A line is `key = value`; lines that begin with `;` or `#` are comments (a `;` inside a value belongs to
 it: kernel command lines hold semicolons). A line has at most 4094 bytes.
 
@@ -24,7 +24,7 @@ A mistake disables its own section only, and the system comes up: the log names 
 which of the files that it names are missing there. Paths are relative to the root of the boot volume, with `/` between folders.
 
 ```ini
-[ennead]
+[host]
 log = info
 
 [vm web]
@@ -43,7 +43,7 @@ file = guests/root.img
 ```
 """
 
-SECTIONS = {"ennead": "[ennead]", "vm": "[vm NAME]", "disk": "[disk NAME]", "network": "[network NAME]"}
+SECTIONS = {"host": "[host]", "vm": "[vm NAME]", "disk": "[disk NAME]", "network": "[network NAME]"}
 KEY = re.compile(r'^CONFIG_KEY\((\w+), (\w+), (\w+), "([^"]*)", "([^"]*)", "([^"]*)"\)$', re.M)
 
 

@@ -34,7 +34,7 @@ ini-guests = $(call ini-guest,$(1),shell,256M)cmdline = console=$(console-$(1)) 
     $(1)-root]|file = ennead/$(1)/root.img|mode = copy-on-write||
 
 image: kernels $(guest-files) $(disk-files) ## make build/ennead.img for all hosts; ARCHES=x86_64: build/x86_64/ennead.img
-	$(Q)printf '%s' '[ennead]|config = 1||' $(if $(GUESTS),'[network lan]||') $(foreach a,$(GUESTS),'$(call ini-guests,$(a))') | tr '|' '\n' \
+	$(Q)printf '%s' '[host]|config = 1||' $(if $(GUESTS),'[network lan]||') $(foreach a,$(GUESTS),'$(call ini-guests,$(a))') | tr '|' '\n' \
 	    >$(image:.img=.ini)
 	$(call say,IMAGE,$(image))$(PYTHON) tools/image.py $(image) $(image-efi) $(image-guest) \
 	    ennead/ennead.ini=$(CONFIG) $(FILES)

@@ -67,7 +67,7 @@ SYSTEM = [
     "dd if=/dev/zero bs=64 count=20000 2>/dev/null | dd bs=64 of=/dev/null 2>&1 | tail -n 1 | cut -c1-8",  # pipe
     "n=0; trap 'n=$((n+1))' USR1; i=0; while [ $i -lt 5000 ]; do kill -USR1 $$; i=$((i+1)); done; echo $n",
 ]
-PLAIN = "[ennead]\nconfig = 1\n"
+PLAIN = "[host]\nconfig = 1\n"
 
 
 def memory_use(machine):

@@ -5,7 +5,7 @@ import subprocess
 
 from conftest import CONSOLE, ENGINE, GUEST_PROMPT, TOP
 
-PLAIN = "[ennead]\nconfig = 1\n"
+PLAIN = "[host]\nconfig = 1\n"
 BLOCK_MIB = 128
 BLOCK_REQUESTS = 8192
 NET_SECONDS = 1

@@ -90,7 +90,7 @@ def boot(tmp_path, request):
     logs = TOP / "build/tests"
     logs.mkdir(parents=True, exist_ok=True)
 
-    def start(arch, config="[ennead]\nconfig = 1\n", files=(), build="", timeout=120, **host):
+    def start(arch, config="[host]\nconfig = 1\n", files=(), build="", timeout=120, **host):
         name = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)
         image = make_image(tmp_path / f"{len(machines)}.img", arch, config, files, build)
         machine = Machine(logs / f"{name}-{len(machines)}.log", timeout, arch=arch, image=str(image), **host)
@@ -107,6 +107,6 @@ def guest_files(arch):
 
 
 def guest_config(arch, extra=""):
-    return (f"[ennead]\nconfig = 1\nconsole = {arch}\n\n[vm {arch}]\nmemory = 256M\n"
+    return (f"[host]\nconfig = 1\nconsole = {arch}\n\n[vm {arch}]\nmemory = 256M\n"
             f"kernel = ennead/{arch}/kernel\ninitrd = ennead/{arch}/initrd\n"
             f"cmdline = console={CONSOLE[arch]}\n{extra}")

@@ -8,7 +8,7 @@ from conftest import ARCHES, CONSOLE, guest_files
 
 
 def config(arch, extra=""):
-    return (f"[ennead]\nconfig = 1\nconsole = {arch}\n\n[vm {arch}]\nmemory = 512M\nkernel = ennead/{arch}/kernel\n"
+    return (f"[host]\nconfig = 1\nconsole = {arch}\n\n[vm {arch}]\nmemory = 512M\nkernel = ennead/{arch}/kernel\n"
             f"initrd = ennead/{arch}/initrd\ncmdline = console={CONSOLE[arch]}\n{extra}")
 
 

@@ -14,7 +14,7 @@ from test_micro import ended, guest, micro, verdict
 
 VTX, SVM = "corei7_skylake_x", "ryzen"
 OLD_VTX = "corei7_sandy_bridge_2600k"  # its local APIC is software
-PLAIN = "[ennead]\nconfig = 1\n"
+PLAIN = "[host]\nconfig = 1\n"
 
 # For each number of `vm break` the field that the reason must name: controls, host state, guest state, MSR lists.
 FIELDS = [

@@ -81,7 +81,7 @@ def test_boot_to_monitor(boot, arch, cpus, mib, fdt, cpu, storage, options):
     ("riscv64", {"cpu": "rv64,h=false"}, "the H "),
 ], ids=["x86_64", "aarch64", "riscv64"])
 def test_without_virtualization_it_comes_up_and_says_why(boot, arch, host, reason):
-    machine = boot(arch, "[ennead]\nconfig = 1\n\n[vm guest]\nkernel = ennead/ennead.ini\nautostart = no\n", **host)
+    machine = boot(arch, "[host]\nconfig = 1\n\n[vm guest]\nkernel = ennead/ennead.ini\nautostart = no\n", **host)
     machine.prompt(timeout=240)
     assert reason in machine.run("host")
     answer = machine.run("vm start guest")
@@ -98,7 +98,7 @@ def test_reboot_resets_the_machine(boot, arch):
 
 @pytest.mark.parametrize("arch", ["x86_64"])
 def test_mistakes_in_the_configuration_are_told_and_survived(boot, arch):
-    machine = boot(arch, "[ennead]\nconfig = 1\nlogg = info\n\n[vm a]\nmemory = lots\n\n[vm b]\nautostart = no\n")
+    machine = boot(arch, "[host]\nconfig = 1\nlogg = info\n\n[vm a]\nmemory = lots\n\n[vm b]\nautostart = no\n")
     text = machine.prompt(timeout=240)
     assert "ennead/ennead.ini, line 3" in text and "logg" in text
     assert "ennead/ennead.ini, line 6" in text and "lots" in text

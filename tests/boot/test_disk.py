@@ -15,7 +15,7 @@ def content(last):
 
 
 def config(arch, mode):
-    return (f"[ennead]\nconfig = 1\nconsole = {arch}\n\n[vm {arch}]\nmemory = 512M\n"
+    return (f"[host]\nconfig = 1\nconsole = {arch}\n\n[vm {arch}]\nmemory = 512M\n"
             f"kernel = ennead/{arch}/kernel\ninitrd = ennead/{arch}/initrd\n"
             f"cmdline = console={CONSOLE[arch]} quiet root=/dev/vda\ndisk = root\n\n"
             f"[disk root]\nfile = ennead/{arch}/root.img\nmode = {mode}\n")

@@ -18,7 +18,7 @@ FIELDS = {
 
 def config():
     vm = "\n[vm {name}]\nmemory = 64M\nkernel = micro\ncmdline = clock period=100\nautostart = yes\n"
-    return "[ennead]\nconfig = 1\n" + vm.format(name="broken") + vm.format(name="other")
+    return "[host]\nconfig = 1\n" + vm.format(name="broken") + vm.format(name="other")
 
 
 def free_memory(machine):

@@ -59,7 +59,7 @@ def test_guest_starts_again_after_stop(boot, arch):
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_bad_guests_are_refused_with_the_reason(boot, arch):
-    config = (f"[ennead]\nconfig = 1\n\n[vm missing]\nkernel = ennead/nothing\n\n"
+    config = (f"[host]\nconfig = 1\n\n[vm missing]\nkernel = ennead/nothing\n\n"
               f"[vm notkernel]\nkernel = ennead/ennead.ini\n\n[vm small]\nmemory = 12Q\n\n[vm empty]\n")
     machine = boot(arch, config)
     machine.prompt()

@@ -86,7 +86,7 @@ def test_a_held_key_repeats(boot, arch):
 
 
 def test_layout_of_the_configuration(boot):
-    machine = boot("x86_64", "[ennead]\nconfig = 1\nkeyboard = de\n", keyboard=True)
+    machine = boot("x86_64", "[host]\nconfig = 1\nkeyboard = de\n", keyboard=True)
     keyboard_found(machine)
     for key, wanted in [("y", "z"), ("z", "y"), ("shift-7", "/"), ("alt_r-q", "@"), ("minus", "\xdf"),
                          ("semicolon", "\xf6"), ("shift-apostrophe", "\xc4"), ("less", "<"), ("caps_lock", ""),

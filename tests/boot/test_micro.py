@@ -55,7 +55,7 @@ def straight(arch, cmdline, cpus=1, timeout=60):
 @pytest.mark.parametrize("arch", ARCHES)
 def test_no_register_leaks_between_guests_on_one_cpu(boot, arch):
     """Two guests with different patterns in every register share the host's only CPU."""
-    config = "[ennead]\nconfig = 1\nconsole = a\n\n" + guest("a", "leak seed=1") + guest("b", "leak seed=2")
+    config = "[host]\nconfig = 1\nconsole = a\n\n" + guest("a", "leak seed=1") + guest("b", "leak seed=2")
     machine = boot(arch, config, [("micro", micro(arch))], memory=1024, cpus=1)
     verdict(ended(machine, 240))
     machine.child.send("\x1d")
@@ -67,7 +67,7 @@ def test_no_register_leaks_between_guests_on_one_cpu(boot, arch):
 def test_no_vector_or_aia_register_leaks_between_riscv64_guests(boot):
     """With AIA in the guests and one interrupt file on the host's only CPU: one guest gets it."""
     aia = "interrupts = aia\n"
-    config = ("[ennead]\nconfig = 1\nconsole = a\n\n" + guest("a", "leak seed=1", extra=aia)
+    config = ("[host]\nconfig = 1\nconsole = a\n\n" + guest("a", "leak seed=1", extra=aia)
               + guest("b", "leak seed=2", extra=aia))
     machine = boot("riscv64", config, [("micro", micro("riscv64"))], memory=1024, cpu="rv64,h=true,v=true",
                    machine="virt,aia=aplic-imsic,aia-guests=1")
@@ -94,7 +94,7 @@ def test_suite_without_a_hypervisor(arch):
 @pytest.mark.parametrize("arch", ARCHES)
 def test_suite(boot, arch, cpus):
     """A guest of two vCPUs, on one host CPU and on two."""
-    config = "[ennead]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", cpus=2)
+    config = "[host]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", cpus=2)
     machine = boot(arch, config, [("micro", micro(arch))], memory=1024, cpus=cpus)
     assert len(verdict(ended(machine, 240))) > 50
 
@@ -103,7 +103,7 @@ def test_suite(boot, arch, cpus):
 @pytest.mark.parametrize("arch", ARCHES)
 def test_hostile_guest_harms_nobody(boot, arch, seed):
     """Beside it, on the same CPU, runs a guest that checks all of its registers; the monitor answers as before."""
-    config = ("[ennead]\nconfig = 1\nconsole = bad\n\n[disk d]\nsize = 1M\n\n[network n]\n\n"
+    config = ("[host]\nconfig = 1\nconsole = bad\n\n[disk d]\nsize = 1M\n\n[network n]\n\n"
               + guest("bad", f"hostile seed={seed}", extra="disk = d\nnet = n\n") + guest("good", "leak rounds=1000"))
     machine = boot(arch, config, [("micro", micro(arch))], memory=1024, cpus=1)
     verdict(ended(machine, 240))
@@ -127,13 +127,13 @@ def test_suite_without_a_hypervisor_on_a_gicv2(monkeypatch):
 @pytest.mark.parametrize("cpu", [None, "cortex-a72"])
 def test_suite_on_a_gicv2_host(boot, cpu):
     """With and without virtualization host extensions."""
-    config = "[ennead]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", cpus=2)
+    config = "[host]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", cpus=2)
     machine = boot("aarch64", config, [("micro", micro("aarch64"))], memory=1024, machine=GICV2, cpu=cpu)
     assert len(verdict(ended(machine, 240))) > 50
 
 
 def test_no_register_leaks_on_a_gicv2_host(boot):
-    config = "[ennead]\nconfig = 1\nconsole = a\n\n" + guest("a", "leak seed=1") + guest("b", "leak seed=2")
+    config = "[host]\nconfig = 1\nconsole = a\n\n" + guest("a", "leak seed=1") + guest("b", "leak seed=2")
     machine = boot("aarch64", config, [("micro", micro("aarch64"))], memory=1024, machine=GICV2)
     verdict(ended(machine, 240))
     machine.child.send("\x1d")
@@ -145,7 +145,7 @@ def test_no_register_leaks_on_a_gicv2_host(boot):
 @pytest.mark.parametrize("arch", ARCHES)
 def test_hostile_rings_harm_nobody(boot, arch):
     """A driver whose rings loop, jump and point outside memory; beside it a guest that checks its registers."""
-    config = ("[ennead]\nconfig = 1\nconsole = bad\n\n[disk d]\nsize = 1M\n\n[network n]\n\n"
+    config = ("[host]\nconfig = 1\nconsole = bad\n\n[disk d]\nsize = 1M\n\n[network n]\n\n"
               + guest("bad", "rings seed=1", extra="disk = d\nnet = n\n") + guest("good", "leak rounds=1000", extra="net = n\n"))
     machine = boot(arch, config, [("micro", micro(arch))], memory=1024, cpus=1)
     assert len(verdict(ended(machine, 240))) > 4

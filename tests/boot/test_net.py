@@ -24,7 +24,7 @@ class Pair:
         data = initrd.read_bytes()
         with_tools = tmp_path / "initrd"
         with_tools.write_bytes(data + bytes(-len(data) % 4) + (TOP / f"build/guest/{arch}/tools.cpio").read_bytes())
-        config = "[ennead]\nconfig = 1\nconsole = a\n\n[network lan]\n"
+        config = "[host]\nconfig = 1\nconsole = a\n\n[network lan]\n"
         for guest, own, peer in (("a", 1, 2), ("b", 2, 1)):
             config += (f"\n[vm {guest}]\nmemory = 256M\nkernel = {kernel[0]}\ninitrd = {name}\nnet = lan\n"
                        f"cmdline = console={CONSOLE[arch]} quiet ip=10.9.0.{own}:::255.255.255.0:::off peer=10.9.0.{peer}\n")

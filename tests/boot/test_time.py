@@ -50,7 +50,7 @@ def pass_minutes(machine, arch, minutes):
 @pytest.mark.parametrize("arch", sorted(COUNTERS))
 def test_time_is_right_after_ten_minutes_and_a_pause(boot, arch, mode):
     """While one guest computes, the machine's time is slow against ours: both clocks are read within a few ms."""
-    config = ("[ennead]\nconfig = 1\n\n[vm clock]\nmemory = 64M\nkernel = micro\ncmdline = clock period=1000\n"
+    config = ("[host]\nconfig = 1\n\n[vm clock]\nmemory = 64M\nkernel = micro\ncmdline = clock period=1000\n"
               f"time = {mode}\nautostart = no\n\n"
               "[vm spin]\nmemory = 64M\nkernel = micro\ncmdline = spin\nautostart = no\n")
     machine = boot(arch, config, [("micro", TOP / f"build/{arch}/guests/micro")], memory=1024, icount=True)

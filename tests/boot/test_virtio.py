@@ -7,7 +7,7 @@ from conftest import ARCHES, guest_files
 
 @pytest.mark.parametrize("arch", ARCHES)
 def test_shell_on_the_virtio_console(boot, arch):
-    config = (f"[ennead]\nconfig = 1\n\n[vm {arch}]\nmemory = 256M\nkernel = ennead/{arch}/kernel\n"
+    config = (f"[host]\nconfig = 1\n\n[vm {arch}]\nmemory = 256M\nkernel = ennead/{arch}/kernel\n"
               f"initrd = ennead/{arch}/initrd\ncmdline = console=hvc0\n")
     machine = boot(arch, config, guest_files(arch), memory=1024)
     machine.prompt(timeout=240)

@@ -19,7 +19,7 @@ PROGRAMS = {
 
 
 def config(names, extra=""):
-    return "[ennead]\nconfig = 1\n" + "".join(
+    return "[host]\nconfig = 1\n" + "".join(
         f"\n[vm {name}]\nmemory = 256M\nkernel = {MICRO}\ncmdline = {PROGRAMS[name]}\nautostart = no\n{extra}"
         for name in names)
 

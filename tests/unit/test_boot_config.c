@@ -34,7 +34,7 @@ static void files_of_guests_and_disks(void **state)
 {
     (void)state;
     assert_string_equal(
-        files_of("[ennead]\nconsole = kernel\n[vm a]\nkernel = k\ninitrd = i\ndisk = d\n"
+        files_of("[host]\nconsole = kernel\n[vm a]\nkernel = k\ninitrd = i\ndisk = d\n"
                  "cmdline = kernel=no\n[disk d]\nfile = f\n"),
         "vm a/kernel=k vm a/initrd=i disk d/file=f ");
     assert_string_equal(files_of(""), "");

@@ -80,7 +80,7 @@ static void defaults_before_parsing_are_those_of_the_table(void **state)
 {
     struct config by_table = {0};
     (void)state;
-    set_defaults(CONFIG_ennead, &by_table);
+    set_defaults(CONFIG_host, &by_table);
     assert_int_equal(by_table.config, config_get()->config);
     assert_int_equal(by_table.log, config_get()->log);
     assert_int_equal(by_table.panic, config_get()->panic);
@@ -93,7 +93,7 @@ static void reads_every_key(void **state)
     (void)state;
     const struct config *c =
         parse("; a comment\n"
-              "[ennead]\n"
+              "[host]\n"
               "config = 1\nlog = debug\npanic = reboot\nruntime_services = no\nconsole = web-1.x\n"
               "\n"
               "[vm web-1.x]\r\n"
@@ -143,24 +143,24 @@ static void says_what_is_wrong_and_what_is_expected(void **state)
     expect_log("[vm a]\nkernel = k\nmemory = 18446744073709551616\n",
                PATH ", line 3: memory = 18446744073709551616: expected a size between 16M and 1T, "
                     "such as 256M\n");
-    expect_log("[ennead]\nlog = loud\n",
+    expect_log("[host]\nlog = loud\n",
                PATH ", line 2: log = loud: expected one of error, warn, info, debug\n");
-    expect_log("[ennead]\nconfig = 2\n", PATH ", line 2: config = 2: expected 1\n");
+    expect_log("[host]\nconfig = 2\n", PATH ", line 2: config = 2: expected 1\n");
     expect_log("[vm a]\nkernel = k\nautostart = maybe\n",
                PATH ", line 3: autostart = maybe: expected yes or no\n");
     expect_log("[vm a]\nkernel = ../k\n", PATH ", line 2: kernel = ../k: expected the path of a "
                                                "file on the boot volume, such as guests/kernel\n");
-    expect_log("[ennead]\npannic = halt\n",
+    expect_log("[host]\npannic = halt\n",
                PATH ", line 2: pannic: no such key here, the nearest is panic\n");
-    expect_log("[ennead]\nzzzzzz = halt\n", PATH
-               ", line 2: zzzzzz: no such key in [ennead]: docs/configuration.md lists them\n");
+    expect_log("[host]\nzzzzzz = halt\n",
+               PATH ", line 2: zzzzzz: no such key in [host]: docs/configuration.md lists them\n");
     expect_log("[vms]\n",
-               PATH ", line 1: [vms]: expected [ennead], [vm NAME], [disk NAME] or [network NAME]; "
+               PATH ", line 1: [vms]: expected [host], [vm NAME], [disk NAME] or [network NAME]; "
                     "this section is ignored\n");
     expect_log("log = info\n",
-               PATH ", line 1: log: expected a section, [ennead], [vm NAME], [disk NAME] or "
+               PATH ", line 1: log: expected a section, [host], [vm NAME], [disk NAME] or "
                     "[network NAME], before it\n");
-    expect_log("[ennead]\nlog\n",
+    expect_log("[host]\nlog\n",
                PATH ", line 2: expected NAME = VALUE, [SECTION], or ; before a comment\n");
     expect_log("[ennead\n", PATH ", line 1: expected ] at the end of the section's name\n");
     expect_log("[vm a]\n",
@@ -172,7 +172,7 @@ static void says_what_is_wrong_and_what_is_expected(void **state)
 static void duplicates_are_mistakes(void **state)
 {
     (void)state;
-    expect_log("[ennead]\nlog = warn\nlog = debug\n",
+    expect_log("[host]\nlog = warn\nlog = debug\n",
                PATH ", line 3: log: set on line 2 already: remove one of them\n");
     assert_int_equal(config_get()->log, LOG_WARN);
     expect_log("[vm a]\nkernel = k\n[vm a]\nkernel = other\n", PATH
@@ -185,7 +185,7 @@ static void a_mistake_disables_its_own_section_only(void **state)
 {
     (void)state;
     const struct config *c =
-        parse("[vm bad]\nkernel = k\ncpus = none\n[vm good]\nkernel = k\n[ennead]\nlog = warn\n");
+        parse("[vm bad]\nkernel = k\ncpus = none\n[vm good]\nkernel = k\n[host]\nlog = warn\n");
     assert_int_equal(c->vm_count, 2);
     assert_int_equal(c->error_count, 1);
     assert_true(c->vms[0].disabled);
@@ -320,7 +320,7 @@ static void long_lines(void **state)
 
 static void bytes_that_are_no_text(void **state)
 {
-    static const char nul[] = "[ennead]\nlog\0 = warn\n";
+    static const char nul[] = "[host]\nlog\0 = warn\n";
     (void)state;
     logged[0] = 0;
     assert_int_equal(config_parse(PATH, nul, sizeof(nul) - 1), ERR_INVALID);
@@ -336,7 +336,7 @@ static void printed_configuration_reads_back(void **state)
     char first[2048], second[2048];
     struct out_buffer b;
     (void)state;
-    parse("[ennead]\npanic = reboot\n[vm a]\nmemory = 1536M\nkernel = k\ncmdline = a=b\ndisk = d\n"
+    parse("[host]\npanic = reboot\n[vm a]\nmemory = 1536M\nkernel = k\ncmdline = a=b\ndisk = d\n"
           "disk = e\nnet = lan 02:00:00:00:00:01\naffinity = 1,3-5,255\n[vm b]\nkernel = k\n"
           "arch = aarch64\n[disk d]\nfile = f\n[disk e]\nsize = 64K\nmode = copy-on-write\n"
           "[network lan]\n");

@@ -372,7 +372,7 @@ static void add_line(char *text, const char *fmt, ...)
 
 static void write_config(char *text)
 {
-    add_line(text, "[ennead]\nconfig = 1\nlog = %s\n", options.log);
+    add_line(text, "[host]\nconfig = 1\nlog = %s\n", options.log);
     if (!options.monitor)
         add_line(text, "console = " GUEST "\n");
     for (unsigned i = 0; i < options.disk_count; i++)
