@@ -2,8 +2,6 @@
 /* Keys to text: see drivers/input/keymap.h. */
 #include "drivers/input/keymap.h"
 
-#include <string.h>
-
 #include "drivers/input/layouts.h"
 #include "drivers/input/usage.h"
 #include "drivers/usb/hid.h"
@@ -197,8 +195,9 @@ static size_t key_text(unsigned layout, const struct keymap_key *key, uint16_t *
 
     if (!special)
         return character_text(layout, key, dead, text);
-    size_t n = strlen(special);
-    memcpy(text, special, n);
+    size_t n = 0;
+    for (; special[n]; n++)
+        text[n] = special[n];
     return n;
 }
 

@@ -20,7 +20,7 @@
 static enum err get_descriptor(struct usb_device *d, unsigned type, void *data, unsigned size,
                                size_t *got)
 {
-    const struct usb_request get = {.type = USB_IN | USB_STANDARD | USB_DEVICE,
+    const struct usb_request get = {.type = USB_IN,
                                     .request = USB_GET_DESCRIPTOR,
                                     .value = (uint16_t)(type << 8),
                                     .length = (uint16_t)size};
@@ -74,9 +74,8 @@ static enum err read_configuration(struct usb_device *d)
 
 static enum err set_configuration(struct usb_device *d)
 {
-    const struct usb_request set = {.type = USB_STANDARD | USB_DEVICE,
-                                    .request = USB_SET_CONFIGURATION,
-                                    .value = d->configuration.value};
+    const struct usb_request set = {
+        .type = USB_STANDARD, .request = USB_SET_CONFIGURATION, .value = d->configuration.value};
 
     return usb_control(d, &set, NULL, NULL);
 }
