@@ -232,7 +232,7 @@ static uint64_t propagate(struct sf_env *env, enum ir_type t, const struct numbe
     for (unsigned i = 0; i < count && !chosen; i++)
         if (is_nan(n[i]))
             chosen = n[i];
-    return chosen->bits | quiet_bit(format_of(t));
+    return (chosen ? chosen->bits : sf_default_nan(env, t)) | quiet_bit(format_of(t));
 }
 
 static uint64_t propagate2(struct sf_env *env, enum ir_type t, const struct number *a,

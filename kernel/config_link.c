@@ -192,7 +192,7 @@ static void check_architecture(struct config_vm *vm)
 {
     const char *isa = isa_names[vm->arch];
 
-    vm->foreign = strcmp(isa, HOST_ISA) != 0 && strcmp(isa, CONFIG_HARDWARE_ISA) == 0;
+    vm->foreign = vm->arch == CONFIG_ISA_X86_64 && strcmp(isa, HOST_ISA) != 0;
     if (vm->foreign && !vm->disabled)
         snprintf(vm->reason, sizeof(vm->reason),
                  "it is a guest for %s and this host is %s: only hosts of that architecture run it",

@@ -95,9 +95,11 @@ enum gdb_input gdb_packet_feed(struct gdb_packet *p, uint8_t byte)
         return feed_inside(p, byte);
     case GDB_SUM_HIGH:
         value = digit_value((char)byte);
-        p->sent_sum = (uint8_t)(value << 4);
         p->state = value < 0 ? GDB_OUTSIDE : GDB_SUM_LOW;
-        return value < 0 ? GDB_BROKEN : GDB_MORE;
+        if (value < 0)
+            return GDB_BROKEN;
+        p->sent_sum = (uint8_t)(value << 4);
+        return GDB_MORE;
     default:
         return finish(p, digit_value((char)byte));
     }
