@@ -84,10 +84,11 @@ bool dbt_memory_probe(struct dbt_frame *f, uint64_t va, unsigned size, enum dbt_
 
 /* ---- Running a unit ---- */
 
-#define SLOTS 6
-static const struct dbt_slot slots[SLOTS] = {{"r0", IR_I64, 128}, {"r1", IR_I64, 136},
-                                             {"r2", IR_I64, 144}, {"r3", IR_I64, 152},
-                                             {"w", IR_I32, 160},  {"f", IR_F64, 168}};
+#define SLOTS   6
+#define SLOT(n) (DBT_FRAME_GUEST + 8 * (n))
+static const struct dbt_slot slots[SLOTS] = {{"r0", IR_I64, SLOT(0)}, {"r1", IR_I64, SLOT(1)},
+                                             {"r2", IR_I64, SLOT(2)}, {"r3", IR_I64, SLOT(3)},
+                                             {"w", IR_I32, SLOT(4)},  {"f", IR_F64, SLOT(5)}};
 
 static uint64_t helper_sum(struct dbt_frame *f, uint64_t a, uint64_t b, uint64_t c)
 {
@@ -114,6 +115,7 @@ static int setup(void **state)
     for (unsigned i = 0; i < ARRAY_SIZE(tlb); i++)
         tlb[i] = (struct dbt_tlb_entry){.tag = {DBT_TLB_NONE, DBT_TLB_NONE, DBT_TLB_NONE}};
     frame->pc_base = 0x4000;
+    frame->limit = UINT64_MAX;
     return 0;
 }
 
