@@ -3,6 +3,7 @@
 import hashlib
 import random
 import subprocess
+import time
 
 import pexpect
 import pytest
@@ -67,12 +68,22 @@ def test_debian_reaches_a_shell_computes_and_writes_its_disk(tmp_path):
     assert hashlib.sha256(disk.read_bytes()).hexdigest() == after != before
 
 
-@pytest.mark.parametrize("engine", ["interp", "jit"])
-def test_debian_arm64_reaches_its_shell(tmp_path, engine):
-    options = ["--memory", "256M", "--engine", engine, "--append", "console=ttyAMA0 quiet"]
+@pytest.mark.parametrize("engine, cpus", [("interp", 1), ("jit", 1), ("hybrid", 2)])
+def test_debian_arm64_runs_commands_and_sleeps(tmp_path, engine, cpus):
+    options = ["--memory", "256M", "--cpus", str(cpus), "--engine", engine, "--append", "console=ttyAMA0 quiet"]
     with Process(tmp_path / "console.log", *options, arch="aarch64") as guest:
         guest.child.expect("Ennead guest ready: Linux .* aarch64")
         guest.child.expect_exact(GUEST_PROMPT)
+        assert guest.shell("nproc") == str(cpus)
+        for command in SAME_HERE:
+            assert guest.shell(command) == subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout.rstrip("\n")
+        before = time.monotonic()
+        assert guest.shell("sleep 1; sleep 0.1; echo slept") == "slept"
+        assert time.monotonic() - before > 1
+        guest.child.send("poweroff -f\r")
+        guest.child.expect(pexpect.EOF)
+        guest.child.close()
+        assert guest.child.exitstatus == 0
 
 
 @pytest.mark.parametrize("engine", ["interp", "jit"])

@@ -34,14 +34,16 @@ static bool expired(const struct el1_timer *t)
     return *t->ctl & ARM_TIMER_ENABLE && (int64_t)(counter(t) - *t->cval) >= 0;
 }
 
-/* Its line, and when it is due next. */
+/* Its line, and when it is due next. In this order: it may fire as soon as it is set, and nothing
+ * of before may take its line down, or up, again. */
 static void update(const struct el1_timer *t)
 {
     bool due = expired(t), wanted = (*t->ctl & CTL_WRITABLE) == ARM_TIMER_ENABLE;
 
-    guest_timer_set(t->due, wanted && !due ? guest_clock_from_counter(&t->v->vm->clock, *t->cval)
-                                           : UINT64_MAX);
+    guest_timer_set(t->due, UINT64_MAX);
     vgic_set_private(t->v, t->irq, wanted && due);
+    if (wanted && !due)
+        guest_timer_set(t->due, guest_clock_from_counter(&t->v->vm->clock, *t->cval));
 }
 
 static void physical_fired(struct guest_timer *timer)
