@@ -345,6 +345,26 @@ static void run_pci(struct out *out, int argc, char **argv)
     pci_for_each(print_function, out);
 }
 
+static void json_function(const struct pci_function *f, void *arg)
+{
+    struct json *j = arg;
+    json_begin(j, "function");
+    json_printf(j, "address", "%04x:%02x:%02x.%x", f->segment, f->bus, f->slot, f->function);
+    json_hex(j, "vendor", f->vendor);
+    json_hex(j, "device", f->device);
+    json_string(j, "class", pci_class_name(f));
+    json_string(j, "driver", f->driver);
+    json_end(j);
+}
+
+static void json_pci(struct json *j, struct out *out, int argc, char **argv)
+{
+    (void)out;
+    (void)argc;
+    (void)argv;
+    pci_for_each(json_function, j);
+}
+
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_pci) = {
     .name = "pci",
     .usage = "",
@@ -352,4 +372,5 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, command_pci) = {
     .help = "One line for each PCI function: its address, vendor and device ID, what it is, and "
             "the driver that uses it.",
     .run = run_pci,
+    .json = json_pci,
 };

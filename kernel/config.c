@@ -13,6 +13,7 @@
 
 #include "kernel/config_internal.h"
 #include "kernel/config_keys.h"
+#include "kernel/json.h"
 #include "kernel/nearest.h"
 #include "mm/heap.h"
 
@@ -21,6 +22,7 @@
 #define KEYS_MAX        64
 #define SHOWN_MAX       40 /* characters of a bad value in a message */
 #define SECTIONS        "[host], [vm NAME], [disk NAME] or [network NAME]"
+#define JSON_VALUE_MAX  768
 #define BLANK_LINE      "\n"
 #define BYTE_ORDER_MARK "\xef\xbb\xbf" /* some editors put it first */
 
@@ -470,4 +472,54 @@ void config_print(struct out *out)
             print_section(s, named, out);
         }
     }
+}
+
+static void json_section(enum config_section section, const void *base, const char *name,
+                         struct json *j)
+{
+    char text[JSON_VALUE_MAX];
+
+    for (unsigned i = 0; i < config_key_count; i++) {
+        const struct config_key *k = &config_keys[i];
+        unsigned count = k->section == section ? config_value_count(k, base) : 0;
+
+        for (unsigned v = 0; v < count; v++) {
+            struct out_buffer value;
+
+            out_buffer_init(&value, text, sizeof(text));
+            config_value_print(k, base, v, &value.out);
+            json_begin(j, "setting");
+            json_string(j, "section", section == CONFIG_host ? "host" : kinds[section].word);
+            json_string(j, "name", name);
+            json_string(j, "key", k->name);
+            json_string(j, "value", text);
+            json_end(j);
+        }
+    }
+}
+
+static void json_named(enum config_section section, const struct config_named *named,
+                       struct json *j)
+{
+    json_begin(j, "section");
+    json_string(j, "section", kinds[section].word);
+    json_string(j, "name", named->name);
+    json_bool(j, "disabled", named->disabled);
+    json_string(j, "reason", named->disabled ? named->reason : NULL);
+    json_end(j);
+    json_section(section, named, named->name, j);
+}
+
+void config_json(struct json *j)
+{
+    struct config *c = &current;
+
+    json_begin(j, "config");
+    json_string(j, "file", c->path[0] ? c->path : NULL);
+    json_number(j, "mistakes", c->error_count);
+    json_end(j);
+    json_section(CONFIG_host, c, NULL, j);
+    for (enum config_section s = CONFIG_vm; s < CONFIG_SECTIONS; s++)
+        for (unsigned i = 0; i < *named_count(c, s); i++)
+            json_named(s, named_at(c, s, i), j);
 }

@@ -166,5 +166,7 @@ bool config_read_size(const char *text, uint64_t *value) MUST_CHECK;
 void config_reset(void);
 /* Prints what is in force, as an ini file, with each section's mistakes as comments. */
 void config_print(struct out *out);
+struct json;
+void config_json(struct json *j);
 
 #endif

@@ -49,6 +49,14 @@ static void run_config(struct out *out, int argc, char **argv)
         describe_all(out, argv[i]);
 }
 
+static void json_config(struct json *j, struct out *out, int argc, char **argv)
+{
+    if (argc == 0)
+        config_json(j);
+    for (int i = 0; i < argc; i++)
+        describe_all(out, argv[i]);
+}
+
 static void complete_key(int index, void (*found)(const char *word, void *arg), void *arg)
 {
     (void)index;
@@ -65,5 +73,6 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, command_config) = {
             "A section with a mistake says which and is not used. With KEY, such as \"config "
             "memory\", tells what the key means and what it expects.",
     .run = run_config,
+    .json = json_config,
     .complete = complete_key,
 };

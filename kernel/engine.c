@@ -5,6 +5,7 @@
 #include <string.h>
 #include "kernel/cpu.h"
 #include "kernel/guest_isa.h"
+#include "kernel/json.h"
 #include "kernel/log.h"
 
 #define ENGINE_MAX         8
@@ -139,6 +140,20 @@ void engine_report_all(struct out *out)
     }
     if (engine_count == 0)
         out_printf(out, "no engine for guests is built in\n");
+}
+
+void engine_json_all(struct json *j)
+{
+    for (unsigned i = 0; i < engine_count; i++) {
+        const struct engine_status *s = &engine_status[i];
+
+        json_begin(j, "engine");
+        json_string(j, "name", s->engine->name);
+        json_string(j, "guest_isa", s->engine->isa);
+        json_bool(j, "available", s->available);
+        json_string(j, "reason", s->available ? NULL : s->reason);
+        json_end(j);
+    }
 }
 
 const struct guest_isa *guest_isa_find(const char *name)

@@ -17,6 +17,7 @@
 #include "kernel/types.h"
 
 struct guest_isa;
+struct json;
 struct out;
 struct pt_format;
 struct vcpu;
@@ -153,5 +154,6 @@ const struct engine *engine_find(const char *isa, enum config_engine choice, str
 void engine_init_all(void);
 /* For `host`: each engine, available or why not. */
 void engine_report_all(struct out *out);
+void engine_json_all(struct json *j);
 
 #endif

@@ -149,6 +149,42 @@ static void run_host(struct out *out, int argc, char **argv)
     engine_report_all(&in.out);
 }
 
+/* Reports of drivers, line by line under the name of what they tell of. */
+static void json_report(struct json *j, const char *section, void (*report)(struct out *out))
+{
+    struct json_lines lines;
+    json_lines_init(&lines, j, "report", "section", section);
+    report(&lines.out);
+    json_lines_finish(&lines);
+}
+
+static void json_host(struct json *j, struct out *out, int argc, char **argv)
+{
+    const struct boot_info *b = boot_info_get();
+    struct page_stats s;
+
+    (void)out;
+    (void)argc;
+    (void)argv;
+    page_stats_get(&s);
+    json_begin(j, "host");
+    json_string(j, "isa", HOST_ISA);
+    json_printf(j, "uefi", "%u.%u", b->efi_revision >> 16, (b->efi_revision & 0xffff) / 10);
+    json_text(j, "firmware_vendor", b->firmware_vendor,
+              strnlen(b->firmware_vendor, sizeof(b->firmware_vendor)));
+    json_bool(j, "secure_boot", b->flags & BOOT_SECURE_BOOT);
+    json_number(j, "cpus_online", cpu_online_count());
+    json_number(j, "memory_bytes", s.total);
+    json_number(j, "free_bytes", s.free);
+    json_end(j);
+    json_report(j, "acpi", acpi_report);
+    json_report(j, "device_tree", fdt_report);
+    json_report(j, "processor", host_cpu_report);
+    json_report(j, "machine", host_report);
+    json_report(j, "consoles", report_consoles);
+    engine_json_all(j);
+}
+
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_host) = {
     .name = "host",
     .usage = "",
@@ -157,4 +193,5 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, command_host) = {
             "and network cards as found, and "
             "what this machine cannot do and why.",
     .run = run_host,
+    .json = json_host,
 };

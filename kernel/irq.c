@@ -2,6 +2,7 @@
 /* Host interrupt lines: a hash of lines to handlers. Handlers are only ever added, so that dispatch
  * walks without a lock. */
 #include "kernel/irq.h"
+#include "kernel/json.h"
 
 #include "kernel/cpu.h"
 #include "kernel/lock.h"
@@ -94,10 +95,10 @@ void irq_dispatch(unsigned irq)
     }
 }
 
+static const char *const triggers[] = {"edge", "level high", "level low"};
+
 void irq_report(struct out *out)
 {
-    static const char *const triggers[] = {"edge", "level high", "level low"};
-
     out_printf(out, "controller: %s\n%-6s %-11s %12s  %s\n", host_irq_name(), "LINE", "TRIGGER",
                "COUNT", "HANDLER");
     for (unsigned i = 0; i < BUCKETS; i++)
@@ -105,4 +106,21 @@ void irq_report(struct out *out)
             if (h->irq != UINT32_MAX)
                 out_printf(out, "%-6u %-11s %12llu  %s\n", h->irq, triggers[h->trigger],
                            (unsigned long long)h->count, h->name);
+}
+
+void irq_report_json(struct json *j)
+{
+    for (unsigned i = 0; i < BUCKETS; i++) {
+        for (const struct irq_handler *h = buckets[i]; h; h = h->next) {
+            if (h->irq == UINT32_MAX)
+                continue;
+            json_begin(j, "irq");
+            json_number(j, "line", h->irq);
+            json_string(j, "trigger", triggers[h->trigger]);
+            json_number(j, "count", h->count);
+            json_string(j, "handler", h->name);
+            json_string(j, "controller", host_irq_name());
+            json_end(j);
+        }
+    }
 }

@@ -18,5 +18,7 @@ enum err irq_register_message(void (*handler)(void *arg), void *arg, const char 
 void irq_dispatch(unsigned irq);
 /* A table of lines, handlers and counts, for the monitor. */
 void irq_report(struct out *out);
+struct json;
+void irq_report_json(struct json *j);
 
 #endif

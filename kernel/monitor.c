@@ -13,6 +13,7 @@
 #define COMMANDS_MAX 96 /* shown by `help` */
 #define NAME_COLUMN  30
 #define HELP_WIDTH   76
+#define JSON_WORD    "-j" /* asks for the form for programs */
 
 /* ---- Finding commands ---- */
 
@@ -142,10 +143,45 @@ static enum split split(char *line, int *argc, char **argv)
     }
 }
 
+/* Takes JSON_WORD out of the words; true: it was among them. */
+static bool take_json_word(int *argc, char **argv)
+{
+    int kept = 0;
+    for (int i = 0; i < *argc; i++)
+        if (strcmp(argv[i], JSON_WORD) != 0)
+            argv[kept++] = argv[i];
+    bool found = kept < *argc;
+    *argc = kept;
+    argv[kept] = NULL;
+    return found;
+}
+
+static void run_words(struct out *out, struct json *j, int argc, char **argv)
+{
+    int words;
+    const struct monitor_command *c = find_command(argc, argv, &words);
+    if (!c)
+        unknown_command(out, argc, argv);
+    else if (j && c->json)
+        c->json(j, out, argc - words, argv + words);
+    else
+        c->run(out, argc - words, argv + words);
+}
+
+static void execute_json(struct out *out, int argc, char **argv)
+{
+    struct json j;
+    struct json_lines lines;
+    json_init(&j, out);
+    json_lines_init(&lines, &j, "message", NULL, NULL);
+    run_words(&lines.out, &j, argc, argv);
+    json_lines_finish(&lines);
+}
+
 void monitor_execute(struct out *out, char *line)
 {
     char *argv[MONITOR_ARGS_MAX + 1] = {NULL};
-    int argc, words;
+    int argc;
     switch (split(line, &argc, argv)) {
     case SPLIT_QUOTE:
         out_printf(out, "A quote is not closed: end the word with the same quote.\n");
@@ -157,13 +193,13 @@ void monitor_execute(struct out *out, char *line)
     case SPLIT_OK:
         break;
     }
+    bool json = take_json_word(&argc, argv);
     if (!argc)
         return;
-    const struct monitor_command *c = find_command(argc, argv, &words);
-    if (c)
-        c->run(out, argc - words, argv + words);
+    if (json)
+        execute_json(out, argc, argv);
     else
-        unknown_command(out, argc, argv);
+        run_words(out, NULL, argc, argv);
 }
 
 /* ---- help ---- */
@@ -189,7 +225,8 @@ static void run_help(struct out *out, int argc, char **argv)
     int words;
     if (!argc) {
         list_commands(out, NULL);
-        out_printf(out, "'help COMMAND' tells more. Tab completes; Up and Down recall lines.\n");
+        out_printf(out, "'help COMMAND' tells more. Tab completes; Up and Down recall lines. With "
+                        "-j a command\nprints JSON, for programs.\n");
         return;
     }
     const struct monitor_command *c = find_command(argc, argv, &words);
@@ -199,6 +236,32 @@ static void run_help(struct out *out, int argc, char **argv)
     }
     out_printf(out, "%s%s%s\n", c->name, c->usage[0] ? " " : "", c->usage);
     print_paragraph(out, c->help ? c->help : c->summary);
+}
+
+static void json_command(struct json *j, const struct monitor_command *c)
+{
+    json_begin(j, "command");
+    json_string(j, "name", c->name);
+    json_string(j, "usage", c->usage);
+    json_string(j, "summary", c->summary);
+    json_string(j, "help", c->help);
+    json_end(j);
+}
+
+static void json_help(struct json *j, struct out *out, int argc, char **argv)
+{
+    const struct monitor_command *list[COMMANDS_MAX], *c;
+    unsigned count = argc ? 0 : sorted_commands(list, NULL);
+    int words;
+    for (unsigned i = 0; i < count; i++)
+        json_command(j, list[i]);
+    if (!argc)
+        return;
+    c = find_command(argc, argv, &words);
+    if (c)
+        json_command(j, c);
+    else
+        unknown_command(out, argc, argv);
 }
 
 /* ---- Completion ---- */
@@ -256,6 +319,7 @@ static void monitor_complete(const char *line, size_t length,
     copy[length] = 0;
     if (split(copy, &argc, argv) != SPLIT_OK)
         return;
+    (void)take_json_word(&argc, argv);
     if (argc && strcmp(argv[0], "help") == 0) {
         complete_name(argc - 1, argv + 1, found, arg);
         return;
@@ -304,6 +368,7 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, command_help) = {
     .usage = "[COMMAND]",
     .summary = "Lists the commands, or tells about one",
     .run = run_help,
+    .json = json_help,
 };
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_clear) = {
     .name = "clear",

@@ -4,6 +4,7 @@
 #ifndef KERNEL_MONITOR_H
 #define KERNEL_MONITOR_H
 
+#include "kernel/json.h"
 #include "kernel/log.h"
 #include "kernel/table.h"
 
@@ -17,6 +18,10 @@ struct monitor_command {
     const char *help;    /* a paragraph for `help NAME`, or NULL */
     /* argv[0] is the first word after the name. Errors are said in `out`, with what to do next. */
     void (*run)(struct out *out, int argc, char **argv);
+    /* The same for programs, when -j stands among the words (it is not in argv then): objects to
+     * `j`. What is said in `out` becomes {"record":"message","text":...}. NULL: each line that
+     * run() prints does. */
+    void (*json)(struct json *j, struct out *out, int argc, char **argv);
     /* Completion of argument `index`: calls found() with each candidate; NULL for none. */
     void (*complete)(int index, void (*found)(const char *word, void *arg), void *arg);
 };

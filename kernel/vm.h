@@ -135,6 +135,8 @@ enum err vm_state_load(struct vm *vm, struct state_reader *r) MUST_CHECK;
 
 /* kernel/vm_stats.c. Text of `vm stats`; vm->vcpus is there, and stays meanwhile. */
 void vm_print_stats(struct vm *vm, struct out *out);
+/* Ticks of host_counter(), as struct vcpu_stats has them. */
+uint64_t vm_ticks_to_ns(uint64_t ticks);
 /* kernel/vm_diagnose.c. Notes registers of the vCPU and the VM's statistics in vm->last; its state
  * is canonical. */
 void vm_note_last(struct vcpu *v);

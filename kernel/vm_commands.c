@@ -3,8 +3,7 @@
 #include <string.h>
 
 #include "kernel/guest_console.h"
-#include "kernel/monitor.h"
-#include "kernel/vcpu.h"
+#include "kernel/vm_commands.h"
 #include "virtio/balloon.h"
 
 #define STOP_SECONDS     30
@@ -12,7 +11,7 @@
 
 typedef unsigned long long ull;
 
-static const char *state_name(const struct vm *vm)
+const char *vm_state_name(const struct vm *vm)
 {
     switch (vm->state) {
     case VM_STOPPED:
@@ -39,7 +38,7 @@ static void complete_vm(struct vm *vm, void *arg)
     to->found(vm->name, to->arg);
 }
 
-static void complete_name(int index, void (*found)(const char *word, void *arg), void *arg)
+void vm_complete(int index, void (*found)(const char *word, void *arg), void *arg)
 {
     struct {
         void (*found)(const char *word, void *arg);
@@ -50,8 +49,7 @@ static void complete_name(int index, void (*found)(const char *word, void *arg),
         vm_for_each(complete_vm, &to);
 }
 
-/* The guest that the command names, or NULL after saying what is wrong. */
-static struct vm *vm_argument(struct out *out, int argc, char **argv)
+struct vm *vm_argument(struct out *out, int argc, char **argv)
 {
     struct vm *vm;
 
@@ -65,8 +63,7 @@ static struct vm *vm_argument(struct out *out, int argc, char **argv)
     return vm;
 }
 
-/* Share of one CPU since the last question, in tenths of a percent. Under vm->lock. */
-static unsigned cpu_share(struct vm *vm)
+unsigned vm_cpu_share(struct vm *vm)
 {
     uint64_t now = clock_ns(), ns = 0, gap = now - vm->cpu_since_ns;
 
@@ -88,11 +85,11 @@ static void list_one(struct vm *vm, void *arg)
     if (mutex_trylock(&vm->lock)) { /* it is not being built or taken apart */
         runs = vm->state == VM_RUNNING || vm->state == VM_PAUSED;
         out_buffer_init(&text, share, sizeof(share));
-        unsigned tenths = runs ? cpu_share(vm) : 0;
+        unsigned tenths = runs ? vm_cpu_share(vm) : 0;
         out_printf(&text.out, runs ? "%u.%u" : "-", tenths / 10, tenths % 10);
         mutex_unlock(&vm->lock);
     }
-    out_printf(out, "%-20s %-9s %-8s %5llu %8llu M %6s  %s\n", vm->name, state_name(vm),
+    out_printf(out, "%-20s %-9s %-8s %5llu %8llu M %6s  %s\n", vm->name, vm_state_name(vm),
                runs ? vm->engine->name : "-", (ull)vm->config->cpus,
                (ull)(vm->config->memory >> 20), share, vm->state == VM_STOPPED ? vm->reason : "");
 }
@@ -313,7 +310,7 @@ static void info_regions(struct out *out, const struct bus *bus, const char *kin
     }
 }
 
-static const char *vcpu_doing(const struct vm *vm, const struct vcpu *v)
+const char *vcpu_doing(const struct vm *vm, const struct vcpu *v)
 {
     if (!v->running)
         return "waits for start-up";
@@ -366,7 +363,7 @@ static void command_info(struct out *out, int argc, char **argv)
     const struct config_vm *c = vm->config;
     mutex_lock(&vm->lock);
     out_printf(out, "%s: %s; %llu vCPU%s of weight %llu, %llu MiB of memory\n", vm->name,
-               state_name(vm), (ull)c->cpus, c->cpus == 1 ? "" : "s", (ull)c->weight,
+               vm_state_name(vm), (ull)c->cpus, c->cpus == 1 ? "" : "s", (ull)c->weight,
                (ull)(c->memory >> 20));
     out_printf(out, "kernel %s; initrd %s\n", c->kernel && *c->kernel ? c->kernel : "none",
                c->initrd && *c->initrd ? c->initrd : "none");
@@ -387,13 +384,14 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, vm_list) = {
     .usage = "",
     .summary = "Lists the guests",
     .run = command_list,
+    .json = vm_json_list,
 };
 TABLE_ENTRY(monitor_commands, struct monitor_command, vm_start_command) = {
     .name = "vm start",
     .usage = "NAME",
     .summary = "Starts a guest",
     .run = command_start,
-    .complete = complete_name,
+    .complete = vm_complete,
 };
 TABLE_ENTRY(monitor_commands, struct monitor_command, vm_stop_command) = {
     .name = "vm stop",
@@ -403,7 +401,7 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, vm_stop_command) = {
             "you say otherwise; then its power is cut. A guest that has no power button, or does "
             "not listen to it, loses its power at once.",
     .run = command_stop,
-    .complete = complete_name,
+    .complete = vm_complete,
 };
 TABLE_ENTRY(monitor_commands, struct monitor_command, vm_console_command) = {
     .name = "vm console",
@@ -413,28 +411,29 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, vm_console_command) = {
             "Ctrl-] is pressed. "
             "Works for a stopped guest too: its last output is kept.",
     .run = command_console,
-    .complete = complete_name,
+    .complete = vm_complete,
 };
 TABLE_ENTRY(monitor_commands, struct monitor_command, vm_stats_command) = {
     .name = "vm stats",
     .usage = "NAME",
     .summary = "Counts of a guest's exits, interrupts and memory",
     .run = command_stats,
-    .complete = complete_name,
+    .json = vm_json_stats,
+    .complete = vm_complete,
 };
 TABLE_ENTRY(monitor_commands, struct monitor_command, vm_destroy_command) = {
     .name = "vm destroy",
     .usage = "NAME",
     .summary = "Cuts a guest's power at once",
     .run = command_destroy,
-    .complete = complete_name,
+    .complete = vm_complete,
 };
 TABLE_ENTRY(monitor_commands, struct monitor_command, vm_reset_command) = {
     .name = "vm reset",
     .usage = "NAME",
     .summary = "Starts a guest anew, as by its reset button",
     .run = command_reset,
-    .complete = complete_name,
+    .complete = vm_complete,
 };
 TABLE_ENTRY(monitor_commands, struct monitor_command, vm_pause_command) = {
     .name = "vm pause",
@@ -443,7 +442,7 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, vm_pause_command) = {
     .help = "Stops all virtual CPUs of the guest; its memory and its clock stay as they are. 'vm "
             "info' shows its registers then, 'vm resume' lets it go on.",
     .run = command_pause,
-    .complete = complete_name,
+    .complete = vm_complete,
 };
 TABLE_ENTRY(monitor_commands, struct monitor_command, vm_resume_command) = {
     .name = "vm resume",
@@ -452,7 +451,7 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, vm_resume_command) = {
     .help = "The guest's clock continues where it stood, or jumps over the pause when its section "
             "in ennead.ini says time = catch-up.",
     .run = command_resume,
-    .complete = complete_name,
+    .complete = vm_complete,
 };
 TABLE_ENTRY(monitor_commands, struct monitor_command, vm_balloon_command) = {
     .name = "vm balloon",
@@ -462,7 +461,7 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, vm_balloon_command) = {
             "to the host; a larger size, up to what its section says, gives memory back to it. "
             "Without a size it shows how far the guest is, and how it uses its memory.",
     .run = command_balloon,
-    .complete = complete_name,
+    .complete = vm_complete,
 };
 TABLE_ENTRY(monitor_commands, struct monitor_command, vm_info_command) = {
     .name = "vm info",
@@ -471,5 +470,6 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, vm_info_command) = {
     .help = "For a paused guest it shows the registers of its virtual CPUs; for a stopped one, why "
             "it stopped and the registers then.",
     .run = command_info,
-    .complete = complete_name,
+    .json = vm_json_info,
+    .complete = vm_complete,
 };

@@ -5,7 +5,7 @@
 
 typedef unsigned long long ull;
 
-static uint64_t ticks_to_ns(uint64_t ticks)
+uint64_t vm_ticks_to_ns(uint64_t ticks)
 {
     uint64_t hz = host_counter_hz();
 
@@ -14,7 +14,7 @@ static uint64_t ticks_to_ns(uint64_t ticks)
 
 static uint64_t ticks_to_us(uint64_t ticks)
 {
-    return ticks_to_ns(ticks) / NS_PER_US;
+    return vm_ticks_to_ns(ticks) / NS_PER_US;
 }
 
 /* Counts, and the time from the exits to the next entries: that of "idle" is sleep. */
@@ -51,7 +51,7 @@ void vm_print_stats(struct vm *vm, struct out *out)
         vm->engine->stats(vm, out);
     if (vm->bulk_ticks != UINT64_MAX)
         out_printf(out, "start: %llu ns to the first entry, %llu ns of them for its memory\n",
-                   (ull)ticks_to_ns(vm->start_ticks), (ull)ticks_to_ns(vm->bulk_ticks));
+                   (ull)vm_ticks_to_ns(vm->start_ticks), (ull)vm_ticks_to_ns(vm->bulk_ticks));
     out_printf(out,
                "memory in use: %llu KiB; second-stage tables: %llu KiB; accesses that no device "
                "took: %llu\n",

@@ -22,6 +22,18 @@ The command line of the hypervisor, on every console at once: serial lines, and 
 it says in plain words, with what to do next; the guests go on.
 
 Words in capitals are to be replaced, what stands in brackets may be left out.
+
+## For programs
+
+With `-j` among its words every command prints JSON Lines: one object for each line, with `record` as its first member, which says what the
+object tells of. Names of records and members stay as they are from release to release; new ones may come. Addresses and registers are strings
+(`"0xffffffff81000000"`), sizes are bytes, times nanoseconds. What a command says in words, errors too, is
+`{"record":"message","text":"..."}`. Log lines may come between the objects on the same serial line: they begin with `[`, not with `{`.
+
+```
+ennead> vm list -j
+{"record":"vm","name":"web","state":"running","engine":"svm","vcpus":2,"memory_bytes":268435456,"cpu_percent":1.3,"reason":null}
+```
 """
 
 

@@ -310,6 +310,37 @@ static void run_usb(struct out *out, int argc, char **argv)
         print_controller(out, x);
 }
 
+static void json_device(struct json *j, const struct xhci *x, const struct usb_device *d)
+{
+    json_begin(j, "device");
+    json_string(j, "controller", x->name);
+    json_number(j, "root_port", d->root_port);
+    json_number(j, "port", d->parent ? d->parent_port : d->root_port);
+    json_number(j, "depth", d->depth);
+    json_hex(j, "vendor", d->identity.vendor);
+    json_hex(j, "product", d->identity.product);
+    json_string(j, "speed", usb_speed_name(d->speed));
+    json_string(j, "use", use_of(d));
+    json_end(j);
+}
+
+static void json_usb(struct json *j, struct out *out, int argc, char **argv)
+{
+    (void)out;
+    (void)argc;
+    (void)argv;
+    for (const struct xhci *x = usb_controllers(); x; x = x->next) {
+        json_begin(j, "controller");
+        json_string(j, "name", x->name);
+        json_number(j, "ports", x->port_count);
+        json_bool(j, "messages", x->messages);
+        json_bool(j, "failed", x->failed);
+        json_end(j);
+        for (const struct usb_device *d = x->devices; d; d = d->next)
+            json_device(j, x, d);
+    }
+}
+
 TABLE_ENTRY(monitor_commands, struct monitor_command, command_usb) = {
     .name = "usb",
     .usage = "",
@@ -318,4 +349,5 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, command_usb) = {
             "product ID, speed, and what it is used for. Keyboards and hubs may be plugged in and "
             "out at any time.",
     .run = run_usb,
+    .json = json_usb,
 };

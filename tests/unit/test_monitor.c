@@ -67,6 +67,11 @@ void config_print(struct out *out)
     out_printf(out, "the configuration\n");
 }
 
+void config_json(struct json *j)
+{
+    (void)j;
+}
+
 /* ---- Commands of this test ---- */
 
 static char ran[256];
@@ -84,6 +89,15 @@ static void run_vm_list(struct out *out, int argc, char **argv)
     note("vm list", argc, argv);
 }
 
+static void json_vm_list(struct json *j, struct out *out, int argc, char **argv)
+{
+    note("vm list", argc, argv);
+    json_begin(j, "test");
+    json_number(j, "n", 1);
+    json_end(j);
+    out_printf(out, "said \"so\"\n");
+}
+
 static void run_vm_start(struct out *out, int argc, char **argv)
 {
     (void)out;
@@ -99,8 +113,11 @@ static void complete_vm(int index, void (*found)(const char *word, void *arg), v
     found("database", arg);
 }
 
-TABLE_ENTRY(monitor_commands, struct monitor_command, command_vm_list) = {
-    .name = "vm list", .usage = "", .summary = "lists guests", .run = run_vm_list};
+TABLE_ENTRY(monitor_commands, struct monitor_command, command_vm_list) = {.name = "vm list",
+                                                                          .usage = "",
+                                                                          .summary = "lists guests",
+                                                                          .run = run_vm_list,
+                                                                          .json = json_vm_list};
 TABLE_ENTRY(monitor_commands, struct monitor_command,
             command_vm_start) = {.name = "vm start",
                                  .usage = "NAME",
@@ -328,6 +345,25 @@ static void mistakes_say_what_to_do(void **state)
     assert_string_equal(output, "More than 16 words: put words that belong together in quotes.\n");
 }
 
+static void json_of_commands_with_and_without_a_form_of_their_own(void **state)
+{
+    (void)state;
+    execute("-j vm start 'web 2'");
+    assert_string_equal(ran, "vm start|web 2");
+    execute("vm -j list more");
+    assert_string_equal(ran, "vm list|more");
+    assert_string_equal(output, "{\"record\":\"test\",\"n\":1}\n"
+                                "{\"record\":\"message\",\"text\":\"said \\\"so\\\"\"}\n");
+    execute("help vm -j list");
+    assert_string_equal(output, "{\"record\":\"command\",\"name\":\"vm list\",\"usage\":\"\","
+                                "\"summary\":\"lists guests\",\"help\":null}\n");
+    execute("hlep -j");
+    assert_string_equal(output, "{\"record\":\"message\",\"text\":\"There is no command 'hlep'. "
+                                "The nearest is 'help'; 'help' lists all.\"}\n");
+    execute("-j");
+    assert_string_equal(output, "");
+}
+
 static void help_lists_commands_by_name(void **state)
 {
     (void)state;
@@ -358,6 +394,7 @@ int main(void)
         TEST(rubbish_stays_inside),
         TEST(commands_get_their_arguments),
         TEST(mistakes_say_what_to_do),
+        TEST(json_of_commands_with_and_without_a_form_of_their_own),
         TEST(help_lists_commands_by_name),
     };
     return cmocka_run_group_tests_name("monitor", tests, NULL, NULL);

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: BSD-2-Clause-Patent
+"""What programs and people see of a host and its guests: the monitor's JSON, trace, top, crashes."""
+import json
+import re
+
+import pytest
+
+from test_vm import console, host, wait_for_state  # noqa: F401, pylint: disable=unused-import
+
+
+def records(machine, command, kind=None):
+    """The objects that a command prints with -j, all of them or those of one kind."""
+    lines = [line for line in machine.run(f"{command} -j").splitlines() if line.startswith("{")]
+    found = [json.loads(line) for line in lines]
+    return [record for record in found if kind in (None, record["record"])]
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "riscv64"])
+def test_every_command_speaks_json(host, arch):  # noqa: F811
+    machine = host(arch, ["clock", "one"], keyboard=True) if arch == "x86_64" else host(arch, ["clock", "one"])
+    machine.run("vm start clock")
+    console(machine, "clock", r"clock \d+ ms")
+    listed = {r["name"]: r for r in records(machine, "vm list", "vm")}
+    assert listed["clock"]["state"] == "running" and listed["clock"]["memory_bytes"] == 256 << 20
+    assert listed["one"] == {"record": "vm", "name": "one", "state": "stopped", "engine": None, "vcpus": 1,
+                             "memory_bytes": 256 << 20, "cpu_percent": 0.0, "reason": None}
+    stats = records(machine, "vm stats clock")
+    exits = {kind: e["count"] for kind, e in next(r for r in stats if r["record"] == "vcpu")["exits"].items()}
+    assert exits["idle"] > 0 and stats[-1]["record"] == "vm" and stats[-1]["resident_bytes"] > 0
+    machine.run("vm pause clock")
+    vcpu = records(machine, "vm info clock", "vcpu")[0]
+    pc = {"x86_64": "rip", "riscv64": "pc"}[arch]
+    shown = re.search(r"\b(?:rip|pc)\s*[=:]?\s*(?:0x)?([0-9a-f]+)", machine.run("vm info clock"), re.I)[1]
+    assert int(vcpu["registers"][pc], 16) == int(shown, 16)
+    memory = records(machine, "mem", "memory")[0]
+    assert 0 < memory["free_bytes"] < memory["total_bytes"] <= 2 << 30
+    cpus = records(machine, "cpus", "cpu")
+    assert cpus[0]["online"] and cpus[0]["features"]
+    assert {"monitor", "clock/0"} <= {r["name"] for r in records(machine, "threads", "thread")}
+    settings = {(r["name"], r["key"]): r["value"] for r in records(machine, "config", "setting")}
+    assert settings["clock", "cmdline"] == "clock period=100"
+    host_record = records(machine, "host")[0]
+    assert host_record["isa"] == arch and host_record["cpus_online"] == len(cpus)
+    assert any(r["name"] == host_record_engine(arch) and r["available"] for r in records(machine, "host", "engine"))
+    assert {r["name"] for r in records(machine, "help", "command")} >= {"vm list", "mem", "log"}
+    for command in ("irq", "pci", "log 5") + (("usb",) if arch == "x86_64" else ()):
+        assert records(machine, command), command
+    for command, said in (("vm info nobody", "There is no guest 'nobody'"), ("hlep", "The nearest is 'help'"),
+                          ("vm resume clock", "clock goes on.")):
+        assert said in records(machine, command, "message")[0]["text"]
+
+
+def host_record_engine(arch):
+    return {"x86_64": "svm", "riscv64": "hext"}[arch]
