@@ -698,6 +698,8 @@ static NOINLINE struct dbt_block *translate(struct dbt_vcpu *d, uint64_t va, uin
     dbt_table_safe_point(d); /* older blocks may be gone */
     d->counters.units++;
     d->counters.unit_insns += r.insns;
+    if (trace_on(TRACE_BLOCK))
+        trace_event(TRACE_BLOCK, d->vcpu->vm, d->vcpu->id, r.insns, va);
     d->counters.translate_ticks += host_counter_fast() - began;
     return b;
 }

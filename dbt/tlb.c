@@ -393,14 +393,22 @@ static void flush_spaces(struct dbt_vcpu *d, uint32_t asid)
     publish(d);
 }
 
+static void note(const struct dbt_vcpu *d, enum trace_flush what, uint64_t value)
+{
+    if (trace_on(TRACE_FLUSH))
+        trace_event(TRACE_FLUSH, d->vcpu->vm, d->vcpu->id, what, value);
+}
+
 void dbt_tlb_flush_all(struct dbt_vcpu *d)
 {
+    note(d, TRACE_FLUSH_ALL, 0);
     d->counters.flush_all++;
     flush_spaces(d, DBT_ASID_ALL);
 }
 
 void dbt_tlb_flush_asid(struct dbt_vcpu *d, uint32_t asid)
 {
+    note(d, TRACE_FLUSH_ASID, asid);
     d->counters.flush_asid++;
     flush_spaces(d, asid);
 }
@@ -488,6 +496,7 @@ void dbt_tlb_flush_page(struct dbt_vcpu *d, uint64_t va, uint32_t asid)
 {
     struct dbt_tlbs *t = d->tlbs;
 
+    note(d, TRACE_FLUSH_PAGE, va);
     d->counters.flush_page++;
     for (struct space *s = t->space; s < t->space + SPACES; s++) {
         if (asid != DBT_ASID_ALL && s->asid != asid)

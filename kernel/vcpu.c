@@ -295,6 +295,8 @@ static void vcpu_loop(struct vcpu *v)
         stats_entry(&v->stats);
         engine->run(v, &exit);
         stats_exit(&v->stats, exit.kind);
+        if (trace_on(TRACE_EXIT))
+            trace_exit(v, &exit);
         if (isa->after_run)
             isa->after_run(v);
         __atomic_store_n(&v->mode, VCPU_OUTSIDE, __ATOMIC_RELEASE);

@@ -15,6 +15,7 @@
 #include "kernel/guest_isa.h"
 #include "kernel/thread.h"
 #include "kernel/timer.h"
+#include "kernel/trace.h"
 
 enum vcpu_mode { VCPU_OUTSIDE, VCPU_IN_GUEST };
 
@@ -104,6 +105,14 @@ static inline struct vcpu *vcpu_current(void)
 }
 
 #include "kernel/vm.h"
+
+/* Counts interrupts that the guest takes; `number`: vector, INTID or cause, as its ISA has them. */
+static inline void vcpu_injected(struct vcpu *v, unsigned count, uint64_t number)
+{
+    v->stats.injected += count;
+    if (trace_on(TRACE_INTERRUPT) && count)
+        trace_event(TRACE_INTERRUPT, v->vm, v->id, count, number);
+}
 
 /* The rare half of vcpu_need(). */
 void vcpu_fetch(struct vcpu *v, uint64_t groups);

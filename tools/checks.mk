@@ -70,16 +70,17 @@ fuzz: $(fuzz-tests) ## run each fuzzer for SECONDS=60
 
 # The core as the kernel compiles it, optimised and without sanitizers: for counting instructions.
 counted-cflags := $(subst -O1,-O2,$(subst -DDEBUG=1,-DDEBUG=0,$(filter-out -fsanitize=% -fno-sanitize-recover=%,$(hosted-cflags))))
-counted-srcs := $(filter mm/% kernel/% tests/hosted/%,$(hosted-srcs)) tests/bench/page_alloc_bench.c
+counted-srcs := $(filter mm/% kernel/% tests/hosted/%,$(hosted-srcs))
 
 $(H)/counted/%.o: %.c $(H)/compile.flags | $(hosted-deps)
 	@mkdir -p $(@D)
 	$(call say,CC,$< (counted))$(hosted-cc) $(counted-cflags) -MMD -MP -c $< -o $@
 
-$(H)/page_alloc_bench: $(counted-srcs:%.c=$(H)/counted/%.o)
-	$(Q)rm -f $(H)/counted/libennead.a && ar rcsD $(H)/counted/libennead.a $(filter-out %_bench.o,$^)
-	$(call say,LD,$@)$(hosted-cc) $(filter-out -fsanitize=%,$(hosted-ldflags)) $(filter %_bench.o,$^) \
-	    $(H)/counted/libennead.a $(hosted-libs) -o $@
+$(H)/counted/libennead.a: $(counted-srcs:%.c=$(H)/counted/%.o)
+	$(Q)rm -f $@ && ar rcsD $@ $^
+
+$(H)/page_alloc_bench $(H)/trace_bench: $(H)/%: $(H)/counted/tests/bench/%.o $(H)/counted/libennead.a
+	$(call say,LD,$@)$(hosted-cc) $(filter-out -fsanitize=%,$(hosted-ldflags)) $^ $(hosted-libs) -o $@
 
 .PHONY: page-alloc-bench
 page-alloc-bench: $(H)/page_alloc_bench ## build the benchmark of the page allocator
@@ -245,7 +246,7 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory both-toolchains
 	+$(Q)$(MAKE) --no-print-directory boot-tests
 
-bench: build/hosted/page_alloc_bench build/hosted/ennead ## measure on the emulated hosts; ITEM= one benchmark, KERNEL= and INITRD= another guest
+bench: build/hosted/page_alloc_bench build/hosted/trace_bench build/hosted/ennead ## measure on the emulated hosts; ITEM= one benchmark, KERNEL= and INITRD= another guest
 	+$(Q)$(if $(filter dbt_%,$(ITEM)),:,$(MAKE) --no-print-directory image micro-guests guest-tools)
 	@mkdir -p build/bench
 	$(Q)$(if $(filter dbt_%,$(ITEM)),:,$(PYTHON) tests/bench/bench.py $(if $(filter command,$(origin ARCH)),--arch $(ARCH)) --log build/bench \

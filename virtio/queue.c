@@ -3,6 +3,7 @@
 #include "virtio/queue.h"
 
 #include <string.h>
+#include "kernel/trace.h"
 #include "kernel/vm.h"
 #include "mm/heap.h"
 #include "virtio/ring.h"
@@ -281,6 +282,10 @@ void virtq_push(struct virtq *q, const struct virtq_chain *c)
     else
         virtq_split_push(q, c);
     q->requests++;
+    if (trace_on(TRACE_VIRTIO))
+        trace_event(TRACE_VIRTIO, q->device->vm, TRACE_NO_VCPU,
+                    (uint32_t)q->device->ops->id << 16 | q->index,
+                    (uint64_t)c->out_bytes << 32 | c->in_done);
 }
 
 void virtq_publish(struct virtq *q)

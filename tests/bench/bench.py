@@ -40,7 +40,7 @@ GOALS = {
     "ipi_instructions": 2500, "vm_overhead": 1 << 20, "vm_start_instructions": 5_000_000,
     "guest_compute_ratio.svm": 1.05, "guest_compute_ratio.el2": 1.10, "guest_compute_ratio.hext": 1.15,
     "guest_os_ratio.svm": 1.3, "guest_os_ratio.el2": 1.2, "guest_os_ratio.hext": 1.6,
-    "blk_exits_per_request": 0.5,
+    "blk_exits_per_request": 0.5, "trace_event_instructions": 60,
 }
 # Of these as much as possible.
 LEAST = {"config_mistakes_found": 20, "blk_read_vs_copy": 0.5, "net_vs_loopback": 0.4, "net_symmetry": 0.8}
@@ -117,6 +117,10 @@ class Bench(DeviceItems):
         (self.log / "page_alloc.log").write_text(text, encoding="utf-8")
         for name in ("page_alloc_instructions", "page_alloc_shared_locks"):
             yield name, float(re.search(rf"{name}\s+([\d.]+)", text)[1])
+
+    def trace_event_instructions(self, _arch):
+        text = subprocess.run([TOP / "build/hosted/trace_bench", "--counted"], check=True, capture_output=True, text=True).stdout
+        yield "trace_event_instructions", float(re.search(r"trace_event_instructions\s+([\d.]+)", text)[1])
 
     def config_mistakes_found(self, _arch):
         """Of the mistakes of tests/boot/mistakes.ini, those that are reported with their line and what is expected."""
@@ -351,7 +355,8 @@ class Bench(DeviceItems):
         results, failures = {}, []
         arches = ARCHES if self.options.arch == "all" else [self.options.arch]
         items = [(self.efi_size, arches), (self.boot_to_prompt_instructions, arches), (self.hypervisor_memory, arches),
-                 (self.hypervisor_memory_1t, arches), (self.page_alloc, ["x86_64"]), (self.config_mistakes_found, ["x86_64"]), (self.guest_boot_ratio, arches),
+                 (self.hypervisor_memory_1t, arches), (self.page_alloc, ["x86_64"]), (self.config_mistakes_found, ["x86_64"]), (self.trace_event_instructions, ["x86_64"]),
+                 (self.guest_boot_ratio, arches),
                  (self.hypercall_instructions, arches), (self.hypercall_instructions_vmx, ["x86_64"]),
                  (self.guest_boot_ratio_vmx, ["x86_64"]), (self.vmx_test_minutes, ["x86_64"]), (self.mmio_exit_instructions, arches), (self.ipi_instructions, arches),
                  (self.vm_overhead, arches), (self.vm_start_instructions, arches),

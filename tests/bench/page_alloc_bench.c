@@ -7,9 +7,7 @@
  *   page_alloc_bench             prints the acquisitions of shared locks only
  *   page_alloc_bench --nothing   makes no operation
  */
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include "counted.h"
 #include "hosted.h"
 #include "mm/page.h"
 
@@ -32,28 +30,6 @@ __attribute__((noinline)) static hpa_t nothing_alloc(unsigned order, unsigned fl
 __attribute__((noinline)) static void nothing_free(hpa_t page, unsigned order)
 {
     __asm__ volatile("" ::"r"(page.v), "r"(order));
-}
-
-/* Runs this program with `argument` under callgrind; the instructions that it counted. */
-static double counted(const char *program, const char *argument)
-{
-    char line[512];
-    double instructions = 0;
-
-    snprintf(line, sizeof(line),
-             "valgrind --tool=callgrind --callgrind-out-file=/dev/null '%s' %s 2>&1", program,
-             argument);
-    FILE *output = popen(line, "r");
-    while (output && fgets(line, sizeof(line), output)) {
-        const char *figure = strstr(line, "Collected : ");
-        if (figure)
-            instructions = strtod(figure + strlen("Collected : "), NULL);
-    }
-    if (!output || pclose(output) || instructions <= 0) {
-        fprintf(stderr, "valgrind did not count instructions: is it installed?\n");
-        exit(1);
-    }
-    return instructions;
 }
 
 static void operations(bool real)

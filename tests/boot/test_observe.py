@@ -5,7 +5,8 @@ import re
 
 import pytest
 
-from test_vm import console, host, wait_for_state  # noqa: F401, pylint: disable=unused-import
+from conftest import TOP
+from test_vm import MICRO, console, host, wait_for_state  # noqa: F401, pylint: disable=unused-import
 
 
 def records(machine, command, kind=None):
@@ -52,3 +53,40 @@ def test_every_command_speaks_json(host, arch):  # noqa: F811
 
 def host_record_engine(arch):
     return {"x86_64": "svm", "riscv64": "hext"}[arch]
+
+
+def test_trace_notes_what_is_asked_for(boot):
+    """Exits and interrupts of a guest on the hardware, blocks of a translated one; filters, text, JSON, lost events."""
+    config = "[host]\nconfig = 1\n" + "".join(
+        f"\n[vm {name}]\narch = {arch}\nmemory = 64M\nkernel = {MICRO}-{arch}\ncmdline = clock period=20\nautostart = no\n"
+        for name, arch in (("near", "x86_64"), ("far", "riscv64")))
+    files = [(f"{MICRO}-{arch}", TOP / f"build/{arch}/guests/micro") for arch in ("x86_64", "riscv64")]
+    machine = boot("x86_64", config, files, memory=1024)
+    machine.prompt()
+    assert "neither a guest nor a kind" in machine.run("trace on exists")
+    assert "Tracing" in machine.run("trace on")
+    for name in ("near", "far"):
+        machine.run(f"vm start {name}")
+        console(machine, name, r"clock \d+ ms")
+    events = records(machine, "trace show 4000", "event")
+    assert {(e["vm"], e["kind"]) for e in events} >= {("near", "exits"), ("near", "interrupts"), ("far", "exits"), ("far", "blocks")}
+    times = [e["ns"] for e in events]
+    assert times == sorted(times)
+    assert {e["vm"] for e in records(machine, "trace show 4000 far", "event")} == {"far"}
+    machine.run("trace on exits near")
+    machine.run("trace clear")
+    while not any(e["exit"] == "port" and int(e["about"], 16) == 0x3F8 for e in records(machine, "trace show", "event")):
+        pass
+    events = records(machine, "trace show", "event")
+    assert len(events) <= 40 and {(e["vm"], e["kind"]) for e in events} == {("near", "exits")}
+    text = machine.run("trace show 3")
+    assert len(re.findall(r"^\[ +\d+\.\d{6}\] cpu 0 near/0: exit [a-z ]+ 0x[0-9a-f]+$", text, re.M)) == 3, text
+    assert "tracing is on: exits of near; " in text
+    machine.run("trace off")
+    before = records(machine, "trace show 1", "trace")[0]
+    machine.run("vm list")
+    assert records(machine, "trace show 1", "trace")[0] == before and not before["on"]
+    machine.run("trace on")
+    while not (counts := records(machine, "trace show 1", "trace")[0])["lost"]:
+        pass
+    assert counts["kept"] == 2048

@@ -85,7 +85,7 @@ static void fold_all(struct vcpu *v)
         fold(v, s->lr[i]);
         /* Went in as pending and is not any more: the guest took it. */
         if (arm_vcpu(v)->lr_new >> i & 1 && !(s->lr[i] & ARM_LR_PENDING))
-            v->stats.injected++;
+            vcpu_injected(v, 1, (uint32_t)s->lr[i]);
     }
     s->lr_used = 0;
     fold_unlisted(v, s->hcr >> ARM_ICH_EOI_COUNT & 0x1f);

@@ -181,7 +181,7 @@ static uint64_t lines_of(struct vcpu *v, uint64_t old)
     uint64_t lines = old & RISCV_SIP_STIP;
 
     if (external_pending(v)) {
-        v->stats.injected += !(old & RISCV_SIP_SEIP);
+        vcpu_injected(v, !(old & RISCV_SIP_SEIP), RISCV_IRQ_EXT);
         lines |= RISCV_SIP_SEIP;
     }
     if (riscv_hart(v)->software_timer) {
@@ -203,7 +203,7 @@ static void before_run(struct vcpu *v)
         __atomic_exchange_n(&hart->ipi, 0, __ATOMIC_SEQ_CST)) {
         s->raise |= RISCV_SIP_SSIP;
         v->reg_dirty |= RISCV_LINES;
-        v->stats.injected++;
+        vcpu_injected(v, 1, RISCV_IRQ_SOFT);
     }
     lines = lines_of(v, s->lines);
     if (lines != s->lines) {

@@ -221,7 +221,7 @@ void lapic_accept(struct lapic *l, uint8_t vector)
 {
     clear_vector(l->irr, vector);
     set_vector(l->isr, vector);
-    l->vcpu->stats.injected++;
+    vcpu_injected(l->vcpu, 1, vector);
     memory_eoi_offer(l, vector);
 }
 
@@ -254,7 +254,7 @@ void x86_interrupts_return(struct vcpu *v, const struct x86_interrupts *i, unsig
     }
     l->tpr = i->tpr;
     x86_state(v)->tpr = i->tpr >> 4;
-    v->stats.injected += delivered;
+    vcpu_injected(v, delivered, TRACE_BY_HARDWARE);
     v->irq_news = true;
 }
 
