@@ -84,6 +84,7 @@ END
     [ "$native" = riscv64 ] || echo "gcc-riscv64-linux-gnu   riscv64 hosts"
     # Static programs for guests: the kernels of the translator's benchmark.
     [ "$native" = riscv64 ] || echo "libc6-dev-riscv64-cross programs for riscv64 guests"
+    [ "$native" = arm64 ] || echo "libc6-dev-arm64-cross programs for aarch64 guests"
 }
 
 qemu_packages="qemu-system-x86 qemu-system-arm qemu-utils qemu-block-extra qemu-user"

@@ -31,6 +31,16 @@ struct access {
     bool keeps;    /* the addend's register becomes 0 then */
 };
 
+static unsigned access_size(const struct ir_op *op)
+{
+    return op->code == IR_probe ? op->attr : ir_type_size(op->attr);
+}
+
+static bool writes(const struct ir_op *op)
+{
+    return op->code == IR_store || (op->code == IR_probe && op->attr2);
+}
+
 /* The range of displacements around those of operation `i` that later accesses of the same kind by
  * the same base have, as far as it is small. */
 static void gather(struct emitter *e, unsigned i, enum dbt_access access)
@@ -41,10 +51,11 @@ static void gather(struct emitter *e, unsigned i, enum dbt_access access)
         const struct ir_op *op = op_of(e, (ir_value)j);
         int32_t from = MIN(e->kept.from, (int32_t)op->imm), to;
 
-        if ((op->code != IR_load && op->code != IR_store) || value_of(e, op->arg[0]) != base ||
-            (op->code == IR_store && access == DBT_READ) || op->attr2 & IR_ALIGNED)
+        if ((op->code != IR_load && op->code != IR_store && op->code != IR_probe) ||
+            value_of(e, op->arg[0]) != base || (writes(op) && access == DBT_READ) ||
+            (op->code != IR_probe && op->attr2 & IR_ALIGNED))
             continue;
-        to = MAX(e->kept.to, (int32_t)op->imm + (int32_t)ir_type_size(op->attr));
+        to = MAX(e->kept.to, (int32_t)op->imm + (int32_t)access_size(op));
         if ((int64_t)to - from > GATHER_BYTES)
             continue;
         e->kept.from = from;
@@ -123,7 +134,7 @@ static struct access look_up(struct emitter *e, unsigned i, unsigned size, enum 
     e->kept.from = x.disp;
     e->kept.to = x.disp + (int32_t)size;
     gather(e, i, access);
-    x.keeps = e->kept.to - e->kept.from > (int32_t)size;
+    x.keeps = op->code == IR_probe || e->kept.to - e->kept.from > (int32_t)size;
     address(e, x.addend, x.base, e->kept.from);
     address(e, page, x.base, e->kept.to - 1);
     as_alu_imm(&e->as, OP_AND, true, page, -IR_PAGE_SIZE);
@@ -257,6 +268,21 @@ static bool store(struct emitter *e, unsigned i)
     }
     if (IR_ORDER_OF(op) == IR_SEQ_CST)
         full_barrier(e);
+    cold = cold_slow(e, i, x.miss, REG_NONE, operand);
+    cold->clear = x.keeps ? (uint8_t)x.addend : REG_NONE;
+    cold->back = e->as.p;
+    return true;
+}
+
+/* What the accesses that it speaks for look up. */
+static bool probe(struct emitter *e, unsigned i)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    struct operand operand[3] = {{0}};
+    struct access x = look_up(e, i, op->attr, op->attr2 ? DBT_WRITE : DBT_READ);
+    struct cold *cold;
+
+    operand[0] = in_reg(x.base);
     cold = cold_slow(e, i, x.miss, REG_NONE, operand);
     cold->clear = x.keeps ? (uint8_t)x.addend : REG_NONE;
     cold->back = e->as.p;
@@ -411,6 +437,8 @@ bool emit_memory(struct emitter *e, unsigned i)
         return load(e, i);
     case IR_store:
         return store(e, i);
+    case IR_probe:
+        return probe(e, i);
     case IR_rmw:
         return rmw(e, i);
     case IR_cas:
