@@ -3,6 +3,11 @@
 # The only build entry. 'make help' lists what it makes.
 
 MAKEFLAGS += --no-builtin-rules
+# Work side by side on all CPUs, unless -j says how many or this is a part of such a run.
+jobs      := $(shell nproc)
+ifeq ($(findstring jobserver,$(MAKEFLAGS))$(filter -j%,$(MAKEFLAGS)),)
+MAKEFLAGS += -j$(jobs)
+endif
 .SUFFIXES:
 .DELETE_ON_ERROR:
 SHELL     := /bin/sh

@@ -50,23 +50,25 @@ $(fuzz-tests): %: %.o build/fuzz/libennead.a
 	$(call say,LD,$@)clang -fsanitize=fuzzer,address,undefined -Wl,--gc-sections -Wl,-T,tests/hosted/hosted.lds $< build/fuzz/libennead.a \
 	    $(filter-out -lcmocka,$(hosted-libs)) -o $@
 
+# $(call side-by-side,PROGRAMS,COMMAND,PART): COMMAND for each of PROGRAMS, @ in it, on all CPUs; what each printed is shown at
+# its end, those that passed stand in build/tests/PART.passed.
+side-by-side = mkdir -p build/tests && : >build/tests/$(3).passed; printf '%s\n' $(1) | xargs -P $(jobs) -I@ sh -c ' \
+    name=$(3)/$$(basename @); result=failed; $(2) >@.log 2>&1 && result=passed; \
+    exec 9>build/tests/$(3).lock; flock 9; echo "== $$name: $$result"; cat @.log; \
+    test $$result = failed || echo $$name >>build/tests/$(3).passed' || true; \
+    passed=$$(wc -l <build/tests/$(3).passed); failed=$$(($(words $(1)) - passed)); \
+    echo "$(3): $$passed passed, $$failed failed"; \
+    for program in $(1); do grep -qx $(3)/$$(basename $$program) build/tests/$(3).passed || echo "failed: $$program"; done; \
+    test $$failed = 0
+
 .PHONY: unit fuzz
 unit: $(unit-tests) ## build and run the unit tests, on the build machine under sanitizers
-	@mkdir -p build/tests && rm -f build/tests/unit.passed
-	$(Q)passed=0; failed=; for test in $(unit-tests); do \
-	    echo "== $$(basename $$test)"; \
-	    if timeout 300 $$test; then passed=$$((passed + 1)); echo unit/$$(basename $$test) >>build/tests/unit.passed; else failed="$$failed $$(basename $$test)"; fi; \
-	done; \
-	echo "unit tests: $$passed programs passed$${failed:+, failed:$$failed}"; test -z "$$failed"
+	$(Q)$(call side-by-side,$(unit-tests),timeout 300 @,unit)
 
 fuzz: $(fuzz-tests) ## run each fuzzer for SECONDS=60
-	@mkdir -p build/tests && rm -f build/tests/fuzz.passed
-	$(Q)for test in $(fuzz-tests); do \
-	    echo "== $$(basename $$test), $(SECONDS) s"; mkdir -p $$test.corpus; \
-	    seeds=tests/fuzz/corpus/$$(basename $$test); test -d $$seeds || seeds=; \
-	    $$test -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
-	        -artifact_prefix=$$test- $$test.corpus $$seeds || exit 1; echo fuzz/$$(basename $$test) >>build/tests/fuzz.passed; \
-	done
+	$(Q)mkdir -p $(fuzz-tests:%=%.corpus)
+	$(Q)$(call side-by-side,$(fuzz-tests),@ -max_total_time=$(SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 \
+	    -print_final_stats=1 -artifact_prefix=@- @.corpus $$(ls -d tests/fuzz/corpus/$$(basename @) 2>/dev/null),fuzz)
 
 # The core as the kernel compiles it, optimised and without sanitizers: for counting instructions.
 counted-cflags := $(subst -O1,-O2,$(subst -DDEBUG=1,-DDEBUG=0,$(filter-out -fsanitize=% -fno-sanitize-recover=%,$(hosted-cflags))))
@@ -107,7 +109,8 @@ hosted: $(H)/ennead ## build build/hosted/ennead, which runs a translated guest 
 
 # Each source as clang compiles it: a shared one for the first host, a host's own for that host.
 # Random guest code in the translator and under qemu-user, in lockstep: CASES of it, from SEED.
-CASES ?= 1000000
+cases-riscv64 := 170000
+cases-aarch64 := 30000
 SEED  ?= 1
 differential := build/hosted/differential
 dbt-core-srcs := $(wildcard $(patsubst %,dbt/%.c,chain interp ir knobs lower pass slow softfloat softfloat_arm vector vector_crypto verify)) \
@@ -131,7 +134,7 @@ $(differential)/runner-$(1): tests/differential/runner.c tests/differential/case
 	    -ffreestanding -fno-stack-protector -Wl,--build-id=none,-Ttext-segment=0x1234567000 $$< -o $$@
 
 differential-$(1): $(differential)/compare-$(1) $(differential)/runner-$(1)
-	$(Q)$$< "exec $$(qemu-$(1)) $(differential)/runner-$(1)" $(CASES) $(SEED) $(or $(ENGINE),all)
+	$(Q)$$< "exec $$(qemu-$(1)) $(differential)/runner-$(1)" $(or $(CASES),$(cases-$(1))) $(SEED) $(or $(ENGINE),all)
 endef
 differential-guests := riscv64 aarch64
 $(foreach g,$(differential-guests),$(eval $(call differential-rules,$(g))))
@@ -154,7 +157,7 @@ $(differential)/terminal: $(patsubst %,$(H)/counted/%.o,tests/differential/termi
 
 .PHONY: terminal
 terminal: $(differential)/terminal ## compare the screen's terminal with pyte on CASES= random sequences
-	$(Q)$(PYTHON) tests/differential/terminal/compare.py $< $(CASES) $(SEED)
+	$(Q)$(PYTHON) tests/differential/terminal/compare.py $< $(or $(CASES),1000) $(SEED)
 
 .PHONY: differential decode $(differential-guests:%=differential-%)
 decode: $(differential-guests:%=$(differential)/decode-%) ## compare the decoders with llvm-mc on a million words
@@ -213,7 +216,7 @@ lint: compile-commands ## check the sources: clang-tidy, clang-format, the scrip
 	$(Q)$(PYTHON) tools/monitor-reference.py --check
 	$(Q)$(PYTHON) tools/support.py --check
 	$(Q)for script in tools/*.sh; do sh -n $$script || exit 1; done
-	$(Q)run-clang-tidy -quiet -p build -j $(shell nproc) '^(?!.*/(build/gen|tests)/)' >build/lint.log 2>&1 || \
+	$(Q)run-clang-tidy -quiet -p build -j $(jobs) '^(?!.*/(build/gen|tests)/)' >build/lint.log 2>&1 || \
 	    { grep -E -A6 '(warning|error):' build/lint.log | head -n 200; exit 1; }
 	@echo "lint: no complaint"
 
@@ -227,11 +230,12 @@ both-toolchains:
 	+$(Q)for arch in $(all-arches); do for toolchain in gcc clang; do \
 	    $(MAKE) --no-print-directory kernel ARCH=$$arch TOOLCHAIN=$$toolchain || exit 1; done; done
 
+# Two at a time: an emulated host keeps one CPU busy, rarely two.
 boot-tests: $(H)/ennead ## run the boot tests (pytest) on the emulated hosts
 	+$(Q)$(MAKE) --no-print-directory image build/gen/font.json micro-guests guest-tools
 	+$(Q)for arch in $(all-arches); do $(MAKE) --no-print-directory image ARCHES=$$arch || exit 1; \
 	    $(MAKE) --no-print-directory kernel ARCH=$$arch DEBUG=1 || exit 1; done
-	$(Q)$(PYTHON) -m pytest -p no:cacheprovider --junitxml=build/tests/boot.xml tests/boot $(PYTEST)
+	$(Q)$(PYTHON) -m pytest -p no:cacheprovider -n 2 --junitxml=build/tests/boot.xml tests/boot $(PYTEST)
 
 # The results of parts go to build/tests, from where tools/support.py takes them.
 test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot tests
@@ -240,9 +244,8 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory unit
 	+$(Q)$(MAKE) --no-print-directory fuzz SECONDS=5
 	+$(Q)$(MAKE) --no-print-directory decode && echo make decode >build/tests/decode.passed
-	+$(Q)$(MAKE) --no-print-directory differential-riscv64 CASES=170000 && echo make differential-riscv64 >build/tests/riscv64.passed
-	+$(Q)$(MAKE) --no-print-directory differential-aarch64 CASES=30000 && echo make differential-aarch64 >build/tests/aarch64.passed
-	+$(Q)$(MAKE) --no-print-directory terminal CASES=1000
+	+$(Q)$(MAKE) --no-print-directory differential && printf 'make differential-%s\n' $(differential-guests) >build/tests/differential.passed
+	+$(Q)$(MAKE) --no-print-directory terminal
 	+$(Q)$(MAKE) --no-print-directory both-toolchains
 	+$(Q)$(MAKE) --no-print-directory boot-tests
 

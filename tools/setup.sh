@@ -56,6 +56,7 @@ acpica-tools            ACPI code of x86_64 guests, and its check in tests
 libcmocka-dev           unit tests
 valgrind                counts the instructions of the page allocator's benchmark
 python3-pytest          boot tests
+python3-pytest-xdist    boot tests side by side
 python3-pexpect         boot tests drive a serial console
 python3-pyte            an independent terminal, to compare the screen's with
 mtools                  FAT file systems without root

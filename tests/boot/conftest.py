@@ -91,7 +91,8 @@ def boot(tmp_path, request):
     logs.mkdir(parents=True, exist_ok=True)
 
     def start(arch, config="[host]\nconfig = 1\n", files=(), build="", timeout=120, **host):
-        name = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)
+        test = f"{request.node.path.stem}-{request.node.name}".replace("test_", "")
+        name = re.sub(r"[^A-Za-z0-9]+", "-", test)
         image = make_image(tmp_path / f"{len(machines)}.img", arch, config, files, build)
         machine = Machine(logs / f"{name}-{len(machines)}.log", timeout, arch=arch, image=str(image), **host)
         machines.append(machine)
