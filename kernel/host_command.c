@@ -4,6 +4,7 @@
 
 #include "drivers/acpi.h"
 #include "drivers/fdt.h"
+#include "drivers/iommu.h"
 #include "drivers/pci.h"
 #include "drivers/usb/list.h"
 #include "kernel/console.h"
@@ -126,6 +127,7 @@ static void report_all(struct out *out)
     host_report(&in.out);
     report_consoles(out);
     out_printf(out, "PCI: %s\n", pci_access_name());
+    iommu_report(out);
     report_class(out, "Disks", PCI_CLASS_STORAGE, "no disk controller on PCI");
     report_class(out, "Network", PCI_CLASS_NETWORK, "no network controller on PCI");
 }
@@ -182,6 +184,7 @@ static void json_host(struct json *j, struct out *out, int argc, char **argv)
     json_report(j, "processor", host_cpu_report);
     json_report(j, "machine", host_report);
     json_report(j, "consoles", report_consoles);
+    json_report(j, "iommu", iommu_report);
     engine_json_all(j);
 }
 

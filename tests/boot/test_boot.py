@@ -122,3 +122,15 @@ def test_line_editing_history_and_completion(boot, arch):
     machine.expect("Lists the guests")
     machine.prompt()
     assert "no command 'vmm'" in machine.run("vmm")
+
+
+@pytest.mark.parametrize("arch,options,extra,name", [
+    ("x86_64", "kernel-irqchip=split", ("-device", "intel-iommu"), "VT-d"),
+    ("aarch64", "iommu=smmuv3", (), "SMMUv3"),
+    ("riscv64", "", (), None),
+], ids=["vt-d", "smmu", "none"])
+def test_the_report_names_the_iommu(boot, arch, options, extra, name):
+    machine = boot(arch, acpi=arch != "riscv64", machine_options=options, extra=extra)
+    machine.prompt(timeout=240)
+    report = machine.run("host")
+    assert f"IOMMU: {name}, not used" in report if name else "IOMMU: none" in report
