@@ -3,9 +3,9 @@
 # The only build entry. 'make help' lists what it makes.
 
 MAKEFLAGS += --no-builtin-rules
-# Work side by side on all CPUs, unless -j says how many or this is a part of such a run.
+# Work side by side on all CPUs; parts share what the first make was given.
 jobs      := $(shell nproc)
-ifeq ($(findstring jobserver,$(MAKEFLAGS))$(filter -j%,$(MAKEFLAGS)),)
+ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(jobs)
 endif
 .SUFFIXES:
