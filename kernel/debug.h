@@ -73,6 +73,12 @@ struct debug_isa {
     /* Frame records: offsets from the frame pointer to the caller's frame pointer and to the
      * return address. */
     int frame_next, frame_return;
+    /* Does a call end these `size` bytes of code? Where code has no frame records, what lies on
+     * the stack and stands behind a call is taken for a return address. NULL: there are records. */
+    bool (*after_call)(const uint8_t *code, size_t size);
+    /* Bits that all addresses of kernel code have set; in return addresses a signature may stand
+     * there. 0: none. */
+    uint64_t signature;
 };
 
 /* ---- Points ---- */

@@ -31,6 +31,7 @@ enum lock_rank {
     RANK_IRQCHIP,       /* a guest's interrupt controller */
     RANK_IRQCHIP_CPU,   /* a vCPU's part of it */
     RANK_GUEST_CONSOLE, /* a guest console's rings */
+    RANK_CRASH,         /* how guests crashed */
     RANK_DEBUG_EVENT,   /* why a debugged guest stopped */
     RANK_GDB_LINK,      /* what a debugger has sent */
     RANK_THREAD_LIST,   /* the list of all threads (mutex) */

@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include "kernel/log.h"
+#include "kernel/vm_crash.h"
 #include "mm/heap.h"
 
 #define STATE_ALIGNMENT 64
@@ -212,6 +213,7 @@ static enum attention vcpu_attend(struct vcpu *v)
 /* What on-crash = says. False when the VM is to end. */
 static NOINLINE bool vcpu_failed(struct vcpu *v)
 {
+    vm_crash_note(v);
     if (debug_crashed(v))
         return true;
     if (v->vm->config->on_crash == CONFIG_CRASH_RESTART)

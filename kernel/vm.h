@@ -17,6 +17,7 @@ struct guest_isa;
 struct pci_host;
 struct vcpu;
 struct virtio_device;
+struct vm_crash;
 
 enum vm_state {
     VM_STOPPED, /* nothing is allocated but this object and its console's ring */
@@ -82,6 +83,7 @@ struct vm {
     struct vm_debug *debug; /* kernel/debug.h; NULL: no debugger has come yet */
     int ended_by;           /* the vCPU that ended the VM, -1: none of its own */
     struct vm_last *last;   /* lives as long as the VM object */
+    struct vm_crash *crash; /* kernel/vm_crash.h; NULL: it did not crash */
     uint64_t started_ns;
     uint64_t start_ticks; /* host_counter() when its start began; then, until its first entry */
     uint64_t bulk_ticks;  /* of these: copying and zeroing its memory */

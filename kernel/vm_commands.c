@@ -4,6 +4,7 @@
 
 #include "kernel/guest_console.h"
 #include "kernel/vm_commands.h"
+#include "kernel/vm_crash.h"
 #include "virtio/balloon.h"
 
 #define STOP_SECONDS     30
@@ -114,6 +115,8 @@ static void command_start(struct out *out, int argc, char **argv)
 
     if (!vm)
         return;
+    if (vm->state == VM_STOPPED)
+        vm_crash_forget(vm);
     out_buffer_init(&reason, text, sizeof(text));
     if (vm_start(vm, &reason.out) == ERR_OK)
         out_printf(out, "%s runs on %s; 'vm console %s' shows its console.\n", vm->name,

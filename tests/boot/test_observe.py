@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from conftest import TOP
+from conftest import ARCHES, TOP, guest_config, guest_files
 from test_vm import MICRO, console, host, wait_for_state  # noqa: F401, pylint: disable=unused-import
 
 
@@ -90,3 +90,59 @@ def test_trace_notes_what_is_asked_for(boot):
     while not (counts := records(machine, "trace show 1", "trace")[0])["lost"]:
         pass
     assert counts["kept"] == 2048
+
+
+def test_a_crash_is_kept_until_the_next_start(host):  # noqa: F811
+    machine = host("x86_64", ["crash", "clock"])
+    assert "has not crashed since it was started" in machine.run("vm crash crash")
+    for _ in range(2):
+        machine.run("vm start crash")
+        wait_for_state(machine, "crash", "failed")
+        text = machine.run("vm crash crash")
+        assert "triple fault" in text and "last exit fatal" in text and re.search(r"^rip 0{10}10[0-9a-f]{4}", text, re.M)
+        crash, *rest = records(machine, "vm crash crash")
+        assert crash["exit"] == "fatal" and not crash["now"] and crash["symbols"] == 0
+        assert rest[0]["record"] == "frame" and rest[0]["pc"] == crash["pc"]
+    machine.run("vm start clock")
+    console(machine, "clock", r"clock \d+ ms")
+    crash, *rest = records(machine, "vm crash clock")
+    assert crash["now"] and any(re.match(r"clock \d+ ms", r["text"]) for r in rest if r["record"] == "console")
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_a_panicked_kernel_is_shown_with_its_symbols(boot, arch):
+    """The backtrace names what /proc/sysrq-trigger calls, as the guest's own does on its console."""
+    machine = boot(arch, guest_config(arch), guest_files(arch), memory=1024)
+    machine.expect("Ennead guest ready: Linux", timeout=300)
+    machine.expect("guest# ")
+    machine.child.send("echo c >/proc/sysrq-trigger\r")
+    machine.expect("end Kernel panic", timeout=120)
+    machine.child.send("\x1d")
+    machine.prompt()
+    crash, *rest = records(machine, f"vm crash {arch}")
+    names = [r["symbol"] for r in rest if r["record"] == "frame"]
+    assert crash["now"] and crash["symbols"] > 10_000
+    assert {"sysrq_handle_crash", "write_sysrq_trigger", "vfs_write"} <= set(names), names
+    assert any("sysrq triggered crash" in r["text"] for r in rest if r["record"] == "console")
+
+
+def test_top_shows_each_second_until_a_key_is_pressed(host):  # noqa: F811
+    machine = host("x86_64", ["one", "clock", "silent"])
+    for name in ("one", "clock"):
+        machine.run(f"vm start {name}")
+    machine.child.send("top\r")
+    for _ in range(3):
+        machine.expect(r"\d+ CPUs, \d+\.\d % idle; \d+ of \d+ MiB free")
+        machine.expect(r"one +running +svm +(\d+\.\d) +(\d+) +\d+ of 256 M.*vCPU 0 +running +(\d+\.\d)")
+        machine.expect(r"clock +running +svm +(\d+\.\d) +(\d+) ")
+        machine.expect(r"silent +stopped")
+    machine.child.send("q")
+    machine.prompt()
+    top, *rows = records(machine, "top")
+    assert top["cpus_online"] == 1 and top["idle_percent"] < 20
+    by_name = {r["name"]: r for r in rows if r["record"] == "vm"}
+    assert by_name["one"]["cpu_percent"] > 50 and by_name["clock"]["exits_per_s"] > 0
+    assert by_name["one"]["cpu_percent"] + by_name["clock"]["cpu_percent"] <= 101
+    assert by_name["silent"]["state"] == "stopped" and by_name["silent"]["resident_bytes"] == 0
+    assert [r["vm"] for r in rows if r["record"] == "vcpu"] == ["one", "clock"]
+    assert len(records(machine, "top 2", "top")) == 2

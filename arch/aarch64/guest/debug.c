@@ -240,4 +240,5 @@ const struct debug_isa arm_debug_isa = {
     .step_end = step_end,
     .frame_next = 0,
     .frame_return = 8,
+    .signature = BITS(63, 48), /* pointer authentication, with 48-bit addresses */
 };

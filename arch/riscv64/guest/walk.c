@@ -130,7 +130,8 @@ static int leaf(const struct rv_view *view, uint64_t va, enum dbt_access access,
 int rv_walk(const struct rv_view *view, const struct rv_table_access *tables, uint64_t va,
             enum dbt_access access, struct rv_translation *out)
 {
-    unsigned mode = (unsigned)RV_SATP_MODE(view->satp), levels = mode == RV_SATP_SV48 ? 4 : 3;
+    unsigned mode = (unsigned)RV_SATP_MODE(view->satp);
+    unsigned levels = mode == RV_SATP_SV57 ? 5 : mode == RV_SATP_SV48 ? 4 : 3;
     uint64_t table = RV_SATP_PPN(view->satp) << PAGE_SHIFT;
     bool global = false;
 

@@ -17,6 +17,7 @@
 #define RV_SATP_BARE       0
 #define RV_SATP_SV39       8
 #define RV_SATP_SV48       9
+#define RV_SATP_SV57       10 /* guests on the hardware only: what a debugger looks at */
 
 /* Who looks, and how. */
 struct rv_view {

@@ -347,6 +347,20 @@ static void stepped(struct vcpu *v)
         log_guest(v->vm, LOG_DEBUG, "PUSHF was stepped over, its stack is gone");
 }
 
+#define CALL_NEAR    0xe8 /* rel32 */
+#define GROUP_5      0xff
+#define MODRM_CALL   2 /* its reg field */
+#define MODRM_MOD(b) ((b) >> 6)
+#define MOD_REGISTER 3
+
+/* CALL rel32, or CALL by a register (Intel SDM volume 2, CALL). */
+static bool after_call(const uint8_t *code, size_t size)
+{
+    return code[size - 5] == CALL_NEAR ||
+           (code[size - 2] == GROUP_5 && MODRM_MOD(code[size - 1]) == MOD_REGISTER &&
+            (code[size - 1] >> 3 & 7) == MODRM_CALL);
+}
+
 const struct debug_isa x86_debug = {
     .architecture = "i386:x86-64",
     .features = features,
@@ -365,6 +379,7 @@ const struct debug_isa x86_debug = {
     .stepped = stepped,
     .frame_next = 0,
     .frame_return = 8,
+    .after_call = after_call,
 };
 
 /* ---- MOV to and from debug registers, while the hardware's are a debugger's ---- */
