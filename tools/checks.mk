@@ -244,7 +244,7 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory unit
 	+$(Q)$(MAKE) --no-print-directory fuzz SECONDS=5
 	+$(Q)$(MAKE) --no-print-directory decode && echo make decode >build/tests/decode.passed
-	+$(Q)$(MAKE) --no-print-directory differential && printf 'make differential-%s\n' $(differential-guests) >build/tests/differential.passed
+	+$(Q)$(MAKE) --no-print-directory differential && echo make differential >build/tests/differential.passed
 	+$(Q)$(MAKE) --no-print-directory terminal
 	+$(Q)$(MAKE) --no-print-directory both-toolchains
 	+$(Q)$(MAKE) --no-print-directory boot-tests
