@@ -23,6 +23,10 @@ static const char *const riscv64_fp[] = {"f10", "f11", "f12", "f13", "f14", "f15
 static const char *const aarch64[] = {"x0", "x1",  "x2",  "x3",  "x4", "x5",
                                       "x8", "x19", "x20", "x30", "sp"};
 
+/* v0 to v7, where calls pass what they pass, three that calls change and two that they keep. */
+static const char *const aarch64_fp[] = {"v0", "v1",  "v2",  "v3",  "v4", "v5", "v6",
+                                         "v7", "v16", "v17", "v18", "v8", "v9"};
+
 static void pin_named(struct emitter *e, const char *name, unsigned reg)
 {
     for (unsigned s = 0; s < e->dialect->slot_count; s++)
@@ -49,6 +53,8 @@ void pins_choose(struct emitter *e)
     if (strcmp(e->dialect->name, "aarch64") == 0) {
         for (unsigned i = 0; i < ARRAY_SIZE(aarch64); i++)
             pin_named(e, aarch64[i], general[i]);
+        for (unsigned i = 0; i < ARRAY_SIZE(aarch64_fp); i++)
+            pin_named(e, aarch64_fp[i], FIRST_FP + i);
         return;
     }
     if (strcmp(e->dialect->name, "riscv64") != 0) {
