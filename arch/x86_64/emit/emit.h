@@ -78,6 +78,8 @@ struct value {
     uint8_t home;
     int16_t slot;
     uint16_t last;       /* the operation that uses it last */
+    uint8_t uses;        /* how many operands it is, as far as that can be counted */
+    bool fused;          /* a comparison that the `select` behind it does itself */
     ir_value same;       /* the value that this one is in other words, or itself */
     ir_value next_alias; /* that has the same slot as its home */
 };
@@ -183,6 +185,8 @@ static inline int32_t slot_disp(const struct emitter *e, int64_t slot)
 void values_begin(struct emitter *e);
 /* Is `v` not needed after operation `i`? */
 bool value_dies(const struct emitter *e, ir_value v, unsigned i);
+/* A comparison that was left to the only `select` by it. */
+bool value_fused(const struct emitter *e, ir_value v);
 bool value_const(const struct emitter *e, ir_value v, int64_t *c);
 /* A scratch register that nothing in this operation uses; it is locked. */
 unsigned reg_take(struct emitter *e, enum class class);

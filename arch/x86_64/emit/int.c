@@ -326,9 +326,13 @@ enum cc emit_compare(struct emitter *e, const struct ir_op *op)
 
 static bool compare(struct emitter *e, unsigned i)
 {
-    enum cc cc = emit_compare(e, op_of(e, (ir_value)i));
-    unsigned d = result_reg(e, i);
+    enum cc cc;
+    unsigned d;
 
+    if (value_fused(e, (ir_value)i))
+        return true;
+    cc = emit_compare(e, op_of(e, (ir_value)i));
+    d = result_reg(e, i);
     as_rr(&e->as, OP_SETCC | cc, false, 0, d);
     as_rr(&e->as, OP_MOVZX8, false, d, d);
     return true;
@@ -378,26 +382,41 @@ static bool minmax(struct emitter *e, unsigned i)
     return true;
 }
 
+/* Sets the host's flags by the condition of a `select`; none of its registers is needed then. */
+static enum cc choose(struct emitter *e, ir_value condition)
+{
+    struct operand c;
+    enum cc cc = CC_NE;
+
+    if (value_fused(e, condition)) {
+        cc = emit_compare(e, op_of(e, value_of(e, condition)));
+    } else {
+        c = not_const(e, condition);
+        if (c.kind == IN_MEMORY)
+            as_alu_mem_imm(&e->as, OP_CMP, true, FRAME_BASE, c.disp, 0);
+        else
+            as_rr(&e->as, OP_TEST, true, c.reg, c.reg);
+    }
+    e->locked[CLASS_INT] = 0;
+    return cc;
+}
+
 static bool select_int(struct emitter *e, unsigned i)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
     bool w = is_64(op->type);
-    struct operand c = not_const(e, op->arg[0]), a, b;
+    struct operand a, b;
+    enum cc cc;
     unsigned d;
 
     if (class_of(op->type) != CLASS_INT)
         return false;
-    if (c.kind == IN_MEMORY)
-        as_alu_mem_imm(&e->as, OP_CMP, true, FRAME_BASE, c.disp, 0);
-    else
-        as_rr(&e->as, OP_TEST, true, c.reg, c.reg);
-    if (c.kind == IN_REG)
-        reg_release(e, CLASS_INT, c.reg);
+    cc = choose(e, op->arg[0]);
     a = not_const(e, op->arg[1]);
     b = use(e, op->arg[2]);
     d = result_reg_apart(e, i, a.kind == IN_REG ? 1u << a.reg : 0);
     load_operand(e, CLASS_INT, d, b);
-    move_if(e, CC_NE, w, d, a);
+    move_if(e, cc, w, d, a);
     return true;
 }
 

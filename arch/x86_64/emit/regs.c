@@ -30,6 +30,36 @@ static ir_value find_same(const struct emitter *e, unsigned i)
     }
 }
 
+static void note_uses(struct emitter *e, unsigned i)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+
+    for (unsigned a = 0; a < ir_info[op->code].operand_count; a++) {
+        struct value *v = &e->value[same_as(e, op->arg[a])];
+
+        v->last = (uint16_t)i;
+        v->uses += v->uses < UINT8_MAX;
+    }
+}
+
+/* Operation `i` chooses by a comparison that nobody else asks: it will compare itself. */
+static void fuse_select(struct emitter *e, unsigned i)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i), *from;
+    struct value *c = &e->value[same_as(e, op->arg[0])];
+
+    from = op_of(e, same_as(e, op->arg[0]));
+    if (op->code != IR_select || class_of(op->type) != CLASS_INT || from->code != IR_cmp ||
+        ir_type_size(from->type) < 4 || c->uses != 1 || i - same_as(e, op->arg[0]) > LOOK_AHEAD)
+        return;
+    c->fused = true;
+    for (unsigned a = 0; a < 2; a++) {
+        struct value *v = &e->value[same_as(e, from->arg[a])];
+
+        v->last = MAX(v->last, (uint16_t)i);
+    }
+}
+
 void values_begin(struct emitter *e)
 {
     for (unsigned i = 0; i < e->u->op_count; i++) {
@@ -38,9 +68,10 @@ void values_begin(struct emitter *e)
         e->value[i] = (struct value){.reg = REG_NONE, .slot = NO_SLOT};
         e->value[i].home = op->code == IR_const ? HOME_CONST : HOME_NONE;
         e->value[i].same = find_same(e, i);
-        for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)
-            e->value[same_as(e, op->arg[a])].last = (uint16_t)i;
+        note_uses(e, i);
     }
+    for (unsigned i = 1; i < e->u->op_count; i++)
+        fuse_select(e, i);
     memset(e->alias, 0, sizeof(e->alias));
     memset(e->owner, 0, sizeof(e->owner));
     memset(e->locked, 0, sizeof(e->locked));
@@ -56,6 +87,11 @@ ir_value value_of(const struct emitter *e, ir_value v)
 bool value_dies(const struct emitter *e, ir_value v, unsigned i)
 {
     return e->value[same_as(e, v)].last <= i;
+}
+
+bool value_fused(const struct emitter *e, ir_value v)
+{
+    return e->value[same_as(e, v)].fused;
 }
 
 bool value_const(const struct emitter *e, ir_value v, int64_t *c)
