@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 #
-# host/ is compiled for its own host, guest/ of every ISA for each host, emit/ for hosted builds on its own
-# host (no engine of the kernel uses an emitter yet).
-kernel-srcs += $(wildcard arch/$(ARCH)/host/*.[cS] arch/$(ARCH)/host/*/*.[cS])
+# host/ and emit/ are compiled for their own host (emit/ for hosted builds, too), guest/ of every ISA for each host.
+kernel-srcs += $(wildcard arch/$(ARCH)/host/*.[cS] arch/$(ARCH)/host/*/*.[cS] arch/$(ARCH)/emit/*.c)
 kernel-srcs += $(wildcard arch/*/guest/*.c) build/gen/x86_dsdt.c
 hosted-srcs += $(wildcard arch/*/guest/*.c arch/$(machine)/emit/*.c) build/gen/x86_dsdt.c
 hosted-srcs += arch/x86_64/host/vmx/controls.c arch/x86_64/host/vmx/check.c

@@ -70,9 +70,22 @@ void dbt_cache_advance(struct dbt_cache *c, void (*forget)(void *context, struct
     *r = (struct dbt_region){.generation = r->generation + 1};
 }
 
+bool dbt_link_lives(const struct dbt_cache *c, uint64_t at, bool slow)
+{
+    uint64_t offset = at - (uintptr_t)c->links, index = offset / sizeof(*c->links);
+    uint64_t share = c->link_count / DBT_REGIONS;
+    uint8_t linked;
+
+    if (at < (uintptr_t)c->links || offset % sizeof(*c->links) || index >= share * DBT_REGIONS ||
+        index % share >= c->regions[index / share].links_used)
+        return false;
+    linked = c->links[index].linked;
+    return slow ? linked == DBT_LINK_SLOW : linked <= 1;
+}
+
 void dbt_link_to(struct dbt_link *l, struct dbt_code *to, uint64_t key)
 {
-    if (l->linked == DBT_LINK_DEAD)
+    if (l->linked > 1)
         return;
     dbt_unlink(l);
     l->to = to;
@@ -107,7 +120,8 @@ void dbt_unlink_code(struct dbt_code *code)
         dbt_unlink(code->incoming);
     for (unsigned i = 0; i < code->link_count; i++) {
         dbt_unlink(&code->links[i]);
-        code->links[i].linked = DBT_LINK_DEAD;
+        if (code->links[i].linked != DBT_LINK_SLOW) /* who runs it yet may come there yet */
+            code->links[i].linked = DBT_LINK_DEAD;
     }
 }
 

@@ -17,15 +17,16 @@
 struct dbt_link {
     const void *code; /* where it leads */
     uint64_t key;
-    int32_t target;       /* relative to the page base */
-    uint8_t far;          /* to another page */
-    uint16_t owner;       /* of a far link: who made it first, plus 1; others look their way up */
-    uint8_t linked;       /* 1; DBT_LINK_DEAD: its code is forgotten, it leads nowhere for good */
     const void *unlinked; /* its own stub */
     struct dbt_code *to;
     struct dbt_link *next; /* that lead to the same code */
+    int32_t target;        /* relative to the page base */
+    uint8_t far;           /* to another page */
+    uint16_t owner;        /* of a far link: who made it first, plus 1; others look their way up */
+    uint8_t linked;        /* 0, 1 or one of these: */
 };
-#define DBT_LINK_DEAD   2
+#define DBT_LINK_DEAD   2    /* its code is forgotten, it leads nowhere for good */
+#define DBT_LINK_SLOW   3    /* it is no link: what lies before `target` is a struct dbt_slow_op */
 #define DBT_LINK_NO_KEY 1ULL /* no pc_base has this */
 
 /* A piece of code: part of its owner's block descriptor. */
@@ -77,6 +78,10 @@ void dbt_cache_commit(struct dbt_cache *c, struct dbt_code *code, size_t size, u
  * region: the engine stops or passes them by first. */
 void dbt_cache_advance(struct dbt_cache *c, void (*forget)(void *context, struct dbt_code *code),
                        void *context);
+
+/* Is `at`, as code that nobody trusts names it, the place of a link of code that lives
+ * (DBT_LINK_SLOW: of an operation)? Under the lock. */
+bool dbt_link_lives(const struct dbt_cache *c, uint64_t at, bool slow);
 
 /* `l` leads to `to` from now on; `key` as above for far links. */
 void dbt_link_to(struct dbt_link *l, struct dbt_code *to, uint64_t key);

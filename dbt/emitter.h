@@ -34,7 +34,7 @@ struct dbt_room {
     uint8_t *write;      /* written here */
     const uint8_t *exec; /* executed here */
     size_t size;
-    struct dbt_link *links; /* within 2 GiB of `exec`, read by emitted code */
+    struct dbt_link *links; /* within 2 GiB of `exec`, read by emitted code; of operations too */
     unsigned link_count;
 };
 
@@ -46,9 +46,14 @@ struct dbt_emitted {
 
 struct dbt_stubs {
     size_t size;
-    /* Runs emitted code on `f` until it leaves. frame->pc_base is that of its unit. */
+    /* Runs emitted code on `f` until it leaves. frame->pc_base is that of its unit. Caged code
+     * begins here likewise and leaves by the gate (kernel/cage.h). */
     enum dbt_exit (*enter)(struct dbt_frame *f, const void *code);
 };
+
+/* What caged code asks for at the gate: an exit (enum dbt_exit), or that the struct dbt_slow_op at
+ * its argument is done; then it goes on with whether it was. */
+#define DBT_GATE_SLOW 256
 
 struct emitter; /* what one translating thread needs */
 
@@ -59,9 +64,9 @@ struct dbt_emitter {
     struct emitter *(*create)(const struct dbt_dialect *dialect, const struct interp_guest *guest,
                               enum dbt_level level);
     void (*destroy)(struct emitter *e);
-    /* Makes the stubs, once per code cache; units emitted afterwards use them. ERR_RANGE: no room.
-     */
-    enum err (*stubs)(struct emitter *e, struct dbt_room room, struct dbt_stubs *out);
+    /* Makes the stubs, once per code cache; units emitted afterwards use them. `caged`: code runs
+     * without rights and knows no address of C code. ERR_RANGE: no room. */
+    enum err (*stubs)(struct emitter *e, struct dbt_room room, bool caged, struct dbt_stubs *out);
     /* Another thread's emitter on the same code cache uses the stubs of the first. */
     void (*share)(struct emitter *e, const struct emitter *with);
     /* A well-formed unit of one block. ERR_RANGE: the room is too small; ERR_UNSUPPORTED: leave it

@@ -19,7 +19,6 @@
 #define INTERP_PREFERENCE 10
 #define JIT_PREFERENCE    20
 #define HYBRID_PREFERENCE 30
-#define HYBRID_THRESHOLD  12
 #define STAGE_LIMIT       BIT(48)
 #define LOWERED_MAX       (4 * IR_OPS_MAX)
 
@@ -104,16 +103,40 @@ static void vm_destroy(struct vm *vm)
     vm->engine_data = NULL;
 }
 
+/* The frame's locked part ends a page. */
+static size_t frame_pages(const struct dbt_vcpu *d)
+{
+    size_t size = interp_frame_size(d->guest->frontend->dialect) - DBT_FRAME_LOCKED;
+
+    return PAGE_SIZE + ALIGN_UP(size, PAGE_SIZE);
+}
+
+static struct dbt_frame *frame_create(struct dbt_vcpu *d)
+{
+    char *pages = dbt_shared_alloc(d, frame_pages(d), PAGE_SIZE);
+
+    return pages ? (void *)(pages + PAGE_SIZE - DBT_FRAME_LOCKED) : NULL;
+}
+
+static void frame_destroy(struct dbt_vcpu *d)
+{
+    if (d->frame)
+        dbt_shared_free(d, (char *)d->frame + DBT_FRAME_LOCKED - PAGE_SIZE, frame_pages(d));
+}
+
 static enum err vcpu_parts(struct dbt_vcpu *d, struct dbt_jit *jit)
 {
-    size_t size = interp_frame_size(d->guest->frontend->dialect);
     enum err e = ir_unit_create(&d->unit, IR_OPS_MAX);
 
-    d->frame = heap_zalloc(ALIGN_UP(size, PAGE_SIZE));
+    if (e == ERR_OK && jit)
+        e = dbt_jit_cage_init(d, jit);
+    if (e != ERR_OK)
+        return e;
+    d->frame = frame_create(d);
     d->passes = pass_scratch_create();
     d->lowering = interp_scratch_create();
     d->ops = heap_alloc(LOWERED_MAX * sizeof(d->ops[0]));
-    if (e != ERR_OK || !d->frame || !d->passes || !d->lowering || !d->ops)
+    if (!d->frame || !d->passes || !d->lowering || !d->ops)
         return ERR_NO_MEMORY;
     d->frame->vcpu = d;
     e = dbt_tlb_create(d);
@@ -130,7 +153,9 @@ static void vcpu_fini(struct vcpu *v)
     pass_scratch_destroy(d->passes);
     interp_scratch_destroy(d->lowering);
     heap_free(d->ops);
-    heap_free(d->frame);
+    frame_destroy(d);
+    if (d->cage)
+        cage_host()->destroy(d->cage);
     heap_free(d);
     v->engine_data = NULL;
 }
@@ -145,7 +170,8 @@ static enum err vcpu_init(struct vcpu *v)
         return ERR_NO_MEMORY;
     d->vcpu = v;
     d->table = own->table;
-    d->threshold = v->vm->engine->preference == HYBRID_PREFERENCE ? HYBRID_THRESHOLD : 0;
+    d->adapts = v->vm->engine->preference == HYBRID_PREFERENCE;
+    d->threshold = v->vm->engine->preference == HYBRID_PREFERENCE ? DBT_THRESHOLD : 0;
     d->mode_common = v->vm->config->cpus == 1 ? DBT_MODE_ONE_VCPU : 0;
     if (dbt_knobs.count)
         d->mode_common |= DBT_MODE_COUNT;
@@ -169,8 +195,9 @@ static void load(struct vcpu *v)
 
 static void put(struct vcpu *v)
 {
-    (void)v;
     this_cpu()->poll_word = NULL;
+    if (dbt_vcpu(v)->cage)
+        cage_host()->put(dbt_vcpu(v)->cage);
 }
 
 static void no_fetch(struct vcpu *v, uint64_t groups)
@@ -526,6 +553,12 @@ static void run_until_exit(struct dbt_vcpu *d, struct vm_exit *exit)
             d->counters.leaves++;
             stop = d->guest->execute(d, exit) == DBT_STOP;
             break;
+        case DBT_EXIT_BROKEN:
+            exit->kind = EXIT_FATAL;
+            exit->fatal.text = d->broke;
+            exit->fatal.code = d->frame->fault.address;
+            stop = true;
+            break;
         default:
             stop |= dbt_knobs.count && at_limit(d);
             break;
@@ -603,6 +636,7 @@ static void print_counters(struct out *out, const struct dbt_counters *c, uint64
     out_printf(out, "  emitted %llu blocks, %llu bytes; links %llu, jumps %llu, contexts %llu\n",
                (ull)c->emitted, (ull)c->emitted_bytes, (ull)c->links, (ull)c->jumps,
                (ull)c->contexts);
+    out_printf(out, "  entries of the cage %llu\n", (ull)c->cage_entries);
     out_printf(out, "  writes to code %llu; blocks invalidated %llu, evicted %llu\n",
                (ull)c->code_writes, (ull)c->invalidated, (ull)c->evicted);
 }

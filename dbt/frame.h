@@ -6,8 +6,8 @@
  * A slot is an 8-byte cell (vectors: several), aligned to its size; what is narrower lies in it
  * zero-extended. Units address cells by their offset from the frame's start, so that slots and
  * values are the same thing to the interpreter, and one base register serves emitted code. On bare
- * metal it is the only part of the vCPU that deprivileged code can write, so everything in it is
- * hostile when read back.
+ * metal what lies behind its locked part, and the return stack, is all of the vCPU that caged code
+ * can write: everything in it is hostile when read back.
  */
 #ifndef DBT_FRAME_H
 #define DBT_FRAME_H
@@ -35,6 +35,7 @@ enum dbt_exit {
     DBT_EXIT_POLL,     /* at a safe point: frame->pc is the instruction that is to run next */
     DBT_EXIT_FAULT,    /* the instruction at frame->pc faulted: frame->fault says how */
     DBT_EXIT_LEAVE,    /* by `leave`: reason and imm in `reason` and `detail` */
+    DBT_EXIT_BROKEN,   /* caged code did what it may not: dbt_vcpu.broke */
 };
 
 struct dbt_fault {
@@ -65,29 +66,33 @@ struct dbt_jump {
 
 struct dbt_vcpu;
 
-/* What emitted code seldom reaches comes first, so that the rest and the first slots lie near the
- * cells. */
+/* What emitted code may read only comes first: on bare metal a page of its own ends with it. */
 struct dbt_frame {
+    struct dbt_fault fault;
     uint64_t limit; /* with DBT_MODE_COUNT: `count` does not go beyond it */
-    uint64_t pc;    /* valid when no unit runs */
+    uint64_t unused[5];
     struct dbt_vcpu *vcpu;
+    uint32_t poll; /* not zero: leave at the next safe point. Set by anybody. */
+    uint32_t reserved;
+    uint64_t tlb_mask; /* (entries - 1) * sizeof(struct dbt_tlb_entry) */
+    struct dbt_tlb_entry *tlb;
+    struct dbt_jump *jumps; /* DBT_JUMPS entries: where indirect jumps look first */
+    uint64_t context[2];    /* the address space with its mode; the same for global pages */
+    uint64_t host_sp;       /* of C code, while emitted code runs with its rights */
+
+    uint64_t pc_base;             /* virtual address of the page on which the running unit lies */
+    uint64_t pc;                  /* valid when no unit runs */
+    uint32_t fp_flags;            /* sticky, enum sf_flag */
+    uint32_t mxcsr;               /* of emitted code, between two places */
     uint32_t reason, insn_length; /* of `leave`; of the instruction at pc */
     uint64_t detail;
-    struct dbt_fault fault;
-    uint64_t host_sp; /* of C code, while emitted code runs */
-
-    _Alignas(64) uint32_t poll; /* not zero: leave at the next safe point. Set by anybody. */
-    uint32_t fp_flags;          /* sticky, enum sf_flag */
-    uint64_t pc_base;           /* virtual address of the page on which the running unit lies */
-    uint64_t tlb_mask;          /* (entries - 1) * sizeof(struct dbt_tlb_entry) */
-    struct dbt_tlb_entry *tlb;
-    uint64_t count;                /* guest instructions done */
-    struct dbt_jump *jumps;        /* DBT_JUMPS entries: where indirect jumps look first */
-    uint64_t context[2];           /* the address space with its mode; the same for global pages */
-    uint64_t return_sp;            /* of emitted code, while none runs */
+    uint64_t count;     /* guest instructions done */
+    uint64_t return_sp; /* of emitted code, while none runs */
+    uint64_t spare;
     _Alignas(64) uint64_t cells[]; /* the guest's slots, then values */
 };
-#define DBT_FRAME_GUEST 192 /* offset of cells[]: slot offsets begin here */
+#define DBT_FRAME_LOCKED offsetof(struct dbt_frame, pc_base) /* bytes that it may only read */
+#define DBT_FRAME_GUEST  192 /* offset of cells[]: slot offsets begin here */
 _Static_assert(offsetof(struct dbt_frame, cells) == DBT_FRAME_GUEST, "slots are addressed by this");
 
 /* The slow ways to memory, on the vCPU's own thread; tlb.c. `size` is 1, 2, 4 or 8 bytes. False:

@@ -67,6 +67,7 @@ struct dbt_counters {
     uint64_t invalidated, evicted;                            /* blocks: by writes, for room */
     uint64_t code_writes;            /* writes that went to pages with code */
     uint64_t emitted, emitted_bytes; /* blocks, of host code */
+    uint64_t cage_entries; /* ways into the cage: from blocks, and back from C functions */
     uint64_t links, jumps, contexts; /* made: links, entries of the jump hash, contexts */
 };
 
@@ -112,10 +113,14 @@ struct dbt_vcpu {
     uint32_t forget;   /* atomic, 0 or 1: pieces of emitted code died */
 
     /* Emitted code; NULL: the engine interprets. */
+    struct cage *cage; /* in which it runs; NULL: none */
+    const char *broke; /* what it did that it may not */
     struct dbt_jit *jit;
     struct emitter *emitter;
     void *return_stack;
-    uint32_t threshold; /* runs of a block before code is emitted for it */
+    uint32_t threshold;   /* runs of a block before code is emitted for it */
+    bool adapts;          /* it follows from what an entry of the cage costs: */
+    uint64_t entry_ticks; /* the least so far, of host_counter(); 0: none yet */
 
     /* Translating. */
     struct ir_unit unit;

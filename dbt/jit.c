@@ -2,14 +2,17 @@
 /* The code cache of a VM, and its connection with blocks and vCPUs. */
 #include "dbt/jit.h"
 
+#include <string.h>
 #include "dbt/knobs.h"
+#include "dbt/slow.h"
 #include "dbt/tlb.h"
 #include "kernel/host.h"
 #include "mm/heap.h"
 #include "mm/page.h"
 
-#define LINK_PER     128 /* bytes of code */
-#define RETURN_ORDER 4   /* DBT_RETURN_STACK */
+#define LINK_PER       64 /* bytes of code; operations have their places among them */
+#define ENTRY_NS_A_RUN 16 /* an entry that costs so much makes a block wait for a run more */
+#define JUMPS_SIZE     (DBT_JUMPS * sizeof(struct dbt_jump))
 
 struct dbt_jit {
     struct vm *vm;
@@ -91,10 +94,52 @@ void dbt_jit_destroy(struct dbt_jit *jit)
     heap_free(jit);
 }
 
+/* ---- What emitted code reaches of a vCPU ---- */
+
+static unsigned order_of(size_t size)
+{
+    unsigned order = 0;
+
+    while (PAGE_SIZE << order < size)
+        order++;
+    return order;
+}
+
+void *dbt_shared_alloc(struct dbt_vcpu *d, size_t size, size_t locked)
+{
+    hpa_t page;
+
+    if (d->cage)
+        return cage_host()->alloc(d->cage, size, locked);
+    page = page_alloc(order_of(size), PAGE_ZERO);
+    return page.v ? phys_to_virt(page) : NULL;
+}
+
+void dbt_shared_free(struct dbt_vcpu *d, void *at, size_t size)
+{
+    if (!at)
+        return;
+    if (d->cage)
+        cage_host()->free(d->cage, at, size);
+    else
+        page_free(virt_to_phys(at), order_of(size));
+}
+
+enum err dbt_jit_cage_init(struct dbt_vcpu *d, struct dbt_jit *jit)
+{
+    enum err e;
+
+    if (!cage_host())
+        return ERR_OK;
+    e = cage_host()->create(&d->cage, d->vcpu->vm);
+    return e == ERR_OK ? cage_host()->share_code(d->cage, &jit->memory) : e;
+}
+
 /* The first vCPU's emitter makes the stubs and stays. */
 static enum err make_stubs(struct dbt_jit *jit, struct emitter *e)
 {
-    enum err err = jit->emitter->stubs(e, dbt_cache_room(&jit->cache), &jit->stubs);
+    enum err err =
+        jit->emitter->stubs(e, dbt_cache_room(&jit->cache), cage_host() != NULL, &jit->stubs);
 
     if (err != ERR_OK)
         return err;
@@ -106,7 +151,6 @@ static enum err make_stubs(struct dbt_jit *jit, struct emitter *e)
 enum err dbt_jit_vcpu_init(struct dbt_vcpu *d, struct dbt_jit *jit)
 {
     const struct dbt_dialect *dialect = d->guest->frontend->dialect;
-    hpa_t stack = page_alloc(RETURN_ORDER, 0);
     enum err e = ERR_OK;
 
     if (!jit->first) {
@@ -116,10 +160,10 @@ enum err dbt_jit_vcpu_init(struct dbt_vcpu *d, struct dbt_jit *jit)
         e = first ? make_stubs(jit, first) : ERR_NO_MEMORY;
     }
     d->emitter = jit->emitter->create(dialect, &d->interp, jit->emitter->host_level());
-    d->frame->jumps = heap_alloc(DBT_JUMPS * sizeof(struct dbt_jump));
-    d->return_stack = stack.v ? phys_to_virt(stack) : NULL;
+    d->frame->jumps = dbt_shared_alloc(d, JUMPS_SIZE, JUMPS_SIZE);
+    d->return_stack = dbt_shared_alloc(d, DBT_RETURN_STACK, 0);
     d->jit = jit;
-    if (e != ERR_OK || !d->emitter || !d->frame->jumps || !stack.v)
+    if (e != ERR_OK || !d->emitter || !d->frame->jumps || !d->return_stack)
         return e == ERR_OK ? ERR_NO_MEMORY : e;
     jit->emitter->share(d->emitter, jit->first);
     dbt_jit_forget(d);
@@ -132,9 +176,8 @@ void dbt_jit_vcpu_fini(struct dbt_vcpu *d)
         return;
     if (d->emitter)
         d->jit->emitter->destroy(d->emitter);
-    if (d->return_stack)
-        page_free(virt_to_phys(d->return_stack), RETURN_ORDER);
-    heap_free(d->frame->jumps);
+    dbt_shared_free(d, d->return_stack, DBT_RETURN_STACK);
+    dbt_shared_free(d, d->frame->jumps, JUMPS_SIZE);
     d->jit = NULL;
 }
 
@@ -227,12 +270,66 @@ void dbt_jit_contexts_renew(struct dbt_vcpu *d)
 
 /* ---- Running ---- */
 
+static enum dbt_exit broke(struct dbt_vcpu *d, const struct cage_call *call)
+{
+    d->broke = call->text;
+    d->frame->fault.address = call->pc;
+    return DBT_EXIT_BROKEN;
+}
+
+/* As dbt_slow() is called by code that may; false: there is no such operation. */
+static bool do_slow(struct dbt_vcpu *d, struct cage_call *call)
+{
+    size_t cells = 8 * (size_t)interp_first_cell(d->guest->frontend->dialect);
+    struct dbt_slow_op op;
+
+    if (!dbt_link_lives(&d->jit->cache, call->argument[0], true))
+        return false;
+    memcpy(&op, (const void *)(uintptr_t)call->argument[0], sizeof(op));
+    call->entry = NULL;
+    call->answer = dbt_slow(d->frame, &op, (void *)((char *)d->frame + cells), &d->interp);
+    return true;
+}
+
+/* The dearer the way in and out, the more must a block be worth it. */
+static void note_entry(struct dbt_vcpu *d, uint64_t ticks)
+{
+    if (d->entry_ticks && ticks >= d->entry_ticks)
+        return;
+    d->entry_ticks = ticks;
+    if (d->adapts)
+        d->threshold =
+            DBT_THRESHOLD + (uint32_t)(ticks * (1000000000 / ENTRY_NS_A_RUN) / host_counter_hz());
+}
+
+static enum dbt_exit run_caged(struct dbt_vcpu *d, const struct dbt_jit_code *code)
+{
+    struct cage_call call = {.entry = (const void *)(uintptr_t)d->jit->stubs.enter,
+                             .argument = {(uintptr_t)d->frame, (uintptr_t)code->code.entry},
+                             .end = &d->frame->poll};
+
+    for (;;) {
+        uint64_t since = host_counter_fast();
+
+        d->counters.cage_entries++;
+        if (cage_host()->run(d->cage, &call) == CAGE_BROKE)
+            return broke(d, &call);
+        note_entry(d, host_counter_fast() - since);
+        if (call.asked <= DBT_EXIT_LEAVE)
+            return (enum dbt_exit)call.asked;
+        if (call.asked != DBT_GATE_SLOW || !do_slow(d, &call)) {
+            call.text = "code of the translator asked for what there is not";
+            return broke(d, &call);
+        }
+    }
+}
+
 enum dbt_exit dbt_jit_run(struct dbt_vcpu *d, const struct dbt_jit_code *code)
 {
     enum dbt_exit e;
 
     d->emitted_runs = true;
-    e = d->jit->stubs.enter(d->frame, code->code.entry);
+    e = d->cage ? run_caged(d, code) : d->jit->stubs.enter(d->frame, code->code.entry);
     d->emitted_runs = false;
     return e;
 }
@@ -257,7 +354,7 @@ void dbt_jit_connect(struct dbt_vcpu *d, struct dbt_link *link, uint64_t base,
     const struct dbt_jit_code *jc = __atomic_load_n(&to->jit, __ATOMIC_ACQUIRE);
     bool lasting, own;
 
-    if (!jc)
+    if (!jc || (link && !dbt_link_lives(&d->jit->cache, (uintptr_t)link, false)))
         return;
     lasting = link && !link->far && to->gpa_next == DBT_NO_PAGE;
     if (!lasting) {
@@ -272,7 +369,7 @@ void dbt_jit_connect(struct dbt_vcpu *d, struct dbt_link *link, uint64_t base,
         dbt_jump_set(d->frame, pc, context, jc->code.entry);
         d->counters.jumps++;
     }
-    if (own && to->jit && !to->dead) {
+    if (own && to->jit && !to->dead && dbt_link_lives(&d->jit->cache, (uintptr_t)link, false)) {
         dbt_link_to(link, &to->jit->code, base ^ context);
         d->counters.links++;
     }

@@ -8,8 +8,11 @@
 
 #include "dbt/emitter.h"
 #include "dbt/table.h"
+#include "kernel/cage.h"
 
 struct dbt_jit;
+
+#define DBT_THRESHOLD 12 /* runs of a block before code is emitted for it, with `hybrid` */
 
 /* Emitted code of one block. */
 struct dbt_jit_code {
@@ -22,6 +25,8 @@ enum err dbt_jit_probe(struct out *reason) MUST_CHECK;
 
 enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm) MUST_CHECK;
 void dbt_jit_destroy(struct dbt_jit *jit);
+/* Before anything of the vCPU is allocated: its cage, where the host has cages. */
+enum err dbt_jit_cage_init(struct dbt_vcpu *d, struct dbt_jit *jit) MUST_CHECK;
 /* Sets d->jit. */
 enum err dbt_jit_vcpu_init(struct dbt_vcpu *d, struct dbt_jit *jit) MUST_CHECK;
 void dbt_jit_vcpu_fini(struct dbt_vcpu *d);
@@ -37,6 +42,10 @@ void dbt_jit_kill(struct dbt_block *b);
 void dbt_jit_forget(struct dbt_vcpu *d);
 /* All links that hold in one context only are cut, and forgotten what was found with them. */
 void dbt_jit_contexts_renew(struct dbt_vcpu *d);
+
+/* Whole pages of zeroes that emitted code reaches; it may only read the first `locked` bytes. */
+void *dbt_shared_alloc(struct dbt_vcpu *d, size_t size, size_t locked) MUST_CHECK;
+void dbt_shared_free(struct dbt_vcpu *d, void *at, size_t size);
 
 enum dbt_exit dbt_jit_run(struct dbt_vcpu *d, const struct dbt_jit_code *code);
 /* The code that was left by `link` (NULL: by an indirect jump) on the page at `base` goes on at

@@ -6,13 +6,16 @@
 #ifndef DBT_SLOW_H
 #define DBT_SLOW_H
 
+#include "dbt/chain.h"
 #include "dbt/interp.h"
 
-/* Lies beside the code, constant. */
+/* Lies in the place of a link, constant. */
 struct dbt_slow_op {
     struct ir_op op;
     uint16_t insn_at, insn_length, insn_index, unused;
 };
+
+_Static_assert(sizeof(struct dbt_slow_op) <= offsetof(struct dbt_link, target), "it has room");
 
 /* Cells behind the slots of the dialect. */
 struct dbt_slow_call {

@@ -119,25 +119,26 @@ static void table_empty(struct table *t)
     t->stale = false;
 }
 
-static bool table_storage(unsigned bits, struct dbt_tlb_entry **entries, uint64_t **gpa)
+static bool table_storage(struct dbt_vcpu *d, unsigned bits, struct dbt_tlb_entry **entries,
+                          uint64_t **gpa)
 {
-    *entries = heap_alloc(ENTRY_SIZE << bits);
+    *entries = dbt_shared_alloc(d, ENTRY_SIZE << bits, ENTRY_SIZE << bits);
     *gpa = heap_alloc(sizeof(**gpa) << bits);
     if (*entries && *gpa)
         return true;
-    heap_free(*entries);
+    dbt_shared_free(d, *entries, ENTRY_SIZE << bits);
     heap_free(*gpa);
     return false;
 }
 
-static struct table *table_create(void)
+static struct table *table_create(struct dbt_vcpu *d)
 {
     struct table *t = heap_zalloc(sizeof(*t));
 
     if (!t)
         return NULL;
     t->bits = MIN(BITS_MIN, dbt_knobs.tlb_bits);
-    if (!table_storage(t->bits, &t->entries, &t->gpa)) {
+    if (!table_storage(d, t->bits, &t->entries, &t->gpa)) {
         heap_free(t);
         return NULL;
     }
@@ -145,23 +146,23 @@ static struct table *table_create(void)
     return t;
 }
 
-static void table_destroy(struct table *t)
+static void table_destroy(struct dbt_vcpu *d, struct table *t)
 {
     if (!t)
         return;
-    heap_free(t->entries);
+    dbt_shared_free(d, t->entries, ENTRY_SIZE << t->bits);
     heap_free(t->gpa);
     heap_free(t);
 }
 
 /* Takes over new, larger or smaller storage; what was in it stays if it is still used. */
-static void table_resize(struct table *t, unsigned bits, bool keep)
+static void table_resize(struct dbt_vcpu *d, struct table *t, unsigned bits, bool keep)
 {
     struct dbt_tlb_entry *old = t->entries, *entries;
     uint64_t *old_gpa = t->gpa, *gpa;
     unsigned old_size = table_size(t);
 
-    if (!table_storage(bits, &entries, &gpa))
+    if (!table_storage(d, bits, &entries, &gpa))
         return;
     t->entries = entries;
     t->gpa = gpa;
@@ -177,16 +178,16 @@ static void table_resize(struct table *t, unsigned bits, bool keep)
         gpa[place_of(t, page)] = old_gpa[i];
     }
     t->displaced = 0;
-    heap_free(old);
+    dbt_shared_free(d, old, ENTRY_SIZE * old_size);
     heap_free(old_gpa);
 }
 
 /* Before it is used again: empties it, and shrinks one that was hardly used for a while. */
-static void table_renew(struct table *t)
+static void table_renew(struct dbt_vcpu *d, struct table *t)
 {
     t->idle = t->fills < table_size(t) / 4 ? t->idle + 1 : 0;
     if (t->idle > 8 && t->bits > BITS_MIN) {
-        table_resize(t, t->bits - 1, false);
+        table_resize(d, t, t->bits - 1, false);
         t->idle = 0;
     }
     table_empty(t);
@@ -321,7 +322,7 @@ void dbt_tlb_select(struct dbt_vcpu *d, uint64_t key, uint32_t asid, unsigned vi
     }
     table = t->current->view[view];
     if (unlikely(!table)) {
-        table = table_create();
+        table = table_create(d);
         if (!table) { /* another view's will do, emptied at each change */
             for (unsigned i = 0; !table; i++)
                 table = t->space[i / DBT_VIEWS].view[i % DBT_VIEWS];
@@ -332,7 +333,7 @@ void dbt_tlb_select(struct dbt_vcpu *d, uint64_t key, uint32_t asid, unsigned vi
     }
     if (unlikely(table->stale)) {
         d->counters.tlb_cleared++;
-        table_renew(table);
+        table_renew(d, table);
     }
     t->table = table;
     t->view = view;
@@ -349,7 +350,7 @@ enum err dbt_tlb_create(struct dbt_vcpu *d)
         return ERR_NO_MEMORY;
     d->tlbs = t;
     t->current = t->space;
-    t->space[0].view[0] = t->table = table_create();
+    t->space[0].view[0] = t->table = table_create(d);
     for (unsigned i = 0; i < PHYSICAL; i++)
         t->physical[i].gpa = NO_PAGE;
     if (!t->table)
@@ -365,7 +366,7 @@ void dbt_tlb_destroy(struct dbt_vcpu *d)
     if (!t)
         return;
     for (unsigned i = 0; i < SPACES * DBT_VIEWS; i++)
-        table_destroy(t->space[i / DBT_VIEWS].view[i % DBT_VIEWS]);
+        table_destroy(d, t->space[i / DBT_VIEWS].view[i % DBT_VIEWS]);
     heap_free(t);
     d->tlbs = NULL;
 }
@@ -389,7 +390,7 @@ static void flush_spaces(struct dbt_vcpu *d, uint32_t asid)
     if (!t->table->stale)
         return;
     d->counters.tlb_cleared++;
-    table_renew(t->table);
+    table_renew(d, t->table);
     publish(d);
 }
 
@@ -420,6 +421,8 @@ void dbt_tlb_forget(struct dbt_vcpu *d)
     memset(d->recent, 0, sizeof(d->recent));
     d->forgets++;
     flush_spaces(d, DBT_ASID_ALL);
+    if (d->cage)
+        cage_host()->take_back(d->cage);
 }
 
 static void drop_page(struct table *t, uint64_t page)
@@ -510,7 +513,7 @@ void dbt_tlb_flush_page(struct dbt_vcpu *d, uint64_t va, uint32_t asid)
     context_again(d);
     if (t->table->stale) {
         d->counters.tlb_cleared++;
-        table_renew(t->table);
+        table_renew(d, t->table);
         publish(d);
     }
 }
@@ -578,6 +581,16 @@ static bool find_ram(struct dbt_vcpu *d, uint64_t page, struct guest_block *bloc
     return false;
 }
 
+/* Emitted code gets at it: in pieces of 2 MiB where all of one is the guest's. */
+static bool lend(struct dbt_vcpu *d, const struct guest_block *block, char *host)
+{
+    char *start = phys_to_virt(block->hpa), *piece = (char *)ALIGN_DOWN((uintptr_t)host, MIB(2));
+
+    if (piece >= start && piece + MIB(2) <= start + block->size)
+        return cage_host()->lend(d->cage, piece, MIB(2));
+    return cage_host()->lend(d->cage, host, IR_PAGE_SIZE);
+}
+
 static NOINLINE char *ram_page(struct dbt_vcpu *d, uint64_t page, struct physical *p)
 {
     struct guest_block block;
@@ -586,6 +599,10 @@ static NOINLINE char *ram_page(struct dbt_vcpu *d, uint64_t page, struct physica
         return NULL;
     p->gpa = page;
     p->host = (char *)phys_to_virt(block.hpa) + (page - block.gpa.v);
+    if (d->cage && !lend(d, &block, p->host)) {
+        vm_fail(d->vcpu->vm, "the host has no memory left for page tables");
+        return NULL;
+    }
     return p->host;
 }
 
@@ -685,7 +702,7 @@ static void insert(struct dbt_vcpu *d, uint64_t va, const struct dbt_mapping *m,
     bool watched;
 
     if (unlikely(t->displaced > table_size(t) && t->bits < dbt_knobs.tlb_bits)) {
-        table_resize(t, t->bits + 1, true);
+        table_resize(d, t, t->bits + 1, true);
         publish(d);
     }
     at = place_of(t, page);

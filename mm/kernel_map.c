@@ -228,6 +228,29 @@ void kernel_unmap_device(void *va, uint64_t size)
     spin_unlock(&lock);
 }
 
+static bool map_all(uint64_t base, const hpa_t *blocks, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (page_table_map(&kernel_pt, base + i * MIB(2), blocks[i], MIB(2), KERNEL_RW)) {
+            if (i && page_table_unmap(&kernel_pt, base, i * MIB(2)))
+                panic("cannot unmap %#lx", (unsigned long)base);
+            return false;
+        }
+    return true;
+}
+
+void *kernel_map_blocks(const hpa_t *blocks, unsigned count)
+{
+    spin_lock(&lock);
+    uint64_t base = area_take(count * MIB(2) + PAGE_SIZE, MIB(2));
+    if (base && !map_all(base, blocks, count)) {
+        area_return(base);
+        base = 0;
+    }
+    spin_unlock(&lock);
+    return (void *)(uintptr_t)base;
+}
+
 /* ---- Stacks ---- */
 
 static void *stack_from_cache(void)
@@ -302,6 +325,11 @@ void kernel_map_cpu_init(void)
 hpa_t kernel_map_root(void)
 {
     return kernel_pt.root;
+}
+
+bool kernel_map_lookup(const void *va, struct pt_entry *entry)
+{
+    return page_table_lookup(&kernel_pt, (uintptr_t)va, entry);
 }
 
 bool kernel_map_readable(uint64_t va, uint64_t size)

@@ -22,6 +22,12 @@ hpa_t kernel_map_root(void);
 void *kernel_map_device(hpa_t pa, uint64_t size, unsigned attrs) MUST_CHECK;
 void kernel_unmap_device(void *va, uint64_t size);
 
+/* Maps blocks of 2 MiB one behind the other, for reading and writing, aligned to their size. NULL
+ * on failure. Undone by kernel_unmap_device(). */
+void *kernel_map_blocks(const hpa_t *blocks, unsigned count) MUST_CHECK;
+/* What is mapped at `va`; false: nothing. */
+bool kernel_map_lookup(const void *va, struct pt_entry *entry);
+
 /* A stack of THREAD_STACK_SIZE with its guard; returns its lowest address, NULL when there is no
  * memory. Freed stacks are cached. */
 void *kernel_stack_alloc(void) MUST_CHECK;

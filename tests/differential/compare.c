@@ -198,8 +198,8 @@ static void jit_create(struct jit *j, const struct dbt_emitter *emitter, enum db
 {
     j->emitter = emitter;
     j->e = emitter->create(guest_cases.frontend->dialect, &guest_cases.interp, level);
-    if (!j->e || !code_memory_create(&j->cache, MIB(2), 1024) ||
-        emitter->stubs(j->e, dbt_cache_room(&j->cache), &j->stubs) != ERR_OK)
+    if (!j->e || !code_memory_create(&j->cache, MIB(2), 32768) ||
+        emitter->stubs(j->e, dbt_cache_room(&j->cache), false, &j->stubs) != ERR_OK)
         fail("no memory for emitted code");
     dbt_cache_reserve(&j->cache, j->stubs.size);
 }

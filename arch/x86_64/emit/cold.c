@@ -71,27 +71,30 @@ static void emit_slow(struct emitter *e, const struct cold *c)
                                .insn_at = c->insn_at,
                                .insn_length = c->insn_length,
                                .insn_index = e->u->mode & DBT_MODE_COUNT ? c->insn_index : 0};
-    uint8_t *after_call, *end;
-    uint32_t distance;
+    struct dbt_link *l;
+    int32_t distance;
 
+    if (e->link_count == e->room.link_count) {
+        e->full = true;
+        return;
+    }
+    l = &e->room.links[e->link_count++];
+    *l = (struct dbt_link){.linked = DBT_LINK_SLOW};
+    memcpy(l, &slow, sizeof(slow));
+    if (c->again)
+        emit_look_up_again(e, c);
     for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)
         put_argument(e, op, a, c->operand[a]);
     as_call_exec(&e->as, e->stub.slow);
-    after_call = e->as.p;
+    distance = (int32_t)((const uint8_t *)l - as_exec(&e->as, e->as.p));
     as_8(&e->as, OP_TEST_EAX);
-    as_32(&e->as, 0);
+    as_32(&e->as, (uint32_t)distance);
     if (c->dst != REG_NONE)
         load_value(e, ir_result_type(op), c->dst,
                    (struct operand){.kind = IN_MEMORY, .disp = CELL_CALL(e, result)});
     if (c->clear != REG_NONE)
         as_rr(&e->as, OP_XOR, false, c->clear, c->clear);
     as_jmp_to(&e->as, c->back);
-    end = e->as.p + (-(uintptr_t)e->as.p & 7);
-    memset(e->as.p, 0, (size_t)(end - e->as.p));
-    memcpy(end, &slow, sizeof(slow));
-    distance = (uint32_t)(end - after_call);
-    memcpy(after_call + 1, &distance, sizeof(distance));
-    e->as.p = end + sizeof(slow);
 }
 
 /* ---- Links ---- */

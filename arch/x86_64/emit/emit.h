@@ -116,6 +116,10 @@ struct cold {
     struct operand operand[3];
     uint8_t *jump[3]; /* displacements that lead here */
     uint8_t *back;
+    /* An access that shared its look-up with others: it is looked up alone, and done as from
+     * `again` to `back`. NULL: it had its own. */
+    const uint8_t *again;
+    uint8_t addend, page; /* registers */
 };
 
 struct emitter {
@@ -123,6 +127,7 @@ struct emitter {
     const struct dbt_dialect *dialect;
     const struct interp_guest *guest;
     enum dbt_level level;
+    bool caged;
     uint8_t pin[SLOTS_MAX]; /* register of each slot, or REG_NONE */
     int32_t cells;          /* displacement of the cells behind the slots */
     struct emit_stubs {
@@ -249,6 +254,7 @@ void emit_count(struct emitter *e, unsigned insns);
 
 bool emit_int(struct emitter *e, unsigned i);
 bool emit_memory(struct emitter *e, unsigned i);
+void emit_look_up_again(struct emitter *e, const struct cold *c);
 bool emit_fp(struct emitter *e, unsigned i);
 bool emit_vector(struct emitter *e, unsigned i);
 bool emit_control(struct emitter *e, unsigned i);
@@ -259,7 +265,7 @@ enum cc emit_compare(struct emitter *e, const struct ir_op *op);
 
 /* ---- stubs.c, pins.c ---- */
 
-enum err emit_stubs(struct emitter *e, struct dbt_room room, struct dbt_stubs *out);
+enum err emit_stubs(struct emitter *e, struct dbt_room room, bool caged, struct dbt_stubs *out);
 void pins_choose(struct emitter *e);
 enum dbt_level host_level(void);
 

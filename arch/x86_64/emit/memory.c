@@ -28,7 +28,9 @@ struct access {
     unsigned base, addend; /* host address = base + addend + disp */
     int32_t disp;
     uint8_t *miss; /* the jump that is taken where the TLB does not help */
-    bool keeps;    /* the addend's register becomes 0 then */
+    bool shared;   /* with other accesses: by itself it may be known */
+    uint8_t page;  /* a register that is free at that jump */
+    uint8_t *done; /* where it is known */
 };
 
 static unsigned access_size(const struct ir_op *op)
@@ -117,13 +119,17 @@ static struct access look_up(struct emitter *e, unsigned i, unsigned size, enum 
     struct access x = {.base = use_reg(e, op->arg[0]), .disp = (int32_t)op->imm};
     unsigned page;
 
+    x.page = REG_NONE;
     if (is_kept(e, op, size, access)) {
         page = reg_take(e, CLASS_INT); /* as elsewhere, one is free afterwards */
+        x.page = (uint8_t)page;
         if (e->kept.reg != REG_NONE) {
             x.addend = e->kept.reg;
             e->locked[CLASS_INT] |= (uint8_t)(1u << x.addend);
             as_rr(&e->as, OP_TEST, true, x.addend, x.addend);
             x.miss = as_jcc(&e->as, CC_E);
+            x.shared = true;
+            x.done = e->as.p;
             reg_release(e, CLASS_INT, page);
             return x;
         }
@@ -134,18 +140,55 @@ static struct access look_up(struct emitter *e, unsigned i, unsigned size, enum 
     e->kept.from = x.disp;
     e->kept.to = x.disp + (int32_t)size;
     gather(e, i, access);
-    x.keeps = op->code == IR_probe || e->kept.to - e->kept.from > (int32_t)size;
+    x.shared = op->code == IR_probe || e->kept.to - e->kept.from > (int32_t)size;
+    x.page = (uint8_t)page;
     address(e, x.addend, x.base, e->kept.from);
     address(e, page, x.base, e->kept.to - 1);
     as_alu_imm(&e->as, OP_AND, true, page, -IR_PAGE_SIZE);
     probe_tlb(e, x.addend, page, access);
     x.miss = as_jcc(&e->as, CC_NE);
     as_rm(&e->as, OP_MOV, true, x.addend, x.addend, offsetof(struct dbt_tlb_entry, addend));
+    x.done = e->as.p;
     reg_release(e, CLASS_INT, page);
-    e->kept.reg = x.keeps ? (uint8_t)x.addend : REG_NONE;
+    e->kept.reg = x.shared ? (uint8_t)x.addend : REG_NONE;
     e->kept.write = access == DBT_WRITE;
     e->kept.base = value_of(e, op->arg[0]);
     return x;
+}
+
+/* Where the look-up leads to when it fails, once the access is emitted. */
+static void missed(struct emitter *e, struct cold *cold, const struct access *x)
+{
+    cold->back = e->as.p;
+    if (!x->shared)
+        return;
+    cold->again = x->done;
+    cold->page = x->page;
+    cold->addend = (uint8_t)x->addend;
+    cold->clear = e->kept.reg == x->addend ? (uint8_t)x->addend : REG_NONE;
+}
+
+/* By itself: begins a cold fragment. Where that fails too, what follows does it. */
+void emit_look_up_again(struct emitter *e, const struct cold *c)
+{
+    const struct ir_op *op = op_of(e, c->op);
+    enum dbt_access access = writes(op) ? DBT_WRITE : DBT_READ;
+    unsigned base = c->operand[0].reg;
+    size_t size = (size_t)(c->back - c->again);
+    uint8_t *miss;
+
+    address(e, c->addend, base, (int32_t)op->imm);
+    address(e, c->page, base, (int32_t)op->imm + (int32_t)access_size(op) - 1);
+    as_alu_imm(&e->as, OP_AND, true, c->page, -IR_PAGE_SIZE);
+    probe_tlb(e, c->addend, c->page, access);
+    miss = as_jcc(&e->as, CC_NE);
+    as_rm(&e->as, OP_MOV, true, c->addend, c->addend, offsetof(struct dbt_tlb_entry, addend));
+    memcpy(e->as.p, c->again, size); /* it jumps nowhere */
+    e->as.p += size;
+    if (c->clear != REG_NONE)
+        as_rr(&e->as, OP_XOR, false, c->clear, c->clear);
+    as_jmp_to(&e->as, c->back);
+    as_patch(miss, e->as.p);
 }
 
 static struct operand in_reg(unsigned reg)
@@ -200,8 +243,7 @@ static bool load(struct emitter *e, unsigned i)
         as_rmx(&e->as, opcode, w, d, x.base, x.addend, x.disp);
     }
     cold = cold_slow(e, i, x.miss, d, operand);
-    cold->clear = x.keeps ? (uint8_t)x.addend : REG_NONE;
-    cold->back = e->as.p;
+    missed(e, cold, &x);
     return true;
 }
 
@@ -269,8 +311,7 @@ static bool store(struct emitter *e, unsigned i)
     if (IR_ORDER_OF(op) == IR_SEQ_CST)
         full_barrier(e);
     cold = cold_slow(e, i, x.miss, REG_NONE, operand);
-    cold->clear = x.keeps ? (uint8_t)x.addend : REG_NONE;
-    cold->back = e->as.p;
+    missed(e, cold, &x);
     return true;
 }
 
@@ -280,12 +321,9 @@ static bool probe(struct emitter *e, unsigned i)
     const struct ir_op *op = op_of(e, (ir_value)i);
     struct operand operand[3] = {{0}};
     struct access x = look_up(e, i, op->attr, op->attr2 ? DBT_WRITE : DBT_READ);
-    struct cold *cold;
 
     operand[0] = in_reg(x.base);
-    cold = cold_slow(e, i, x.miss, REG_NONE, operand);
-    cold->clear = x.keeps ? (uint8_t)x.addend : REG_NONE;
-    cold->back = e->as.p;
+    missed(e, cold_slow(e, i, x.miss, REG_NONE, operand), &x);
     return true;
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The code that all units share: in, out, and to C and back. */
 #include "arch/x86_64/emit/emit.h"
+#include "arch/x86_64/emit/gate.h"
 
 #define MXCSR_DEFAULT 0x1f80u /* all masked, to nearest, no flag set (SDM volume 1, 10.2.3) */
 #define MXCSR_FLAGS   0x3fu
@@ -9,7 +10,7 @@
 #define OP_TEST_AL    (0x84 | OP_BYTE)
 #define STUB_BYTES    4096
 #define SAVE_FP       4 /* two cells each */
-#define SAVE_MXCSR    (SAVE_FP + 2 * SCRATCH_COUNT)
+#define OP_INT        0xcd
 
 static const uint8_t callee_saved[] = {RBX, RBP, R12, R13, R14, R15};
 
@@ -39,10 +40,18 @@ static void scratch_move(struct emitter *e, bool load)
     }
 }
 
+/* Caged code has no other stack. */
 static void to_host_stack(struct emitter *e)
 {
     as_rm(&e->as, OP_MOV_STORE, true, RSP, FRAME_BASE, FRAME(return_sp));
-    as_rm(&e->as, OP_MOV, true, RSP, FRAME_BASE, FRAME(host_sp));
+    if (!e->caged)
+        as_rm(&e->as, OP_MOV, true, RSP, FRAME_BASE, FRAME(host_sp));
+}
+
+static void emit_gate(struct emitter *e)
+{
+    as_8(&e->as, OP_INT);
+    as_8(&e->as, X86_GATE_VECTOR);
 }
 
 static const uint8_t *here(const struct emitter *e)
@@ -53,11 +62,13 @@ static const uint8_t *here(const struct emitter *e)
 /* enter(rdi: frame, rsi: code) */
 static void emit_enter(struct emitter *e, const uint8_t *mxcsr)
 {
-    for (unsigned i = 0; i < ARRAY_SIZE(callee_saved); i++)
+    for (unsigned i = 0; i < ARRAY_SIZE(callee_saved) && !e->caged; i++)
         as_opcode(&e->as, OP_PUSH | (callee_saved[i] & 7), false, 0, 0, callee_saved[i]);
-    as_alu_imm(&e->as, OP_SUB, true, RSP, 8); /* calls find it aligned */
+    if (!e->caged)
+        as_alu_imm(&e->as, OP_SUB, true, RSP, 8); /* calls find it aligned */
     as_rm(&e->as, OP_LEA, true, FRAME_BASE, RDI, DBT_FRAME_GUEST);
-    as_rm(&e->as, OP_MOV_STORE, true, RSP, FRAME_BASE, FRAME(host_sp));
+    if (!e->caged)
+        as_rm(&e->as, OP_MOV_STORE, true, RSP, FRAME_BASE, FRAME(host_sp));
     as_rip(&e->as, OP_LDMXCSR, false, DIGIT_LDMXCSR, mxcsr, 0);
     as_mov(&e->as, RAX, RSI);
     pins_move(e, true);
@@ -74,17 +85,36 @@ static const uint8_t *emit_exit(struct emitter *e, const uint8_t *flags)
     pins_move(e, false);
     to_host_stack(e);
     saved = here(e);
-    as_rm(&e->as, OP_LDMXCSR, false, DIGIT_STMXCSR, RSP, 0); /* the word that aligned it */
-    as_rm(&e->as, OP_MOV, false, RCX, RSP, 0);
+    as_rm(&e->as, OP_LDMXCSR, false, DIGIT_STMXCSR, FRAME_BASE, FRAME(mxcsr));
+    as_rm(&e->as, OP_MOV, false, RCX, FRAME_BASE, FRAME(mxcsr));
     as_alu_imm(&e->as, OP_AND, false, RCX, MXCSR_FLAGS);
     as_rip(&e->as, OP_LEA, true, RDX, flags, 0);
     as_rmx(&e->as, OP_MOVZX8, false, RCX, RDX, RCX, 0);
     as_rm(&e->as, OP_OR - 2, false, RCX, FRAME_BASE, FRAME(fp_flags));
+    if (e->caged) {
+        emit_gate(e);
+        return saved;
+    }
     as_alu_imm(&e->as, OP_ADD, true, RSP, 8);
     for (unsigned i = ARRAY_SIZE(callee_saved); i-- > 0;)
         as_opcode(&e->as, OP_POP | (callee_saved[i] & 7), false, 0, 0, callee_saved[i]);
     as_8(&e->as, OP_RET);
     return saved;
+}
+
+/* dbt_slow() in C, with its operation in rsi; whether it went well, in al. */
+static void call_slow(struct emitter *e)
+{
+    if (e->caged) {
+        as_const(&e->as, RAX, DBT_GATE_SLOW);
+        emit_gate(e);
+        return;
+    }
+    as_rm(&e->as, OP_LEA, true, RDI, FRAME_BASE, -DBT_FRAME_GUEST);
+    as_rm(&e->as, OP_LEA, true, RDX, FRAME_BASE, e->cells);
+    as_const(&e->as, RCX, (uintptr_t)e->guest);
+    as_const(&e->as, RAX, (uintptr_t)dbt_slow);
+    as_rr(&e->as, OP_GROUP5, false, DIGIT_CALL, RAX);
 }
 
 /* Called by cold fragments: behind the call lies `test eax, distance to struct dbt_slow_op`. */
@@ -94,17 +124,13 @@ static void emit_slow_stub(struct emitter *e, const uint8_t *saved)
 
     scratch_move(e, false);
     pins_move(e, false);
-    as_rm(&e->as, OP_LDMXCSR, false, DIGIT_STMXCSR, FRAME_BASE, CELL_SAVE(e, SAVE_MXCSR));
+    as_rm(&e->as, OP_LDMXCSR, false, DIGIT_STMXCSR, FRAME_BASE, FRAME(mxcsr));
     as_rm(&e->as, OP_MOV, true, RCX, RSP, 0);
     as_rm(&e->as, OP_MOVSXD, true, RSI, RCX, 1);
     as_rr(&e->as, OP_ADD, true, RSI, RCX);
     to_host_stack(e);
-    as_rm(&e->as, OP_LEA, true, RDI, FRAME_BASE, -DBT_FRAME_GUEST);
-    as_rm(&e->as, OP_LEA, true, RDX, FRAME_BASE, e->cells);
-    as_const(&e->as, RCX, (uintptr_t)e->guest);
-    as_const(&e->as, RAX, (uintptr_t)dbt_slow);
-    as_rr(&e->as, OP_GROUP5, false, DIGIT_CALL, RAX);
-    as_rm(&e->as, OP_LDMXCSR, false, DIGIT_LDMXCSR, FRAME_BASE, CELL_SAVE(e, SAVE_MXCSR));
+    call_slow(e);
+    as_rm(&e->as, OP_LDMXCSR, false, DIGIT_LDMXCSR, FRAME_BASE, FRAME(mxcsr));
     as_rr(&e->as, OP_TEST_AL, false, RAX, RAX);
     faulted = as_jcc(&e->as, CC_E);
     as_rm(&e->as, OP_MOV, true, RSP, FRAME_BASE, FRAME(return_sp));
@@ -261,7 +287,7 @@ static void emit_masks(struct emitter *e)
         as_fill(e, 0xffu >> i);
 }
 
-enum err emit_stubs(struct emitter *e, struct dbt_room room, struct dbt_stubs *out)
+enum err emit_stubs(struct emitter *e, struct dbt_room room, bool caged, struct dbt_stubs *out)
 {
     const uint8_t *mxcsr, *flags, *saved, *enter;
 
@@ -270,6 +296,7 @@ enum err emit_stubs(struct emitter *e, struct dbt_room room, struct dbt_stubs *o
     e->as = (struct as){.p = room.write,
                         .limit = room.write + room.size,
                         .to_exec = (intptr_t)room.exec - (intptr_t)room.write};
+    e->caged = caged;
     e->stub.masks = here(e); /* aligned: the room's beginning is */
     emit_masks(e);
     mxcsr = here(e);

@@ -11,6 +11,7 @@
 #define HOST_DMA_NEEDS_PROPERTY 0
 
 struct cpu;
+struct vm;
 
 /* The callee-saved registers lie on the thread's own stack, below this pointer. */
 struct host_context {
@@ -37,14 +38,28 @@ struct x86_tss {
     uint16_t io_map_base;
 } PACKED;
 
-#define X86_GDT_ENTRIES 5 /* null, code, data, TSS in two */
+#define X86_GDT_ENTRIES 7 /* null, code, data, TSS in two, data and code of cages */
+
+/* What the CPU reads when an interrupt comes: a page of its own for each CPU, which is in every
+ * cage. */
+struct x86_gates {
+    uint64_t gdt[X86_GDT_ENTRIES];
+    struct x86_tss tss;
+};
+
+/* At the top of each stack that the CPU takes by itself whatever it was doing: how to get home.
+ * Known to entry.S. */
+struct x86_home {
+    uint64_t tables; /* the kernel's, as CR3 has it; 0: not known yet, those in force are good */
+    struct cpu *cpu;
+};
 
 /* Guest FP and vector state that may be live in this CPU's registers; see fpu.h. */
 struct host_fpu;
 
 struct host_cpu {
-    uint64_t gdt[X86_GDT_ENTRIES];
-    struct x86_tss tss;
+    struct x86_gates *gates;
+    char *emergency_stacks;
     uint32_t apic_id;
     uint32_t tlb_pending;       /* atomic: a shootdown waits for this CPU */
     struct cpu *tlb_next;       /* list of CPUs that use the kernel's tables */
@@ -54,7 +69,9 @@ struct host_cpu {
     uint64_t timer_again;  /* during timer_interrupt(): the next interrupt if nothing is written */
     void *svm;             /* the SVM engine's per-CPU data */
     void *vmx;             /* the VT-x engine's */
-    uint32_t halted;       /* this CPU answers no shootdown any more */
+    uint64_t cage;         /* whose translations PCID_CAGE has on this CPU, and as of when */
+    const struct vm *last_vm; /* whose code ran here last */
+    uint32_t halted;          /* this CPU answers no shootdown any more */
     uint32_t nmi_count;
 };
 

@@ -18,7 +18,12 @@ void descriptors_load(struct cpu *cpu);
 void descriptors_reload_tss(struct cpu *cpu);
 /* The limits of GDT and IDT, where an exit of a guest has put others. */
 void descriptors_reload_limits(const struct cpu *cpu);
-/* Address of the interrupt table. */
+/* Interrupts that come on emergency stacks of `cpu` find the kernel's tables from here on. */
+void descriptors_set_tables(struct cpu *cpu, uint64_t tables);
+/* The pages of `cpu` that interrupts need before the kernel's tables are in force. */
+void descriptors_pages(const struct cpu *cpu, void (*page)(void *arg, const void *at, size_t size),
+                       void *arg);
+/* Address of the interrupt table, a page. */
 uint64_t descriptors_idt(void);
 
 #endif

@@ -32,14 +32,14 @@ static void return_stack_fill(void)
                      : "+r"(calls), "=&r"(stack)::"memory", "cc");
 }
 
-void x86_guest_barrier(const struct vm **last, const struct vm *next)
+void x86_guest_barrier(struct cpu *cpu, const struct vm *next)
 {
-    if (*last != next) {
+    if (cpu->host.last_vm != next) {
         if (cpu_features()->ibpb)
             msr_write(MSR_PRED_CMD, PRED_CMD_IBPB);
         return_stack_fill();
     }
-    *last = next;
+    cpu->host.last_vm = next;
 }
 
 /* Zeroes mean the initial state but for the two control words (SDM 1, 13.8.1: MXCSR is loaded from

@@ -20,9 +20,9 @@ struct pt_format;
 const struct pt_format *x86_npt_format(bool page_1g);
 const struct pt_format *x86_ept_format(bool page_1g);
 
-/* Before the first guest code of another VM than `*last` on this CPU: predictions that one trained
- * must not steer the other. */
-void x86_guest_barrier(const struct vm **last, const struct vm *next);
+/* Before the first code of a guest on `cpu`, the running one, after that of another guest:
+ * predictions that one trained must not steer the other. */
+void x86_guest_barrier(struct cpu *cpu, const struct vm *next);
 
 /* A canonical FPU area that no one has written to yet gets its initial control words. */
 void x86_fpu_area_init(uint8_t *area);

@@ -3,7 +3,11 @@
  * Where control comes into the kernel on x86_64: from the loader, from start-up of other CPUs,
  * from traps; and the thread switch.
  */
+#include "arch/x86_64/host/cage_world.h"
 #include "arch/x86_64/host/registers.h"
+
+#define HOME_TABLES 176
+#define HOME_CPU    184
 
     .section .text.entry, "ax", @progbits
 /* kernel_entry(struct boot_info *info in RDI): state as boot/boot_info.h says. */
@@ -87,11 +91,13 @@ x86_thread_start:
 
 /*
  * Trap stubs: 256 of 16 bytes, so that stub N is x86_trap_stubs + 16 * N. Vectors without an error
- * code push a zero for it (SDM 3, 6.3.1: 8, 10 to 14, 17, 21, 29 and 30 have one).
+ * code push a zero for it (SDM 3, 6.3.1: 8, 10 to 14, 17, 21, 29 and 30 have one). What is here, up to
+ * x86_trap_stubs_end, is whole pages that are in every cage too.
  */
-    .balign 16
-    .globl x86_trap_stubs
-    .hidden x86_trap_stubs
+    .section .text.gates, "ax", @progbits
+    .balign 4096
+    .globl x86_trap_stubs, x86_trap_stubs_end
+    .hidden x86_trap_stubs, x86_trap_stubs_end
 x86_trap_stubs:
     .set vector, 0
     .rept 256
@@ -101,13 +107,15 @@ x86_trap_stubs:
     pushq $0
     .endif
     pushq $vector
+    .if vector == EXCEPTION_NMI || vector == EXCEPTION_DF || vector == EXCEPTION_MC
+    jmp trap_anywhere
+    .else
     jmp trap_common
+    .endif
     .set vector, vector + 1
     .endr
 
-    .type trap_common, @function
-trap_common:
-    cld
+    .macro push_registers
     pushq %rax
     pushq %rbx
     pushq %rcx
@@ -123,8 +131,9 @@ trap_common:
     pushq %r13
     pushq %r14
     pushq %r15
-    movq %rsp, %rdi
-    call x86_trap
+    .endm
+
+    .macro pop_registers
     popq %r15
     popq %r14
     popq %r13
@@ -140,9 +149,111 @@ trap_common:
     popq %rcx
     popq %rbx
     popq %rax
-    addq $16, %rsp
+    addq $16, %rsp          /* vector and error code */
+    .endm
+
+    .type trap_common, @function
+trap_common:
+    cld
+    testb $3, 24(%rsp)      /* CS */
+    jnz trap_from_cage
+    push_registers
+    movq %rsp, %rdi
+    call x86_trap
+    pop_registers
     iretq
     .size trap_common, . - trap_common
+
+/*
+ * From a cage: the stack is struct x86_cage_world, whose registers are full now. Everything about
+ * what was interrupted is in it, so what x86_cage_enter() left goes on.
+ */
+    .type trap_from_cage, @function
+trap_from_cage:
+    push_registers
+    swapgs
+    movq WORLD_TABLES(%rsp), %rax
+    movq %rax, %cr3
+    testb $CAGE_CLEAR_AC, WORLD_FLAGS(%rsp)
+    jz 1f
+    clac                    /* caged code may have set it */
+1:  movl $SELECTOR_DATA, %eax
+    movl %eax, %ss
+    movq WORLD_RSP(%rsp), %rsp
+    popq %r15
+    popq %r14
+    popq %r13
+    popq %r12
+    popq %rbx
+    popq %rbp
+    ret
+    .size trap_from_cage, . - trap_from_cage
+
+/* x86_cage_enter(struct x86_cage_world *, CR3 of the cage): masked; returns when an interrupt or
+ * exception has come. */
+    .globl x86_cage_enter
+    .hidden x86_cage_enter
+    .type x86_cage_enter, @function
+x86_cage_enter:
+    pushq %rbp
+    pushq %rbx
+    pushq %r12
+    pushq %r13
+    pushq %r14
+    pushq %r15
+    movq %rsp, WORLD_RSP(%rdi)
+    movq %rdi, %rsp
+    swapgs
+    testb $CAGE_CLEAR_BUFFERS, WORLD_FLAGS(%rsp)
+    jz 1f
+    verw WORLD_SELECTOR(%rsp) /* overwrites the CPU's buffers */
+1:  movq %rsi, %cr3
+    pop_registers
+    iretq
+    .size x86_cage_enter, . - x86_cage_enter
+
+/*
+ * What comes on an emergency stack may find any tables and any GS base: kernel, cage, or on the way
+ * between them. Above the frame lies struct x86_home.
+ */
+    .type trap_anywhere, @function
+trap_anywhere:
+    cld
+    push_registers
+    pushfq
+    andl $~RFLAGS_AC, (%rsp)
+    popfq
+    movl $MSR_GS_BASE, %ecx
+    rdmsr
+    movl %eax, %r12d
+    movl %edx, %r13d
+    movq %cr3, %r14
+    movq HOME_TABLES(%rsp), %rax
+    testq %rax, %rax
+    jz 1f
+    cmpq %rax, %r14
+    je 1f
+    movq %rax, %cr3
+1:  movq HOME_CPU(%rsp), %rax
+    movq %rax, %rdx
+    shrq $32, %rdx
+    wrmsr
+    movq %rsp, %rdi
+    call x86_trap
+    movl $MSR_GS_BASE, %ecx
+    movl %r12d, %eax
+    movl %r13d, %edx
+    wrmsr
+    movq %cr3, %rax
+    cmpq %rax, %r14
+    je 1f
+    movq %r14, %cr3
+1:  pop_registers
+    iretq
+    .size trap_anywhere, . - trap_anywhere
+    .balign 4096, 0
+x86_trap_stubs_end:
+    .text
 
 /*
  * x86_load_segments(gdt pointer, code selector): the new GDT's selectors in all segment registers;

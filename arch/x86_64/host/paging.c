@@ -2,6 +2,7 @@
 /* The host's 4-level page tables: SDM 3, 4.5, and where things lie in the kernel's address space.
  */
 #include "arch/x86_64/host/cpu.h"
+#include "arch/x86_64/host/descriptors.h"
 #include "arch/x86_64/host/msr.h"
 #include "arch/x86_64/host/tlb.h"
 #include "boot/boot_info.h"
@@ -137,6 +138,7 @@ const struct host_layout *host_layout(void)
 void host_kernel_tables_load(hpa_t root)
 {
     cr3_write(root.v);
+    descriptors_set_tables(this_cpu(), root.v);
     tlb_join(this_cpu());
 }
 
@@ -146,16 +148,4 @@ void host_code_sync(const void *va, size_t size)
 {
     (void)va;
     (void)size;
-}
-
-/* Translated code of guests does not run here yet: it would do so with the hypervisor's rights. */
-enum err host_code_memory_create(struct host_code_memory *m, size_t size, size_t data_size)
-{
-    *m = (struct host_code_memory){.size = size, .data_size = data_size};
-    return ERR_UNSUPPORTED;
-}
-
-void host_code_memory_destroy(struct host_code_memory *m)
-{
-    (void)m;
 }

@@ -11,6 +11,9 @@
 #define SELECTOR_CODE 0x08
 #define SELECTOR_DATA 0x10
 #define SELECTOR_TSS  0x18
+/* Of caged code, with its privilege level. */
+#define SELECTOR_CAGE_DATA 0x2b
+#define SELECTOR_CAGE_CODE 0x33
 
 /* Control registers: SDM 3, 2.5. */
 #define CR0_PE (1 << 0)
@@ -116,6 +119,7 @@
 #define VECTOR_PIC_END    0x30
 #define VECTOR_IRQ_FIRST  0x30
 #define VECTOR_IRQ_END    0xe0
+#define VECTOR_GATE       0xe0 /* of cages: X86_GATE_VECTOR */
 #define VECTOR_TIMER      0xef
 #define VECTOR_RESCHEDULE 0xf0
 #define VECTOR_CALL       0xf1

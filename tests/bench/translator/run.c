@@ -169,8 +169,8 @@ int main(int argc, char **argv)
     e = emitter->create(rv_frontend.dialect, &guest,
                         argc > 2 ? (enum dbt_level)atoi(argv[2]) : emitter->host_level());
     if (!passes || !e || ir_unit_create(&unit, IR_OPS_MAX) != ERR_OK ||
-        !code_memory_create(&cache, MIB(16), 16384) ||
-        emitter->stubs(e, dbt_cache_room(&cache), &stubs) != ERR_OK)
+        !code_memory_create(&cache, MIB(16), 262144) ||
+        emitter->stubs(e, dbt_cache_room(&cache), false, &stubs) != ERR_OK)
         fail("no memory");
     dbt_cache_reserve(&cache, stubs.size);
     frame->pc = load_program(argv[1]);

@@ -203,9 +203,7 @@ static void svm_vcpu_destroy(struct vcpu *v)
 
 static void svm_load(struct vcpu *v)
 {
-    struct svm_cpu *s = this_cpu()->host.svm;
-
-    x86_guest_barrier(&s->last_vm, v->vm);
+    x86_guest_barrier(this_cpu(), v->vm);
     svm_vcpu(v)->vmcb->clean = 0; /* another CPU may have run it in between (15.15.3) */
 }
 

@@ -23,7 +23,6 @@ struct svm_cpu {
     hpa_t host_vmcb;     /* VMSAVE of the host */
     uint64_t generation; /* of ASIDs: grows when they run out */
     uint32_t next_asid;
-    const struct vm *last_vm; /* whose code ran here last */
 };
 
 /* Per vCPU: vcpu->engine_data. The VMCB holds the groups of the canonical state that are not valid

@@ -411,8 +411,8 @@ static void host_load(const struct cpu *cpu)
     vmcs_write(VMCS_HOST_CR3, cr3_read());
     vmcs_write(VMCS_HOST_CR4, cr4_read());
     vmcs_write(VMCS_HOST_GS_BASE, (uint64_t)(uintptr_t)cpu);
-    vmcs_write(VMCS_HOST_TR_BASE, (uint64_t)(uintptr_t)&cpu->host.tss);
-    vmcs_write(VMCS_HOST_GDTR_BASE, (uint64_t)(uintptr_t)cpu->host.gdt);
+    vmcs_write(VMCS_HOST_TR_BASE, (uint64_t)(uintptr_t)&cpu->host.gates->tss);
+    vmcs_write(VMCS_HOST_GDTR_BASE, (uint64_t)(uintptr_t)cpu->host.gates->gdt);
 }
 
 /* ---- Running ---- */
@@ -421,9 +421,8 @@ static void vmx_load(struct vcpu *v)
 {
     struct vmx_vcpu *e = vmx_vcpu(v);
     struct cpu *cpu = this_cpu();
-    struct vmx_cpu *own = cpu->host.vmx;
 
-    x86_guest_barrier(&own->last_vm, v->vm);
+    x86_guest_barrier(cpu, v->vm);
     if (!e->ready)
         vmcs_clear(e->vmcs);
     vmcs_make_current(e->vmcs);

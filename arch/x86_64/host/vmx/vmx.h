@@ -13,7 +13,6 @@ extern struct vmx_controls vmx_controls;
 /* Per CPU: cpu->host.vmx. */
 struct vmx_cpu {
     hpa_t vmxon;
-    const struct vm *last_vm; /* whose code ran here last */
 };
 
 /* Per vCPU: vcpu->engine_data. The VMCS holds the groups of the canonical state that are not valid

@@ -1,0 +1,520 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Cages (kernel/cage.h): generated code in ring 3, with page tables of its own. Everything that
+ * stops it comes through the interrupt table, its gate included (docs/translator.md, "Cages").
+ */
+#include "kernel/cage.h"
+
+#include <string.h>
+#include "arch/x86_64/emit/gate.h"
+#include "arch/x86_64/host/cage_world.h"
+#include "arch/x86_64/host/cpu.h"
+#include "arch/x86_64/host/descriptors.h"
+#include "arch/x86_64/host/engine.h"
+#include "arch/x86_64/host/fpu.h"
+#include "arch/x86_64/host/msr.h"
+#include "kernel/panic.h"
+#include "kernel/thread.h"
+#include "kernel/timer.h"
+#include "mm/heap.h"
+#include "mm/kernel_map.h"
+#include "mm/page.h"
+#include "mm/page_table.h"
+
+#define PCID_CAGE       1        /* of all cages: one at a time on each CPU */
+#define CR3_KEEP        BIT(63)  /* nothing is dropped (SDM 3, 4.10.4.1) */
+#define PERIOD_NS       50000000 /* how often it is looked whether caged code stops when it should */
+#define PERIODS_MAX     40       /* in which it may go on */
+#define XSAVE_ALIGNMENT 64
+#define MXCSR_AT        24 /* in the XSAVE area */
+#define MXCSR_INIT      0x1f80u
+#define CODE_BLOCK      MIB(2)
+#define CODE_BLOCKS_MAX 32
+
+_Static_assert(VECTOR_GATE == X86_GATE_VECTOR, "the emitter's gate");
+
+/* A range that stays in the cage whatever the guest's memory does. */
+struct piece {
+    struct piece *next;
+    const void *at;
+    size_t size, locked;
+    unsigned attrs;
+    bool own; /* allocated for it */
+};
+
+struct cage {
+    struct page_table space;
+    struct x86_cage_world *world;
+    struct piece *pieces;
+    struct host_fpu fpu;
+    uint64_t stamp; /* of the translations that CPUs may have: changes with the tables */
+    bool lost;      /* its tables could not be made again: no memory */
+    bool lent;      /* the guest's memory is in it */
+    struct timer watch;
+    struct cpu *watched; /* where `watch` was set */
+    unsigned periods;    /* in which the code went on although it was to stop */
+    const struct vm *vm;
+};
+
+extern const char x86_trap_stubs[], x86_trap_stubs_end[];
+void x86_trap(struct host_trap_frame *frame);
+
+static struct pt_format format;
+static uint64_t next_stamp; /* atomic */
+
+/* ---- Tables ---- */
+
+static void renew_stamp(struct cage *c)
+{
+    c->stamp = __atomic_add_fetch(&next_stamp, 1, __ATOMIC_RELAXED);
+}
+
+/* Only the cage's own thread runs in it, and it looks at the stamp before the next entry. */
+static void flush(struct page_table *pt, uint64_t va, uint64_t size)
+{
+    (void)va, (void)size;
+    renew_stamp(pt->owner);
+}
+
+/* At its own address; pieces of the kernel's tables may be anywhere in memory. */
+static enum err map(struct cage *c, const void *at, size_t size, unsigned attrs)
+{
+    enum err e = ERR_OK;
+
+    for (size_t done = 0, step; done < size && e == ERR_OK; done += step) {
+        const char *va = (const char *)at + done;
+        struct pt_entry entry;
+
+        if (!kernel_map_lookup(va, &entry))
+            return ERR_RANGE;
+        step = MIN(size - done, entry.size - ((uintptr_t)va & (entry.size - 1)));
+        e = page_table_map(&c->space, (uintptr_t)va, entry.pa, step, attrs);
+    }
+    return e;
+}
+
+static enum err map_piece(struct cage *c, const struct piece *p)
+{
+    enum err e = ERR_OK;
+
+    if (p->locked)
+        e = map(c, p->at, p->locked, p->attrs & ~(unsigned)PT_WRITE);
+    if (e == ERR_OK && p->locked < p->size)
+        e = map(c, (const char *)p->at + p->locked, p->size - p->locked, p->attrs);
+    return e;
+}
+
+struct mapping {
+    struct cage *c;
+    enum err e;
+};
+
+static void map_gate_page(void *arg, const void *at, size_t size)
+{
+    struct mapping *m = arg;
+
+    if (m->e == ERR_OK)
+        m->e = map(m->c, at, size, PT_READ | PT_WRITE);
+}
+
+/* What the CPU needs when an interrupt comes, none of it for the caged code. */
+static enum err map_gates(struct cage *c)
+{
+    struct mapping m = {.c = c};
+
+    m.e = map(c, x86_trap_stubs, (size_t)(x86_trap_stubs_end - x86_trap_stubs), PT_READ | PT_EXEC);
+    if (m.e == ERR_OK)
+        m.e = map(c, (const void *)(uintptr_t)descriptors_idt(), PAGE_SIZE, PT_READ);
+    map_gate_page(&m, (const void *)ALIGN_DOWN((uintptr_t)c->world, PAGE_SIZE), PAGE_SIZE);
+    for (unsigned i = 0; i < cpu_count(); i++)
+        if (cpu_get(i))
+            descriptors_pages(cpu_get(i), map_gate_page, &m);
+    return m.e;
+}
+
+static enum err tables_make(struct cage *c)
+{
+    enum err e = page_table_init(&c->space, &format, c);
+
+    renew_stamp(c);
+    if (e == ERR_OK)
+        e = map_gates(c);
+    for (const struct piece *p = c->pieces; p && e == ERR_OK; p = p->next)
+        e = map_piece(c, p);
+    return e;
+}
+
+/* ---- Pieces ---- */
+
+static enum err piece_add(struct cage *c, struct piece piece)
+{
+    struct piece *p = heap_alloc(sizeof(*p));
+    enum err e;
+
+    if (!p)
+        return ERR_NO_MEMORY;
+    *p = piece;
+    e = map_piece(c, p);
+    if (e != ERR_OK) {
+        heap_free(p);
+        return e;
+    }
+    p->next = c->pieces;
+    c->pieces = p;
+    return ERR_OK;
+}
+
+static unsigned order_of(size_t size)
+{
+    unsigned order = 0;
+
+    while (PAGE_SIZE << order < size)
+        order++;
+    return order;
+}
+
+static void *cage_alloc(struct cage *c, size_t size, size_t locked)
+{
+    hpa_t page = page_alloc(order_of(size), PAGE_ZERO);
+    const struct piece p = {.at = phys_to_virt(page),
+                            .size = ALIGN_UP(size, PAGE_SIZE),
+                            .locked = ALIGN_UP(locked, PAGE_SIZE),
+                            .attrs = PT_READ | PT_WRITE | PT_USER,
+                            .own = true};
+
+    if (!page.v || piece_add(c, p) == ERR_OK)
+        return page.v ? phys_to_virt(page) : NULL;
+    page_free(page, order_of(size));
+    return NULL;
+}
+
+static void cage_free(struct cage *c, void *at, size_t size)
+{
+    struct piece **link = &c->pieces, *p;
+
+    while (*link && (*link)->at != at)
+        link = &(*link)->next;
+    p = *link;
+    ASSERT(p && p->size == ALIGN_UP(size, PAGE_SIZE));
+    if (page_table_unmap(&c->space, (uintptr_t)at, p->size) != ERR_OK)
+        c->lost = true;
+    *link = p->next;
+    page_free(virt_to_phys(at), order_of(size));
+    heap_free(p);
+}
+
+static enum err cage_share_code(struct cage *c, const struct host_code_memory *m)
+{
+    enum err e = piece_add(
+        c, (struct piece){.at = m->exec, .size = m->size, .attrs = PT_READ | PT_EXEC | PT_USER});
+
+    if (e != ERR_OK)
+        return e;
+    return piece_add(
+        c, (struct piece){.at = m->data, .size = m->data_size, .attrs = PT_READ | PT_USER});
+}
+
+/* Where some of the pages are there already: the others. */
+static enum err lend_pages(struct cage *c, const char *at, size_t size)
+{
+    enum err e = ERR_OK;
+
+    for (const char *end = at + size; at < end && (e == ERR_OK || e == ERR_EXISTS); at += PAGE_SIZE)
+        e = page_table_map(&c->space, (uintptr_t)at, virt_to_phys(at), PAGE_SIZE,
+                           PT_READ | PT_WRITE | PT_USER);
+    return e == ERR_EXISTS ? ERR_OK : e;
+}
+
+static bool cage_lend(struct cage *c, const void *at, size_t size)
+{
+    struct pt_entry entry;
+    enum err e;
+
+    if (page_table_lookup(&c->space, (uintptr_t)at, &entry) && entry.size >= size)
+        return true;
+    e = page_table_map(&c->space, (uintptr_t)at, virt_to_phys(at), size,
+                       PT_READ | PT_WRITE | PT_USER);
+    c->lent = true;
+    return e == ERR_OK || (e == ERR_EXISTS && lend_pages(c, at, size) == ERR_OK);
+}
+
+/* The guest's memory is anywhere in the direct map: the tables are made again without it. */
+static void cage_take_back(struct cage *c)
+{
+    if (!c->lent)
+        return;
+    page_table_destroy(&c->space);
+    c->lent = false;
+    c->lost = tables_make(c) != ERR_OK;
+}
+
+/* ---- Life ---- */
+
+static void watch_fires(struct timer *t)
+{
+    (void)t; /* that it interrupts is all */
+}
+
+static bool fpu_create(struct cage *c)
+{
+    uint32_t mxcsr = MXCSR_INIT;
+    char *area = heap_zalloc(MAX(cpu_features()->xsave_size, 4U * XSAVE_ALIGNMENT));
+
+    if (!area)
+        return false;
+    memcpy(area + MXCSR_AT, &mxcsr, sizeof(mxcsr));
+    c->fpu = (struct host_fpu){.area = area, .xcr0 = cpu_features()->xcr0};
+    return true;
+}
+
+static uint64_t entry_flags(void)
+{
+    const struct cpu_features *f = cpu_features();
+    uint64_t caps = f->arch_capabilities ? f->arch_capabilities_value : 0;
+
+    return (f->md_clear && !(caps & ARCH_CAP_MDS_NO) ? CAGE_CLEAR_BUFFERS : 0) |
+           (f->smap ? CAGE_CLEAR_AC : 0);
+}
+
+static bool world_create(struct cage *c)
+{
+    hpa_t page = page_alloc(0, PAGE_ZERO);
+
+    if (!page.v)
+        return false;
+    c->world = (void *)((char *)phys_to_virt(page) + PAGE_SIZE - sizeof(*c->world));
+    c->world->flags = entry_flags();
+    c->world->selector = SELECTOR_DATA;
+    c->world->tables = kernel_map_root().v | (cpu_features()->pcid ? CR3_KEEP : 0);
+    return true;
+}
+
+static void cage_destroy(struct cage *c)
+{
+    uint64_t flags = host_irq_save();
+
+    if (c->fpu.live && this_cpu()->host.guest_fpu == &c->fpu)
+        fpu_save();
+    host_irq_restore(flags);
+    timer_cancel(&c->watch);
+    while (c->pieces) {
+        struct piece *p = c->pieces;
+
+        c->pieces = p->next;
+        if (p->own)
+            page_free(virt_to_phys(p->at), order_of(p->size));
+        heap_free(p);
+    }
+    if (c->space.root.v)
+        page_table_destroy(&c->space);
+    if (c->world)
+        page_free(virt_to_phys((const void *)ALIGN_DOWN((uintptr_t)c->world, PAGE_SIZE)), 0);
+    heap_free(c->fpu.area);
+    heap_free(c);
+}
+
+static enum err cage_create(struct cage **out, const struct vm *vm)
+{
+    struct cage *c = heap_zalloc(sizeof(*c));
+    enum err e = ERR_NO_MEMORY;
+
+    if (!c)
+        return e;
+    if (!format.flush) {
+        format = *host_pt_format();
+        format.flush = flush;
+    }
+    c->vm = vm;
+    timer_setup(&c->watch, watch_fires);
+    if (fpu_create(c) && world_create(c))
+        e = tables_make(c);
+    if (e == ERR_OK)
+        *out = c;
+    else
+        cage_destroy(c);
+    return e;
+}
+
+/* ---- Running ---- */
+
+static const char *reason_of(const struct host_trap_frame *f)
+{
+    switch (f->vector) {
+    case EXCEPTION_PF:
+        return "translated code reached for memory that is not the guest's";
+    case EXCEPTION_GP:
+        return "translated code tried an instruction of the hypervisor";
+    case EXCEPTION_UD:
+        return "translated code is no instruction";
+    default:
+        return "translated code caused an exception";
+    }
+}
+
+/* CR3 for the entry: what this CPU has cached of the cage stays unless the tables have changed. */
+static uint64_t tables_for(const struct cage *c, struct cpu *cpu)
+{
+    uint64_t value = c->space.root.v;
+
+    if (!cpu_features()->pcid)
+        return value;
+    value |= PCID_CAGE;
+    if (cpu->host.cage == c->stamp)
+        value |= CR3_KEEP;
+    cpu->host.cage = c->stamp;
+    return value;
+}
+
+/* Masked. So that an interrupt comes now and then. */
+static void watch(struct cage *c, struct cpu *cpu)
+{
+    if (likely(c->watched == cpu && c->watch.deadline > clock_ns()))
+        return;
+    c->watched = cpu;
+    timer_set(&c->watch, clock_ns() + PERIOD_NS);
+}
+
+/* An interrupt came. False: the code was to be at its gate long since. */
+static bool stops(struct cage *c, const uint32_t *end)
+{
+    if (!__atomic_load_n(end, __ATOMIC_RELAXED))
+        return true;
+    return c->watch.deadline > clock_ns() || ++c->periods < PERIODS_MAX;
+}
+
+static void enter(struct cage *c)
+{
+    struct cpu *cpu = this_cpu();
+
+    watch(c, cpu);
+    x86_guest_barrier(cpu, c->vm);
+    if (unlikely(cpu->host.guest_fpu != &c->fpu))
+        fpu_load(&c->fpu);
+    cpu->host.gates->tss.rsp[0] = (uint64_t)(uintptr_t)(&c->world->frame + 1);
+    x86_cage_enter(c->world, tables_for(c, cpu));
+}
+
+static void registers_begin(struct host_trap_frame *f, const struct cage_call *call)
+{
+    *f = (struct host_trap_frame){.rip = (uint64_t)(uintptr_t)call->entry,
+                                  .rdi = call->argument[0],
+                                  .rsi = call->argument[1],
+                                  .cs = SELECTOR_CAGE_CODE,
+                                  .ss = SELECTOR_CAGE_DATA,
+                                  .rflags = RFLAGS_IF};
+}
+
+static enum cage_exit broke(struct cage_call *call, const char *text)
+{
+    call->text = text;
+    return CAGE_BROKE;
+}
+
+/* Masked until it is known what came: CR2 and `frame` are the last exception's. */
+static enum cage_exit cage_run(struct cage *c, struct cage_call *call)
+{
+    struct host_trap_frame *f = &c->world->frame;
+
+    if (unlikely(c->lost))
+        return broke(call, "the host has no memory left for page tables of translated code");
+    if (call->entry)
+        registers_begin(f, call);
+    else
+        f->rax = call->answer;
+    c->periods = 0;
+    for (;;) {
+        host_irq_disable();
+        enter(c);
+        if (likely(f->vector == VECTOR_GATE))
+            break;
+        if (f->vector < VECTOR_PIC) {
+            call->pc = f->rip;
+            call->address = f->vector == EXCEPTION_PF ? cr2_read() : 0;
+            host_irq_enable();
+            return broke(call, reason_of(f));
+        }
+        x86_trap(f);
+        if (!stops(c, call->end)) {
+            host_irq_enable();
+            call->pc = f->rip;
+            return broke(call, "translated code does not come to an end");
+        }
+    }
+    host_irq_enable();
+    call->asked = f->rax;
+    call->argument[0] = f->rsi;
+    return CAGE_ASKED;
+}
+
+/* What is in the registers may be wanted: the code may have been interrupted. */
+static void cage_put(struct cage *c)
+{
+    if (this_cpu()->host.guest_fpu == &c->fpu)
+        fpu_save();
+}
+
+TABLE_ENTRY(cage_hosts, struct cage_host, x86_cages) = {
+    .create = cage_create,
+    .destroy = cage_destroy,
+    .alloc = cage_alloc,
+    .free = cage_free,
+    .share_code = cage_share_code,
+    .lend = cage_lend,
+    .take_back = cage_take_back,
+    .run = cage_run,
+    .put = cage_put,
+};
+
+/* ---- Memory for code: the kernel writes it, cages execute it, at one address ---- */
+
+static void blocks_free(const hpa_t *blocks, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        page_free(blocks[i], PAGE_ORDER_2M);
+}
+
+enum err host_code_memory_create(struct host_code_memory *m, size_t size, size_t data_size)
+{
+    size_t code = ALIGN_UP(size, CODE_BLOCK), all = code + ALIGN_UP(data_size, CODE_BLOCK);
+    unsigned count = (unsigned)(all / CODE_BLOCK);
+    hpa_t blocks[CODE_BLOCKS_MAX] = {{0}};
+    char *at;
+
+    *m = (struct host_code_memory){.size = code, .data_size = all - code};
+    if (count > CODE_BLOCKS_MAX)
+        return ERR_RANGE;
+    for (unsigned i = 0; i < count; i++) {
+        blocks[i] = page_alloc(PAGE_ORDER_2M, PAGE_ZERO);
+        if (!blocks[i].v) {
+            blocks_free(blocks, i);
+            return ERR_NO_MEMORY;
+        }
+    }
+    at = kernel_map_blocks(blocks, count);
+    if (!at) {
+        blocks_free(blocks, count);
+        return ERR_NO_MEMORY;
+    }
+    m->write = at;
+    m->exec = at;
+    m->data = at + code;
+    return ERR_OK;
+}
+
+void host_code_memory_destroy(struct host_code_memory *m)
+{
+    unsigned count = (unsigned)((m->size + m->data_size) / CODE_BLOCK);
+    hpa_t blocks[CODE_BLOCKS_MAX] = {{0}};
+    struct pt_entry entry = {0};
+
+    if (!m->write)
+        return;
+    ASSERT(count <= CODE_BLOCKS_MAX);
+    for (unsigned i = 0; i < count; i++) {
+        (void)kernel_map_lookup((char *)m->write + i * CODE_BLOCK, &entry);
+        blocks[i] = entry.pa;
+    }
+    kernel_unmap_device(m->write, m->size + m->data_size);
+    blocks_free(blocks, count);
+    m->write = NULL;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Contract 1b, cages: where code that was generated for a guest runs on bare metal. A cage is an
+ * address space of one thread's own, in which that code runs without rights; it holds what was put
+ * there and nothing else of the hypervisor but the few pages through which interrupts come in.
+ * Everything stands at the address that it has in the kernel. Nothing is believed that comes out.
+ *
+ * A host with cages has one constant table; the hosted build has none and runs such code as its
+ * own.
+ */
+#ifndef KERNEL_CAGE_H
+#define KERNEL_CAGE_H
+
+#include "kernel/host.h"
+#include "kernel/table.h"
+
+struct cage;
+struct vm;
+
+enum cage_exit {
+    CAGE_ASKED, /* the code is at its gate and waits for an answer */
+    CAGE_BROKE, /* it did what it may not, or does not stop: never to be entered again */
+};
+
+struct cage_call {
+    const void *entry;    /* not NULL: begins there, with `argument`; else it gets `answer` */
+    uint64_t argument[2]; /* of the entry; [0]: that of the gate */
+    uint64_t answer;
+    uint64_t asked;      /* what for */
+    const uint32_t *end; /* the word that, not zero, makes the code come to its gate soon */
+    const char *text;    /* CAGE_BROKE: what happened */
+    uint64_t pc, address;
+};
+
+struct cage_host {
+    enum err (*create)(struct cage **out, const struct vm *vm) MUST_CHECK;
+    void (*destroy)(struct cage *c); /* its memory, too */
+
+    /* Whole pages of zeroes, aligned to the power of two that holds them, for kernel and cage. Its
+     * code may only read the first `locked` bytes. NULL: no memory. free() is of the same size. */
+    void *(*alloc)(struct cage *c, size_t size, size_t locked)MUST_CHECK;
+    void (*free)(struct cage *c, void *at, size_t size);
+    /* Code memory of several cages: executed and read. */
+    enum err (*share_code)(struct cage *c, const struct host_code_memory *m) MUST_CHECK;
+    /* Memory of the guest, by its address in the direct map: may be read and written. False: no
+     * memory for tables. */
+    bool (*lend)(struct cage *c, const void *at, size_t size) MUST_CHECK;
+    /* All of it is taken back. */
+    void (*take_back)(struct cage *c);
+
+    /* Runs until the code asks or breaks. The thread's own, interrupts on. */
+    enum cage_exit (*run)(struct cage *c, struct cage_call *call);
+    /* The thread leaves this CPU; masked. */
+    void (*put)(struct cage *c);
+};
+TABLE_DECLARE(cage_hosts, struct cage_host);
+
+static inline const struct cage_host *cage_host(void)
+{
+    TABLE_FOR_EACH(cage_hosts, struct cage_host, h)
+    return h;
+    return NULL;
+}
+
+#endif
