@@ -131,5 +131,5 @@ void dbt_returns_empty(struct dbt_frame *f, void *stack)
 
     /* One entry that agrees with no return: its address is odd. */
     top[-1] = top[-2] = 1;
-    f->return_sp = (uintptr_t)(top - 2);
+    f->return_sp = (uintptr_t)cage_address(top - 2);
 }

@@ -83,11 +83,13 @@ TABLE_DECLARE(dbt_emitters, struct dbt_emitter);
 void dbt_returns_empty(struct dbt_frame *f, void *stack);
 
 /* Exits of emitted code add to frame.h: with DBT_EXIT_LINK `detail` is the struct dbt_link that was
- * not linked, or 0; with DBT_EXIT_INDIRECT pc was not in the jump hash. */
+ * not linked, as cages have it, or 0; with DBT_EXIT_INDIRECT pc was not in the jump hash. */
 static inline void dbt_jump_set(struct dbt_frame *f, uint64_t va, uint64_t context,
                                 const void *code)
 {
-    f->jumps[(va >> 1) % DBT_JUMPS] = (struct dbt_jump){va ^ context, code};
+    struct dbt_jump *jumps = cage_kernel_address((uintptr_t)f->jumps);
+
+    jumps[(va >> 1) % DBT_JUMPS] = (struct dbt_jump){va ^ context, code};
 }
 
 #endif

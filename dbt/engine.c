@@ -388,7 +388,7 @@ static enum dbt_exit run_emitted(struct dbt_vcpu *d, bool *stop)
         e = code ? dbt_jit_run(d, code) : interp_run(f, &b->interp, &d->interp);
         if (unlikely(e != DBT_EXIT_LINK && e != DBT_EXIT_INDIRECT))
             return e;
-        link = e == DBT_EXIT_LINK ? (struct dbt_link *)(uintptr_t)f->detail : NULL;
+        link = e == DBT_EXIT_LINK && f->detail ? cage_kernel_address(f->detail) : NULL;
         connect = code && (link || e == DBT_EXIT_INDIRECT);
     }
 }

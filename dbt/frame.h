@@ -13,13 +13,14 @@
 #define DBT_FRAME_H
 
 #include "dbt/ir.h"
+#include "kernel/cage.h"
 
 /* What a guest does to memory; an index into dbt_tlb_entry.tag. */
 enum dbt_access { DBT_READ, DBT_WRITE, DBT_FETCH };
 
 /*
  * Software TLB: direct-mapped by virtual page. `tag` is the address of the virtual page for each
- * kind of access that needs no help, else DBT_TLB_NONE. Host address = virtual
+ * kind of access that needs no help, else DBT_TLB_NONE. Host address, as cages have it = virtual
  * address + addend.
  */
 struct dbt_tlb_entry {
@@ -66,7 +67,8 @@ struct dbt_jump {
 
 struct dbt_vcpu;
 
-/* What emitted code may read only comes first: on bare metal a page of its own ends with it. */
+/* What emitted code may read only comes first: on bare metal a page of its own ends with it.
+ * Pointers for emitted code are as cages have them. */
 struct dbt_frame {
     struct dbt_fault fault;
     uint64_t limit; /* with DBT_MODE_COUNT: `count` does not go beyond it */
@@ -110,11 +112,11 @@ static inline void *dbt_tlb_lookup(const struct dbt_frame *f, uint64_t va, unsig
                                    enum dbt_access access)
 {
     uint64_t index = va >> (PAGE_SHIFT - 5) & f->tlb_mask;
-    const struct dbt_tlb_entry *e = (const void *)((const char *)f->tlb + index);
+    const struct dbt_tlb_entry *e = cage_kernel_address((uintptr_t)f->tlb + index);
 
     if (unlikely(e->tag[access] != ((va + size - 1) & ~(uint64_t)(IR_PAGE_SIZE - 1))))
         return NULL;
-    return (void *)(uintptr_t)(va + e->addend);
+    return cage_kernel_address(va + e->addend);
 }
 
 #endif

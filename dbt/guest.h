@@ -117,7 +117,9 @@ struct dbt_vcpu {
     const char *broke; /* what it did that it may not */
     struct dbt_jit *jit;
     struct emitter *emitter;
+    struct dbt_jump *jumps;
     void *return_stack;
+    uint8_t *draft;       /* where code is written first */
     uint32_t threshold;   /* runs of a block before code is emitted for it */
     bool adapts;          /* it follows from what an entry of the cage costs: */
     uint64_t entry_ticks; /* the least so far, of host_counter(); 0: none yet */

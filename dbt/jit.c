@@ -12,6 +12,7 @@
 
 #define LINK_PER       64 /* bytes of code; operations have their places among them */
 #define ENTRY_NS_A_RUN 16 /* an entry that costs so much makes a block wait for a run more */
+#define DRAFT_SIZE     KIB(64)
 #define JUMPS_SIZE     (DBT_JUMPS * sizeof(struct dbt_jump))
 
 struct dbt_jit {
@@ -160,11 +161,13 @@ enum err dbt_jit_vcpu_init(struct dbt_vcpu *d, struct dbt_jit *jit)
         e = first ? make_stubs(jit, first) : ERR_NO_MEMORY;
     }
     d->emitter = jit->emitter->create(dialect, &d->interp, jit->emitter->host_level());
-    d->frame->jumps = dbt_shared_alloc(d, JUMPS_SIZE, JUMPS_SIZE);
+    d->jumps = dbt_shared_alloc(d, JUMPS_SIZE, JUMPS_SIZE);
     d->return_stack = dbt_shared_alloc(d, DBT_RETURN_STACK, 0);
+    d->draft = heap_alloc(DRAFT_SIZE);
     d->jit = jit;
-    if (e != ERR_OK || !d->emitter || !d->frame->jumps || !d->return_stack)
+    if (e != ERR_OK || !d->emitter || !d->jumps || !d->return_stack || !d->draft)
         return e == ERR_OK ? ERR_NO_MEMORY : e;
+    d->frame->jumps = cage_address(d->jumps);
     jit->emitter->share(d->emitter, jit->first);
     dbt_jit_forget(d);
     return ERR_OK;
@@ -177,7 +180,8 @@ void dbt_jit_vcpu_fini(struct dbt_vcpu *d)
     if (d->emitter)
         d->jit->emitter->destroy(d->emitter);
     dbt_shared_free(d, d->return_stack, DBT_RETURN_STACK);
-    dbt_shared_free(d, d->frame->jumps, JUMPS_SIZE);
+    dbt_shared_free(d, d->jumps, JUMPS_SIZE);
+    heap_free(d->draft);
     d->jit = NULL;
 }
 
@@ -186,7 +190,7 @@ void dbt_jit_vcpu_fini(struct dbt_vcpu *d)
 void dbt_jit_forget(struct dbt_vcpu *d)
 {
     for (unsigned i = 0; i < DBT_JUMPS; i++)
-        d->frame->jumps[i].key = DBT_JUMP_NONE;
+        d->jumps[i].key = DBT_JUMP_NONE;
     dbt_returns_empty(d->frame, d->return_stack);
 }
 
@@ -207,16 +211,36 @@ void dbt_jit_evict(struct dbt_vcpu *d)
     (void)make_room(d);
 }
 
+/* Pages with code are written rarely and by words: where they were executed already each store
+ * costs the CPU (or what plays one) much. */
+static void copy_code(uint8_t *to, const uint8_t *draft, size_t size)
+{
+    const uint64_t *from = (const void *)draft;
+
+    for (uint64_t *word = (void *)to; size; word++, from++, size -= MIN(size, sizeof(*word)))
+        WRITE_ONCE(*word, *from);
+}
+
+/* The unit's code, as a draft, for the room that there is: it is in *room. */
+static enum err emit_draft(struct dbt_vcpu *d, struct dbt_room *room, struct dbt_emitted *emitted)
+{
+    struct dbt_room draft = *room = dbt_cache_room(&d->jit->cache);
+
+    draft.write = d->draft;
+    draft.size = MIN(draft.size, DRAFT_SIZE);
+    return d->jit->emitter->emit(d->emitter, &d->unit, draft, emitted);
+}
+
 bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b)
 {
     struct dbt_jit *jit = d->jit;
     struct dbt_emitted emitted;
+    struct dbt_room room;
     struct dbt_jit_code *jc;
     unsigned emptied = 0;
     enum err e;
 
-    while ((e = jit->emitter->emit(d->emitter, &d->unit, dbt_cache_room(&jit->cache), &emitted)) ==
-           ERR_RANGE) {
+    while ((e = emit_draft(d, &room, &emitted)) == ERR_RANGE) {
         if (emptied++) { /* an empty region is too small for it */
             b->no_code = true;
             return false;
@@ -230,6 +254,7 @@ bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b)
         return false;
     }
     jc->block = b;
+    copy_code(room.write, d->draft, emitted.size);
     dbt_cache_commit(&jit->cache, &jc->code, emitted.size, emitted.link_count);
     host_code_sync(jc->code.entry, emitted.size);
     __atomic_store_n(&b->jit, jc, __ATOMIC_RELEASE);
@@ -281,11 +306,12 @@ static enum dbt_exit broke(struct dbt_vcpu *d, const struct cage_call *call)
 static bool do_slow(struct dbt_vcpu *d, struct cage_call *call)
 {
     size_t cells = 8 * (size_t)interp_first_cell(d->guest->frontend->dialect);
+    const void *at = cage_kernel_address(call->argument[0]);
     struct dbt_slow_op op;
 
-    if (!dbt_link_lives(&d->jit->cache, call->argument[0], true))
+    if (!dbt_link_lives(&d->jit->cache, (uintptr_t)at, true))
         return false;
-    memcpy(&op, (const void *)(uintptr_t)call->argument[0], sizeof(op));
+    memcpy(&op, at, sizeof(op));
     call->entry = NULL;
     call->answer = dbt_slow(d->frame, &op, (void *)((char *)d->frame + cells), &d->interp);
     return true;
@@ -304,9 +330,10 @@ static void note_entry(struct dbt_vcpu *d, uint64_t ticks)
 
 static enum dbt_exit run_caged(struct dbt_vcpu *d, const struct dbt_jit_code *code)
 {
-    struct cage_call call = {.entry = (const void *)(uintptr_t)d->jit->stubs.enter,
-                             .argument = {(uintptr_t)d->frame, (uintptr_t)code->code.entry},
-                             .end = &d->frame->poll};
+    struct cage_call call = {
+        .entry = (const void *)(uintptr_t)d->jit->stubs.enter,
+        .argument = {(uintptr_t)cage_address(d->frame), (uintptr_t)code->code.entry},
+        .end = &d->frame->poll};
 
     for (;;) {
         uint64_t since = host_counter_fast();

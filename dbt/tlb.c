@@ -195,7 +195,7 @@ static void table_renew(struct dbt_vcpu *d, struct table *t)
 
 static void publish(struct dbt_vcpu *d)
 {
-    d->frame->tlb = d->tlbs->table->entries;
+    d->frame->tlb = cage_address(d->tlbs->table->entries);
     d->frame->tlb_mask = (uint64_t)(table_size(d->tlbs->table) - 1) * ENTRY_SIZE;
 }
 
@@ -712,7 +712,7 @@ static void insert(struct dbt_vcpu *d, uint64_t va, const struct dbt_mapping *m,
     e->tag[DBT_READ] = m->allowed[DBT_READ] && !watched ? page : DBT_TLB_NONE;
     e->tag[DBT_WRITE] = m->allowed[DBT_WRITE] && !code && !watched ? page : DBT_TLB_NONE;
     e->tag[DBT_FETCH] = m->allowed[DBT_FETCH] ? page : DBT_TLB_NONE;
-    e->addend = (uint64_t)(uintptr_t)host - va;
+    e->addend = (uint64_t)(uintptr_t)cage_address(host) - va;
     t->gpa[at] = PAGE_OF(m->gpa);
     t->fills++;
     note_large(t, va, m->size);
@@ -751,7 +751,7 @@ static bool resolve(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, str
         if (!e)
             return fill(d, va, access, p);
     }
-    p->host = (char *)(uintptr_t)(va + e->addend);
+    p->host = cage_kernel_address(va + e->addend);
     p->gpa = t->gpa[e - t->entries] | OFFSET_OF(va);
     p->code = false;
     return true;

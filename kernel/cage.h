@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * Contract 1b, cages: where code that was generated for a guest runs on bare metal. A cage is an
- * address space of one thread's own, in which that code runs without rights; it holds what was put
- * there and nothing else of the hypervisor but the few pages through which interrupts come in.
- * Everything stands at the address that it has in the kernel. Nothing is believed that comes out.
+ * address space of one thread's own, in which that code runs without rights and reaches what was
+ * put there, nothing else. That stands HOST_CAGE_OFFSET below its address in the kernel. Nothing is
+ * believed that comes out.
  *
  * A host with cages has one constant table; the hosted build has none and runs such code as its
  * own.
@@ -13,6 +13,22 @@
 
 #include "kernel/host.h"
 #include "kernel/table.h"
+
+#ifndef HOST_CAGE_OFFSET
+#define HOST_CAGE_OFFSET 0
+#endif
+
+/* Where a cage has what the kernel has at `at`. */
+static inline void *cage_address(const void *at)
+{
+    return (void *)((uintptr_t)at - HOST_CAGE_OFFSET);
+}
+
+/* The other way round. */
+static inline void *cage_kernel_address(uint64_t at)
+{
+    return (void *)(uintptr_t)(at + HOST_CAGE_OFFSET);
+}
 
 struct cage;
 struct vm;

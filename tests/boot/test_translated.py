@@ -1,20 +1,134 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-"""Translated guests in the hypervisor: emitted code in its cage."""
+"""Translated guests in the hypervisor: emitted code in its cage, and code in a cage that is not what was emitted."""
 import re
+import socket
+import subprocess
 
 import pytest
 
-from conftest import TOP
-from test_micro import ended, verdict
+from conftest import ESCAPES, GUEST_PROMPT, TOP, guest_files
+from test_micro import ended, guest, micro, verdict
+
+MEMORY = "reached for memory that is not the guest's"
+RIGHTS = "tried an instruction of the hypervisor"
+UNKNOWN = "is no instruction"
+ANSWER = "asked for what there is not"
+ENDLESS = "does not come to an end"
+# What caged code tries, the hypervisor's addresses in braces, and what the hypervisor says of it.
+ATTACKS = [(f"mov ${{{place}}}, %rax; mov (%rax), %al", MEMORY) for place in ("code", "idt", "gdt", "direct", "vmap")]
+ATTACKS += [(f"mov ${{{place}}}, %rax; mov %al, (%rax)", MEMORY) for place in ("code", "idt", "gdt", "direct", "vmap")]
+ATTACKS += [(f"mov ${{{place}}}, %rax; jmp *%rax", MEMORY) for place in ("code", "direct", "vmap")]
+ATTACKS += [(code, MEMORY) for code in (
+    "mov $0x1000, %eax; mov (%rax), %al",             # host memory, as far below the kernel's direct map as a cage is
+    "mov $0xfee00020, %eax; mov (%rax), %eax",        # the local APIC
+    "lea 0(%rip), %rax; mov %al, (%rax)",             # its own code
+    "mov {code}, %al",                                # by an absolute address
+    "xor %esp, %esp; push %rax",
+    "mov %rsp, %rax; jmp *%rax",                      # its stack, as code
+)]
+ATTACKS += [(code, RIGHTS) for code in (
+    "cli", "sti", "hlt", "lidt (%rsp)", "lgdt (%rsp)", "ltr %ax", "mov %cr0, %rax", "mov %rax, %cr3", "mov %rax, %cr4", "mov %rax, %dr7",
+    "mov $0xc0000080, %ecx; rdmsr", "mov $0x1b, %ecx; wrmsr", "in $0x60, %al", "mov $0x8900, %dx; out %al, %dx",
+    "invlpg (%rsp)", "xsetbv", "swapgs", "clts", "int $0x20", "int $0x80", "int $0xff", "int $2", "int $8", "vmload",
+)]
+ATTACKS += [(code, UNKNOWN) for code in ("ud2", "syscall", "vmcall", "clac")]
+ATTACKS += [(f"mov ${number}, %eax; mov ${argument}, %rsi; std; int $0xe0", ANSWER) for number, argument in (
+    (5, 0), (255, 0), (257, 0), ("0xffffffff", 0), (256, 0), (256, 1), (256, "0x7fffffffffff"), (256, "{code}"), (256, "{idt}"),
+    (256, "0x8000000000000000"),
+)]
+ATTACKS += [(code, ENDLESS) for code in (
+    "1: jmp 1b",
+    "mov $0x2b, %eax; mov %eax, %gs; mov %eax, %fs; xor %esp, %esp; 1: jmp 1b",
+    "pushf; orl $0x44400, (%rsp); popf; 1: jmp 1b",  # direction, nested task, alignment check
+)]
+ATTACKS += [("pushf; orl $0x3100, (%rsp); popf; nop; nop", "caused an exception")]  # single steps
 
 
 @pytest.mark.parametrize("engine", ["jit", "hybrid"])
 def test_a_riscv64_machine_does_what_it_must_on_an_x86_64_host(boot, engine):
-    config = ("[ennead]\nconfig = 1\nconsole = a\n\n[vm a]\narch = riscv64\nmemory = 64M\nkernel = micro\n"
-              f"engine = {engine}\ncmdline = suite\n")
-    machine = boot("x86_64", config, [("micro", TOP / "build/riscv64/guests/micro")], memory=1024)
+    config = ("[host]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", extra=f"arch = riscv64\nengine = {engine}\n"))
+    machine = boot("x86_64", config, [("micro", micro("riscv64"))], memory=1024)
     verdict(ended(machine, 600))
     machine.child.send("\x1d")
     machine.prompt()
     log = machine.run("log")
     assert re.search(rf"a: started on {engine}", log) and "translated code" not in log
+
+
+class Stub:
+    """A connection to QEMU's gdb server: the host's CPU is stopped while there is one."""
+
+    def __init__(self, path):
+        self.link = socket.socket(socket.AF_UNIX)
+        self.link.settimeout(60)
+        self.link.connect(str(path))
+        self.ask("?")
+
+    def packet(self):
+        data = b""
+        while not re.search(rb"\$[^#]*#..$", data, re.S):
+            data += self.link.recv(65536)
+        self.link.send(b"+")
+        return data[data.rindex(b"$") + 1:-3].decode()
+
+    def send(self, text):
+        self.link.send(b"$%s#%02x" % (text.encode(), sum(text.encode()) % 256))
+
+    def ask(self, text):
+        self.send(text)
+        return self.packet()
+
+    def registers(self):
+        """rip and cs."""
+        text = bytes.fromhex(self.ask("g").replace("x", "0"))
+        return int.from_bytes(text[128:136], "little"), int.from_bytes(text[140:144], "little")
+
+    def stop_at(self, level):
+        """Lets the CPU run until a stop finds it in code of this privilege level; rip."""
+        while True:
+            rip, cs = self.registers()
+            if cs & 3 == level:
+                return rip
+            self.send("c")
+            self.link.send(b"\x03")
+            self.packet()
+
+    def write(self, address, code):
+        assert self.ask(f"M{address:x},{len(code):x}:{code.hex()}") == "OK"
+
+    def let_go(self):
+        assert self.ask("D") == "OK"
+        self.link.close()
+
+
+def assemble(tmp_path, code):
+    subprocess.run(["as", "--64", "-o", tmp_path / "o"], input=code + "\n", text=True, check=True)
+    subprocess.run(["objcopy", "-O", "binary", "-j", ".text", tmp_path / "o", tmp_path / "code"], check=True)
+    return (tmp_path / "code").read_bytes()
+
+
+def places(machine, stub):
+    """Where the hypervisor is, by the CPU's registers."""
+    text = machine.host.monitor(execute="human-monitor-command", arguments={"command-line": "info registers"})
+    found = {name: int(re.search(rf"{name.upper()}= *([0-9a-f]+)", text)[1], 16) for name in ("idt", "gdt")}
+    return {"code": stub.stop_at(0), "direct": 0xffff800000100000, "vmap": 0xffffc00000000000, **found}
+
+
+def test_code_in_a_cage_ends_its_own_guest_and_harms_nobody(boot, tmp_path):
+    """QEMU's debugger writes hostile code over emitted code that runs; a guest beside it checks its registers."""
+    bad = guest("bad", "leak rounds=100000000", extra="arch = riscv64\nengine = jit\nautostart = no\n").replace("= micro", "= foreign")
+    config = "[host]\nconfig = 1\n\n" + guest("good", "leak rounds=12000") + bad
+    machine = boot("x86_64", config, [("micro", micro("x86_64")), ("foreign", micro("riscv64"))], memory=1024, cpus=1)
+    machine.expect("good: started")
+    machine.host.monitor(execute="human-monitor-command", arguments={"command-line": f"gdbserver unix:{tmp_path}/gdb,server=on,wait=off"})
+    known = None
+    for code, says in ATTACKS:
+        machine.child.send("vm start bad\r")
+        machine.expect("bad runs on jit")
+        stub = Stub(tmp_path / "gdb")
+        known = known or places(machine, stub)
+        stub.write(stub.stop_at(3), assemble(tmp_path, code.format(**known) + "; ud2"))
+        stub.let_go()
+        machine.expect(rf"bad: translated code {says}|bad: code of the translator {says}")
+    machine.child.send("vm console good\r")
+    verdict(ended(machine, 240))

@@ -182,7 +182,8 @@ static void test_operations(void **state)
 
             l.e = emitter->create(&dialect, &guest, level);
             assert_true(l.e && code_memory_create(&l.cache, KIB(64), 512));
-            assert_int_equal(emitter->stubs(l.e, dbt_cache_room(&l.cache), false, &l.stubs), ERR_OK);
+            assert_int_equal(emitter->stubs(l.e, dbt_cache_room(&l.cache), false, &l.stubs),
+                             ERR_OK);
             dbt_cache_reserve(&l.cache, l.stubs.size);
             for (enum ir_type type = IR_I32; type <= IR_I64; type++) {
                 for (unsigned i = 0; i < ARRAY_SIZE(codes); i++)

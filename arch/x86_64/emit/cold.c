@@ -86,7 +86,7 @@ static void emit_slow(struct emitter *e, const struct cold *c)
     for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)
         put_argument(e, op, a, c->operand[a]);
     as_call_exec(&e->as, e->stub.slow);
-    distance = (int32_t)((const uint8_t *)l - as_exec(&e->as, e->as.p));
+    distance = (int32_t)((const uint8_t *)cage_address(l) - as_exec(&e->as, e->as.p));
     as_8(&e->as, OP_TEST_EAX);
     as_32(&e->as, (uint32_t)distance);
     if (c->dst != REG_NONE)
@@ -146,7 +146,7 @@ static uint8_t *check_far(struct emitter *e, const struct dbt_link *l)
 
     as_rm(&e->as, OP_MOV, true, RAX, FRAME_BASE, context);
     as_rm(&e->as, OP_XOR, true, RAX, FRAME_BASE, FRAME(pc_base));
-    as_rip(&e->as, OP_CMP, true, RAX, &l->key, 0);
+    as_rip(&e->as, OP_CMP, true, RAX, cage_address(&l->key), 0);
     miss = as_jcc(&e->as, CC_NE);
     as_alu_mem_imm(&e->as, OP_ADD, true, FRAME_BASE, FRAME(pc_base), page_delta(l));
     return miss;
@@ -161,7 +161,7 @@ void emit_link(struct emitter *e, unsigned link, unsigned insn_index)
     emit_count(e, insn_index);
     if (l->far)
         jump_to_stub(e, link, check_far(e, l));
-    as_rip(&e->as, OP_GROUP5, false, DIGIT_JMP, &l->code, 0);
+    as_rip(&e->as, OP_GROUP5, false, DIGIT_JMP, cage_address(&l->code), 0);
 }
 
 void emit_link_call(struct emitter *e, unsigned link)
@@ -175,7 +175,7 @@ void emit_link_call(struct emitter *e, unsigned link)
         cold = cold_new(e, COLD_FAR_CALL, check_far(e, l));
         cold->link = (uint16_t)link;
     }
-    as_rip(&e->as, OP_GROUP5, false, DIGIT_CALL, &l->code, 0);
+    as_rip(&e->as, OP_GROUP5, false, DIGIT_CALL, cage_address(&l->code), 0);
     if (cold)
         cold->back = e->as.p;
 }
@@ -191,7 +191,7 @@ static void emit_link_stub(struct emitter *e, const struct cold *c)
         as_alu_mem_imm(&e->as, OP_ADD, true, FRAME_BASE, FRAME(pc_base), -page_delta(l));
     for (unsigned i = 0; i < c->jump_count; i++)
         as_patch(c->jump[i], e->as.p);
-    as_rip(&e->as, OP_LEA, true, RAX, l, 0);
+    as_rip(&e->as, OP_LEA, true, RAX, cage_address(l), 0);
     if (l->far) { /* one that holds elsewhere */
         as_alu_mem_imm(&e->as, OP_CMP, true, RAX, offsetof(struct dbt_link, key), DBT_LINK_NO_KEY);
         unlinked = as_jcc(&e->as, CC_E);

@@ -9,6 +9,7 @@
 #define HOST_ISA                "x86_64"
 #define HOST_HAS_PORTS          1
 #define HOST_DMA_NEEDS_PROPERTY 0
+#define HOST_CAGE_OFFSET        0xffff800000000000ULL /* cages have the lower half */
 
 struct cpu;
 struct vm;

@@ -1,7 +1,13 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Cages (kernel/cage.h): generated code in ring 3, with page tables of its own. Everything that
- * stops it comes through the interrupt table, its gate included (docs/translator.md, "Cages").
+ * Cages (kernel/cage.h): generated code in ring 3, with page tables of its own, whose lower half is
+ * the cage. Everything that stops it comes through the interrupt table, its gate included
+ * (docs/translator.md, "Cages").
+ *
+ * The upper half: where CPUs keep translations of several tables, or might let code without rights
+ * guess at what it may not read, only the pages that the CPU needs when an interrupt comes (the
+ * cage is apart), and each way in or out changes tables. Elsewhere that would cost all
+ * translations: the kernel is there, for itself only, and runs the thread on these tables, too.
  */
 #include "kernel/cage.h"
 
@@ -30,6 +36,7 @@
 #define MXCSR_INIT      0x1f80u
 #define CODE_BLOCK      MIB(2)
 #define CODE_BLOCKS_MAX 32
+#define ROOT_ENTRIES    512
 
 _Static_assert(VECTOR_GATE == X86_GATE_VECTOR, "the emitter's gate");
 
@@ -48,6 +55,7 @@ struct cage {
     struct piece *pieces;
     struct host_fpu fpu;
     uint64_t stamp; /* of the translations that CPUs may have: changes with the tables */
+    bool apart;     /* the kernel is not in its tables */
     bool lost;      /* its tables could not be made again: no memory */
     bool lent;      /* the guest's memory is in it */
     struct timer watch;
@@ -76,8 +84,8 @@ static void flush(struct page_table *pt, uint64_t va, uint64_t size)
     renew_stamp(pt->owner);
 }
 
-/* At its own address; pieces of the kernel's tables may be anywhere in memory. */
-static enum err map(struct cage *c, const void *at, size_t size, unsigned attrs)
+/* What the kernel has at `at`, `down` below; it may be anywhere in memory. */
+static enum err map(struct cage *c, const void *at, size_t size, uint64_t down, unsigned attrs)
 {
     enum err e = ERR_OK;
 
@@ -88,7 +96,7 @@ static enum err map(struct cage *c, const void *at, size_t size, unsigned attrs)
         if (!kernel_map_lookup(va, &entry))
             return ERR_RANGE;
         step = MIN(size - done, entry.size - ((uintptr_t)va & (entry.size - 1)));
-        e = page_table_map(&c->space, (uintptr_t)va, entry.pa, step, attrs);
+        e = page_table_map(&c->space, (uintptr_t)va - down, entry.pa, step, attrs);
     }
     return e;
 }
@@ -98,9 +106,10 @@ static enum err map_piece(struct cage *c, const struct piece *p)
     enum err e = ERR_OK;
 
     if (p->locked)
-        e = map(c, p->at, p->locked, p->attrs & ~(unsigned)PT_WRITE);
+        e = map(c, p->at, p->locked, HOST_CAGE_OFFSET, p->attrs & ~(unsigned)PT_WRITE);
     if (e == ERR_OK && p->locked < p->size)
-        e = map(c, (const char *)p->at + p->locked, p->size - p->locked, p->attrs);
+        e = map(c, (const char *)p->at + p->locked, p->size - p->locked, HOST_CAGE_OFFSET,
+                p->attrs);
     return e;
 }
 
@@ -114,7 +123,7 @@ static void map_gate_page(void *arg, const void *at, size_t size)
     struct mapping *m = arg;
 
     if (m->e == ERR_OK)
-        m->e = map(m->c, at, size, PT_READ | PT_WRITE);
+        m->e = map(m->c, at, size, 0, PT_READ | PT_WRITE);
 }
 
 /* What the CPU needs when an interrupt comes, none of it for the caged code. */
@@ -122,9 +131,10 @@ static enum err map_gates(struct cage *c)
 {
     struct mapping m = {.c = c};
 
-    m.e = map(c, x86_trap_stubs, (size_t)(x86_trap_stubs_end - x86_trap_stubs), PT_READ | PT_EXEC);
+    m.e =
+        map(c, x86_trap_stubs, (size_t)(x86_trap_stubs_end - x86_trap_stubs), 0, PT_READ | PT_EXEC);
     if (m.e == ERR_OK)
-        m.e = map(c, (const void *)(uintptr_t)descriptors_idt(), PAGE_SIZE, PT_READ);
+        m.e = map(c, (const void *)(uintptr_t)descriptors_idt(), PAGE_SIZE, 0, PT_READ);
     map_gate_page(&m, (const void *)ALIGN_DOWN((uintptr_t)c->world, PAGE_SIZE), PAGE_SIZE);
     for (unsigned i = 0; i < cpu_count(); i++)
         if (cpu_get(i))
@@ -132,16 +142,51 @@ static enum err map_gates(struct cage *c)
     return m.e;
 }
 
+/* The kernel's own tables serve the upper half: all that changes there is below the root. */
+static void share_kernel(struct cage *c)
+{
+    const uint64_t *kernel = phys_to_virt(kernel_map_root());
+    uint64_t *root = phys_to_virt(c->space.root);
+
+    memcpy(root + ROOT_ENTRIES / 2, kernel + ROOT_ENTRIES / 2, ROOT_ENTRIES / 2 * sizeof(*root));
+}
+
 static enum err tables_make(struct cage *c)
 {
     enum err e = page_table_init(&c->space, &format, c);
 
     renew_stamp(c);
-    if (e == ERR_OK)
+    if (e == ERR_OK && c->apart)
         e = map_gates(c);
+    else if (e == ERR_OK)
+        share_kernel(c);
     for (const struct piece *p = c->pieces; p && e == ERR_OK; p = p->next)
         e = map_piece(c, p);
     return e;
+}
+
+/* The CPU goes back to the kernel's tables if it is on those of a cage. */
+static void leave_tables(void)
+{
+    uint64_t flags = host_irq_save();
+    struct cpu *cpu = this_cpu();
+
+    if (cr3_read() != kernel_map_root().v) {
+        cr3_write(kernel_map_root().v);
+        cpu->host.cage = 0;
+    }
+    host_irq_restore(flags);
+}
+
+static void tables_destroy(struct cage *c)
+{
+    if (!c->space.root.v)
+        return;
+    leave_tables();
+    if (!c->apart)
+        memset((uint64_t *)phys_to_virt(c->space.root) + ROOT_ENTRIES / 2, 0,
+               ROOT_ENTRIES / 2 * sizeof(uint64_t));
+    page_table_destroy(&c->space);
 }
 
 /* ---- Pieces ---- */
@@ -196,7 +241,7 @@ static void cage_free(struct cage *c, void *at, size_t size)
         link = &(*link)->next;
     p = *link;
     ASSERT(p && p->size == ALIGN_UP(size, PAGE_SIZE));
-    if (page_table_unmap(&c->space, (uintptr_t)at, p->size) != ERR_OK)
+    if (page_table_unmap(&c->space, (uintptr_t)cage_address(at), p->size) != ERR_OK)
         c->lost = true;
     *link = p->next;
     page_free(virt_to_phys(at), order_of(size));
@@ -206,7 +251,7 @@ static void cage_free(struct cage *c, void *at, size_t size)
 static enum err cage_share_code(struct cage *c, const struct host_code_memory *m)
 {
     enum err e = piece_add(
-        c, (struct piece){.at = m->exec, .size = m->size, .attrs = PT_READ | PT_EXEC | PT_USER});
+        c, (struct piece){.at = m->write, .size = m->size, .attrs = PT_READ | PT_EXEC | PT_USER});
 
     if (e != ERR_OK)
         return e;
@@ -220,7 +265,7 @@ static enum err lend_pages(struct cage *c, const char *at, size_t size)
     enum err e = ERR_OK;
 
     for (const char *end = at + size; at < end && (e == ERR_OK || e == ERR_EXISTS); at += PAGE_SIZE)
-        e = page_table_map(&c->space, (uintptr_t)at, virt_to_phys(at), PAGE_SIZE,
+        e = page_table_map(&c->space, (uintptr_t)cage_address(at), virt_to_phys(at), PAGE_SIZE,
                            PT_READ | PT_WRITE | PT_USER);
     return e == ERR_EXISTS ? ERR_OK : e;
 }
@@ -230,9 +275,9 @@ static bool cage_lend(struct cage *c, const void *at, size_t size)
     struct pt_entry entry;
     enum err e;
 
-    if (page_table_lookup(&c->space, (uintptr_t)at, &entry) && entry.size >= size)
+    if (page_table_lookup(&c->space, (uintptr_t)cage_address(at), &entry) && entry.size >= size)
         return true;
-    e = page_table_map(&c->space, (uintptr_t)at, virt_to_phys(at), size,
+    e = page_table_map(&c->space, (uintptr_t)cage_address(at), virt_to_phys(at), size,
                        PT_READ | PT_WRITE | PT_USER);
     c->lent = true;
     return e == ERR_OK || (e == ERR_EXISTS && lend_pages(c, at, size) == ERR_OK);
@@ -243,7 +288,7 @@ static void cage_take_back(struct cage *c)
 {
     if (!c->lent)
         return;
-    page_table_destroy(&c->space);
+    tables_destroy(c);
     c->lent = false;
     c->lost = tables_make(c) != ERR_OK;
 }
@@ -285,7 +330,8 @@ static bool world_create(struct cage *c)
     c->world = (void *)((char *)phys_to_virt(page) + PAGE_SIZE - sizeof(*c->world));
     c->world->flags = entry_flags();
     c->world->selector = SELECTOR_DATA;
-    c->world->tables = kernel_map_root().v | (cpu_features()->pcid ? CR3_KEEP : 0);
+    if (c->apart)
+        c->world->tables = kernel_map_root().v | (cpu_features()->pcid ? CR3_KEEP : 0);
     return true;
 }
 
@@ -305,12 +351,22 @@ static void cage_destroy(struct cage *c)
             page_free(virt_to_phys(p->at), order_of(p->size));
         heap_free(p);
     }
-    if (c->space.root.v)
-        page_table_destroy(&c->space);
+    tables_destroy(c);
     if (c->world)
         page_free(virt_to_phys((const void *)ALIGN_DOWN((uintptr_t)c->world, PAGE_SIZE)), 0);
     heap_free(c->fpu.area);
     heap_free(c);
+}
+
+/* Tables of their own cost little where PCID is, and elsewhere all translations at each way in or
+ * out. CPUs that read ahead of the check of rights have no choice (RDCL_NO says that they do not).
+ */
+static bool must_be_apart(void)
+{
+    const struct cpu_features *f = cpu_features();
+    bool checks = f->arch_capabilities && f->arch_capabilities_value & ARCH_CAP_RDCL_NO;
+
+    return f->pcid || (!f->amd && !checks);
 }
 
 static enum err cage_create(struct cage **out, const struct vm *vm)
@@ -325,6 +381,7 @@ static enum err cage_create(struct cage **out, const struct vm *vm)
         format.flush = flush;
     }
     c->vm = vm;
+    c->apart = must_be_apart();
     timer_setup(&c->watch, watch_fires);
     if (fpu_create(c) && world_create(c))
         e = tables_make(c);
@@ -351,13 +408,18 @@ static const char *reason_of(const struct host_trap_frame *f)
     }
 }
 
-/* CR3 for the entry: what this CPU has cached of the cage stays unless the tables have changed. */
+/* CR3 for the entry, 0: as it is. What this CPU has cached of the cage stays unless the tables have
+ * changed. */
 static uint64_t tables_for(const struct cage *c, struct cpu *cpu)
 {
     uint64_t value = c->space.root.v;
 
-    if (!cpu_features()->pcid)
+    if (!c->apart && cpu->host.cage == c->stamp)
+        return 0;
+    if (!cpu_features()->pcid) {
+        cpu->host.cage = c->stamp;
         return value;
+    }
     value |= PCID_CAGE;
     if (cpu->host.cage == c->stamp)
         value |= CR3_KEEP;
@@ -451,6 +513,8 @@ static void cage_put(struct cage *c)
 {
     if (this_cpu()->host.guest_fpu == &c->fpu)
         fpu_save();
+    if (!c->apart)
+        leave_tables();
 }
 
 TABLE_ENTRY(cage_hosts, struct cage_host, x86_cages) = {
@@ -496,7 +560,7 @@ enum err host_code_memory_create(struct host_code_memory *m, size_t size, size_t
         return ERR_NO_MEMORY;
     }
     m->write = at;
-    m->exec = at;
+    m->exec = cage_address(at);
     m->data = at + code;
     return ERR_OK;
 }

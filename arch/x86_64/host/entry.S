@@ -173,8 +173,10 @@ trap_from_cage:
     push_registers
     swapgs
     movq WORLD_TABLES(%rsp), %rax
+    testq %rax, %rax
+    jz 1f
     movq %rax, %cr3
-    testb $CAGE_CLEAR_AC, WORLD_FLAGS(%rsp)
+1:  testb $CAGE_CLEAR_AC, WORLD_FLAGS(%rsp)
     jz 1f
     clac                    /* caged code may have set it */
 1:  movl $SELECTOR_DATA, %eax
@@ -189,7 +191,7 @@ trap_from_cage:
     ret
     .size trap_from_cage, . - trap_from_cage
 
-/* x86_cage_enter(struct x86_cage_world *, CR3 of the cage): masked; returns when an interrupt or
+/* x86_cage_enter(struct x86_cage_world *, CR3 of the cage, 0: as it is): masked; returns when an interrupt or
  * exception has come. */
     .globl x86_cage_enter
     .hidden x86_cage_enter
@@ -207,8 +209,10 @@ x86_cage_enter:
     testb $CAGE_CLEAR_BUFFERS, WORLD_FLAGS(%rsp)
     jz 1f
     verw WORLD_SELECTOR(%rsp) /* overwrites the CPU's buffers */
-1:  movq %rsi, %cr3
-    pop_registers
+1:  testq %rsi, %rsi
+    jz 1f
+    movq %rsi, %cr3
+1:  pop_registers
     iretq
     .size x86_cage_enter, . - x86_cage_enter
 
