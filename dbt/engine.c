@@ -55,6 +55,8 @@ static void report_jit(struct out *out)
 {
     out_printf(out, "jit: code generator for guests of");
     report_guests(out);
+    if (cage_host())
+        out_printf(out, "    its code runs on %s\n", cage_host()->kind());
 }
 
 static void report_hybrid(struct out *out)

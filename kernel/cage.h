@@ -51,6 +51,7 @@ struct cage_call {
 struct cage_host {
     enum err (*create)(struct cage **out, const struct vm *vm) MUST_CHECK;
     void (*destroy)(struct cage *c); /* its memory, too */
+    const char *(*kind)(void);       /* for people */
 
     /* Whole pages of zeroes, aligned to the power of two that holds them, for kernel and cage. Its
      * code may only read the first `locked` bytes. NULL: no memory. free() is of the same size. */

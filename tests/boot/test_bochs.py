@@ -194,6 +194,21 @@ def test_no_register_leaks_between_guests(pc):
     verdict(ended(machine, 240))
 
 
+def test_translated_guest_beside_one_on_vt_x(pc):
+    """Each checks its registers. The CPU has PCID: emitted code runs in tables without the hypervisor."""
+    translated = guest("b", "leak seed=2 rounds=300", extra="arch = riscv64\nengine = jit\n").replace("= micro", "= foreign")
+    machine = pc(PLAIN + "console = a\n\n" + guest("a", "leak seed=1 rounds=300") + translated,
+                 files=[*micro_files(), ("foreign", micro("riscv64"))])
+    verdict(ended(machine, 240))
+    machine.child.send("\x1d")
+    machine.prompt()
+    machine.child.send("vm console b\r")
+    verdict(ended(machine, 240))
+    machine.child.send("\x1d")
+    machine.prompt()
+    assert "in page tables without the hypervisor" in machine.run("host")
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_hostile_guest_harms_nobody(pc, seed):
     """Beside it runs a guest that checks all of its registers; the monitor answers as before."""

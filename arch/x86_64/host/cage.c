@@ -369,6 +369,12 @@ static bool must_be_apart(void)
     return f->pcid || (!f->amd && !checks);
 }
 
+static const char *cage_kind(void)
+{
+    return must_be_apart() ? "level 3, in page tables without the hypervisor"
+                           : "level 3, in page tables with the hypervisor, out of reach";
+}
+
 static enum err cage_create(struct cage **out, const struct vm *vm)
 {
     struct cage *c = heap_zalloc(sizeof(*c));
@@ -520,6 +526,7 @@ static void cage_put(struct cage *c)
 TABLE_ENTRY(cage_hosts, struct cage_host, x86_cages) = {
     .create = cage_create,
     .destroy = cage_destroy,
+    .kind = cage_kind,
     .alloc = cage_alloc,
     .free = cage_free,
     .share_code = cage_share_code,
