@@ -271,7 +271,8 @@ static void test_operations(void **state)
 
             l.e = emitter->create(&dialect, &guest, level);
             assert_true(l.e && code_memory_create(&l.cache, KIB(64), 64));
-            assert_int_equal(emitter->stubs(l.e, dbt_cache_room(&l.cache), false, &l.stubs), ERR_OK);
+            assert_int_equal(emitter->stubs(l.e, dbt_cache_room(&l.cache), false, &l.stubs),
+                             ERR_OK);
             dbt_cache_reserve(&l.cache, l.stubs.size);
             for (unsigned code = 0; code < IR_CODE_COUNT; code++)
                 for (unsigned made = 0; ir_is_vector_code(code) && made < TRIES;) {
