@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * Integer operations. What is above a value narrower than 64 bits is undefined in its register;
- * operations that would see it extend first. i8 and i16 mostly go to dbt_slow(): no guest that has
- * many of them is translated here yet.
+ * Integer operations. What is above a value narrower than 64 bits is undefined in its register, but
+ * where regs.c says that it is 0 (is_clean()); operations that would see it extend first. i8 and
+ * i16 mostly go to dbt_slow(): no guest that has many of them is translated here yet.
  */
 #include "arch/x86_64/emit/emit.h"
 

@@ -9,6 +9,43 @@ static ir_value same_as(const struct emitter *e, ir_value v)
     return e->value[v].same;
 }
 
+/* An i32 whose register has zeros above it, as all that writes 32 bits of a register leaves. */
+static bool is_clean(const struct emitter *e, ir_value v)
+{
+    const struct ir_op *op = op_of(e, v);
+    int64_t count;
+
+    if (ir_result_type(op) != IR_I32)
+        return false;
+    switch (op->code) {
+    case IR_shl:
+    case IR_shr:
+    case IR_sar:
+        return value_const(e, op->arg[1], &count) && count & 31;
+    case IR_extract:
+        return op->imm >> 8 < 32;
+    case IR_add:
+    case IR_sub:
+    case IR_and:
+    case IR_or:
+    case IR_xor:
+    case IR_andn:
+    case IR_mul:
+    case IR_divu:
+    case IR_divs:
+    case IR_remu:
+    case IR_rems:
+    case IR_not:
+    case IR_neg:
+    case IR_clz:
+    case IR_select:
+    case IR_load:
+        return true;
+    default:
+        return false;
+    }
+}
+
 /* Operations whose result is their operand, in our terms. */
 static ir_value find_same(const struct emitter *e, unsigned i)
 {
@@ -21,6 +58,9 @@ static ir_value find_same(const struct emitter *e, unsigned i)
     case IR_flags_unpack:
     case IR_vscalar:
         return same_as(e, op->arg[0]);
+    case IR_zext:
+        return op->attr == IR_I32 && is_clean(e, same_as(e, op->arg[0])) ? same_as(e, op->arg[0])
+                                                                         : (ir_value)i;
     case IR_vhalf:
         return op->attr2 & IR_V_HIGH ? (ir_value)i : same_as(e, op->arg[0]);
     case IR_unbox:
