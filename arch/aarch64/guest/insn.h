@@ -25,7 +25,6 @@ enum a64_feature {
     A64_FEAT_RDM,
     A64_FEAT_DOTPROD,
     A64_FEAT_FP16,
-    A64_FEAT_FHM,
     A64_FEAT_FCMA,
     A64_FEAT_JSCVT,
     A64_FEAT_FRINTTS,

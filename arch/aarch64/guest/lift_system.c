@@ -74,9 +74,30 @@ static unsigned slot_of(const struct a64_lift *t, unsigned reg, bool writes)
 
 #define NZCV_SHIFT 28
 
+/* What a register always reads as, where the mode says that it may be read. */
+static bool is_constant(const struct a64_lift *t, unsigned reg, uint64_t *value)
+{
+    bool zva = is_el1(t) || t->u->mode & A64_MODE_DZE;
+
+    switch (reg) {
+    case A64_SYS_CURRENT_EL:
+        *value = 1 << 2;
+        return is_el1(t);
+    case A64_SYS_CTR:
+        *value = A64_CTR;
+        return is_el1(t);
+    case A64_SYS_DCZID:
+        *value = A64_DCZID | (zva ? 0 : A64_DCZID_PROHIBITED);
+        return true;
+    default:
+        return false;
+    }
+}
+
 LIFT(mrs)
 {
     unsigned reg = A64_SYS_OF(t->word), slot = slot_of(t, reg, false);
+    uint64_t value;
 
     if (slot != A64_SLOT_COUNT)
         a64_set_x(t, a64_rd(t->word), ir_get(t->u, slot));
@@ -84,8 +105,8 @@ LIFT(mrs)
         a64_set_x(t, a64_rd(t->word), a64_op2(t, IR_shl, a64_flags_get(t), a64_imm(t, NZCV_SHIFT)));
     else if (reg == A64_SYS_DAIF && is_el1(t))
         a64_set_x(t, a64_rd(t->word), ir_get(t->u, A64_SLOT_DAIF));
-    else if (reg == A64_SYS_CURRENT_EL && is_el1(t))
-        a64_set_x(t, a64_rd(t->word), a64_imm(t, 1 << 2));
+    else if (is_constant(t, reg, &value))
+        a64_set_x(t, a64_rd(t->word), a64_imm(t, value));
     else
         a64_lift_interpret(t);
 }

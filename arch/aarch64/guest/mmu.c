@@ -184,7 +184,7 @@ static uint64_t used(const struct walk *w, enum dbt_access access)
 
     if (w->tcr & TCR_HA)
         entry |= DESC_AF;
-    if (w->tcr & TCR_HD && entry & DESC_DBM && access == DBT_WRITE)
+    if (w->tcr & TCR_HA && w->tcr & TCR_HD && entry & DESC_DBM && access == DBT_WRITE)
         entry &= ~DESC_AP_READ;
     return entry;
 }

@@ -27,9 +27,17 @@
 #define A64_SYS_DAIF        A64_SYS(3u, 3u, 4u, 2u, 1u)
 #define A64_SYS_FPCR        A64_SYS(3u, 3u, 4u, 4u, 0u)
 #define A64_SYS_FPSR        A64_SYS(3u, 3u, 4u, 4u, 1u)
+#define A64_SYS_CTR         A64_SYS(3u, 3u, 0u, 0u, 1u)
+#define A64_SYS_DCZID       A64_SYS(3u, 3u, 0u, 0u, 7u)
 #define A64_SYS_TPIDR_EL0   A64_SYS(3u, 3u, 13u, 0u, 2u)
 #define A64_SYS_TPIDRRO_EL0 A64_SYS(3u, 3u, 13u, 0u, 3u)
 
 #define A64_SYS_DC_ZVA A64_SYS(1u, 3u, 7u, 4u, 1u)
+
+/* CTR_EL0 (D19.2.34): lines of 64 bytes, data coherent to the point of unification, physical tags;
+ * DCZID_EL0 (D19.2.37): blocks of 64 bytes */
+#define A64_CTR              (BIT(31) | BIT(28) | 4ULL << 24 | 4ULL << 20 | 4ULL << 16 | 3ULL << 14 | 4ULL)
+#define A64_DCZID            4ULL
+#define A64_DCZID_PROHIBITED BIT(4)
 
 #endif

@@ -66,9 +66,6 @@ static void write_storage(struct dbt_vcpu *d, const struct storage *s, uint64_t 
 
 /* MIDR_EL1: implementer 0, for software; registers say what there is (D19.2.99). */
 #define MIDR 0x000f0510ULL
-/* CTR_EL0: lines of 64 bytes, data coherent to the point of unification, physical tags */
-#define CTR   (BIT(31) | BIT(28) | 4ULL << 24 | 4ULL << 20 | 4ULL << 16 | 3ULL << 14 | 4ULL)
-#define DCZID 4ULL /* 64 bytes */
 
 static bool constant(const struct dbt_vcpu *d, unsigned reg, uint64_t *value)
 {
@@ -92,8 +89,6 @@ static bool constant(const struct dbt_vcpu *d, unsigned reg, uint64_t *value)
 
 /* ---- What EL0 reaches, by leave of EL1 ---- */
 
-#define SYS_CTR    A64_SYS(3u, 3u, 0u, 0u, 1u)
-#define SYS_DCZID  A64_SYS(3u, 3u, 0u, 0u, 7u)
 #define SYS_CNTFRQ A64_SYS(3u, 3u, 14u, 0u, 0u)
 #define SYS_CNTPCT A64_SYS(3u, 3u, 14u, 0u, 1u)
 #define SYS_CNTVCT A64_SYS(3u, 3u, 14u, 0u, 2u)
@@ -113,7 +108,7 @@ static bool traps(const struct dbt_vcpu *d, unsigned reg)
 
     if (a64_is_el1(d))
         return false;
-    if (reg == SYS_CTR)
+    if (reg == A64_SYS_CTR)
         return !(s->sctlr & A64_SCTLR_UCT);
     if (reg == A64_SYS_DAIF)
         return !(s->sctlr & A64_SCTLR_UMA);
@@ -137,11 +132,13 @@ static bool read_user(struct dbt_vcpu *d, unsigned reg, uint64_t *value)
     const struct a64_frame *r = a64_frame(d);
 
     switch (reg) {
-    case SYS_CTR:
-        *value = CTR;
+    case A64_SYS_CTR:
+        *value = A64_CTR;
         return true;
-    case SYS_DCZID:
-        *value = DCZID | (a64_is_el1(d) || a64_state(d)->sys.sctlr & A64_SCTLR_DZE ? 0 : BIT(4));
+    case A64_SYS_DCZID:
+        *value =
+            A64_DCZID |
+            (a64_is_el1(d) || a64_state(d)->sys.sctlr & A64_SCTLR_DZE ? 0 : A64_DCZID_PROHIBITED);
         return true;
     case SYS_CNTFRQ:
         *value = d->vcpu->vm->clock.hz;
@@ -323,7 +320,6 @@ void a64_identify(struct vcpu *v, uint64_t features)
     show_if(s, features >> A64_FEAT_LSE & 1, 0, 20, 2);
     show_if(s, features >> A64_FEAT_RDM & 1, 0, 28, 1);
     show_if(s, features >> A64_FEAT_DOTPROD & 1, 0, 44, 1);
-    show_if(s, features >> A64_FEAT_FHM & 1, 0, 48, 1);
     show_if(s, features >> A64_FEAT_FLAGM & 1, 0, 52, 1);
     show_if(s, features >> A64_FEAT_JSCVT & 1, 1, 12, 1);
     show_if(s, features >> A64_FEAT_FCMA & 1, 1, 16, 1);

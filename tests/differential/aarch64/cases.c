@@ -13,9 +13,9 @@
 #define BRK            0xd4200000u
 #define DC_ZVA         (0xd5000000u | A64_SYS_DC_ZVA << 5)
 #define NZCV           (A64_SYS_NZCV << 5)
-#define LATE                                                                           \
-    (BIT(A64_FEAT_FLAGM) | BIT(A64_FEAT_SB) | BIT(A64_FEAT_FHM) | BIT(A64_FEAT_FCMA) | \
-     BIT(A64_FEAT_JSCVT) | BIT(A64_FEAT_FRINTTS))
+#define LATE                                                                             \
+    (BIT(A64_FEAT_FLAGM) | BIT(A64_FEAT_SB) | BIT(A64_FEAT_FCMA) | BIT(A64_FEAT_JSCVT) | \
+     BIT(A64_FEAT_FRINTTS))
 #define RMODE_SHIFT 22
 #define FPCR_RMODE  (3ull << RMODE_SHIFT)
 #define FPCR_FZ     BIT(24)
