@@ -140,6 +140,8 @@ struct engine {
     /* How many hardware breakpoints or watchpoints a debugger may set (kernel/debug.h);
      * *shared: of both together. NULL: none. */
     unsigned (*debug_points)(bool watch, bool *shared);
+    bool no_step; /* it tells breakpoints in memory, and cannot step: debuggers step by breakpoints
+                   */
     /* Debug builds, for tests of EXIT_ENTRY_FAILED: makes the vCPU's entries illegal in way `kind`,
      * counted from 0, and returns what is wrong with them then; NULL: there is no such way. NULL
      * function: there is none at all. */

@@ -407,9 +407,10 @@ static bool steps(const struct gdb_session *s)
 /* True: it may go on so. */
 static bool may_go(struct gdb_session *s, bool wanted)
 {
-    if (!wanted || debug_has_engine(s->vm) || !steps(s))
+    if (!wanted || (debug_has_engine(s->vm) && !s->vm->engine->no_step) || !steps(s))
         return wanted;
-    gdb_reply_printf(&s->out, "E.guests on %s cannot be stepped yet", s->vm->engine->name);
+    gdb_reply_printf(&s->out, "E.guests on %s are stepped by breakpoints: set osabi GNU/Linux",
+                     s->vm->engine->name);
     return false;
 }
 

@@ -12,6 +12,7 @@
 enum {
     REG_DR = 0x00 / 4,
     REG_FR = 0x18 / 4,
+    REG_LCR_H = 0x2c / 4,
     REG_CR = 0x30 / 4,
     REG_IMSC = 0x38 / 4,
     REG_ICR = 0x44 / 4,
@@ -19,6 +20,8 @@ enum {
 #define DR_DATA          0xffu
 #define FR_RECEIVE_EMPTY (1u << 4)
 #define FR_TRANSMIT_FULL (1u << 5)
+#define LCR_FIFOS        (1u << 4)
+#define LCR_8N1          (3u << 5)
 #define CR_ENABLE        (1u << 0)
 #define CR_TRANSMIT      (1u << 8)
 #define CR_RECEIVE       (1u << 9)
@@ -33,6 +36,18 @@ static bool is_generic(const struct serial *s)
     return s->acpi_type == ACPI_UART_SBSA || s->acpi_type == ACPI_UART_SBSA_32;
 }
 
+/* FIFOs go on while the device is off (3.3.7); a port that the firmware did not use has none. */
+static void switch_on(struct serial *s)
+{
+    uint32_t control = serial_read(s, REG_CR);
+
+    if (!(serial_read(s, REG_LCR_H) & LCR_FIFOS)) {
+        serial_write(s, REG_CR, control & ~CR_ENABLE);
+        serial_write(s, REG_LCR_H, LCR_8N1 | LCR_FIFOS);
+    }
+    serial_write(s, REG_CR, control | CR_ENABLE | CR_TRANSMIT | CR_RECEIVE);
+}
+
 static bool start(struct serial *s)
 {
     s->width = 4;
@@ -40,7 +55,7 @@ static bool start(struct serial *s)
     serial_write(s, REG_IMSC, 0);
     serial_write(s, REG_ICR, INT_ALL);
     if (!is_generic(s))
-        serial_write(s, REG_CR, serial_read(s, REG_CR) | CR_ENABLE | CR_TRANSMIT | CR_RECEIVE);
+        switch_on(s);
     return true;
 }
 

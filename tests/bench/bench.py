@@ -25,6 +25,7 @@ import pexpect.fdpexpect
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
 sys.path[:0] = [str(TOP / "tests/boot"), str(TOP / "tools")]
 from conftest import ARCHES, CONSOLE, EFI, ENGINE, GUEST_PROMPT, Machine, make_image  # noqa: E402
+from debugging import DebugItems  # noqa: E402
 from devices import DeviceItems  # noqa: E402
 import bochs  # noqa: E402
 import qemu  # noqa: E402
@@ -43,7 +44,7 @@ GOALS = {
     "blk_exits_per_request": 0.5, "trace_event_instructions": 60,
 }
 # Of these as much as possible.
-LEAST = {"config_mistakes_found": 20, "blk_read_vs_copy": 0.5, "net_vs_loopback": 0.4, "net_symmetry": 0.8}
+LEAST = {"config_mistakes_found": 20, "gdb_steps_per_s": 100, "blk_read_vs_copy": 0.5, "net_vs_loopback": 0.4, "net_symmetry": 0.8}
 # What others do in the same place: Linux's KVM, and Xvisor on riscv64.
 PEERS = {
     "hypercall_instructions.svm": "KVM 2,532", "hypercall_instructions.el2": "KVM 1,345",
@@ -74,7 +75,7 @@ def memory_use(machine):
     return int(re.search(r"hypervisor memory: (\d+) bytes", machine.run("mem"))[1])
 
 
-class Bench(DeviceItems):
+class Bench(DeviceItems, DebugItems):
     def __init__(self, options):
         self.options = options
         self.log = pathlib.Path(options.log)
@@ -355,7 +356,7 @@ class Bench(DeviceItems):
         results, failures = {}, []
         arches = ARCHES if self.options.arch == "all" else [self.options.arch]
         items = [(self.efi_size, arches), (self.boot_to_prompt_instructions, arches), (self.hypervisor_memory, arches),
-                 (self.hypervisor_memory_1t, arches), (self.page_alloc, ["x86_64"]), (self.config_mistakes_found, ["x86_64"]), (self.trace_event_instructions, ["x86_64"]),
+                 (self.hypervisor_memory_1t, arches), (self.page_alloc, ["x86_64"]), (self.config_mistakes_found, ["x86_64"]), (self.trace_event_instructions, ["x86_64"]), (self.gdb_steps_per_s, ["x86_64", "aarch64"]),
                  (self.guest_boot_ratio, arches),
                  (self.hypercall_instructions, arches), (self.hypercall_instructions_vmx, ["x86_64"]),
                  (self.guest_boot_ratio_vmx, ["x86_64"]), (self.vmx_test_minutes, ["x86_64"]), (self.mmio_exit_instructions, arches), (self.ipi_instructions, arches),

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-"""gdb-multiarch on guests: a Debian kernel translated in the hosted program."""
+"""gdb-multiarch on guests: a Debian kernel translated in the hosted program, small guests on the hardware."""
+import os
 import re
+import select
 import socket
 import subprocess
+import threading
 
 import pexpect
 import pytest
 
-from conftest import GUEST_PROMPT, TOP
+from conftest import ARCHES, GUEST_PROMPT, TOP
 
 PROGRAM = TOP / "build/hosted/ennead"
 GUEST = TOP / "build/guest/riscv64"
@@ -70,3 +73,85 @@ def test_gdb_steps_breaks_and_watches_a_translated_kernel(tmp_path, engine):
         child.expect(pexpect.EOF)
     child.close()
     assert child.exitstatus == 0
+
+
+class Bridge:
+    """Lets gdb talk to the line of a machine's console while the monitor serves it there."""
+    def __init__(self, machine):
+        self.machine = machine
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self.carry, daemon=True)
+        self.thread.start()
+
+    def carry(self):
+        there, _ = self.listener.accept()
+        there.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with there:
+            while True:
+                ready, _, _ = select.select([there, self.machine.child.fileno()], [], [])
+                if there in ready:
+                    sent = there.recv(4096)
+                    if not sent:
+                        return
+                    os.write(self.machine.child.fileno(), sent)
+                else:
+                    there.sendall(os.read(self.machine.child.fileno(), 4096))
+
+
+def serve(machine, name, *commands):
+    """gdb's commands on a guest, over the console's line; the monitor's prompt comes back when it detaches."""
+    machine.child.send(f"gdb {name}\r")
+    machine.expect("brings the monitor back")
+    bridge = Bridge(machine)
+    said = gdb(bridge.port, *commands)
+    bridge.thread.join(60)
+    machine.child.send("\r")
+    machine.prompt()
+    return said
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_gdb_debugs_a_hardware_guest_over_the_console(boot, arch):
+    """Steps, and a breakpoint in a loop that the guest comes through again and again; then it goes on."""
+    config = "[host]\nconfig = 1\n\n[vm g]\nmemory = 64M\nkernel = ennead/micro\ncmdline = clock period=20\n"
+    machine = boot(arch, config, [("ennead/micro", TOP / f"build/{arch}/guests/micro")], memory=1024)
+    machine.prompt()
+    machine.child.send("vm console g\r")
+    machine.expect(r"clock \d+ ms")
+    machine.child.send("\x1d")
+    machine.prompt()
+    said = serve(machine, "g", "set $at = $pc", "stepi", "p $pc != $at", "stepi 5", "set $here = $pc", "break *$here", "continue",
+                 "p $pc == $here", "continue", "p $pc == $here", "stepi", "p $pc != $here", "delete", "detach")
+    assert said.count("= 1\n") == 4, said
+    machine.child.send("vm console g\r")
+    seen = [int(machine.expect(r"clock (\d+) ms").group(1)) for _ in range(60)]
+    assert seen[-1] > seen[0]
+    machine.child.send("\x1d")
+    machine.prompt()
+
+
+def test_on_crash_stops_restarts_or_waits_for_a_debugger(boot):
+    config = "[host]\nconfig = 1\n" + "".join(
+        f"\n[vm {what}]\nmemory = 64M\nkernel = ennead/micro\ncmdline = crash\nautostart = no\non_crash = {what}\n"
+        for what in ("stop", "restart", "debug"))
+    machine = boot("x86_64", config, [("ennead/micro", TOP / "build/x86_64/guests/micro")], memory=1024)
+    machine.prompt()
+    machine.child.send("vm start stop\r")
+    machine.expect("stop: triple fault")
+    machine.child.send("vm start restart\r")
+    for _ in range(3):
+        machine.expect("restart: triple fault")
+        machine.expect("restart: started on svm")
+    machine.child.send("vm destroy restart\r")
+    machine.expect("restart is stopped")
+    machine.child.send("vm start debug\r")
+    machine.expect("it is held for a debugger")
+    machine.child.send("\r")
+    machine.prompt()
+    states = dict(line.split()[:2] for line in machine.run("vm list").splitlines()[1:4])
+    assert states == {"stop": "failed", "restart": "stopped", "debug": "running"}
+    assert "last exit fatal" in machine.run("vm crash restart")  # kept over the restarts
+    crashed = int(re.search(r"PC 0x([0-9a-f]+)", machine.run("vm crash debug"))[1], 16)
+    said = serve(machine, "debug", "info program", f"p $pc == {crashed:#x}", "x/i $pc", "kill")
+    assert "SIGABRT" in said and "= 1\n" in said, said

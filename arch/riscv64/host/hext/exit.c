@@ -90,6 +90,10 @@ void hext_exit_synchronous(struct vm_exit *exit, const struct riscv_state *s, ui
         exit->hypercall.number = 0;
         exit->hypercall.smc = false;
         break;
+    case CAUSE_BREAKPOINT: /* while a debugger has some in memory (hext_load()) */
+        exit->kind = EXIT_DEBUG;
+        exit->debug.what = EXIT_DEBUG_BREAKPOINT;
+        break;
     case CAUSE_VIRTUAL:
     case CAUSE_ILLEGAL: {
         uint64_t instruction = csr_read(stval);

@@ -325,6 +325,16 @@ static void hext_fetch(struct vcpu *v, uint64_t groups)
         read_vector(s);
 }
 
+/* Breakpoints are the guest's own, unless a debugger has written some into its memory. It writes
+ * while the vCPU is on no CPU. */
+static uint64_t hedeleg_for(const struct vm *vm)
+{
+    if (likely(!vm->debug))
+        return hext_vm(vm)->hedeleg;
+    __asm__ volatile("fence.i" ::: "memory");
+    return hext_vm(vm)->hedeleg & ~(debug_has_patches(vm) ? BIT(CAUSE_BREAKPOINT) : 0);
+}
+
 static void hext_load(struct vcpu *v)
 {
     struct hext_vcpu *h = hext_vcpu(v);
@@ -336,7 +346,7 @@ static void hext_load(struct vcpu *v)
     WRITE_CHECKED(h, CSR_HGATP, HEXT_HGATP, hgatp,
                   "hgatp (mode, VMID or address of the second stage's tables)");
     csr_write(CSR_HTIMEDELTA, guest_clock_offset(&v->vm->clock));
-    WRITE_CHECKED(h, CSR_HEDELEG, HEXT_HEDELEG, vm->hedeleg,
+    WRITE_CHECKED(h, CSR_HEDELEG, HEXT_HEDELEG, hedeleg_for(v->vm),
                   "hedeleg (exceptions that go straight to the guest)");
     cpu->host.guest_fp = &h->fp;
     files_load(h);
@@ -429,6 +439,14 @@ void hext_trapped(struct vcpu *v, struct vm_exit *exit, uint64_t cause)
         hext_exit_synchronous(exit, riscv_state(v), cause);
 }
 
+/* Triggers (Sdtrig) are the machine mode's. */
+static unsigned hext_debug_points(bool watch, bool *shared)
+{
+    (void)watch;
+    *shared = false;
+    return 0;
+}
+
 #define KNOWN_TO_ASSEMBLY(a, b) _Static_assert((a) == (b), "assembly knows this value")
 KNOWN_TO_ASSEMBLY(offsetof(struct vcpu, state), HEXT_VCPU_STATE);
 KNOWN_TO_ASSEMBLY(offsetof(struct vcpu, engine_data), HEXT_VCPU_ENGINE_DATA);
@@ -458,5 +476,7 @@ TABLE_ENTRY(engines, struct engine, engine_hext) = {
     .run = hext_run,
     .fetch = hext_fetch,
     .flush = hext_flush,
+    .debug_points = hext_debug_points,
+    .no_step = true,
     .break_entry = hext_break_entry,
 };
