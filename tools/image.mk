@@ -1,40 +1,51 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 #
 # The USB stick's image: build/ennead.img with all hosts, or build/<arch>/ennead.img with one when
-# ARCHES names it alone. GUESTS= (empty) leaves the guests out; CONFIG= is a file to use as
-# ennead.ini; FILES="ennead/x=file ..." adds files.
+# ARCHES names it alone. GUESTS: architectures of the guests that run on the hardware (empty: no
+# guests at all), SHELLS: of translated ones beside them; CONFIG= is a file to use as ennead.ini;
+# FILES="ennead/x=file ..." adds files.
 
 ARCHES    ?= $(all-arches)
 GUESTS    ?= $(ARCHES)
+# What hosts translate in useful time.
+shells-x86_64 := aarch64 riscv64
+SHELLS    ?= $(if $(GUESTS),$(filter-out $(GUESTS),$(sort $(foreach a,$(ARCHES),$(shells-$(a))))))
 CONFIG    ?= $(image:.img=.ini)
 efi-dir    = build/$(1)$(if $(variant),/$(patsubst -%,%,$(variant)))$(if $(SIGNED),/signed)
 image      = $(if $(filter 1,$(words $(ARCHES))),$(call efi-dir,$(ARCHES)),build)/ennead$(if $(SIGNED),-signed).img
 image-efi  = $(foreach a,$(ARCHES),EFI/BOOT/$(efi-name-$(a))=$(call efi-dir,$(a))/$(efi-name-$(a)))
-image-guest = $(foreach a,$(GUESTS),$(foreach f,kernel initrd root.img,ennead/$(a)/$(f)=build/guest/$(a)/$(f)))
+image-guest = $(foreach a,$(GUESTS) $(SHELLS),$(foreach f,kernel initrd $(if $(filter $(a),$(GUESTS)),root.img),ennead/$(a)/$(f)=build/guest/$(a)/$(f)))
 # What guests are made of is built once for each version of the scripts that make it.
 guest-hash := $(shell cat tools/guest-images.sh tools/guest-init.sh tools/guest-disk/usr/local/sbin/peer | sha256sum | cut -c1-12)
 disk-hash  := $(shell cat tools/guest-images.sh tools/guest-disk.sh $$(find tools/guest-disk -type f | sort) | sha256sum | cut -c1-12)
 tools-hash := $(shell cat tools/guest-tools.sh | sha256sum | cut -c1-12)
-guest-files = $(foreach a,$(GUESTS),build/guest/$(a)/complete.$(guest-hash))
+guest-files = $(foreach a,$(GUESTS) $(SHELLS),build/guest/$(a)/complete.$(guest-hash))
 disk-files  = $(foreach a,$(GUESTS),build/guest/$(a)/disk.$(disk-hash))
 
 .PHONY: image kernels guests
 kernels:
 	+$(Q)for arch in $(ARCHES); do $(MAKE) --no-print-directory kernel ARCH=$$arch || exit 1; done
 
-# Two guests for each of GUESTS, which ping each other: a shell in the initial RAM disk, and Debian on
-# a root disk. Consoles are the serial port that the kernel calls by this name. '|' ends a line.
+# A shell in the initial RAM disk for each architecture, and Debian on a root disk for those of GUESTS, where
+# hardware runs it; the two of an architecture ping each other. Consoles are the serial port that the kernel
+# calls by this name, addresses 10.9.0.NUMBER. '|' ends a line.
 console-x86_64  := ttyS0
 console-aarch64 := ttyAMA0
 console-riscv64 := ttyS0
+numbers-x86_64  := 1 2
+numbers-aarch64 := 3 4
+numbers-riscv64 := 5 6
 ini-guest = [vm $(1)-$(2)]|arch = $(1)|memory = $(3)|kernel = ennead/$(1)/kernel|initrd = ennead/$(1)/initrd|net = lan|
 ini-net   = ip=10.9.0.$(1):::255.255.255.0:::off peer=10.9.0.$(2)
-ini-guests = $(call ini-guest,$(1),shell,256M)cmdline = console=$(console-$(1)) quiet $(call ini-net,1,2)||$(call \
-    ini-guest,$(1),debian,512M)cmdline = console=$(console-$(1)) quiet root=/dev/vda $(call ini-net,2,1)|disk = $(1)-root||[disk \
+ini-shell  = $(call ini-guest,$(1),shell,256M)cmdline = console=$(console-$(1)) quiet $(call \
+    ini-net,$(word 1,$(numbers-$(1))),$(word 2,$(numbers-$(1))))||
+ini-debian = $(call ini-guest,$(1),debian,512M)engine = hardware|cmdline = console=$(console-$(1)) quiet root=/dev/vda $(call \
+    ini-net,$(word 2,$(numbers-$(1))),$(word 1,$(numbers-$(1))))|disk = $(1)-root||[disk \
     $(1)-root]|file = ennead/$(1)/root.img|mode = copy-on-write||
 
 image: kernels $(guest-files) $(disk-files) ## make build/ennead.img for all hosts; ARCHES=x86_64: build/x86_64/ennead.img
-	$(Q)printf '%s' '[host]|config = 1||' $(if $(GUESTS),'[network lan]||') $(foreach a,$(GUESTS),'$(call ini-guests,$(a))') | tr '|' '\n' \
+	$(Q)printf '%s' '[host]|config = 1||' $(if $(GUESTS),'[network lan]||') $(foreach a,$(GUESTS),'$(call ini-shell,$(a))' '$(call ini-debian,$(a))') \
+	    $(foreach a,$(SHELLS),'$(call ini-shell,$(a))') | tr '|' '\n' \
 	    >$(image:.img=.ini)
 	$(call say,IMAGE,$(image))$(PYTHON) tools/image.py $(image) $(image-efi) $(image-guest) \
 	    ennead/ennead.ini=$(CONFIG) $(FILES)
@@ -54,7 +65,7 @@ build/guest/%/tools.complete.$(tools-hash): | $(setup)
 	$(Q)touch $@
 
 EMULATOR  ?= qemu
-run-qemu   = tools/qemu.py run $(ARCH) --image $(O)/ennead.img --memory 2048 --cpus 2 --log $(O)/qemu.log
+run-qemu   = tools/qemu.py run $(ARCH) --image $(O)/ennead.img --memory 3072 --cpus 2 --log $(O)/qemu.log
 run-bochs  = tools/bochs.py run --image $(O)/ennead.img --log $(O)/bochs.log
 .PHONY: run
 run: ## boot the image of ARCH in QEMU (Ctrl-A X leaves); RUN="--cpus 4 --no-acpi" adds options; EMULATOR=bochs: a PC with VT-x
