@@ -22,7 +22,7 @@ RESULTS = TOP / "build/tests"
 HOSTS = ("x86_64", "aarch64", "riscv64")
 # Tests whose variants do not name the host they run on.
 HOST_OF_FILE = {"test_bochs": "x86_64", "test_x86_machine": "x86_64", "test_hosted": "x86_64", "test_arm_guest": "aarch64",
-                "test_riscv_guest": "riscv64"}
+                "test_riscv_guest": "riscv64", "test_translated": "x86_64"}
 
 
 def promises():

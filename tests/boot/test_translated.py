@@ -44,7 +44,7 @@ ATTACKS += [("pushf; orl $0x3100, (%rsp); popf; nop; nop", "caused an exception"
 
 
 @pytest.mark.parametrize("engine,cpus", [("jit", 1), ("hybrid", 2)])
-def test_a_riscv64_machine_does_what_it_must_on_an_x86_64_host(boot, engine, cpus):
+def test_suite_of_riscv64(boot, engine, cpus):
     config = ("[host]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", cpus, extra=f"arch = riscv64\nengine = {engine}\n"))
     machine = boot("x86_64", config, [("micro", micro("riscv64"))], memory=1024, cpus=cpus)
     verdict(ended(machine, 600))
@@ -113,7 +113,7 @@ def places(machine, stub):
     return {"code": stub.stop_at(0), "direct": 0xffff800000100000, "vmap": 0xffffc00000000000, **found}
 
 
-def test_code_in_a_cage_ends_its_own_guest_and_harms_nobody(boot, tmp_path):
+def test_hostile_code_in_a_cage(boot, tmp_path):
     """QEMU's debugger writes hostile code over emitted code that runs; a guest beside it checks its registers."""
     bad = guest("bad", "leak rounds=100000000", extra="arch = riscv64\nengine = jit\nautostart = no\n").replace("= micro", "= foreign")
     config = "[host]\nconfig = 1\n\n" + guest("good", "leak rounds=12000") + bad
