@@ -440,10 +440,15 @@ static void drop_page(struct table *t, uint64_t page)
 static void drop_piece(struct table *t, uint64_t page)
 {
     uint64_t piece = page >> LARGE_SHIFT;
+    unsigned first = place_of(t, piece << LARGE_SHIFT); /* the piece's pages lie in a row */
+    unsigned end = first + MIN(table_size(t), 1u << (LARGE_SHIFT - PAGE_SHIFT));
 
-    for (unsigned i = 0; i < table_size(t); i++)
-        if (entry_page(&t->entries[i]) >> LARGE_SHIFT == piece)
-            entry_clear(&t->entries[i]);
+    for (unsigned i = first; i < end; i++) {
+        struct dbt_tlb_entry *e = &t->entries[i & (table_size(t) - 1)];
+
+        if (entry_page(e) >> LARGE_SHIFT == piece)
+            entry_clear(e);
+    }
     for (unsigned i = 0; i < VICTIMS; i++)
         if (entry_page(&t->victim[i].entry) >> LARGE_SHIFT == piece)
             entry_clear(&t->victim[i].entry);
