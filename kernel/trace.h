@@ -28,10 +28,11 @@ enum trace_flush { TRACE_FLUSH_ALL, TRACE_FLUSH_ASID, TRACE_FLUSH_PAGE };
 /* Bits by kind: those that are wanted. */
 extern uint32_t trace_kinds;
 
-/* Is `kind` wanted? Then trace_event() is worth its call. */
+/* Is `kind` wanted? Then trace_event() is worth its call. A plain read: it may be late, and is one
+ * instruction with its test. */
 static inline bool trace_on(enum trace_kind kind)
 {
-    return unlikely(READ_ONCE(trace_kinds) & BIT(kind));
+    return unlikely(trace_kinds & BIT(kind));
 }
 
 #define TRACE_NO_VCPU 0xff /* a device's thread did it */

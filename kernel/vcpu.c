@@ -282,7 +282,8 @@ static void vcpu_loop(struct vcpu *v)
         WRITE_ONCE(v->mode, VCPU_IN_GUEST);
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
         cpu = this_cpu();
-        if (unlikely(READ_ONCE(v->requests) || cpu->need_resched || !READ_ONCE(v->running))) {
+        /* Behind the fence, `running` is read anew without more ado. */
+        if (unlikely(READ_ONCE(v->requests) || cpu->need_resched || !v->running)) {
             enum attention attention = vcpu_attend(v);
 
             if (attention == ATTEND_LEAVE)
