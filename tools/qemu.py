@@ -154,8 +154,9 @@ class Host:
         return answer["return"]
 
     def screenshot(self, path):
-        """Write a picture (PPM) of the display."""
-        self.monitor(execute="screendump", arguments={"filename": os.path.abspath(path)})
+        """Write a picture of the display: PNG or PPM, as the file is called."""
+        self.monitor(execute="screendump", arguments={"filename": os.path.abspath(path),
+                                                      "format": pathlib.Path(path).suffix[1:]})
 
 
 def options():

@@ -29,10 +29,11 @@ def test_guests_of_the_image_reach_a_shell_and_ping_each_other(boot, arch):
     files = guest_files(arch) + [(f"ennead/{arch}/root.img", TOP / f"build/guest/{arch}/root.img")]
     for other in TRANSLATED[arch]:
         files += guest_files(other)
-    machine = boot(arch, config, files, memory=3072, cpus=2, display=False)
+    machine = boot(arch, config, files, memory=3072, cpus=2)
     machine.prompt()
     ping_from(machine, f"{arch}-shell", DEBIAN[arch])
     ping_from(machine, f"{arch}-debian", SHELL[arch])
     for other in TRANSLATED[arch]:
         ping_from(machine, f"{other}-shell", SHELL[arch], timeout=900)
     assert machine.run("vm list").count("running") == 2 + len(TRANSLATED[arch])
+    machine.host.screenshot(TOP / f"build/tests/guests-{arch}.png")  # docs/screen.png is that of x86_64
