@@ -144,6 +144,15 @@ def test_a_counted_boot_is_the_same_with_each_engine_and_under_stress(cpus):
                         "code-cache=256,tlb=16,return-stack=4,invalidate=50,evict=400") == by_interpreter
 
 
+def test_a_counted_boot_of_arm64_is_the_same_with_each_engine_and_under_stress():
+    kernel = ("--arch", "aarch64", "--kernel", GUESTS / "aarch64/kernel", "--initrd", GUESTS / "aarch64/initrd", "--append", "console=ttyAMA0")
+    by_interpreter = state_hashes(80, "--engine", "interp", kernel=kernel)
+    assert len(set(by_interpreter)) == 80
+    assert state_hashes(80, "--engine", "jit", kernel=kernel) == by_interpreter
+    assert state_hashes(80, "--engine", "jit", "--stress", "code-cache=256,tlb=16,return-stack=4,invalidate=50,evict=400",
+                        kernel=kernel) == by_interpreter
+
+
 def random_code(generator):
     """Words that are instructions more often than chance has it, at random places: many are illegal, jump anywhere, or write into the others."""
     opcodes = [0x03, 0x07, 0x0f, 0x13, 0x17, 0x1b, 0x23, 0x27, 0x2f, 0x33, 0x37, 0x3b, 0x43, 0x47, 0x4b, 0x4f, 0x53, 0x63, 0x67, 0x6f]

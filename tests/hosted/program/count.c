@@ -8,6 +8,7 @@
 #include "dbt/guest.h"
 #include "dbt/knobs.h"
 #include "kernel/cpu.h"
+#include "kernel/state.h"
 #include "kernel/thread.h"
 #include "kernel/vm.h"
 #include "program.h"
@@ -86,13 +87,26 @@ static uint64_t mix_memory(uint64_t h)
     return h;
 }
 
+/* Of a vCPU's state what would be saved: the rest may differ between two processes. */
+static void mix_state(const struct state_table *table, unsigned instance, void *object, void *arg)
+{
+    static _Alignas(uint64_t) uint8_t record[1 << 16];
+    struct state_writer w = {.data = record, .size = sizeof(record)};
+    uint64_t *h = arg;
+
+    if (instance >= guest->vcpu_count || object != guest->vcpus[instance]->state)
+        return;
+    memset(record, 0, sizeof(record));
+    state_save(&w, table, instance, object);
+    *h = mix(*h, record, ALIGN_UP(MIN(w.used, sizeof(record)), sizeof(uint64_t)));
+}
+
 static void print_hash(void)
 {
     bool memory = ++hashes % STATE_PER_MEMORY == 0;
     uint64_t h = slept;
 
-    for (unsigned i = 0; i < guest->vcpu_count; i++)
-        h = mix(h, guest->vcpus[i]->state, guest->isa->state_size & ~7UL);
+    guest->isa->state_each(guest, mix_state, &h);
     if (memory)
         h = mix_memory(h);
     fprintf(stderr, "state at %llu: %016llx%s\n", (unsigned long long)instructions(),
