@@ -57,6 +57,8 @@ libcmocka-dev           unit tests
 valgrind                counts the instructions of the page allocator's benchmark
 python3-pytest          boot tests
 python3-pytest-xdist    boot tests side by side
+python3-pytest-rerunfailures boot tests that fail once are tried again
+python3-pytest-timeout  boot tests that hang end
 python3-pexpect         boot tests drive a serial console
 python3-pyte            an independent terminal, to compare the screen's with
 mtools                  FAT file systems without root
