@@ -125,6 +125,7 @@ VECTOR_REGISTERS(VECTOR_REGISTER)
             WRITE_CSR(number, value &(limit));       \
     }
 VECTOR_CONTROL(vcsr, "0x00f", 7)
+VECTOR_CONTROL(vstart, "0x008", 7)
 
 /* Any element width, groups of one register, tail and mask agnostic or not; up to seven elements of
  * at least two that there are. */
@@ -146,6 +147,6 @@ static void write_vtype(uint64_t value)
 #define ENTRY(id, mask) {#id, mask, read_##id, write_##id},
 const struct system_register system_registers[] = {
     REGISTERS(ENTRY) ENTRY(siselect, 0xff)
-    /* Not vstart: QEMU does not tell the hypervisor of a guest's write to it (VS stays clean). */
-    ENTRY(vtype, ~0ULL) VECTOR_REGISTERS(VECTOR_ENTRY) ENTRY(vcsr, 7)};
+    /* vsetvl clears vstart. */
+    ENTRY(vtype, ~0ULL) VECTOR_REGISTERS(VECTOR_ENTRY) ENTRY(vcsr, 7) ENTRY(vstart, 7)};
 const unsigned system_register_count = ARRAY_SIZE(system_registers);
