@@ -321,7 +321,9 @@ static void hext_fetch(struct vcpu *v, uint64_t groups)
         csr_set(sstatus, SSTATUS_FS_DIRTY);
         fp_save((struct riscv_fp_state *)s->f);
     }
-    if (groups & RISCV_VECTOR && (h->sstatus & SSTATUS_VS_MASK) == SSTATUS_VS_DIRTY)
+    /* QEMU 10 notes a write to vstart or vcsr in the guest's sstatus only (not so: H, 8.2.1). */
+    if (groups & RISCV_VECTOR && ((h->sstatus & SSTATUS_VS_MASK) == SSTATUS_VS_DIRTY ||
+                                  (csr_read(CSR_VSSTATUS) & SSTATUS_VS_MASK) == SSTATUS_VS_DIRTY))
         read_vector(s);
 }
 
