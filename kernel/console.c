@@ -271,6 +271,9 @@ int console_read(uint64_t deadline)
     bool in_time = true;
     while ((byte = take()) < 0 && in_time) {
         console_refresh();
+        /* That may have waited, and used up the wake of what was typed meanwhile. */
+        if ((byte = take()) >= 0)
+            break;
         in_time = thread_sleep_until(deadline);
     }
     return byte;
