@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Emulated hosts for the boot tests: a machine is booted from an image, its serial port driven by pexpect."""
-import os
 import pathlib
 import re
 import subprocess
 import sys
+import tempfile
 
 import pexpect
 import pytest
@@ -37,7 +37,8 @@ class Machine:
     """One booted host; a context manager that ends QEMU."""
 
     def __init__(self, log, timeout=120, **host):
-        self.host = qemu.Host(qmp=str(log.with_suffix(".qmp")), log=str(log.with_suffix(".command")), **host)
+        self.sockets = tempfile.TemporaryDirectory(prefix="ennead-")  # a socket's path has 107 bytes at most
+        self.host = qemu.Host(qmp=self.sockets.name + "/qmp", log=str(log.with_suffix(".command")), **host)
         command = self.host.command() + self.host.serials()
         self.log = open(log, "w", encoding="utf-8")
         self.child = pexpect.spawn(command[0], command[1:], encoding="utf-8", codec_errors="replace",
@@ -50,8 +51,7 @@ class Machine:
     def __exit__(self, *unused):
         self.child.close(force=True)
         self.log.close()
-        if os.path.exists(self.host.qmp):
-            os.unlink(self.host.qmp)
+        self.sockets.cleanup()
 
     def expect(self, pattern, timeout=-1):
         self.child.expect(pattern, timeout=timeout)
