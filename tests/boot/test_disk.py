@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Debian with systemd on a virtio-blk root disk: what it writes is there after a reboot, and its file system is clean."""
 import hashlib
+import re
 
 import pytest
 
@@ -15,10 +16,11 @@ def content(last):
 
 
 def config(arch, mode):
-    return (f"[host]\nconfig = 1\nconsole = {arch}\n\n[vm {arch}]\nmemory = 512M\n"
+    return (f"[host]\nconfig = 1\nconsole = {arch}\n\n[vm {arch}]\nmemory = 512M\ncpus = 2\n"
             f"kernel = ennead/{arch}/kernel\ninitrd = ennead/{arch}/initrd\n"
-            f"cmdline = console={CONSOLE[arch]} quiet root=/dev/vda\ndisk = root\n\n"
-            f"[disk root]\nfile = ennead/{arch}/root.img\nmode = {mode}\n")
+            f"cmdline = console={CONSOLE[arch]} quiet root=/dev/vda\ndisk = root\ndisk = seal\n\n"
+            f"[disk root]\nfile = ennead/{arch}/root.img\nmode = {mode}\n\n"
+            "[disk seal]\nsize = 1M\nmode = read-only\n")
 
 
 def start(boot, arch, mode):
@@ -42,6 +44,13 @@ def test_files_are_there_after_a_reboot_and_the_file_system_is_clean(boot, arch)
         assert machine.guest(f"seq {last} > {file}", timeout=120) == ""
     assert machine.guest("sync && echo 3 > /proc/sys/vm/drop_caches", timeout=60) == ""
     assert checksums(machine) == expected
+    # What the file system does not use is given back; a queue for each vCPU; a disk that is read only.
+    assert int(re.search(r"\((\d+) bytes\) trimmed", machine.guest("fstrim -v /", timeout=120))[1]) > 0
+    assert machine.guest("ls /sys/block/vda/mq | wc -l") == "2"
+    machine.guest("echo 3 > /proc/sys/vm/drop_caches", timeout=60)
+    assert checksums(machine) == expected
+    assert machine.guest("cat /sys/block/vdb/ro") == "1"
+    assert "dd:" in machine.guest("dd if=/dev/zero of=/dev/vdb count=1 status=none", timeout=60)
     machine.child.send("reboot\r")
     machine.expect("Ennead guest ready: Linux", timeout=400)
     machine.expect("guest# ")
