@@ -231,7 +231,7 @@ both-toolchains:
 	    $(MAKE) --no-print-directory kernel ARCH=$$arch TOOLCHAIN=$$toolchain || exit 1; done; done
 
 # Two at a time: an emulated host keeps one CPU busy, rarely two. One that fails is tried again, twice at most, and
-# told as such: on a riscv64 host the monitor was seen to miss a key while a guest runs (CAVEATS.md).
+# told as such: emulated hosts keep time with the machine, and what waits 5 ms here may wait for long on a loaded one.
 boot-tests: $(H)/ennead ## run the boot tests (pytest) on the emulated hosts
 	+$(Q)$(MAKE) --no-print-directory image build/gen/font.json micro-guests guest-tools
 	+$(Q)for arch in $(all-arches); do $(MAKE) --no-print-directory image ARCHES=$$arch || exit 1; \

@@ -22,6 +22,11 @@ ARCHES = sorted(EFI)
 ESCAPES = re.compile(r"\x1b\[[0-9;?=]*[A-Za-z]")
 
 
+def plain(text):
+    """`text` without what only moves the cursor."""
+    return ESCAPES.sub("", text).replace("\r", "")
+
+
 def make_image(path, arch, config, files=(), build=""):
     """An image of `arch` with the text `config` as ennead.ini and `files` (ESP path, file); `build`: debug, signed."""
     build = TOP / "build" / arch / build
@@ -33,7 +38,37 @@ def make_image(path, arch, config, files=(), build=""):
     return path
 
 
-class Machine:
+class Console:
+    """The serial port of a machine: `child` is pexpect's."""
+
+    def expect(self, pattern, timeout=-1):
+        self.child.expect(pattern, timeout=timeout)
+        return self.child.match
+
+    def prompt(self, timeout=-1):
+        """Everything up to the monitor's prompt, without escape sequences."""
+        self.child.expect_exact(PROMPT, timeout=timeout)
+        return plain(self.child.before)
+
+    def run(self, command, timeout=-1):
+        """One monitor command; its output without the echo."""
+        self.child.send(command + "\r")
+        line = None
+        while command.isprintable() and not (line or "").endswith(command):
+            # A log line may come in between: then what was typed so far is drawn again below it.
+            self.child.expect_exact("\n", timeout=timeout)
+            line = plain(self.child.before)
+        text = self.prompt(timeout)
+        return text if line else text.split("\n", 1)[-1]
+
+    def guest(self, command, timeout=-1):
+        """One shell command of the guest whose console is attached; its output without the echo."""
+        self.child.send(command + "\r")
+        self.child.expect_exact(GUEST_PROMPT, timeout=timeout)
+        return plain(self.child.before).split("\n", 1)[-1].rstrip("\n")
+
+
+class Machine(Console):
     """One booted host; a context manager that ends QEMU."""
 
     def __init__(self, log, timeout=120, **host):
@@ -52,29 +87,6 @@ class Machine:
         self.child.close(force=True)
         self.log.close()
         self.sockets.cleanup()
-
-    def expect(self, pattern, timeout=-1):
-        self.child.expect(pattern, timeout=timeout)
-        return self.child.match
-
-    def prompt(self, timeout=-1):
-        """Everything up to the monitor's prompt, without escape sequences."""
-        self.child.expect_exact(PROMPT, timeout=timeout)
-        return ESCAPES.sub("", self.child.before).replace("\r", "")
-
-    def run(self, command, timeout=-1):
-        """One monitor command; its output without the echo."""
-        self.child.send(command + "\r")
-        if command.isprintable():
-            self.child.expect_exact(command, timeout=timeout)  # log lines may bring the prompt again before it
-        return self.prompt(timeout).split("\n", 1)[-1]
-
-    def guest(self, command, timeout=-1):
-        """One shell command of the guest whose console is attached; its output without the echo."""
-        self.child.send(command + "\r")
-        self.child.expect_exact(GUEST_PROMPT, timeout=timeout)
-        text = ESCAPES.sub("", self.child.before).replace("\r", "")
-        return text.split("\n", 1)[-1].rstrip("\n")
 
     def wait_end(self, timeout=60):
         """QEMU's exit status once the host has switched itself off."""

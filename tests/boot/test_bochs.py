@@ -9,7 +9,7 @@ import pexpect.fdpexpect
 import pytest
 
 import bochs
-from conftest import EFI, ESCAPES, GUEST_PROMPT, PROMPT, TOP, make_image
+from conftest import EFI, GUEST_PROMPT, TOP, Console, make_image
 from test_micro import ended, guest, micro, verdict
 
 VTX, SVM = "corei7_skylake_x", "ryzen"
@@ -57,7 +57,7 @@ def image_after(image, before, config, files):
     subprocess.run([sys.executable, TOP / "tools/image.py", image] + [f"{a}={b}" for a, b in pairs], check=True, cwd=TOP)
 
 
-class Machine:
+class Machine(Console):
     """A booted PC; a context manager that ends Bochs."""
 
     def __init__(self, folder, name, model, config, files, build, memory, timeout, before=None):
@@ -86,26 +86,6 @@ class Machine:
         self.pc.stop()
         self.child.close()
         self.log.close()
-
-    def expect(self, pattern, timeout=-1):
-        self.child.expect(pattern, timeout=timeout)
-        return self.child.match
-
-    def prompt(self):
-        self.child.expect_exact(PROMPT)
-        return ESCAPES.sub("", self.child.before).replace("\r", "")
-
-    def run(self, command):
-        self.child.send(command + "\r")
-        if command.isprintable():
-            self.child.expect_exact(command)
-        return self.prompt().split("\n", 1)[-1]
-
-    def guest(self, command):
-        """One shell command of the guest whose console is attached; its output without the echo."""
-        self.child.send(command + "\r")
-        self.child.expect_exact(GUEST_PROMPT)
-        return ESCAPES.sub("", self.child.before).replace("\r", "").split("\n", 1)[-1].rstrip("\n")
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from conftest import ARCHES, ESCAPES
+from conftest import ARCHES, plain
 
 # KIND of the monitor's `fault`, what the report's first line says, a function that the backtrace holds (None: any)
 FAULTS = [
@@ -31,7 +31,7 @@ def test_fault_is_reported(boot, arch, kind, cause, function):
     machine.child.send(f"fault {kind}\r")
     machine.expect("PANIC: ", 30)
     machine.expect(r"The hypervisor has stopped\.", 30)
-    report = ESCAPES.sub("", machine.child.before).replace("\r", "")
+    report = plain(machine.child.before)
     first, rest = report.split("\n", 1)
     assert re.search(cause, first, re.IGNORECASE), first
     assert "PANIC again" not in rest, rest

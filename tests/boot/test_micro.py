@@ -5,7 +5,7 @@ import re
 import pexpect
 import pytest
 
-from conftest import ARCHES, ESCAPES, TOP
+from conftest import ARCHES, TOP, plain
 
 STRAIGHT = {
     "aarch64": ["-M", "virt,gic-version=3", "-cpu", "max,pauth-impdef=on"],
@@ -22,7 +22,7 @@ def micro(arch):
 
 def verdict(text):
     """The results of one micro-guest by its output; every announced test must have one."""
-    text = ESCAPES.sub("", text).replace("\r", "")
+    text = plain(text)
     failed = [line[0] for line in TEST.finditer(text) if line[1] == "not ok"]
     assert not failed, "\n".join(failed) + "\n" + "\n".join(re.findall(r"^# .*$", text, re.M))
     numbers = [int(line[2]) for line in TEST.finditer(text)]
