@@ -19,6 +19,7 @@
 #define EDIT_SIZE  256
 
 #define REFRESH_BUSY_NS (40 * NS_PER_MS)
+#define REFRESH_IDLE_NS (200 * NS_PER_MS)
 #define ERASE_LINE      "\r\033[K"
 
 LOCK_CLASS(console_class, "consoles", RANK_CONSOLE);
@@ -187,13 +188,14 @@ void console_for_each(void (*fn)(struct console *c, void *arg), void *arg)
 
 static void refresh_one(struct console *c, void *arg)
 {
-    (void)arg;
+    bool *busy = arg;
     if (!c->refresh)
         return;
     if (c->feed)
         c->feed(c);
     uint64_t flags = spin_lock_irq(&consoles.lock);
-    c->refresh(c);
+    if (c->refresh(c))
+        *busy = true;
     spin_unlock_irq(&consoles.lock, flags);
 }
 
@@ -204,18 +206,18 @@ void console_exclusive(void (*fn)(void *arg), void *arg)
     spin_unlock_irq(&consoles.lock, flags);
 }
 
-void console_refresh(void)
+bool console_refresh(void)
 {
-    console_for_each(refresh_one, NULL);
+    bool busy = false;
+    console_for_each(refresh_one, &busy);
+    return busy;
 }
 
 static void refresh_main(void *unused)
 {
     (void)unused;
-    for (;;) {
-        console_refresh();
-        thread_sleep_ns(REFRESH_BUSY_NS);
-    }
+    for (;;)
+        thread_sleep_ns(console_refresh() ? REFRESH_BUSY_NS : REFRESH_IDLE_NS);
 }
 
 static void note_screen(struct console *c, void *arg)

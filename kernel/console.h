@@ -15,8 +15,9 @@ struct console {
      * under the consoles' lock, interrupts masked; also by panic() without any lock. Must not sleep
      * or allocate. */
     void (*write)(struct console *c, const char *text, size_t length);
-    /* Shows what write() put off (a screen that scrolls), or NULL. Called as write() is. */
-    void (*refresh)(struct console *c);
+    /* Shows what write() put off (a screen that scrolls), or NULL. Called as write() is. True when
+     * more is to be expected soon. */
+    bool (*refresh)(struct console *c);
     /* Before each refresh(), without any lock, thread context: gets what it shows that write() did
      * not bring; or NULL. */
     void (*feed)(struct console *c);
@@ -53,8 +54,8 @@ int console_read(uint64_t deadline);
  * NULL: to console_read() again. */
 void console_capture(void (*input)(const char *text, size_t length, void *arg), void *arg);
 
-/* Calls every console's refresh(). */
-void console_refresh(void);
+/* Calls every console's refresh(): whether one of them said true. */
+bool console_refresh(void);
 /* Starts the thread that does so from time to time. */
 void console_refresh_start(void);
 

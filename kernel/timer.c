@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * The clock and the timers. Each CPU has a queue of its own; the lock is only contended when
- * somebody cancels a timer of another CPU. The hardware is never disarmed: an interrupt that finds
- * nothing due just arms the next deadline, so cancelling is cheap.
+ * somebody cancels a timer of another CPU. The hardware is not disarmed when a timer is cancelled:
+ * an interrupt that finds nothing due just arms the next deadline, so cancelling is cheap. The end
+ * of a time slice is: whoever runs for a moment would else cost a guest an exit later.
  */
 #include "kernel/timer.h"
 #include "kernel/cpu.h"
@@ -15,12 +16,15 @@ struct timer_queue {
     struct pairing_heap heap;
     struct timer *running; /* its fire() is being called */
     uint64_t armed;        /* clock_ns() for which the hardware is armed */
+    uint64_t next;         /* deadline of the first timer; read without the lock */
     uint64_t slice;        /* end of the running thread's time slice; this CPU only, masked */
 };
 
 LOCK_CLASS(timer_class, "timer queue", RANK_TIMER);
-static struct timer_queue boot_queue = {
-    .lock = SPINLOCK_INIT(&timer_class), .armed = UINT64_MAX, .slice = UINT64_MAX};
+static struct timer_queue boot_queue = {.lock = SPINLOCK_INIT(&timer_class),
+                                        .armed = UINT64_MAX,
+                                        .next = UINT64_MAX,
+                                        .slice = UINT64_MAX};
 
 /* ns = (counter - start) * to_ns >> NS_SHIFT, counter = start + (ns * to_counter >> COUNTER_SHIFT)
  */
@@ -93,6 +97,7 @@ void timer_cpu_init(struct cpu *cpu)
         return;
     spin_init(&q->lock, &timer_class);
     q->armed = UINT64_MAX;
+    q->next = UINT64_MAX;
     q->slice = UINT64_MAX;
     cpu->timers = q;
 }
@@ -102,13 +107,30 @@ void timer_setup(struct timer *t, void (*fire)(struct timer *))
     *t = (struct timer){.fire = fire};
 }
 
-/* Arms this CPU's hardware for `deadline` when that is earlier than what it waits for. Masked. */
+/* Arms this CPU's hardware for `deadline`. Masked. */
+static void arm(struct timer_queue *q, uint64_t deadline)
+{
+    q->armed = deadline;
+    host_timer_arm(deadline == UINT64_MAX ? UINT64_MAX : clock_to_counter(deadline));
+}
+
+/* The same when that is earlier than what it waits for. */
 static void arm_earlier(struct timer_queue *q, uint64_t deadline)
 {
-    if (deadline < q->armed) {
-        q->armed = deadline;
-        host_timer_arm(clock_to_counter(deadline));
-    }
+    if (deadline < q->armed)
+        arm(q, deadline);
+}
+
+static struct timer *first_timer(struct timer_queue *q)
+{
+    return q->heap.root ? container_of(q->heap.root, struct timer, node) : NULL;
+}
+
+/* After a change of the heap, under the lock. */
+static void note_next(struct timer_queue *q)
+{
+    const struct timer *first = first_timer(q);
+    WRITE_ONCE(q->next, first ? first->node.key : UINT64_MAX);
 }
 
 /* Takes `t` out of whichever queue it is in. False when its fire() runs right now. Masked. */
@@ -123,6 +145,7 @@ static bool timer_remove(struct timer *t)
         bool same = t->home == home, running = q->running == t;
         if (same && t->cpu) {
             pairing_remove(&q->heap, &t->node);
+            note_next(q);
             WRITE_ONCE(t->cpu, NULL);
         }
         spin_unlock(&q->lock);
@@ -144,6 +167,7 @@ void timer_set(struct timer *t, uint64_t deadline)
     t->home = cpu;
     WRITE_ONCE(t->cpu, cpu);
     pairing_insert(&q->heap, &t->node);
+    note_next(q);
     if (q->heap.root == &t->node)
         arm_earlier(q, t->node.key);
     spin_unlock(&q->lock);
@@ -165,8 +189,13 @@ void timer_cancel(struct timer *t)
 void timer_slice_set(uint64_t deadline)
 {
     struct timer_queue *q = this_cpu()->timers;
+    uint64_t old = q->slice;
+
     q->slice = deadline;
-    arm_earlier(q, deadline);
+    if (deadline != UINT64_MAX)
+        arm_earlier(q, deadline);
+    else if (old != UINT64_MAX && old == q->armed)
+        arm(q, READ_ONCE(q->next)); /* another CPU can only make that later */
 }
 
 bool timer_slice_is_set(void)
@@ -174,22 +203,12 @@ bool timer_slice_is_set(void)
     return this_cpu()->timers->slice != UINT64_MAX;
 }
 
-static struct timer *first_timer(struct timer_queue *q)
+static void run_due(struct timer_queue *q)
 {
-    return q->heap.root ? container_of(q->heap.root, struct timer, node) : NULL;
-}
-
-/* Runs what is due; returns the deadline of the first timer that is not. */
-static uint64_t run_due(struct timer_queue *q)
-{
-    uint64_t next = UINT64_MAX;
     spin_lock(&q->lock);
-    for (struct timer *t; (t = first_timer(q)) != NULL;) {
-        if (t->node.key > clock_ns()) {
-            next = t->node.key;
-            break;
-        }
+    for (struct timer *t; (t = first_timer(q)) != NULL && t->node.key <= clock_ns();) {
         pairing_remove(&q->heap, &t->node);
+        note_next(q);
         WRITE_ONCE(t->cpu, NULL);
         q->running = t;
         spin_unlock(&q->lock);
@@ -198,7 +217,6 @@ static uint64_t run_due(struct timer_queue *q)
         q->running = NULL;
     }
     spin_unlock(&q->lock);
-    return next;
 }
 
 void timer_interrupt(void)
@@ -207,11 +225,10 @@ void timer_interrupt(void)
     struct timer_queue *q = cpu->timers;
 
     q->armed = 0; /* what fire() sets is armed below */
-    uint64_t next = run_due(q);
+    run_due(q);
     if (q->slice <= clock_ns()) {
         q->slice = UINT64_MAX;
         cpu->need_resched = 1;
     }
-    q->armed = MIN(next, q->slice);
-    host_timer_arm(q->armed == UINT64_MAX ? UINT64_MAX : clock_to_counter(q->armed));
+    arm(q, MIN(READ_ONCE(q->next), q->slice));
 }

@@ -161,11 +161,15 @@ bool screen_draw(struct screen *s, struct screen_plane *p, struct terminal *t)
     return drawn;
 }
 
-static void screen_refresh(struct console *c)
+static bool screen_refresh(struct console *c)
 {
     struct screen *s = container_of(c, struct screen, console);
-    if (!s->guest_shown && screen_draw(s, &s->plane, &s->terminal))
-        s->drawn_ns = clock_ns();
+    if (s->guest_shown)
+        return true;
+    if (!screen_draw(s, &s->plane, &s->terminal))
+        return false;
+    s->drawn_ns = clock_ns();
+    return true;
 }
 
 static void screen_write(struct console *c, const char *text, size_t length)

@@ -279,6 +279,15 @@ uint64_t usb_service(struct xhci *x)
     return x->failed ? 0 : next;
 }
 
+bool usb_has_keyboard(const struct xhci *x)
+{
+    for (const struct usb_device *d = x->devices; d; d = d->next)
+        for (unsigned i = 0; i < d->configuration.count; i++)
+            if (d->configuration.functions[i].kind == USB_KEYBOARD)
+                return true;
+    return false;
+}
+
 /* ---- usb ---- */
 
 static const char *use_of(const struct usb_device *d)

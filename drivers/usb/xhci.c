@@ -23,9 +23,10 @@
 #define STEP_NS        NS_PER_MS
 #define POLL_NS        (8 * NS_PER_MS) /* without an interrupt: a keyboard's own interval */
 #define LOOK_NS        NS_PER_SEC
-#define SILENT_MAX     5u               /* events without a message */
-#define POWER_NS       (20 * NS_PER_MS) /* 4.19.4: from port power to a status that counts */
-#define MODERATION     4000u            /* of interrupts: 1 ms in units of 250 ns (5.5.2.2) */
+#define PLUG_NS        (100 * NS_PER_MS) /* without an interrupt: what is plugged in */
+#define SILENT_MAX     5u                /* events without a message */
+#define POWER_NS       (20 * NS_PER_MS)  /* 4.19.4: from port power to a status that counts */
+#define MODERATION     4000u             /* of interrupts: 1 ms in units of 250 ns (5.5.2.2) */
 #define RESTARTS_MAX   3u
 #define SUPPORTED_PAGE BIT(0) /* 5.4.3: pages of 4 KiB */
 
@@ -400,8 +401,8 @@ static bool restart(struct xhci *x)
  * messages do not come through here. */
 static void sleep_until(struct xhci *x, uint64_t next)
 {
-    uint64_t deadline = MIN(next, clock_ns() + (x->messages ? LOOK_NS : POLL_NS)),
-             before = x->event_count;
+    uint64_t rest = x->messages ? LOOK_NS : usb_has_keyboard(x) ? POLL_NS : PLUG_NS;
+    uint64_t deadline = MIN(next, clock_ns() + rest), before = x->event_count;
 
     if (thread_sleep_until(deadline) || !x->messages || clock_ns() < deadline)
         return;

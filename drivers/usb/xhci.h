@@ -178,6 +178,8 @@ void usb_report(struct usb_device *d, unsigned index, const uint8_t *data, size_
 /* Does what events asked for: ports, hubs, halted endpoints, lights. Until when nothing more is to
  * do, by clock_ns(). */
 uint64_t usb_service(struct xhci *x);
+/* Whether a keyboard is plugged in. */
+bool usb_has_keyboard(const struct xhci *x);
 /* Something is plugged in at a port: makes a device of it, and all that is behind it. */
 void usb_attach(struct xhci *x, unsigned root_port, struct usb_device *parent, unsigned parent_port,
                 enum usb_speed speed);

@@ -48,7 +48,7 @@ static void run_model(void)
         timer_setup(&timers[i], fired);
     for (unsigned step = 0; step < STEPS; step++) {
         unsigned i = hosted_random(&seed) % TIMERS;
-        switch (hosted_random(&seed) % 4) {
+        switch (hosted_random(&seed) % 5) {
         case 0:
         case 1:
             expected[i] = clock_ns() + 1 + hosted_random(&seed) % 1000;
@@ -59,6 +59,10 @@ static void run_model(void)
             expected[i] = 0;
             break;
         case 3:
+            timer_slice_set(hosted_random(&seed) % 2 ? UINT64_MAX
+                                                     : clock_ns() + hosted_random(&seed) % 1000);
+            break;
+        case 4:
             last_fired = 0;
             hosted_counter += hosted_random(&seed) % 200;
             host_irq_enable(); /* delivers what is due */
@@ -99,6 +103,34 @@ static void test_timer_may_set_itself_again(void **state)
     hosted_child_test(repeat());
 }
 
+/* A time slice that ended early leaves no interrupt behind, and takes none away. */
+static void cut_slices(void)
+{
+    const struct cpu *cpu = cpu_boot();
+
+    start();
+    timer_setup(&timers[0], fired);
+    timer_slice_set(clock_ns() + 100);
+    assert_int_equal(cpu->host.timer_deadline, clock_to_counter(clock_ns() + 100));
+    timer_slice_set(UINT64_MAX);
+    assert_int_equal(cpu->host.timer_deadline, 0);
+    expected[0] = clock_ns() + 300;
+    timer_set(&timers[0], expected[0]);
+    timer_slice_set(clock_ns() + 100);
+    timer_slice_set(UINT64_MAX);
+    assert_int_equal(cpu->host.timer_deadline, clock_to_counter(expected[0]));
+    timer_slice_set(clock_ns() + 500);
+    assert_int_equal(cpu->host.timer_deadline, clock_to_counter(expected[0]));
+    timer_slice_set(UINT64_MAX);
+    assert_int_equal(cpu->host.timer_deadline, clock_to_counter(expected[0]));
+}
+
+static void test_a_slice_cut_short_leaves_no_interrupt(void **state)
+{
+    (void)state;
+    hosted_child_test(cut_slices());
+}
+
 static void conversions(void)
 {
     static const uint64_t rates[] = {1000000,    10000000,   24000000,  62500000,
@@ -135,6 +167,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_timers_fire_in_order_and_in_time),
         cmocka_unit_test(test_timer_may_set_itself_again),
+        cmocka_unit_test(test_a_slice_cut_short_leaves_no_interrupt),
         cmocka_unit_test(test_clock_conversions),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
