@@ -22,8 +22,8 @@ struct dbt_link {
     struct dbt_link *next; /* that lead to the same code */
     int32_t target;        /* relative to the page base */
     uint8_t far;           /* to another page */
-    uint16_t owner;        /* of a far link: who made it first, plus 1; others look their way up */
     uint8_t linked;        /* 0, 1 or one of these: */
+    uint16_t owner;        /* of a far link: who made it first, plus 1; others look their way up */
 };
 #define DBT_LINK_DEAD   2    /* its code is forgotten, it leads nowhere for good */
 #define DBT_LINK_SLOW   3    /* it is no link: what lies before `target` is a struct dbt_slow_op */

@@ -5,7 +5,7 @@
  * when somebody sets the frame's poll word.
  */
 #include "dbt/table.h"
-#include "dbt/jit.h"
+#include "dbt/check.h"
 #include "dbt/knobs.h"
 #include "dbt/pass.h"
 #include "dbt/stage.h"
@@ -149,6 +149,7 @@ static void vcpu_fini(struct vcpu *v)
 {
     struct dbt_vcpu *d = dbt_vcpu(v);
 
+    dbt_check_destroy(d->checker);
     dbt_jit_vcpu_fini(d);
     dbt_tlb_destroy(d);
     ir_unit_destroy(&d->unit);
@@ -181,6 +182,8 @@ static enum err vcpu_init(struct vcpu *v)
     d->interp =
         (struct interp_guest){.helpers = d->guest->helpers, .fp = d->guest->frontend->dialect->fp};
     d->late_write = DBT_NO_PAGE;
+    if (dbt_knobs.check && own->jit)
+        d->checker = dbt_check_create();
     e = vcpu_parts(d, own->jit);
     v->engine_data = d;
     if (e == ERR_OK)
@@ -276,7 +279,7 @@ static void link_blocks(struct dbt_vcpu *d, struct dbt_block *from, struct dbt_b
         from->link_generation = d->generation;
         at = 0;
     }
-    from->link_pc[at] = pc;
+    from->link_pc[at] = (uint16_t)pc;
     __atomic_store_n(&from->link[at], to, __ATOMIC_RELEASE);
 }
 
@@ -387,11 +390,13 @@ static enum dbt_exit run_emitted(struct dbt_vcpu *d, bool *stop)
             dbt_jit_connect(d, link, base, b, f->pc);
         f->pc_base = f->pc & ~(uint64_t)(IR_PAGE_SIZE - 1);
         f->detail = 0;
-        e = code ? dbt_jit_run(d, code) : interp_run(f, &b->interp, &d->interp);
+        e = !code                  ? interp_run(f, &b->interp, &d->interp)
+            : unlikely(d->checker) ? dbt_check_run(d, b, code)
+                                   : dbt_jit_run(d, code);
         if (unlikely(e != DBT_EXIT_LINK && e != DBT_EXIT_INDIRECT))
             return e;
         link = e == DBT_EXIT_LINK && f->detail ? cage_kernel_address(f->detail) : NULL;
-        connect = code && (link || e == DBT_EXIT_INDIRECT);
+        connect = code && !d->checker && (link || e == DBT_EXIT_INDIRECT);
     }
 }
 
@@ -638,6 +643,9 @@ static void print_counters(struct out *out, const struct dbt_counters *c, uint64
     out_printf(out, "  emitted %llu blocks, %llu bytes; links %llu, jumps %llu, contexts %llu\n",
                (ull)c->emitted, (ull)c->emitted_bytes, (ull)c->links, (ull)c->jumps,
                (ull)c->contexts);
+    if (c->checked)
+        out_printf(out, "  runs of blocks checked %llu, not compared %llu\n", (ull)c->checked,
+                   (ull)c->unchecked);
     out_printf(out, "  entries of the cage %llu\n", (ull)c->cage_entries);
     out_printf(out, "  writes to code %llu; blocks invalidated %llu, evicted %llu\n",
                (ull)c->code_writes, (ull)c->invalidated, (ull)c->evicted);

@@ -69,6 +69,7 @@ struct dbt_counters {
     uint64_t emitted, emitted_bytes; /* blocks, of host code */
     uint64_t cage_entries; /* ways into the cage: from blocks, and back from C functions */
     uint64_t links, jumps, contexts; /* made: links, entries of the jump hash, contexts */
+    uint64_t checked, unchecked;     /* runs of blocks in lockstep: compared, left out */
 };
 
 #define DBT_RECENTS 4096 /* entries of a vCPU's look-up cache */
@@ -111,6 +112,9 @@ struct dbt_vcpu {
     uint32_t in_code;  /* atomic, 0 or 1: in run(), where it may be in emitted code */
     bool emitted_runs; /* emitted code waits for a C function that it called */
     uint32_t forget;   /* atomic, 0 or 1: pieces of emitted code died */
+
+    /* Lockstep: NULL: none; `check` is the same while the interpreter's stores are noted only. */
+    struct dbt_check *checker, *check;
 
     /* Emitted code; NULL: the engine interprets. */
     struct cage *cage; /* in which it runs; NULL: none */

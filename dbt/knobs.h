@@ -16,6 +16,7 @@ struct dbt_knobs {
     uint32_t return_stack; /* bytes of it that are used: a power of two, 128 to DBT_RETURN_STACK */
     /* At every so manieth block that the dispatcher enters; 0: never. */
     unsigned poll_every, evict_every, invalidate_every;
+    bool check; /* emitted code runs in lockstep with the interpreter; with `count` only */
     /* Instructions are counted, and no vCPU goes beyond its frame's limit: there `counted` is
      * called, at a safe point, with all state canonical. It sets the next limit. */
     bool count;

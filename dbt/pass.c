@@ -8,9 +8,10 @@
 
 struct pass_scratch {
     ir_value same[IR_OPS_MAX]; /* the value that stands for this one */
-    uint16_t uses[IR_OPS_MAX];
+    bool used[IR_OPS_MAX];
     ir_value slot[PASS_SLOTS_MAX]; /* what the slot holds now; 0: unknown */
-    bool overwritten[PASS_SLOTS_MAX];
+    /* The slot is set again before anybody can see it, when this is the pass's `era`. */
+    uint64_t overwritten[PASS_SLOTS_MAX], era;
 };
 
 struct pass_scratch *pass_scratch_create(void)
@@ -223,8 +224,7 @@ void pass_simplify(struct pass_scratch *s, struct ir_unit *u)
 {
     if (u->dialect->slot_count > PASS_SLOTS_MAX)
         return;
-    for (unsigned i = 0; i < u->op_count; i++)
-        s->same[i] = (ir_value)i;
+    s->same[0] = 0;
     for (unsigned b = 0; b < u->block_count; b++)
         simplify_block(s, u, &u->blocks[b]);
 }
@@ -244,33 +244,33 @@ static bool is_observer(const struct ir_op *op)
     return ir_may_fault(op) || (ir_info[op->code].effects & (IR_SIDE | IR_END));
 }
 
-static void remove_op(struct pass_scratch *s, struct ir_op *op)
+static void use_operands(struct pass_scratch *s, const struct ir_op *op)
 {
     for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)
-        s->uses[op->arg[a]]--;
-    make_nop(op);
+        s->used[op->arg[a]] = true;
 }
 
+/* Backwards: all uses of a value are behind it. */
 static void dead_in_block(struct pass_scratch *s, struct ir_unit *u, const struct ir_block *b)
 {
-    unsigned slots = u->dialect->slot_count;
-
-    memset(s->overwritten, 0, slots * sizeof(s->overwritten[0]));
+    s->era++;
     for (unsigned i = b->first + b->count; i-- > b->first;) {
         struct ir_op *op = &u->ops[i];
 
-        if (is_removable(op) && s->uses[i] == 0) {
-            remove_op(s, op);
-        } else if (op->code == IR_set) {
-            if (s->overwritten[op->imm])
-                remove_op(s, op);
-            else
-                s->overwritten[op->imm] = true;
-        } else if (op->code == IR_get) {
-            s->overwritten[op->imm] = false;
-        } else if (is_observer(op)) {
-            memset(s->overwritten, 0, slots * sizeof(s->overwritten[0]));
+        if (op->code == IR_nop)
+            continue;
+        if ((!s->used[i] && is_removable(op)) ||
+            (op->code == IR_set && s->overwritten[op->imm] == s->era)) {
+            make_nop(op);
+            continue;
         }
+        use_operands(s, op);
+        if (op->code == IR_set)
+            s->overwritten[op->imm] = s->era;
+        else if (op->code == IR_get)
+            s->overwritten[op->imm] = 0;
+        else if (is_observer(op))
+            s->era++;
     }
 }
 
@@ -278,10 +278,7 @@ void pass_dead(struct pass_scratch *s, struct ir_unit *u)
 {
     if (u->dialect->slot_count > PASS_SLOTS_MAX)
         return;
-    memset(s->uses, 0, u->op_count * sizeof(s->uses[0]));
-    for (unsigned i = 1; i < u->op_count; i++)
-        for (unsigned a = 0; a < ir_info[u->ops[i].code].operand_count; a++)
-            s->uses[u->ops[i].arg[a]]++;
+    memset(s->used, 0, u->op_count * sizeof(s->used[0]));
     for (unsigned b = u->block_count; b-- > 0;)
         dead_in_block(s, u, &u->blocks[b]);
 }

@@ -298,7 +298,7 @@ static void hash_unlist(struct dbt_table *c, struct dbt_block *b)
 /* Nobody finds it any more; who is in it goes on to its end. */
 static void block_kill(struct dbt_table *c, struct dbt_block *b)
 {
-    __atomic_store_n(&b->dead, 1, __ATOMIC_SEQ_CST);
+    __atomic_store_n(&b->dead, true, __ATOMIC_SEQ_CST);
     c->code_died |= b->jit != NULL;
     dbt_jit_kill(b);
     hash_unlist(c, b);
@@ -685,8 +685,9 @@ static NOINLINE struct dbt_block *translate(struct dbt_vcpu *d, uint64_t va, uin
     do {
         if (!make_unit(d, &r))
             return NULL;
-        b = d->jit && !d->threshold && !(d->mode & DBT_MODE_SINGLE) ? publish(d, &r, NULL, &stale)
-                                                                    : NULL;
+        b = d->jit && !d->threshold && !d->checker && !(d->mode & DBT_MODE_SINGLE)
+                ? publish(d, &r, NULL, &stale)
+                : NULL;
         if (!b) {
             lower(d, &lowered);
             b = publish(d, &r, &lowered, &stale);

@@ -25,19 +25,19 @@ struct dbt_block {
     uint64_t gpa_next; /* the page on which its only instruction ends; DBT_NO_PAGE: it does not lie
                           across */
     uint32_t mode;
-    uint32_t dead; /* atomic, 0 or 1 */
-    uint16_t bytes, insns;
     uint32_t runs; /* how often the interpreter ran it, roughly */
-    struct interp_unit interp;
-    struct dbt_jit_code *jit; /* atomic: emitted code, NULL: none */
+    uint16_t bytes, insns;
     bool no_code;             /* the emitter has none for it */
-    /* Where it went last, on the same page; good while link_generation is the code's. */
-    struct dbt_block *link[2];
-    uint64_t link_pc[2]; /* offset in the page */
-    uint64_t link_generation;
+    bool dead;                /* atomic */
+    uint16_t link_pc[2];      /* offset in the page */
+    struct dbt_jit_code *jit; /* atomic: emitted code, NULL: none */
     /* Lists, under the code's lock. */
     struct dbt_block *hash_next, *region_next;
     struct dbt_block *page_next[2]; /* of its page, of gpa_next's */
+    /* Where it went last, on the same page; good while link_generation is the code's. */
+    struct dbt_block *link[2];
+    uint64_t link_generation;
+    struct interp_unit interp;
 };
 #define DBT_NO_PAGE UINT64_MAX
 

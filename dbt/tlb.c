@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* The software TLB and the slow ways to memory (dbt/frame.h). */
+/* The software TLB (tlb.h). */
 #include "dbt/tlb.h"
 
 #include <string.h>
@@ -193,10 +193,23 @@ static void table_renew(struct dbt_vcpu *d, struct table *t)
     table_empty(t);
 }
 
+/* Where emitted code and interpreter look first. With --check they find nothing there. */
 static void publish(struct dbt_vcpu *d)
 {
+    static const struct dbt_tlb_entry nothing = {.tag = {DBT_TLB_NONE, DBT_TLB_NONE, DBT_TLB_NONE}};
+
+    if (unlikely(d->check)) {
+        d->frame->tlb = cage_address(&nothing);
+        d->frame->tlb_mask = 0;
+        return;
+    }
     d->frame->tlb = cage_address(d->tlbs->table->entries);
     d->frame->tlb_mask = (uint64_t)(table_size(d->tlbs->table) - 1) * ENTRY_SIZE;
+}
+
+void dbt_tlb_publish(struct dbt_vcpu *d)
+{
+    publish(d);
 }
 
 /* ---- Contexts of emitted code ---- */
@@ -622,13 +635,6 @@ void *dbt_tlb_ram(struct dbt_vcpu *d, uint64_t gpa)
 
 /* ---- Filling ---- */
 
-/* Where an access goes. */
-struct place {
-    char *host;   /* NULL: no RAM */
-    uint64_t gpa; /* of the address */
-    bool code;    /* the page holds code: writes are to be told */
-};
-
 static void displace(struct table *t, unsigned at, uint64_t page)
 {
     struct victim *v = &t->victim[t->next_victim];
@@ -676,27 +682,6 @@ static bool is_watched(const struct dbt_vcpu *d, uint64_t page)
     return false;
 }
 
-static bool watches(const struct debug_point *p, uint64_t va, unsigned size,
-                    enum debug_point_kind k)
-{
-    return (p->kind == k || p->kind == POINT_ACCESS) && va < p->address + p->size &&
-           p->address < va + size;
-}
-
-static NOINLINE void note_access(struct dbt_vcpu *d, uint64_t va, unsigned size,
-                                 enum debug_point_kind kind)
-{
-    const struct debug_point *points;
-    unsigned count = debug_points(d->vcpu->vm, &points);
-
-    for (unsigned i = 0; i < count && !d->point_hit; i++) {
-        if (!watches(&points[i], va, size, kind))
-            continue;
-        d->point_hit = i + 1;
-        d->point_address = MAX(va, points[i].address);
-    }
-}
-
 static void insert(struct dbt_vcpu *d, uint64_t va, const struct dbt_mapping *m, char *host,
                    bool code)
 {
@@ -724,7 +709,8 @@ static void insert(struct dbt_vcpu *d, uint64_t va, const struct dbt_mapping *m,
 }
 
 /* False: frame->fault is filled. */
-static NOINLINE bool fill(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, struct place *p)
+static NOINLINE bool fill(struct dbt_vcpu *d, uint64_t va, enum dbt_access access,
+                          struct dbt_place *p)
 {
     struct dbt_mapping m;
 
@@ -743,8 +729,7 @@ static NOINLINE bool fill(struct dbt_vcpu *d, uint64_t va, enum dbt_access acces
     return true;
 }
 
-/* Of one access within a page. */
-static bool resolve(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, struct place *p)
+bool dbt_tlb_resolve(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, struct dbt_place *p)
 {
     struct table *t = d->tlbs->table;
     uint64_t page = PAGE_OF(va);
@@ -764,203 +749,12 @@ static bool resolve(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, str
 
 bool dbt_tlb_fetch(struct dbt_vcpu *d, uint64_t va, uint64_t *gpa, bool *device)
 {
-    struct place p;
+    struct dbt_place p;
 
     *device = false;
-    if (!resolve(d, va, DBT_FETCH, &p))
+    if (!dbt_tlb_resolve(d, va, DBT_FETCH, &p))
         return false;
     *gpa = p.gpa;
     *device = !p.host;
     return !*device;
-}
-
-/* ---- Accesses ---- */
-
-static uint64_t read_host(const char *from, unsigned size)
-{
-    uint64_t v = 0;
-
-    if (!IS_ALIGNED((uintptr_t)from, size)) {
-        memcpy(&v, from, size);
-        return v;
-    }
-    switch (size) {
-    case 1:
-        return READ_ONCE(*(const uint8_t *)from);
-    case 2:
-        return READ_ONCE(*(const uint16_t *)from);
-    case 4:
-        return READ_ONCE(*(const uint32_t *)from);
-    default:
-        return READ_ONCE(*(const uint64_t *)from);
-    }
-}
-
-static void write_host(char *to, unsigned size, uint64_t v)
-{
-    if (!IS_ALIGNED((uintptr_t)to, size)) {
-        memcpy(to, &v, size);
-        return;
-    }
-    switch (size) {
-    case 1:
-        WRITE_ONCE(*(uint8_t *)to, (uint8_t)v);
-        break;
-    case 2:
-        WRITE_ONCE(*(uint16_t *)to, (uint16_t)v);
-        break;
-    case 4:
-        WRITE_ONCE(*(uint32_t *)to, (uint32_t)v);
-        break;
-    default:
-        WRITE_ONCE(*(uint64_t *)to, v);
-        break;
-    }
-}
-
-/* What a device did may concern interrupts: the vCPU looks at the next safe point. */
-static void device_done(struct dbt_vcpu *d)
-{
-    d->counters.device_accesses++;
-    if (d->vcpu->irq_news)
-        __atomic_store_n(&d->frame->poll, 1, __ATOMIC_RELAXED);
-}
-
-static uint64_t read_place(struct dbt_vcpu *d, const struct place *p, unsigned size)
-{
-    uint64_t v;
-
-    if (likely(p->host))
-        return read_host(p->host, size);
-    v = bus_read(&d->vcpu->vm->mmio, d->vcpu, p->gpa, size);
-    device_done(d);
-    return v;
-}
-
-static void write_place(struct dbt_vcpu *d, const struct place *p, unsigned size, uint64_t v)
-{
-    if (!p->host) {
-        bus_write(&d->vcpu->vm->mmio, d->vcpu, p->gpa, size, v);
-        device_done(d);
-        return;
-    }
-    write_host(p->host, size, v);
-    if (p->code)
-        dbt_table_written(d->table, d, p->gpa, size);
-}
-
-/* Bytes of the access that lie on its first page. */
-static unsigned first_part(uint64_t va, unsigned size)
-{
-    return (unsigned)MIN((uint64_t)size, IR_PAGE_SIZE - OFFSET_OF(va));
-}
-
-/* Both pages are looked up before either is touched. */
-static bool resolve_two(struct dbt_vcpu *d, uint64_t va, unsigned first, enum dbt_access access,
-                        struct place p[2])
-{
-    uint64_t forgets;
-
-    do {
-        forgets = d->forgets;
-        if (!resolve(d, va, access, &p[0]) || !resolve(d, va + first, access, &p[1]))
-            return false;
-    } while (forgets != d->forgets);
-    return true;
-}
-
-static uint64_t mask_of(unsigned size)
-{
-    return UINT64_MAX >> (64 - 8 * size);
-}
-
-bool dbt_memory_read(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t *value)
-{
-    unsigned first = first_part(va, size);
-    struct dbt_vcpu *d = f->vcpu;
-    struct place p[2];
-
-    if (likely(first == size)) {
-        if (!resolve(d, va, DBT_READ, p))
-            return false;
-        if (unlikely(d->watching))
-            note_access(d, va, size, POINT_READ);
-        *value = read_place(d, p, size);
-        return true;
-    }
-    if (!resolve_two(d, va, first, DBT_READ, p))
-        return false;
-    if (unlikely(d->watching))
-        note_access(d, va, size, POINT_READ);
-    *value = 0;
-    for (unsigned i = 0; i < size; i++) {
-        struct place at = p[i >= first];
-
-        at.gpa += i >= first ? i - first : i;
-        at.host += at.host ? (i >= first ? i - first : i) : 0;
-        *value |= (read_place(d, &at, 1) & mask_of(1)) << (8 * i);
-    }
-    return true;
-}
-
-bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t value)
-{
-    unsigned first = first_part(va, size);
-    struct dbt_vcpu *d = f->vcpu;
-    struct place p[2];
-
-    if (likely(first == size)) {
-        if (!resolve(d, va, DBT_WRITE, p))
-            return false;
-        if (unlikely(d->watching))
-            note_access(d, va, size, POINT_WRITE);
-        write_place(d, p, size, value);
-        return true;
-    }
-    if (!resolve_two(d, va, first, DBT_WRITE, p))
-        return false;
-    if (unlikely(d->watching))
-        note_access(d, va, size, POINT_WRITE);
-    for (unsigned i = 0; i < size; i++) {
-        struct place at = p[i >= first];
-
-        at.gpa += i >= first ? i - first : i;
-        at.host += at.host ? (i >= first ? i - first : i) : 0;
-        write_place(d, &at, 1, value >> (8 * i) & mask_of(1));
-    }
-    return true;
-}
-
-void *dbt_memory_atomic(struct dbt_frame *f, uint64_t va, unsigned size, bool *mmio)
-{
-    struct dbt_vcpu *d = f->vcpu;
-    struct place p;
-
-    *mmio = false;
-    if (!IS_ALIGNED(va, size)) {
-        f->fault = (struct dbt_fault){.address = va, .access = DBT_WRITE, .misaligned = true};
-        return NULL;
-    }
-    if (!resolve(d, va, DBT_WRITE, &p))
-        return NULL;
-    if (unlikely(d->watching)) {
-        note_access(d, va, size, POINT_WRITE);
-        note_access(d, va, size, POINT_READ);
-    }
-    *mmio = !p.host;
-    if (p.code) { /* now, for this vCPU, and once it is done, for the others */
-        dbt_table_written(d->table, d, p.gpa, size);
-        d->late_write = p.gpa;
-        __atomic_store_n(&f->poll, 1, __ATOMIC_RELAXED);
-    }
-    return p.host;
-}
-
-bool dbt_memory_probe(struct dbt_frame *f, uint64_t va, unsigned size, enum dbt_access access)
-{
-    unsigned first = first_part(va, size);
-    struct place p[2];
-
-    return first == size ? resolve(f->vcpu, va, access, p)
-                         : resolve_two(f->vcpu, va, first, access, p);
 }

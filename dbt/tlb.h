@@ -46,4 +46,17 @@ void *dbt_tlb_ram(struct dbt_vcpu *d, uint64_t gpa);
  * no RAM. */
 bool dbt_tlb_fetch(struct dbt_vcpu *d, uint64_t va, uint64_t *gpa, bool *device);
 
+/* Where an access goes that stays within a page. */
+struct dbt_place {
+    uint64_t gpa;
+    char *host; /* NULL: it is no RAM */
+    bool code;  /* a page with code: who writes there tells the table */
+};
+
+/* False: frame->fault is filled. */
+bool dbt_tlb_resolve(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, struct dbt_place *p);
+
+/* d->check was set or cleared: the frame's TLB follows. */
+void dbt_tlb_publish(struct dbt_vcpu *d);
+
 #endif

@@ -2,6 +2,7 @@
 """Stock Debian on the translator, as a process: build/hosted/ennead run."""
 import hashlib
 import random
+import re
 import subprocess
 import time
 
@@ -153,6 +154,60 @@ def test_a_counted_boot_of_arm64_is_the_same_with_each_engine_and_under_stress()
                         kernel=kernel) == by_interpreter
 
 
+def build_kernel(source, folder):
+    """An image of assembler code that runs where Linux would."""
+    elf, image = folder / "start.elf", folder / "start"
+    subprocess.run(["riscv64-linux-gnu-gcc", "-nostdlib", "-static", "-march=rv64gc", "-Wl,-Ttext=0x80200000,--build-id=none", "-o", elf,
+                    TOP / "tests/boot" / source], check=True)
+    subprocess.run(["riscv64-linux-gnu-objcopy", "-O", "binary", elf, image], check=True)
+    return image
+
+
+def change_code(pid, old, new):
+    """Writes over the first such bytes in the code cache; False: there are none yet."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps, open(f"/proc/{pid}/mem", "r+b", buffering=0) as memory:
+        for line in maps:
+            if "memfd:code" in line and " rw" in line:
+                begin, end = (int(n, 16) for n in line.split()[0].split("-"))
+                memory.seek(begin)
+                at = memory.read(min(end - begin, 1 << 20)).find(old)
+                if at >= 0:
+                    memory.seek(begin + at)
+                    memory.write(new)
+                    return True
+    return False
+
+
+def test_the_check_tells_where_emitted_code_and_interpreter_disagree(tmp_path):
+    image = build_kernel("endless_sum.S", tmp_path)
+    command = [PROGRAM, "run", "--kernel", image, "--memory", "16M", "--engine", "jit", "--check"]
+    with subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True) as process:
+        end = time.monotonic() + 120
+        while not change_code(process.pid, (1234).to_bytes(4, "little"), (1235).to_bytes(4, "little")):
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.01)
+        told = process.communicate(timeout=120)[1]
+    assert process.returncode == 1
+    found = re.search(r"check: x10 is 0x([0-9a-f]+) by the interpreter, 0x([0-9a-f]+) by emitted code", told)
+    assert found and int(found[2], 16) - int(found[1], 16) == 1
+    assert "disagree" in told
+
+
+def test_a_boot_in_lockstep_is_that_of_the_interpreter():
+    assert state_hashes(20, "--engine", "jit", "--check") == state_hashes(20, "--engine", "interp")
+
+
+def test_the_trace_tells_what_happened_last(tmp_path):
+    command = [PROGRAM, "run", "--kernel", build_kernel("power_off.S", tmp_path), "--memory", "16M", "--engine", "jit", "--trace"]
+    done = subprocess.run([*command, "exits,blocks,flushes"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=60)
+    for event in ["exit hypercall", r"translated \d+ instructions at 0x80200", "flushed all"]:
+        assert re.search(event, done.stdout), event
+    done = subprocess.run([*command, "flushes"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=60)
+    assert "flushed all" in done.stdout and "translated" not in done.stdout
+    done = subprocess.run([*command, "nonsense"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 2 and "--trace nonsense: give exits" in done.stderr
+
+
 def random_code(generator):
     """Words that are instructions more often than chance has it, at random places: many are illegal, jump anywhere, or write into the others."""
     opcodes = [0x03, 0x07, 0x0f, 0x13, 0x17, 0x1b, 0x23, 0x27, 0x2f, 0x33, 0x37, 0x3b, 0x43, 0x47, 0x4b, 0x4f, 0x53, 0x63, 0x67, 0x6f]
@@ -167,14 +222,12 @@ def random_code(generator):
 @pytest.mark.parametrize("seed", range(4))
 def test_random_pages_do_the_same_with_each_engine(tmp_path, seed):
     """Whatever a page holds, executed as code by a supervisor: the same state by interpreter and code generator, however it is disturbed."""
-    subprocess.run(["riscv64-linux-gnu-gcc", "-nostdlib", "-static", "-march=rv64gc", "-Wl,-Ttext=0x80200000,--build-id=none", "-o", tmp_path / "start.elf",
-                    TOP / "tests/boot/random_code.S"], check=True)
-    subprocess.run(["riscv64-linux-gnu-objcopy", "-O", "binary", tmp_path / "start.elf", tmp_path / "start"], check=True)
-    image = (tmp_path / "start").read_bytes().ljust(1 << 20, b"\0") + random_code(random.Random(seed))
+    image = build_kernel("random_code.S", tmp_path).read_bytes().ljust(1 << 20, b"\0") + random_code(random.Random(seed))
     (tmp_path / "image").write_bytes(image)
     kernel = ("--kernel", tmp_path / "image", "--memory", "16M")
     by_interpreter = state_hashes(200, "--engine", "interp", every=5000, kernel=kernel)
     assert len(set(by_interpreter)) == 200
     assert state_hashes(200, "--engine", "jit", every=5000, kernel=kernel) == by_interpreter
+    assert state_hashes(200, "--engine", "jit", "--check", every=5000, kernel=kernel) == by_interpreter
     assert state_hashes(200, "--engine", "jit", "--stress", "code-cache=256,tlb=2,return-stack=4,invalidate=9,evict=99", every=5000,
                         kernel=kernel) == by_interpreter

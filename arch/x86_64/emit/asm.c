@@ -2,77 +2,96 @@
 /* Machine code of x86-64, byte by byte (asm.h). */
 #include "arch/x86_64/emit/asm.h"
 
-void as_opcode(struct as *a, unsigned op, bool w, unsigned reg, unsigned index, unsigned rm)
+/*
+ * Bytes that may be there are written, and kept by moving on: there is room behind the last one
+ * (OP_BYTES_MAX), and the branches would cost more than the stores.
+ */
+static inline uint8_t *put_opcode(uint8_t *p, unsigned op, bool w, unsigned reg, unsigned index,
+                                  unsigned rm)
 {
     unsigned rex = (w ? 8u : 0) | (reg >> 3 & 1) << 2 | (index >> 3 & 1) << 1 | (rm >> 3 & 1);
     unsigned map = op >> 8 & 0x7fff;
 
-    if (op >> 24)
-        as_8(a, op >> 24);
-    if (rex || op & OP_BYTE)
-        as_8(a, 0x40 | rex);
-    if (map > 0xff)
-        as_8(a, map >> 8);
-    if (map)
-        as_8(a, map);
-    as_8(a, op);
+    *p = (uint8_t)(op >> 24);
+    p += op >> 24 != 0;
+    *p = (uint8_t)(0x40 | rex);
+    p += (rex | (op & OP_BYTE)) != 0;
+    *p = (uint8_t)(map >> 8);
+    p += map > 0xff;
+    *p = (uint8_t)map;
+    p += map != 0;
+    *p++ = (uint8_t)op;
+    return p;
 }
 
-static void as_modrm(struct as *a, unsigned mod, unsigned reg, unsigned rm)
+static inline uint8_t modrm(unsigned mod, unsigned reg, unsigned rm)
 {
-    as_8(a, mod << 6 | (reg & 7) << 3 | (rm & 7));
+    return (uint8_t)(mod << 6 | (reg & 7) << 3 | (rm & 7));
+}
+
+static inline unsigned mod_of(unsigned base, int32_t disp)
+{
+    return disp == 0 && (base & 7) != RBP ? 0 : disp == (int8_t)disp ? 1 : 2;
+}
+
+static inline uint8_t *put_disp(uint8_t *p, unsigned mod, int32_t disp)
+{
+    memcpy(p, &disp, sizeof(disp));
+    return p + (mod == 2 ? 4 : mod);
 }
 
 /* ModRM, SIB and displacement of [base + disp]. */
-static void as_address(struct as *a, unsigned reg, unsigned base, int32_t disp)
+static inline uint8_t *put_address(uint8_t *p, unsigned reg, unsigned base, int32_t disp)
 {
-    unsigned mod = disp == 0 && (base & 7) != RBP ? 0 : disp == (int8_t)disp ? 1 : 2;
+    unsigned mod = mod_of(base, disp);
 
-    as_modrm(a, mod, reg, base);
-    if ((base & 7) == RSP)
-        as_8(a, 0x24);
-    if (mod == 1)
-        as_8(a, (unsigned)disp);
-    else if (mod == 2)
-        as_32(a, (uint32_t)disp);
+    *p++ = modrm(mod, reg, base);
+    *p = 0x24;
+    p += (base & 7) == RSP;
+    return put_disp(p, mod, disp);
 }
 
 /* ... and of [base + index + disp]; index is not rsp. */
-static void as_indexed(struct as *a, unsigned reg, unsigned base, unsigned index, int32_t disp)
+static inline uint8_t *put_indexed(uint8_t *p, unsigned reg, unsigned base, unsigned index,
+                                   int32_t disp)
 {
-    unsigned mod = disp == 0 && (base & 7) != RBP ? 0 : disp == (int8_t)disp ? 1 : 2;
+    unsigned mod = mod_of(base, disp);
 
-    as_modrm(a, mod, reg, RSP);
-    as_8(a, (index & 7) << 3 | (base & 7));
-    if (mod == 1)
-        as_8(a, (unsigned)disp);
-    else if (mod == 2)
-        as_32(a, (uint32_t)disp);
+    *p++ = modrm(mod, reg, RSP);
+    *p++ = (uint8_t)((index & 7) << 3 | (base & 7));
+    return put_disp(p, mod, disp);
+}
+
+void as_opcode(struct as *a, unsigned op, bool w, unsigned reg, unsigned index, unsigned rm)
+{
+    a->p = put_opcode(a->p, op, w, reg, index, rm);
 }
 
 void as_rr(struct as *a, unsigned op, bool w, unsigned reg, unsigned rm)
 {
-    as_opcode(a, op, w, reg, 0, rm);
-    as_modrm(a, 3, reg, rm);
+    uint8_t *p = put_opcode(a->p, op, w, reg, 0, rm);
+
+    *p = modrm(3, reg, rm);
+    a->p = p + 1;
 }
 
 void as_rm(struct as *a, unsigned op, bool w, unsigned reg, unsigned base, int32_t disp)
 {
-    as_opcode(a, op, w, reg, 0, base);
-    as_address(a, reg, base, disp);
+    a->p = put_address(put_opcode(a->p, op, w, reg, 0, base), reg, base, disp);
 }
 
 void as_rmx(struct as *a, unsigned op, bool w, unsigned reg, unsigned base, unsigned index,
             int32_t disp)
 {
-    as_opcode(a, op, w, reg, index, base);
-    as_indexed(a, reg, base, index, disp);
+    a->p = put_indexed(put_opcode(a->p, op, w, reg, index, base), reg, base, index, disp);
 }
 
 void as_rip(struct as *a, unsigned op, bool w, unsigned reg, const void *target, unsigned after)
 {
-    as_opcode(a, op, w, reg, 0, 0);
-    as_modrm(a, 0, reg, RBP);
+    uint8_t *p = put_opcode(a->p, op, w, reg, 0, 0);
+
+    *p = modrm(0, reg, RBP);
+    a->p = p + 1;
     as_32(a, (uint32_t)((const uint8_t *)target - as_exec(a, a->p + 4 + after)));
 }
 
@@ -98,36 +117,38 @@ static void as_vex(struct as *a, unsigned op, bool w, unsigned reg, unsigned vvv
 void as_vex_rr(struct as *a, unsigned op, bool w, unsigned reg, unsigned vvvv, unsigned rm)
 {
     as_vex(a, op, w, reg, vvvv, 0, rm);
-    as_modrm(a, 3, reg, rm);
+    as_8(a, modrm(3, reg, rm));
 }
 
 void as_vex_rm(struct as *a, unsigned op, bool w, unsigned reg, unsigned vvvv, unsigned base,
                int32_t disp)
 {
     as_vex(a, op, w, reg, vvvv, 0, base);
-    as_address(a, reg, base, disp);
+    a->p = put_address(a->p, reg, base, disp);
+}
+
+/* A byte, or all four. */
+static inline uint8_t *put_imm(uint8_t *p, bool small, int32_t imm)
+{
+    memcpy(p, &imm, sizeof(imm));
+    return p + (small ? 1 : 4);
 }
 
 void as_alu_imm(struct as *a, unsigned op, bool w, unsigned rm, int32_t imm)
 {
     bool small = imm == (int8_t)imm;
+    uint8_t *p = put_opcode(a->p, small ? OP_ALU_IMM8 : OP_ALU_IMM32, w, 0, 0, rm);
 
-    as_rr(a, small ? OP_ALU_IMM8 : OP_ALU_IMM32, w, ALU_DIGIT(op), rm);
-    if (small)
-        as_8(a, (unsigned)imm);
-    else
-        as_32(a, (uint32_t)imm);
+    *p = modrm(3, ALU_DIGIT(op), rm);
+    a->p = put_imm(p + 1, small, imm);
 }
 
 void as_alu_mem_imm(struct as *a, unsigned op, bool w, unsigned base, int32_t disp, int32_t imm)
 {
     bool small = imm == (int8_t)imm;
+    uint8_t *p = put_opcode(a->p, small ? OP_ALU_IMM8 : OP_ALU_IMM32, w, 0, 0, base);
 
-    as_rm(a, small ? OP_ALU_IMM8 : OP_ALU_IMM32, w, ALU_DIGIT(op), base, disp);
-    if (small)
-        as_8(a, (unsigned)imm);
-    else
-        as_32(a, (uint32_t)imm);
+    a->p = put_imm(put_address(p, ALU_DIGIT(op), base, disp), small, imm);
 }
 
 void as_shift_imm(struct as *a, enum shift_digit digit, bool w, unsigned rm, unsigned count)
@@ -152,9 +173,12 @@ void as_const(struct as *a, unsigned reg, uint64_t v)
 
 uint8_t *as_jcc(struct as *a, enum cc cc)
 {
-    as_opcode(a, OP_JCC | cc, false, 0, 0, 0);
-    as_32(a, 0);
-    return a->p - 4;
+    uint8_t *p = a->p;
+
+    p[0] = OP_JCC >> 8;
+    p[1] = (uint8_t)((OP_JCC & 0xff) | cc);
+    a->p = p + 6;
+    return p + 2;
 }
 
 uint8_t *as_jmp(struct as *a)

@@ -68,6 +68,18 @@ static void slow_op(struct emitter *e, unsigned i)
     cold->back = e->as.p;
 }
 
+/* Operations that no code is for. */
+static bool is_silent(struct emitter *e, const struct ir_op *op)
+{
+    if (op->code == IR_insn) {
+        e->insn_at = (unsigned)op->imm;
+        e->insn_length = op->attr;
+        e->insn_index++;
+        return true;
+    }
+    return op->code == IR_nop || op->code == IR_const;
+}
+
 static void emit_op(struct emitter *e, unsigned i)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
@@ -75,14 +87,6 @@ static void emit_op(struct emitter *e, unsigned i)
     bool done;
 
     switch (op->code) {
-    case IR_nop:
-    case IR_const:
-        return;
-    case IR_insn:
-        e->insn_at = (unsigned)op->imm;
-        e->insn_length = op->attr;
-        e->insn_index++;
-        return;
     case IR_get:
         emit_get(e, i);
         return;
@@ -104,17 +108,6 @@ static void emit_op(struct emitter *e, unsigned i)
         slow_op(e, i);
 }
 
-static bool can(const struct ir_unit *u)
-{
-    if (u->block_count != 1)
-        return false;
-    for (unsigned i = 1; i < u->op_count; i++)
-        if (u->ops[i].type == IR_V256 || u->ops[i].type == IR_V512 || u->ops[i].type == IR_FLAGS ||
-            (ir_is_vector(u->ops[i].type) && u->ops[i].code == IR_const))
-            return false;
-    return true;
-}
-
 static void find_first_insn(struct emitter *e)
 {
     unsigned i = 1;
@@ -124,7 +117,7 @@ static void find_first_insn(struct emitter *e)
     e->first_insn = i < e->u->op_count ? (unsigned)e->u->ops[i].imm : IR_PAGE_SIZE;
 }
 
-static void unit_begin(struct emitter *e, const struct ir_unit *u, struct dbt_room room)
+static bool unit_begin(struct emitter *e, const struct ir_unit *u, struct dbt_room room)
 {
     e->u = u;
     e->room = room;
@@ -137,7 +130,7 @@ static void unit_begin(struct emitter *e, const struct ir_unit *u, struct dbt_ro
     e->full = room.size < OP_BYTES_MAX;
     e->unsupported = false;
     find_first_insn(e);
-    values_begin(e);
+    return values_begin(e);
 }
 
 /* Does all of the unit lie before the limit? */
@@ -158,12 +151,13 @@ static void emit_budget(struct emitter *e)
 static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room room,
                      struct dbt_emitted *out)
 {
-    if (!can(u))
+    if (u->block_count != 1 || !unit_begin(e, u, room))
         return ERR_UNSUPPORTED;
-    unit_begin(e, u, room);
     if (u->mode & DBT_MODE_COUNT && !e->full)
         emit_budget(e);
     for (unsigned i = 1; i < u->op_count && !e->full && !e->unsupported; i++) {
+        if (is_silent(e, op_of(e, (ir_value)i)))
+            continue;
         if (e->as.p > e->as.limit) {
             e->full = true;
             break;

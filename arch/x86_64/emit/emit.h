@@ -132,6 +132,7 @@ struct emitter {
     int32_t cells;          /* displacement of the cells behind the slots */
     struct emit_stubs {
         const uint8_t *exit, *slow, *link, *probe, *poll, *leave, *miss, *masks;
+        const uint8_t *again[2][SCRATCH_COUNT][SCRATCH_COUNT]; /* access, page, addend */
     } stub;
 
     /* The unit */
@@ -186,8 +187,9 @@ static inline int32_t slot_disp(const struct emitter *e, int64_t slot)
     return (int32_t)e->dialect->slots[slot].offset - DBT_FRAME_GUEST;
 }
 
-/* What the pass knows before it begins: last uses, and values that are others. */
-void values_begin(struct emitter *e);
+/* What the pass knows before it begins: last uses, and values that are others. False: there is a
+ * type that no code is emitted for. */
+bool values_begin(struct emitter *e);
 /* Is `v` not needed after operation `i`? */
 bool value_dies(const struct emitter *e, ir_value v, unsigned i);
 /* A comparison that was left to the only `select` by it. */
@@ -254,6 +256,7 @@ void emit_count(struct emitter *e, unsigned insns);
 
 bool emit_int(struct emitter *e, unsigned i);
 bool emit_memory(struct emitter *e, unsigned i);
+void emit_again_stubs(struct emitter *e);
 void emit_look_up_again(struct emitter *e, const struct cold *c);
 bool emit_fp(struct emitter *e, unsigned i);
 bool emit_vector(struct emitter *e, unsigned i);

@@ -168,6 +168,27 @@ static void missed(struct emitter *e, struct cold *cold, const struct access *x)
     cold->clear = e->kept.reg == x->addend ? (uint8_t)x->addend : REG_NONE;
 }
 
+/* Called to look an access up by itself: `addend` holds its address, `page` that of its last byte.
+ * Equal: it is known, and `addend` is one. */
+void emit_again_stubs(struct emitter *e)
+{
+    for (unsigned access = DBT_READ; access <= DBT_WRITE; access++)
+        for (unsigned page = 0; page < SCRATCH_COUNT; page++)
+            for (unsigned addend = 0; addend < SCRATCH_COUNT; addend++) {
+                uint8_t *miss;
+
+                if (page == addend)
+                    continue;
+                e->stub.again[access][page][addend] = as_exec(&e->as, e->as.p);
+                as_alu_imm(&e->as, OP_AND, true, page, -IR_PAGE_SIZE);
+                probe_tlb(e, addend, page, access);
+                miss = as_jcc(&e->as, CC_NE);
+                as_rm(&e->as, OP_MOV, true, addend, addend, offsetof(struct dbt_tlb_entry, addend));
+                as_patch(miss, e->as.p);
+                as_8(&e->as, OP_RET);
+            }
+}
+
 /* By itself: begins a cold fragment. Where that fails too, what follows does it. */
 void emit_look_up_again(struct emitter *e, const struct cold *c)
 {
@@ -179,10 +200,8 @@ void emit_look_up_again(struct emitter *e, const struct cold *c)
 
     address(e, c->addend, base, (int32_t)op->imm);
     address(e, c->page, base, (int32_t)op->imm + (int32_t)access_size(op) - 1);
-    as_alu_imm(&e->as, OP_AND, true, c->page, -IR_PAGE_SIZE);
-    probe_tlb(e, c->addend, c->page, access);
+    as_call_exec(&e->as, e->stub.again[access][c->page][c->addend]);
     miss = as_jcc(&e->as, CC_NE);
-    as_rm(&e->as, OP_MOV, true, c->addend, c->addend, offsetof(struct dbt_tlb_entry, addend));
     memcpy(e->as.p, c->again, size); /* it jumps nowhere */
     e->as.p += size;
     if (c->clear != REG_NONE)

@@ -2,6 +2,8 @@
 /* Where values are: pins, scratch registers, cells. */
 #include "arch/x86_64/emit/emit.h"
 
+_Static_assert(SCRATCH_COUNT == 3, "values_after() looks at so many");
+
 #define LOOK_AHEAD 8 /* operations between a value and the `set` that takes it, at most */
 
 static ir_value same_as(const struct emitter *e, ir_value v)
@@ -100,23 +102,55 @@ static void fuse_select(struct emitter *e, unsigned i)
     }
 }
 
-void values_begin(struct emitter *e)
+/* Types that no code is emitted for. */
+#define FOREIGN_TYPES (BIT(IR_V256) | BIT(IR_V512) | BIT(IR_FLAGS))
+#define VECTOR_TYPES  (BIT(IR_V64) | BIT(IR_V128))
+
+/* May the operation's result be its operand, in our terms? */
+static bool may_be_same(unsigned code)
 {
+    switch (code) {
+    case IR_trunc:
+    case IR_flags_pack:
+    case IR_flags_unpack:
+    case IR_vscalar:
+    case IR_zext:
+    case IR_vhalf:
+    case IR_unbox:
+        return true;
+    default:
+        return false;
+    }
+}
+
+bool values_begin(struct emitter *e)
+{
+    static const struct value fresh = {.reg = REG_NONE, .slot = NO_SLOT};
+    bool selects = false;
+
     for (unsigned i = 0; i < e->u->op_count; i++) {
         const struct ir_op *op = op_of(e, (ir_value)i);
+        struct value *v = &e->value[i];
 
-        e->value[i] = (struct value){.reg = REG_NONE, .slot = NO_SLOT};
-        e->value[i].home = op->code == IR_const ? HOME_CONST : HOME_NONE;
-        e->value[i].same = find_same(e, i);
+        *v = fresh;
+        v->same = (ir_value)i;
+        if (op->code == IR_const)
+            v->home = HOME_CONST;
+        if (FOREIGN_TYPES >> op->type & 1 || (op->code == IR_const && VECTOR_TYPES >> op->type & 1))
+            return false;
+        if (may_be_same(op->code))
+            v->same = find_same(e, i);
+        selects |= op->code == IR_select;
         note_uses(e, i);
     }
-    for (unsigned i = 1; i < e->u->op_count; i++)
+    for (unsigned i = 1; selects && i < e->u->op_count; i++)
         fuse_select(e, i);
-    memset(e->alias, 0, sizeof(e->alias));
+    memset(e->alias, 0, e->dialect->slot_count * sizeof(e->alias[0]));
     memset(e->owner, 0, sizeof(e->owner));
     memset(e->locked, 0, sizeof(e->locked));
     e->kept.reg = REG_NONE;
     e->spills = 0;
+    return true;
 }
 
 ir_value value_of(const struct emitter *e, ir_value v)
@@ -564,9 +598,13 @@ void emit_set(struct emitter *e, unsigned i)
 void values_after(struct emitter *e, unsigned i)
 {
     for (unsigned class = 0; class < CLASS_COUNT; class ++) {
+        const ir_value *owner = e->owner[class];
+
         e->locked[class] = 0;
+        if (!(owner[0] | owner[1] | owner[2]))
+            continue;
         for (unsigned r = 0; r < SCRATCH_COUNT; r++)
-            if (e->owner[class][r] && e->value[e->owner[class][r]].last <= i)
+            if (owner[r] && e->value[owner[r]].last <= i)
                 forget_reg(e, class, r);
     }
 }

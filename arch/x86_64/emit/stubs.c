@@ -311,6 +311,7 @@ enum err emit_stubs(struct emitter *e, struct dbt_room room, bool caged, struct 
     e->stub.slow = here(e);
     emit_slow_stub(e, saved);
     emit_ways_out(e);
+    emit_again_stubs(e);
     out->size = (size_t)(e->as.p - room.write);
     out->enter = (enum dbt_exit(*)(struct dbt_frame *, const void *))(uintptr_t)enter;
     return ERR_OK;

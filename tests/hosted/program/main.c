@@ -17,6 +17,7 @@
 #include "kernel/monitor.h"
 #include "kernel/start.h"
 #include "kernel/thread.h"
+#include "kernel/trace.h"
 #include "kernel/vm.h"
 #include "program.h"
 
@@ -26,6 +27,7 @@
 #define CPUS_MAX     64
 #define PORT_MAX     65535
 #define PAGE_BYTES   4096
+#define LOG_LINES    64 /* of errors, that a guest that fails shows at most */
 #define CONFIG_BYTES 16384
 
 static const char usage[] =
@@ -49,6 +51,10 @@ static const char usage[] =
     "  --monitor          begin in the monitor, not in the guest's console\n"
     "  --icount           time is the number of instructions done: two runs are alike\n"
     "  --hash N           with --icount: print a hash of the guest's state every N instructions\n"
+    "  --check            with jit or hybrid: each block by the interpreter first, the results\n"
+    "                     compared; implies --icount\n"
+    "  --trace WHAT       print at the end what happened last: exits, interrupts, virtio, blocks,\n"
+    "                     flushes, with commas between them\n"
     "  --stress WHAT=N,.. for tests: code-cache (KiB), tlb (entries), return-stack (calls), and\n"
     "                     poll, evict, invalidate (at every Nth block)\n"
     "  --stats            print the guest's statistics at the end\n";
@@ -61,7 +67,8 @@ static struct {
     unsigned disk_count, host_cpus;
     char sets[4096];
     uint64_t hash;
-    bool monitor, stats, wait, icount;
+    bool monitor, stats, wait, icount, check;
+    char *trace;
 } options = {.arch = "riscv64", .memory = "256M", .cpus = "1", .append = "", .log = "warn"};
 
 void program_fail(const char *fmt, ...)
@@ -85,11 +92,48 @@ static void to_stdout(struct out *out, const char *text, size_t length)
         exit(EXIT_FAILURE);
 }
 
+static void to_stderr(struct out *out, const char *text, size_t length)
+{
+    (void)out;
+    if (write(STDERR_FILENO, text, length) < 0)
+        exit(EXIT_FAILURE);
+}
+
 static void print_stats(void)
 {
     char line[] = "vm stats " GUEST;
     struct out out = {.write = to_stdout};
 
+    monitor_execute(&out, line);
+}
+
+static void nowhere(struct out *out, const char *text, size_t length)
+{
+    (void)out, (void)text, (void)length;
+}
+
+static void start_trace(void)
+{
+    char line[256];
+    struct out out = {.write = nowhere};
+
+    snprintf(line, sizeof(line), "trace on " GUEST " %s", options.trace);
+    for (char *c = line; *c; c++)
+        if (*c == ',')
+            *c = ' ';
+    monitor_execute(&out, line);
+    if (!trace_kinds)
+        program_fail("--trace %s: give exits, interrupts, virtio, blocks or flushes, with commas "
+                     "between them",
+                     options.trace);
+}
+
+static void print_trace(void)
+{
+    char line[32];
+    struct out out = {.write = to_stdout};
+
+    snprintf(line, sizeof(line), "trace show %u", TRACE_RING_EVENTS);
     monitor_execute(&out, line);
 }
 
@@ -105,8 +149,12 @@ static void watch(void *arg)
     struct vm *vm = arg;
 
     wait_event(&vm->changed, guest_ended(vm));
+    if (options.trace)
+        print_trace();
     if (options.stats)
         print_stats();
+    if (vm->failed)
+        log_dump(&(struct out){.write = to_stderr}, LOG_LINES, LOG_ERROR);
     if (vm->failed || !vm->started_ns)
         fprintf(stderr, "ennead: the guest stopped: %s\n", vm->reason);
     exit(vm->failed || !vm->started_ns ? EXIT_FAILURE : EXIT_SUCCESS);
@@ -119,6 +167,8 @@ static void watch_start(void)
 
     if (!vm)
         program_fail("the guest could not be made: see the lines above");
+    if (options.trace)
+        start_trace();
     if (!options.monitor && thread_create(&t, "watch", watch, vm, THREAD_WEIGHT, -1) != ERR_OK)
         program_fail("no memory for a thread");
 }
@@ -143,6 +193,8 @@ enum option_name {
     OPTION_MONITOR,
     OPTION_ICOUNT,
     OPTION_HASH,
+    OPTION_CHECK,
+    OPTION_TRACE,
     OPTION_STRESS,
     OPTION_STATS,
     OPTION_HELP,
@@ -165,6 +217,8 @@ static const struct option long_options[] = {
     {"monitor", no_argument, NULL, OPTION_MONITOR},
     {"icount", no_argument, NULL, OPTION_ICOUNT},
     {"hash", required_argument, NULL, OPTION_HASH},
+    {"check", no_argument, NULL, OPTION_CHECK},
+    {"trace", required_argument, NULL, OPTION_TRACE},
     {"stress", required_argument, NULL, OPTION_STRESS},
     {"stats", no_argument, NULL, OPTION_STATS},
     {"help", no_argument, NULL, OPTION_HELP},
@@ -296,6 +350,12 @@ static void take_option(int name, char *value)
     case OPTION_HASH:
         options.hash = strtoull(value, NULL, 0);
         break;
+    case OPTION_CHECK:
+        options.check = options.icount = true;
+        break;
+    case OPTION_TRACE:
+        options.trace = value;
+        break;
     case OPTION_STRESS:
         take_stress(value);
         break;
@@ -325,6 +385,9 @@ static void take_options(int argc, char **argv)
         program_fail("--kernel is missing: give the guest's kernel image");
     if (options.hash && !options.icount)
         program_fail("--hash needs --icount");
+    if (options.check && options.engine && strcmp(options.engine, "interp") == 0)
+        program_fail("--check compares emitted code: give --engine jit or hybrid");
+    dbt_knobs.check = options.check;
     if (options.icount)
         program_count_start(options.hash);
     program_cpu_count = options.icount      ? 1
