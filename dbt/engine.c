@@ -12,6 +12,7 @@
 #include "dbt/tlb.h"
 #include "kernel/cpu.h"
 #include "kernel/log.h"
+#include "kernel/thread.h"
 #include "mm/heap.h"
 
 #include <string.h>
@@ -243,7 +244,7 @@ static NOINLINE struct dbt_block *find_slowly(struct dbt_vcpu *d, uint64_t pc, b
     else if (device)
         d->frame->fault = (struct dbt_fault){.address = pc, .access = DBT_FETCH, .absent = true};
     if (!b) {
-        *stop = again;
+        *stop = d->crowded = again;
         if (!again)
             deliver_fault(d);
         return NULL;
@@ -608,8 +609,13 @@ static void run(struct vcpu *v, struct vm_exit *exit)
         dbt_table_leave(d);
     } else {
         exit->kind = EXIT_INTERRUPT;
+        d->crowded = true;
     }
     d->guest->leave(d);
+    if (unlikely(d->crowded)) {
+        d->crowded = false;
+        thread_yield();
+    }
     if (dbt_knobs.count && d->frame->count >= d->frame->limit) {
         set_single(d, false);
         dbt_knobs.counted(d);

@@ -111,6 +111,7 @@ struct dbt_vcpu {
 
     uint32_t in_code;  /* atomic, 0 or 1: in run(), where it may be in emitted code */
     bool emitted_runs; /* emitted code waits for a C function that it called */
+    bool crowded;      /* another vCPU has to run before this one can go on */
     uint32_t forget;   /* atomic, 0 or 1: pieces of emitted code died */
 
     /* Lockstep: NULL: none; `check` is the same while the interpreter's stores are noted only. */

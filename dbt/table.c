@@ -693,9 +693,7 @@ static NOINLINE struct dbt_block *translate(struct dbt_vcpu *d, uint64_t va, uin
             b = publish(d, &r, &lowered, &stale);
         }
     } while (stale);
-    *again = !b;
-    if (!b)
-        host_cpu_relax();    /* another vCPU has to come to its safe point first */
+    *again = !b;             /* another vCPU has to come to its safe point first */
     dbt_table_safe_point(d); /* older blocks may be gone */
     d->counters.units++;
     d->counters.unit_insns += r.insns;
