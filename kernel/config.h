@@ -119,6 +119,7 @@ struct config_vm {
     uint64_t weight;             /* of its vCPUs' threads */
     struct config_cpus affinity; /* where they may run */
     uint64_t time;               /* enum guest_time: after a pause */
+    uint64_t counter_khz;        /* 0: the host's */
     const char *kernel, *initrd; /* paths on the ESP, or NULL */
     const char *cmdline;         /* never NULL */
     bool autostart;

@@ -110,6 +110,8 @@ struct engine {
     /* What the guest ISA's machine has to know of this engine, constant after the probe: its type
      * is the ISA's (arch/<isa>/guest/state.h). NULL function: nothing. */
     const void *(*traits)(void);
+    /* Guests' counters may run at another rate than the host's. NULL: they may not. */
+    bool (*scales_counter)(void);
     /* Format of the second stage for guest-physical addresses up to `limit` (exclusive): the
      * smallest that fits. NULL: cannot. */
     const struct pt_format *(*stage2_format)(uint64_t limit);

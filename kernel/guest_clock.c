@@ -21,6 +21,24 @@ static uint64_t ticks_to_ns(uint64_t ticks, uint64_t hz)
     return ticks / hz * NS_PER_SEC + ticks % hz * NS_PER_SEC / hz;
 }
 
+#define SCALE_SHIFT 48
+#define SCALE_HALF  (SCALE_SHIFT / 2)
+#define SCALE_MOST  (1ULL << 16)
+
+/* Long division in two steps that each fit 64 bits. */
+static uint64_t scale_for(uint64_t hz)
+{
+    uint64_t host = host_counter_hz(), whole = hz / host;
+    uint64_t high = (hz % host << SCALE_HALF) / host, rest = (hz % host << SCALE_HALF) % host;
+
+    return whole << SCALE_SHIFT | high << SCALE_HALF | (rest << SCALE_HALF) / host;
+}
+
+static uint64_t scaled(const struct guest_clock *c, uint64_t host)
+{
+    return likely(c->direct) ? host : (uint64_t)((unsigned __int128)host * c->scale >> SCALE_SHIFT);
+}
+
 void guest_clock_init(struct guest_clock *c, uint64_t hz)
 {
     uint64_t now = host_counter();
@@ -28,9 +46,10 @@ void guest_clock_init(struct guest_clock *c, uint64_t hz)
     *c = (struct guest_clock){
         .hz = hz,
         .zero_ns = clock_from_counter(now),
-        .offset = hz == host_counter_hz() ? 0 - now : 0,
+        .scale = scale_for(hz),
         .direct = hz == host_counter_hz(),
     };
+    c->offset = 0 - scaled(c, now);
 }
 
 static bool is_paused(const struct guest_clock *c)
@@ -45,7 +64,7 @@ uint64_t guest_clock_now(const struct guest_clock *c, uint64_t *counter)
         return c->stood_ns;
     }
     uint64_t host = host_counter(), ns = clock_from_counter(host) - c->zero_ns;
-    *counter = c->offset + (likely(c->direct) ? host : ns_to_ticks(ns, c->hz));
+    *counter = c->offset + scaled(c, host);
     return ns;
 }
 
@@ -161,7 +180,7 @@ void guest_clock_resume(struct guest_clock *c, enum guest_time mode)
     c->stood_ns += lost;
     c->stood_counter += ns_to_ticks(lost, c->hz);
     c->zero_ns = clock_from_counter(now) - c->stood_ns;
-    c->offset = c->stood_counter - (c->direct ? now : ns_to_ticks(c->stood_ns, c->hz));
+    c->offset = c->stood_counter - scaled(c, now);
     __atomic_store_n(&c->paused, 0, __ATOMIC_SEQ_CST);
     for (struct guest_timer *t = c->timers; t; t = t->next)
         if (t->deadline != NEVER)
@@ -174,8 +193,9 @@ static enum err after_load(void *object)
 {
     struct guest_clock *c = object;
 
-    if (c->hz < HZ_LEAST || c->hz > HZ_MOST)
+    if (c->hz < HZ_LEAST || c->hz > HZ_MOST || c->hz / host_counter_hz() >= SCALE_MOST)
         return ERR_INVALID;
+    c->scale = scale_for(c->hz);
     c->direct = c->hz == host_counter_hz();
     return ERR_OK;
 }

@@ -5,8 +5,9 @@
  * clock and timer of a machine derives from it, so that all stand while the VM is paused and go on
  * together.
  *
- * Where the guest's frequency is the host's, counter = host_counter() + guest_clock_offset(), which
- * is what engines write into TSC_OFFSET, minus CNTVOFF_EL2 and htimedelta when they load a vCPU.
+ * counter = (host_counter() * guest_clock_scale() >> 48) + guest_clock_offset(), which is what
+ * engines write into the TSC multiplier and TSC_OFFSET. Where the guest's frequency is the host's
+ * the scale is 1: minus CNTVOFF_EL2 and htimedelta are the offset.
  */
 #ifndef KERNEL_GUEST_CLOCK_H
 #define KERNEL_GUEST_CLOCK_H
@@ -20,6 +21,7 @@ struct guest_clock {
     uint64_t hz;      /* of the counter */
     uint64_t zero_ns; /* clock_ns() at which the guest's time was 0 (wraps) */
     uint64_t offset;  /* ticks: see guest_clock_offset() */
+    uint64_t scale;   /* 16 bits and 48 of fraction: see guest_clock_scale() */
     bool direct;      /* `hz` is the host's */
     uint32_t paused;  /* atomic, 0 or 1: time stands at the next three, which are its saved state */
     uint64_t stood_ns, stood_counter;
@@ -33,7 +35,7 @@ enum guest_time {
     GUEST_TIME_CATCH_UP, /* it passed at once: timers that were due meanwhile fire now */
 };
 
-/* Starts to count from 0 with `hz` ticks a second (at most 2^34). */
+/* Starts to count from 0 with `hz` ticks a second (at most 2^34, and 2^16 times the host's). */
 void guest_clock_init(struct guest_clock *c, uint64_t hz);
 /* Under the VM's lock, its vCPUs outside of the guest. Timers do not fire from here on. */
 void guest_clock_pause(struct guest_clock *c);
@@ -51,7 +53,12 @@ uint64_t guest_clock_counter_deadline(const struct guest_clock *c, uint64_t tick
 /* guest_clock_ns() when the counter will be `ticks`; UINT64_MAX: never. */
 uint64_t guest_clock_from_counter(const struct guest_clock *c, uint64_t ticks);
 
-/* What to add to host_counter() for the guest's counter; for engines, when `direct`. */
+/* The guest's counter of the host's: multiplied (when not `direct`), then added to. */
+static inline uint64_t guest_clock_scale(const struct guest_clock *c)
+{
+    return c->scale;
+}
+
 static inline uint64_t guest_clock_offset(const struct guest_clock *c)
 {
     return c->offset;

@@ -20,6 +20,7 @@
 
 #define SILENCE_NS        (30 * NS_PER_SEC)
 #define VM_DIAGNOSIS_SIZE 400
+#define KHZ               1000ULL
 
 LOCK_CLASS(vm_lock_class, "VM", RANK_VM);
 LOCK_CLASS(pin_lock_class, "guest interrupt pins", RANK_GUEST_PIN);
@@ -145,12 +146,27 @@ static enum err vm_choose(struct vm *vm, struct out *reason)
     return vm->engine ? ERR_OK : ERR_UNSUPPORTED;
 }
 
+static enum err vm_build_clock(struct vm *vm, struct out *reason)
+{
+    uint64_t khz = vm->config->counter_khz, host = host_counter_hz();
+    uint64_t hz = khz && khz != host / KHZ ? khz * KHZ : host;
+
+    if (hz != host && (!vm->engine->scales_counter || !vm->engine->scales_counter())) {
+        out_printf(reason,
+                   "counter_khz = %llu is not this host's rate, %llu kHz, and the CPU cannot scale "
+                   "it: take the line out",
+                   (unsigned long long)khz, (unsigned long long)(host / KHZ));
+        return ERR_UNSUPPORTED;
+    }
+    guest_clock_init(&vm->clock, hz);
+    return ERR_OK;
+}
+
 static enum err vm_build_memory(struct vm *vm, struct out *reason)
 {
     const struct pt_format *format;
     enum err e = guest_memory_create(&vm->memory);
 
-    guest_clock_init(&vm->clock, host_counter_hz());
     if (e == ERR_OK)
         e = vm->isa->machine_create(vm);
     if (e == ERR_OK)
@@ -203,6 +219,8 @@ static enum err vm_build_parts(struct vm *vm, struct out *reason)
 {
     enum err e = vm_choose(vm, reason);
 
+    if (e == ERR_OK)
+        e = vm_build_clock(vm, reason);
     if (e == ERR_OK)
         e = vm_build_memory(vm, reason);
     if (e == ERR_OK)

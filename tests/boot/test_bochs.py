@@ -15,6 +15,7 @@ from test_micro import ended, guest, micro, verdict
 VTX, SVM = "corei7_skylake_x", "ryzen"
 OLD_VTX = "corei7_sandy_bridge_2600k"  # its local APIC is software
 PLAIN = "[host]\nconfig = 1\n"
+HOST_KHZ = 100_000  # 10^8 instructions a second: bochs.Pc
 
 # For each number of `vm break` the field that the reason must name: controls, host state, guest state, MSR lists.
 FIELDS = [
@@ -153,15 +154,42 @@ def test_guest_runs_with_next_rip_and_flush_by_asid(pc):
     assert "flushes of one guest: by the CPU" in text
 
 
-@pytest.mark.parametrize("model", [VTX, OLD_VTX])
-def test_suite(pc, model):
-    """A guest of two vCPUs on one host CPU."""
-    machine = pc(PLAIN + "console = a\n\n" + guest("a", "suite", cpus=2), model, micro_files())
-    assert len(verdict(ended(machine, 240))) > 50
+def after_suite(machine):
+    """What the guest measured its counter's rate to be, against another clock: kHz. Leaves its console."""
+    text = ended(machine, 240)
+    assert len(verdict(text)) > 50
     machine.child.send("\x1d")
     machine.prompt()
-    delivery = "virtual interrupt delivery: " + ("used" if model == VTX else "missing")
-    assert delivery in machine.run("host")
+    return int(re.search(r"# counter: ([0-9]+) kHz", text)[1])
+
+
+@pytest.mark.parametrize("model", [VTX, OLD_VTX])
+def test_suite(pc, model):
+    """A guest of two vCPUs on one host CPU, with all that the engine uses where it is there, and without."""
+    other = guest("b", "clock", extra="autostart = no\ncounter_khz = 77000\n")
+    machine = pc(PLAIN + "console = a\n\n" + guest("a", "suite", cpus=2) + other, model, micro_files())
+    assert after_suite(machine) == pytest.approx(HOST_KHZ, rel=0.001)
+    told, stats, new = machine.run("host"), machine.run("vm stats a"), model == VTX
+    assert "virtual interrupt delivery: " + ("used" if new else "missing") in told
+    assert "accessed and dirty bits: " + ("on" if new else "missing") in told
+    turns = re.search(r"turns that the preemption timer ended: ([0-9]+)", stats)
+    assert turns and int(turns[1]) > 10, stats
+    assert ("the CPU cannot scale it" in machine.run("vm start b")) != new
+
+
+def test_a_guest_has_the_counter_rate_of_its_section(pc):
+    config = PLAIN + "console = a\n\n" + guest("a", "suite", extra="counter_khz = 77000\n")
+    assert after_suite(pc(config, files=micro_files())) == pytest.approx(77000, rel=0.001)
+
+
+def test_what_is_missing_is_named(pc):
+    """A model whose VT-x has neither EPT nor what came with it: `host` and `vm start` name the parts."""
+    machine = pc(PLAIN + guest("a", "clock", extra="autostart = no\n"), "core2_penryn_t9600", micro_files())
+    machine.prompt()
+    for text in (machine.run("host"), machine.run("vm start a")):
+        assert "VT-x lacks what is needed here" in text, text
+        assert "extended page tables" in text and "unrestricted guest" in text, text
+    assert "VT-x is there" in machine.run("host")
 
 
 def test_no_register_leaks_between_guests(pc):

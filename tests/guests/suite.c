@@ -311,6 +311,7 @@ static void run_suite(void)
     bool some = false;
 
     irq_hook = count_hook;
+    print("# counter: %llu kHz\n", (unsigned long long)(ticks_hz / 1000));
     for (unsigned i = 0; i < ARRAY_SIZE(groups); i++)
         some |= option(groups[i].name);
     for (unsigned i = 0; i < ARRAY_SIZE(groups); i++) {

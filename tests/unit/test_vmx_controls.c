@@ -26,6 +26,7 @@ static struct vmx_capabilities modern(void)
         .cr4_fixed0 = 0x2000,
         .cr4_fixed1 = 0x3727ff,
         .rdtscp = true,
+        .tsc_deadline = true,
     };
 }
 
@@ -47,7 +48,7 @@ static void test_controls_of_a_modern_cpu(void **state)
 
     (void)state;
     assert_int_equal(choose(&caps, &c), ERR_OK);
-    assert_int_equal(c.pin, 0x16 | 0x29);
+    assert_int_equal(c.pin, 0x16 | 0x29 | 0x40);
     /* TSC offset, HLT, MWAIT, RDPMC, TPR shadow, I/O, MSR bitmaps, MONITOR, secondary. */
     assert_int_equal(c.cpu, 0x04006172u | 0xb1200c88u);
     assert_int_equal(c.cpu2, 0x2 | 0x8 | 0x20 | 0x40 | 0x80 | 0x300);

@@ -57,7 +57,7 @@ static enum err x86_machine_create(struct vm *vm)
         vm_fail(vm, "this CPU is below x86-64-v3, which cpu = portable promises: use cpu = host");
         return ERR_UNSUPPORTED;
     }
-    m->tsc_hz = host_counter_hz();
+    m->tsc_hz = vm->clock.hz;
     m->kvmclock = heap_zalloc_array(vm->config->cpus, sizeof(*m->kvmclock));
     m->code = heap_zalloc_array(vm->config->cpus, sizeof(*m->code));
     if (!m->kvmclock || !m->code)

@@ -219,6 +219,9 @@ void host_ipi_send(struct cpu *cpu, enum host_ipi kind)
  */
 #define PERIOD_LEAST_US 1000 /* shorter ones would interrupt before anybody can do that */
 
+/* An exit is mostly handled sooner than that, and the guest's entry finds what is due. */
+#define GRACE_US 20
+
 void apic_timer_count_start(void)
 {
     apic_write(APIC_TIMER_INITIAL, UINT32_MAX);
@@ -260,6 +263,26 @@ static void count_down(struct cpu *cpu, uint64_t ticks)
     apic_write(APIC_TIMER_INITIAL, ticks ? timer_ticks(ticks) : 0);
 }
 
+/* 0 would disarm; a past deadline fires at once. */
+static void tsc_deadline_write(struct cpu *cpu, uint64_t deadline)
+{
+    uint64_t grace = cpu->host.timer_grace, value = 0;
+
+    if (deadline < UINT64_MAX - grace)
+        value = MAX(deadline + grace, (uint64_t)1);
+    cpu->host.timer_late = value && grace;
+    msr_write(MSR_TSC_DEADLINE, value);
+}
+
+void apic_timer_lend(bool lent)
+{
+    struct host_cpu *host = &this_cpu()->host;
+
+    host->timer_grace = lent ? host_counter_hz() / 1000000 * GRACE_US : 0;
+    if (!lent && host->timer_late)
+        host_timer_arm(host->timer_deadline);
+}
+
 void host_timer_arm(uint64_t deadline)
 {
     struct cpu *cpu = this_cpu();
@@ -267,8 +290,7 @@ void host_timer_arm(uint64_t deadline)
 
     cpu->host.timer_deadline = deadline;
     if (!timer_hz) {
-        /* 0 would disarm; a past deadline fires at once. */
-        msr_write(MSR_TSC_DEADLINE, deadline == UINT64_MAX ? 0 : MAX(deadline, (uint64_t)1));
+        tsc_deadline_write(cpu, deadline);
         return;
     }
     if (cpu->host.timer_again && deadline >= cpu->host.timer_again)

@@ -28,5 +28,10 @@ uint32_t apic_timer_counted(void);
 /* Ticks per second of the undivided counter, measured by time.c; 0: TSC deadline mode is used. */
 void apic_timer_set_hz(uint64_t hz);
 void apic_timer_interrupt(void);
+/* While `lent`, on this CPU: somebody else calls x86_timer_due() at cpu->host.timer_deadline, as
+ * long as a guest runs; the interrupt is for the time between. TSC deadlines only. Masked. */
+void apic_timer_lend(bool lent);
+/* What the timer's interrupt does, without one (traps.c). Masked. */
+void x86_timer_due(void);
 
 #endif

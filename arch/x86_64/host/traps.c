@@ -184,6 +184,18 @@ static void interrupt(unsigned vector)
     apic_eoi();
 }
 
+void x86_timer_due(void)
+{
+    struct cpu *cpu = this_cpu();
+    unsigned locks;
+
+    cpu->preempt_count++;
+    locks = lock_interrupt_enter();
+    apic_timer_interrupt();
+    lock_interrupt_leave(locks);
+    cpu->preempt_count--;
+}
+
 /* Called by the stubs. Interrupts are masked: all gates are interrupt gates. */
 void x86_trap(struct host_trap_frame *frame)
 {

@@ -35,8 +35,7 @@ static void mode_write(struct vmx_vcpu *e, bool x2apic)
 {
     if (likely(x2apic == e->x2apic))
         return;
-    vmcs_write(VMCS_SECONDARY_CONTROLS,
-               x2apic ? vmx_controls.cpu2 | (uint32_t)VMX_CPU2_X2APIC : vmx_controls.cpu2);
+    vmcs_write(VMCS_SECONDARY_CONTROLS, x2apic ? e->cpu2 | (uint32_t)VMX_CPU2_X2APIC : e->cpu2);
     vmcs_write(VMCS_MSR_BITMAP, vmx_msr_maps[x2apic].v);
     e->x2apic = x2apic;
 }

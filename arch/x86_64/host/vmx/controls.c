@@ -163,7 +163,9 @@ enum err vmx_controls_choose(const struct vmx_capabilities *caps, struct vmx_con
     choose_paging(&c, caps, controls);
     if (VMX_BASIC_MEMORY_TYPE(caps->basic) != VMX_EPTP_WRITE_BACK)
         miss(&c, "control structures in write-back memory");
-    controls->preemption_timer = may(caps->pin) & VMX_PIN_PREEMPTION_TIMER;
+    controls->preemption_timer = caps->tsc_deadline && (may(caps->pin) & VMX_PIN_PREEMPTION_TIMER);
+    if (controls->preemption_timer)
+        controls->pin |= (uint32_t)VMX_PIN_PREEMPTION_TIMER;
     controls->posted_interrupts = may(caps->pin) & VMX_PIN_POSTED_INTERRUPTS;
     controls->io_information = caps->basic & VMX_BASIC_IO_INFORMATION;
     return c.any ? ERR_UNSUPPORTED : ERR_OK;

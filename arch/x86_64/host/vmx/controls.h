@@ -14,15 +14,18 @@ struct vmx_capabilities {
     uint64_t basic, pin, cpu, cpu2, exit, entry; /* the TRUE ones where there are any */
     uint64_t misc, ept_vpid;
     uint64_t cr0_fixed0, cr0_fixed1, cr4_fixed0, cr4_fixed1;
-    bool rdtscp; /* CPUID offers it to guests */
+    bool rdtscp;       /* CPUID offers it to guests */
+    bool tsc_deadline; /* the host's timer has TSC deadlines */
 };
 
 struct vmx_controls {
     uint32_t pin, cpu, cpu2, exit, entry;
     bool vpid, accessed_dirty, page_1g, io_information;
     bool virtual_apic; /* APIC-register virtualization and virtual interrupt delivery */
+    bool preemption_timer;
+    bool tsc_scaling; /* there; in `cpu2` of guests only that need it */
     /* There, and nothing that is needed here. */
-    bool preemption_timer, tsc_scaling, posted_interrupts, pml;
+    bool posted_interrupts, pml;
 };
 
 /* ERR_UNSUPPORTED: `missing` says what the CPU would have to offer, by the names of the SDM. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* Events into the guest, and the guest's exits as neutral ones. */
+#include "arch/x86_64/host/apic.h"
 #include "arch/x86_64/host/cpu.h"
 #include "arch/x86_64/host/msr.h"
 #include "arch/x86_64/host/vmx/vmx.h"
@@ -304,7 +305,11 @@ static NOINLINE void exit_decode_rare(struct vcpu *v, uint32_t reason, struct vm
         exit_exception(v, exit);
         break;
     case VMX_EXIT_INIT:
+        exit->kind = EXIT_INTERRUPT;
+        break;
     case VMX_EXIT_PREEMPTION_TIMER:
+        vmx_vcpu(v)->turns++;
+        x86_timer_due();
         exit->kind = EXIT_INTERRUPT;
         break;
     case VMX_EXIT_NMI_WINDOW:

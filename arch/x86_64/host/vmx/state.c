@@ -183,6 +183,14 @@ static void control_fetch(struct x86_state *s)
     s->efer = vmcs_read(VMCS_GUEST_EFER);
 }
 
+/* The guest's is the host's x multiplier >> 48, + offset (26.6.5). */
+static void tsc_write(const struct guest_clock *clock, const struct x86_state *s)
+{
+    vmcs_write(VMCS_TSC_OFFSET, guest_clock_offset(clock) + s->tsc_offset);
+    if (unlikely(!clock->direct))
+        vmcs_write(VMCS_TSC_MULTIPLIER, guest_clock_scale(clock));
+}
+
 void vmx_state_write(struct vcpu *v, uint64_t groups)
 {
     struct x86_state *s = x86_state(v);
@@ -205,7 +213,7 @@ void vmx_state_write(struct vcpu *v, uint64_t groups)
     if (groups & X86_DEBUG)
         debug_write(v, s);
     if (groups & X86_TSC)
-        vmcs_write(VMCS_TSC_OFFSET, guest_clock_offset(&v->vm->clock) + s->tsc_offset);
+        tsc_write(&v->vm->clock, s);
     if (groups & X86_FPU)
         e->fpu.xcr0 = s->xcr0 & cpu_features()->xcr0;
 }

@@ -30,6 +30,7 @@ enum vmcs_field {
     VMCS_VIRTUAL_APIC = 0x2012,
     VMCS_EPT_POINTER = 0x201a,
     VMCS_EOI_EXITS = 0x201c, /* + 2 each, four of 64 vectors */
+    VMCS_TSC_MULTIPLIER = 0x2032,
     VMCS_GUEST_PHYSICAL = 0x2400,
 
     VMCS_LINK_POINTER = 0x2800,
@@ -73,6 +74,7 @@ enum vmcs_field {
     VMCS_GUEST_INTERRUPTIBILITY = 0x4824,
     VMCS_GUEST_ACTIVITY = 0x4826,
     VMCS_GUEST_SYSENTER_CS = 0x482a,
+    VMCS_PREEMPTION_TIMER = 0x482e,
     VMCS_HOST_SYSENTER_CS = 0x4c00,
 
     VMCS_CR0_MASK = 0x6000,
@@ -256,6 +258,8 @@ enum vmx_exit {
 #define MSR_VMX_TRUE_EXIT  0x48f
 #define MSR_VMX_TRUE_ENTRY 0x490
 
+#define VMX_MISC_TIMER_RATE(m) \
+    ((unsigned)((m)&0x1f)) /* TSC ticks of one of the timer, as a shift */
 #define VMX_BASIC_REVISION(b)    ((uint32_t)((b)&BITS(30, 0)))
 #define VMX_BASIC_SIZE(b)        ((uint32_t)((b) >> 32 & 0x1fff))
 #define VMX_BASIC_ADDRESS_32     BIT(48)

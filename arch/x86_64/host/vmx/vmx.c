@@ -6,6 +6,7 @@
  */
 #include <string.h>
 #include "arch/x86_64/host/vmx/vmx.h"
+#include "arch/x86_64/host/apic.h"
 #include "arch/x86_64/host/cpu.h"
 #include "arch/x86_64/host/descriptors.h"
 #include "arch/x86_64/host/msr.h"
@@ -115,6 +116,7 @@ static void capabilities_read(struct vmx_capabilities *c)
             c->ept_vpid = capability(MSR_VMX_EPT_VPID);
     }
     c->rdtscp = cpu_features()->rdtscp;
+    c->tsc_deadline = cpu_features()->tsc_deadline;
 }
 
 static enum err vmx_probe(struct out *reason)
@@ -203,10 +205,10 @@ static void vmx_report(struct out *out)
     report_line(out, "accessed and dirty bits", c->accessed_dirty, "on", "missing");
     report_line(out, "virtual processor ids", c->vpid, "used",
                 "missing: each entry and exit flushes");
-    report_line(out, "TSC scaling", c->tsc_scaling, "there, unused: guests see the host's rate",
-                "missing: guests see the host's rate");
-    report_line(out, "preemption timer", c->preemption_timer,
-                "there, unused: the host's timer ends a guest's turn", "missing");
+    report_line(out, "TSC scaling", c->tsc_scaling, "used for guests with counter_khz",
+                "missing: guests have the host's rate");
+    report_line(out, "preemption timer", c->preemption_timer, "used",
+                "missing: the host's timer ends a guest's turn");
     report_line(out, "APIC-register virtualization and virtual interrupt delivery", c->virtual_apic,
                 "used", "missing: interrupts are injected");
     report_line(out, "posted interrupts", c->posted_interrupts, "there, unused", "missing");
@@ -345,9 +347,10 @@ static void controls_init(struct vcpu *v)
 
     e->cpu_controls = vmx_controls.cpu;
     e->entry_controls = vmx_controls.entry;
+    e->cpu2 = vmx_controls.cpu2 | (v->vm->clock.direct ? 0 : (uint32_t)VMX_CPU2_TSC_SCALING);
     vmcs_write(VMCS_PIN_CONTROLS, vmx_controls.pin);
     vmcs_write(VMCS_PRIMARY_CONTROLS, vmx_controls.cpu);
-    vmcs_write(VMCS_SECONDARY_CONTROLS, vmx_controls.cpu2);
+    vmcs_write(VMCS_SECONDARY_CONTROLS, e->cpu2);
     vmcs_write(VMCS_EXIT_CONTROLS, vmx_controls.exit);
     vmcs_write(VMCS_ENTRY_CONTROLS, vmx_controls.entry);
     vmcs_write(VMCS_EXCEPTIONS, VMX_EXCEPTIONS);
@@ -423,6 +426,8 @@ static void vmx_load(struct vcpu *v)
     struct cpu *cpu = this_cpu();
 
     x86_guest_barrier(cpu, v->vm);
+    if (vmx_controls.preemption_timer)
+        apic_timer_lend(true);
     if (!e->ready)
         vmcs_clear(e->vmcs);
     vmcs_make_current(e->vmcs);
@@ -448,6 +453,8 @@ static void vmx_put(struct vcpu *v)
     vmx_state_fetch(v, X86_FPU);
     vmcs_clear(vmx_vcpu(v)->vmcs);
     descriptors_reload_limits(this_cpu());
+    if (vmx_controls.preemption_timer)
+        apic_timer_lend(false);
 }
 
 static inline uint32_t interruptibility(const struct x86_state *s, const struct vmx_vcpu *e)
@@ -515,6 +522,18 @@ static inline void apic_read(struct vcpu *v, const struct x86_state *s, const st
     }
 }
 
+/* The guest leaves when the next timer of this CPU is due: a granule later at most, never before
+ * (26.5.1). Where errata let the timer stand or run, the host's interrupt comes, or the next entry
+ * writes what is left. */
+static inline void timer_write(const struct vcpu *v)
+{
+    uint64_t deadline = this_cpu()->host.timer_deadline, now = v->stats.since, left = 0;
+
+    if (likely(deadline > now))
+        left = ((deadline - now) >> VMX_MISC_TIMER_RATE(vmx_capabilities.misc)) + 1;
+    vmcs_write(VMCS_PREEMPTION_TIMER, MIN(left, (uint64_t)UINT32_MAX));
+}
+
 static void vmx_run(struct vcpu *v, struct vm_exit *exit)
 {
     struct x86_state *s = x86_state(v);
@@ -525,6 +544,8 @@ static void vmx_run(struct vcpu *v, struct vm_exit *exit)
     if (unlikely(dirty))
         vmx_state_write(v, dirty);
     frame_write(s, e);
+    if (likely(vmx_controls.preemption_timer))
+        timer_write(v);
     if (unlikely(this_cpu()->host.guest_fpu != &e->fpu))
         fpu_load(&e->fpu);
     if (unlikely(flush_l1d))
@@ -546,6 +567,21 @@ static void vmx_run(struct vcpu *v, struct vm_exit *exit)
     vmx_exit_decode(v, (uint32_t)vmcs_read(VMCS_EXIT_REASON), exit);
 }
 
+static bool vmx_scales_counter(void)
+{
+    return vmx_controls.tsc_scaling;
+}
+
+static void vmx_stats(struct vm *vm, struct out *out)
+{
+    uint64_t turns = 0;
+
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        turns += vmx_vcpu(vm->vcpus[i])->turns;
+    if (vmx_controls.preemption_timer)
+        out_printf(out, "turns that the preemption timer ended: %llu\n", (unsigned long long)turns);
+}
+
 TABLE_ENTRY(engines, struct engine, vmx_engine) = {
     .name = "vmx",
     .isa = "x86_64",
@@ -563,6 +599,8 @@ TABLE_ENTRY(engines, struct engine, vmx_engine) = {
     .run = vmx_run,
     .fetch = vmx_state_fetch,
     .flush = vmx_flush,
+    .scales_counter = vmx_scales_counter,
+    .stats = vmx_stats,
     .debug_points = x86_debug_points,
 #if DEBUG
     .break_entry = vmx_break_entry,

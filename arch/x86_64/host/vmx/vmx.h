@@ -37,6 +37,8 @@ struct vmx_vcpu {
     /* As the VMCS has them: what is the same is not written again. */
     uint32_t cpu_controls, entry_controls, interruptibility, tpr_threshold;
     uint64_t rip, rsp, rflags;
+    uint32_t cpu2;     /* its secondary controls, but for VMX_CPU2_X2APIC */
+    uint64_t turns;    /* ended by the preemption timer */
     unsigned broken;   /* debug builds: 1 + the way in which entries are illegal, or 0 */
     hpa_t broken_list; /* debug builds: an MSR list */
 };
