@@ -115,6 +115,7 @@ struct config_vm {
     uint64_t arch;   /* enum config_isa */
     uint64_t engine; /* enum config_engine */
     uint64_t memory; /* bytes */
+    bool memory_at_start;
     uint64_t cpus;
     uint64_t weight;             /* of its vCPUs' threads */
     struct config_cpus affinity; /* where they may run */

@@ -176,6 +176,13 @@ static enum err vm_build_memory(struct vm *vm, struct out *reason)
                    (unsigned long long)(vm->config->memory >> 20), err_text(e));
         return e;
     }
+    if (vm->config->memory_at_start && guest_memory_take_all(vm->memory) != ERR_OK) {
+        out_printf(reason,
+                   "the host has less memory left than its %llu MiB, which memory_at_start wants "
+                   "all at once",
+                   (unsigned long long)(vm->config->memory >> 20));
+        return ERR_NO_MEMORY;
+    }
     vm->pin_sources = heap_zalloc_array(vm->irqchip->pins, sizeof(*vm->pin_sources));
     if (!vm->pin_sources)
         return ERR_NO_MEMORY;

@@ -52,6 +52,8 @@ void vm_print_stats(struct vm *vm, struct out *out)
     if (vm->bulk_ticks != UINT64_MAX)
         out_printf(out, "start: %llu ns to the first entry, %llu ns of them for its memory\n",
                    (ull)vm_ticks_to_ns(vm->start_ticks), (ull)vm_ticks_to_ns(vm->bulk_ticks));
+    if (second_stage_gigabytes(vm->stage2))
+        out_printf(out, "blocks of 1 GiB mapped: %llu\n", (ull)second_stage_gigabytes(vm->stage2));
     out_printf(out,
                "memory in use: %llu KiB; second-stage tables: %llu KiB; accesses that no device "
                "took: %llu\n",

@@ -257,6 +257,95 @@ static bool piece_touch(struct guest_memory *m, const struct piece *p, hpa_t *bl
     return word != 0;
 }
 
+/* ---- All at once ---- */
+
+#define GIGABYTE       GIB(1)
+#define GIGABYTE_SLOTS (GIGABYTE / SLOT_SIZE)
+
+/* The slots of the aligned GiB around `gpa`; NULL: not all of it is RAM of this region. */
+static struct slot *gigabyte_slots(const struct region *r, uint64_t gpa)
+{
+    uint64_t start = ALIGN_DOWN(gpa, GIGABYTE);
+
+    if (start < r->base || start >= r->end || r->end - start < GIGABYTE)
+        return NULL;
+    return &r->slots[(start >> SLOT_SHIFT) - (r->base >> SLOT_SHIFT)];
+}
+
+/* False: there is no such block. Its parts are freed one by one, as all blocks. */
+static bool gigabyte_take(struct guest_memory *m, struct slot *slots)
+{
+    hpa_t block = page_alloc(PAGE_ORDER_1G, 0);
+
+    if (!block.v)
+        return false;
+    if (page_split(block, PAGE_ORDER_1G) != ERR_OK) {
+        page_free(block, PAGE_ORDER_1G);
+        return false;
+    }
+    for (uint64_t i = 0; i < GIGABYTE_SLOTS; i++) {
+        hpa_t part = HPA(block.v + i * SLOT_SIZE);
+
+        host_memory_zero(phys_to_virt(part), SLOT_SIZE);
+        __atomic_store_n(&slots[i].word, part.v | SLOT_BLOCK, __ATOMIC_RELEASE);
+    }
+    __atomic_fetch_add(&m->resident, GIGABYTE, __ATOMIC_RELAXED);
+    return true;
+}
+
+static enum err region_take(struct guest_memory *m, const struct region *r)
+{
+    uint64_t size;
+
+    for (uint64_t gpa = r->base; gpa < r->end; gpa += size) {
+        struct slot *slots = IS_ALIGNED(gpa, GIGABYTE) ? gigabyte_slots(r, gpa) : NULL;
+        struct piece p;
+        hpa_t block;
+
+        size = GIGABYTE;
+        if (slots && gigabyte_take(m, slots))
+            continue;
+        if (!piece_find(m, gpa, SLOT_SIZE, &p) || !piece_touch(m, &p, &block, &size))
+            return ERR_NO_MEMORY;
+        size -= p.offset & (size - 1);
+    }
+    return ERR_OK;
+}
+
+enum err guest_memory_take_all(struct guest_memory *m)
+{
+    uint64_t began = host_counter_fast(), wanted = 0;
+    struct page_stats there;
+    enum err e = ERR_OK;
+
+    for (unsigned i = 0; i < m->count; i++)
+        wanted += m->region[i].end - m->region[i].base;
+    page_stats_get(&there);
+    if (wanted > there.free)
+        return ERR_NO_MEMORY;
+    for (unsigned i = 0; e == ERR_OK && i < m->count; i++)
+        e = region_take(m, &m->region[i]);
+    bulk_done(m, began);
+    return e;
+}
+
+bool guest_memory_gigabyte(struct guest_memory *m, gpa_t gpa, struct guest_block *block)
+{
+    const struct slot *slots = NULL;
+    uint64_t first;
+
+    for (unsigned i = 0; i < m->count && !slots; i++)
+        slots = gigabyte_slots(&m->region[i], gpa.v);
+    first = slots ? __atomic_load_n(&slots[0].word, __ATOMIC_ACQUIRE) : 0;
+    if (!(first & SLOT_BLOCK) || !IS_ALIGNED(word_address(first).v, GIGABYTE))
+        return false;
+    for (uint64_t i = 1; i < GIGABYTE_SLOTS; i++)
+        if (__atomic_load_n(&slots[i].word, __ATOMIC_ACQUIRE) != first + i * SLOT_SIZE)
+            return false;
+    *block = (struct guest_block){GPA(ALIGN_DOWN(gpa.v, GIGABYTE)), word_address(first), GIGABYTE};
+    return true;
+}
+
 /* A pointer to the piece and how much of it lies in one block; NULL where nothing was touched yet.
  */
 static inline const char *piece_peek(const struct piece *p, uint64_t *size)

@@ -2,7 +2,8 @@
 /*
  * The memory of one guest: which guest-physical addresses are RAM and which host memory stands
  * behind them. Host memory comes in blocks of 2 MiB (4 KiB where a region's end is not aligned, or
- * when no larger block is free), zeroed, at the first touch by guest or hypervisor.
+ * when no larger block is free), zeroed, at the first touch by guest or hypervisor; or all of it
+ * before the guest runs, then in blocks of 1 GiB where there are any.
  *
  * Everybody else reaches it through the copy functions or a pinned span, never by a kept pointer.
  * Any CPU, no locks: regions are fixed before the first vCPU runs, blocks appear by atomic exchange
@@ -32,6 +33,9 @@ void guest_memory_destroy(struct guest_memory *m);
  * thread. ERR_INVALID when not whole pages or out of range, ERR_EXISTS on overlap, ERR_NO_MEMORY.
  */
 enum err guest_memory_add_ram(struct guest_memory *m, gpa_t gpa, uint64_t size) MUST_CHECK;
+/* Takes host memory for all RAM at once. After the last guest_memory_add_ram(), before anything
+ * touches it. ERR_NO_MEMORY: some of it is missing. */
+enum err guest_memory_take_all(struct guest_memory *m) MUST_CHECK;
 /* One for each guest; NULL: nobody. Before the first vCPU runs, and after the last. */
 void guest_memory_watch(struct guest_memory *m, struct guest_watch *w);
 /* First address above all RAM. */
@@ -68,6 +72,10 @@ struct guest_block {
  * when it is not RAM, ERR_NO_MEMORY. */
 enum err guest_memory_block(struct guest_memory *m, gpa_t gpa,
                             struct guest_block *block) MUST_CHECK;
+
+/* For second_stage.c: the aligned GiB around `gpa`, where one aligned GiB of host memory is behind
+ * it. Nobody drops memory meanwhile. */
+bool guest_memory_gigabyte(struct guest_memory *m, gpa_t gpa, struct guest_block *block);
 
 /* For second_stage.c: takes the host memory behind the piece away, as far as it has some and
  * nothing is pinned in its 2 MiB; it was unmapped, with its TLB entries, and the caller keeps it so

@@ -12,6 +12,7 @@ struct second_stage {
         lock; /* taken with interrupts as they are: a holder may wait for other CPUs to flush */
     struct page_table pt;
     struct guest_memory *memory;
+    uint64_t gigabytes; /* mapped as a whole so far */
 };
 
 enum err second_stage_create(struct second_stage **out, const struct pt_format *format,
@@ -50,14 +51,35 @@ uint64_t second_stage_table_bytes(const struct second_stage *s)
     return s->pt.table_pages << PAGE_SHIFT;
 }
 
+uint64_t second_stage_gigabytes(const struct second_stage *s)
+{
+    return s->gigabytes;
+}
+
+/* Under the lock. ERR_EXISTS: it has to be mapped by smaller pieces. */
+static enum err map_gigabyte(struct second_stage *s, gpa_t gpa)
+{
+    struct guest_block b;
+    enum err e;
+
+    if (!s->pt.format->max_leaf_1g || !guest_memory_gigabyte(s->memory, gpa, &b))
+        return ERR_EXISTS;
+    e = page_table_map(&s->pt, b.gpa.v, b.hpa, b.size, GUEST_RAM);
+    s->gigabytes += e == ERR_OK;
+    return e;
+}
+
 /* Under the lock. */
 static enum err map_block(struct second_stage *s, const struct guest_block *b, gpa_t gpa,
                           unsigned access)
 {
     struct pt_entry entry;
 
-    if (!page_table_lookup(&s->pt, gpa.v, &entry))
-        return page_table_map(&s->pt, b->gpa.v, b->hpa, b->size, GUEST_RAM);
+    if (!page_table_lookup(&s->pt, gpa.v, &entry)) {
+        enum err e = map_gigabyte(s, gpa);
+
+        return e != ERR_EXISTS ? e : page_table_map(&s->pt, b->gpa.v, b->hpa, b->size, GUEST_RAM);
+    }
     if (entry.attrs & access) { /* another vCPU mapped it meanwhile */
         s->pt.format->publish(&s->pt, ALIGN_DOWN(gpa.v, PAGE_SIZE), PAGE_SIZE);
         return ERR_OK;

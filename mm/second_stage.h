@@ -18,6 +18,8 @@ enum err second_stage_create(struct second_stage **out, const struct pt_format *
 /* No CPU may use it any more. */
 void second_stage_destroy(struct second_stage *s);
 hpa_t second_stage_root(const struct second_stage *s);
+/* How often 1 GiB was mapped as a whole. */
+uint64_t second_stage_gigabytes(const struct second_stage *s);
 /* Bytes of its tables. */
 uint64_t second_stage_table_bytes(const struct second_stage *s);
 

@@ -21,10 +21,11 @@ TOP = pathlib.Path(__file__).resolve().parent.parent
 FIRMWARE = TOP / "build/deps/firmware/bochs/OVMF.fd"
 BUILT = TOP / "build/deps/bochs/bochs"  # version 3, which the set-up script builds; else Debian's own
 CYLINDER = 16 * 63 * 512                # flat disks are whole cylinders
+RESIDENT_MOST = 2048                    # MiB that Bochs holds in memory, of what is in use
 LEAVE = b"\x01x"
 
 SETTINGS = """\
-megs: {memory}
+memory: guest={memory}, host={resident}
 cpu: model={model}, count=1, ips={ips}, reset_on_triple_fault=0
 romimage: file={firmware}, address=0xffe00000
 vgaromimage: file=/usr/share/vgabios/vgabios.bin
@@ -63,7 +64,7 @@ class Pc:
         self.serial, self.theirs = pty.openpty()
         tty.setraw(self.theirs)
         (self.folder / "bochsrc").write_text(SETTINGS.format(
-            model=model, memory=memory, ips=ips, firmware=FIRMWARE, disk=self.disk, cylinders=cylinders,
+            model=model, memory=memory, resident=min(memory, RESIDENT_MOST), ips=ips, firmware=FIRMWARE, disk=self.disk, cylinders=cylinders,
             display=DISPLAY_3 if is_built() else DISPLAY_2, serial=os.ttyname(self.theirs),
             log=log or self.folder / "bochs.log", errors=errors,
             debug=f", {debug}=report" if debug else ""), encoding="utf-8")

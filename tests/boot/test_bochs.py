@@ -10,7 +10,7 @@ import pytest
 
 import bochs
 from conftest import EFI, GUEST_PROMPT, TOP, Console, make_image
-from test_micro import ended, guest, micro, verdict
+from test_micro import AT_START, ended, gigabyte_guest, gigabyte_is_one_page, guest, micro, reload_while_running, verdict
 
 VTX, SVM = "corei7_skylake_x", "ryzen"
 OLD_VTX = "corei7_sandy_bridge_2600k"  # its local APIC is software
@@ -215,6 +215,21 @@ def test_translated_guest_beside_one_on_vt_x(pc):
     machine.child.send("\x1d")
     machine.prompt()
     assert "in page tables without the hypervisor" in machine.run("host")
+
+
+def test_state_is_saved_wiped_and_loaded(pc):
+    """While they run: the registers that they check, clock and interrupts go on as if nothing had been."""
+    config = PLAIN + guest("a", "leak seed=1 rounds=5000") + guest("b", "leak seed=2 rounds=5000")
+    reload_while_running(pc(config, files=micro_files(), build="debug"))
+
+
+def test_a_gigabyte_is_one_page(pc):
+    """`memory_at_start` takes 1 GiB as one block, which extended page tables map by one leaf."""
+    machine = pc(PLAIN + gigabyte_guest() + guest("big", "clock", memory="4G", extra=AT_START + "autostart = no\n"),
+                 files=micro_files(), memory=3072)
+    machine.prompt()
+    gigabyte_is_one_page(machine)
+    assert "less memory left than its 4096 MiB" in machine.run("vm start big")
 
 
 @pytest.mark.parametrize("seed", [1, 2])

@@ -64,6 +64,52 @@ def test_no_register_leaks_between_guests_on_one_cpu(boot, arch):
     verdict(ended(machine, 240))
 
 
+def reload_while_running(machine):
+    """Guests a and b check their registers meanwhile, and end."""
+    machine.prompt()
+    for _ in range(5):
+        for name in "ab":
+            assert "the same again" in machine.run(f"vm reload {name}")
+    for name in "ab":
+        machine.child.send(f"vm console {name}\r")
+        verdict(ended(machine, 240))
+        machine.child.send("\x1d")
+        machine.prompt()
+
+
+@pytest.mark.parametrize("arch", ARCHES)
+def test_state_is_saved_wiped_and_loaded(boot, arch):
+    rounds = 2500 if arch == "riscv64" else 10000  # which QEMU makes last alike
+    config = "[host]\nconfig = 1\n" + "".join(guest(name, f"leak seed={seed} rounds={rounds}") for seed, name in enumerate("ab"))
+    reload_while_running(boot(arch, config, [("micro", micro(arch))], build="debug", memory=1024, cpus=1))
+
+
+AT_START = "memory_at_start = yes\n"
+
+
+def gigabyte_guest():
+    return guest("a", "clock period=100", memory="1G", extra=AT_START)
+
+
+def gigabyte_is_one_page(machine):
+    """Guest a has all of its memory, by one entry of the second stage."""
+    machine.child.send("vm console a\r")
+    machine.expect(r"clock [0-9]+ ms")
+    machine.child.send("\x1d")
+    machine.prompt()
+    stats = machine.run("vm stats a")
+    assert "blocks of 1 GiB mapped: 1\n" in stats and "memory in use: 1048576 KiB" in stats, stats
+    assert "pages mapped on demand: 1," in stats
+
+
+@pytest.mark.parametrize("arch", ["x86_64", "riscv64"])
+def test_a_gigabyte_is_one_page(boot, arch):
+    """On aarch64 the second stage of a guest that small has two levels: no leaf is larger than 2 MiB."""
+    machine = boot(arch, "[host]\nconfig = 1\n" + gigabyte_guest(), [("micro", micro(arch))], memory=4096, cpus=1)
+    machine.prompt()
+    gigabyte_is_one_page(machine)
+
+
 def test_no_vector_or_aia_register_leaks_between_riscv64_guests(boot):
     """With AIA in the guests and one interrupt file on the host's only CPU: one guest gets it."""
     aia = "interrupts = aia\n"

@@ -247,6 +247,67 @@ static void test_second_stage(void **state)
     hosted_child_test(faults());
 }
 
+/* All at once, and 1 GiB of it in one leaf until a part is given back. */
+static void taken_at_once(const struct pt_format *format)
+{
+    const uint64_t size = GIB(1) + MIB(4) + PAGE_SIZE;
+    struct page_table view = {.format = format};
+    struct page_stats before, after;
+    struct guest_memory *m;
+    struct second_stage *s;
+    struct pt_entry e;
+    int vm;
+
+    hosted_start_size(GIB(3));
+    page_stats_get(&before);
+    assert_int_equal(guest_memory_create(&m), ERR_OK);
+    assert_int_equal(guest_memory_add_ram(m, GPA(GIB(1)), size), ERR_OK);
+    assert_int_equal(guest_memory_take_all(m), ERR_OK);
+    assert_int_equal(guest_memory_resident(m), size);
+    assert_int_equal(second_stage_create(&s, format, m, &vm), ERR_OK);
+    view.root = second_stage_root(s);
+    assert_int_equal(second_stage_fault(s, GPA(GIB(1) + MIB(7)), PT_WRITE), ERR_OK);
+    assert_int_equal(second_stage_fault(s, GPA(GIB(2) + MIB(3)), PT_WRITE), ERR_OK);
+    assert_int_equal(second_stage_fault(s, GPA(GIB(2) + MIB(4)), PT_WRITE), ERR_OK);
+    assert_int_equal(second_stage_gigabytes(s), 1);
+    assert_true(page_table_lookup(&view, GIB(2) - 1, &e) && e.size == GIB(1));
+    assert_true(page_table_lookup(&view, GIB(2) + MIB(2), &e) && e.size == MIB(2));
+    assert_true(page_table_lookup(&view, GIB(2) + MIB(4), &e) && e.size == PAGE_SIZE);
+
+    assert_int_equal(guest_memory_release(m, s, GPA(GIB(1) + MIB(6)), MIB(2)), MIB(2));
+    assert_false(page_table_lookup(&view, GIB(1) + MIB(6), &e));
+    assert_true(page_table_lookup(&view, GIB(1) + MIB(8), &e) && e.size == MIB(2));
+    assert_int_equal(second_stage_fault(s, GPA(GIB(1) + MIB(6)), PT_WRITE), ERR_OK);
+    assert_true(page_table_lookup(&view, GIB(1) + MIB(6), &e) && e.size == MIB(2));
+    assert_int_equal(second_stage_unmap(s, GPA(GIB(1)), GIB(1)), ERR_OK);
+    assert_int_equal(second_stage_fault(s, GPA(GIB(1)), PT_WRITE), ERR_OK);
+    if (hosted_pt_violations())
+        fail_msg("%s", hosted_pt_rule);
+    second_stage_destroy(s);
+    guest_memory_destroy(m);
+    page_stats_get(&after);
+    assert_true(before.free - after.free < KIB(128));
+}
+
+static void too_much_at_once(void)
+{
+    struct guest_memory *m;
+
+    hosted_start_size(MIB(32));
+    assert_int_equal(guest_memory_create(&m), ERR_OK);
+    assert_int_equal(guest_memory_add_ram(m, GPA(0), MIB(64)), ERR_OK);
+    assert_int_equal(guest_memory_take_all(m), ERR_NO_MEMORY);
+    guest_memory_destroy(m);
+}
+
+static void test_taken_at_once(void **state)
+{
+    (void)state;
+    hosted_child_test(taken_at_once(&hosted_format_gstage));
+    hosted_child_test(taken_at_once(&hosted_format_arm));
+    hosted_child_test(too_much_at_once());
+}
+
 /* ---- Giving memory back ---- */
 
 static void fill(struct guest_memory *m, uint64_t gpa, uint64_t size, unsigned char with)
@@ -345,6 +406,7 @@ int main(void)
         cmocka_unit_test(test_scrubbed),
         cmocka_unit_test(test_falls_back_to_pages),
         cmocka_unit_test(test_second_stage),
+        cmocka_unit_test(test_taken_at_once),
         cmocka_unit_test(test_release),
     };
     return cmocka_run_group_tests_name("guest memory", tests, NULL, NULL);
