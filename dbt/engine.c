@@ -21,6 +21,7 @@
 #define JIT_PREFERENCE    20
 #define HYBRID_PREFERENCE 30
 #define STAGE_LIMIT       BIT(48)
+#define SLOW_SHOWN        12 /* operations that statistics name */
 #define LOWERED_MAX       (4 * IR_OPS_MAX)
 
 /* ---- Life ---- */
@@ -657,6 +658,34 @@ static void print_counters(struct out *out, const struct dbt_counters *c, uint64
                (ull)c->code_writes, (ull)c->invalidated, (ull)c->evicted);
 }
 
+/* What emitted code left to C most often. */
+static void print_slow(const struct vm *vm, struct out *out)
+{
+    uint64_t below = UINT64_MAX;
+
+    out_printf(out, "  operations left to C functions:");
+    for (unsigned shown = 0; shown < SLOW_SHOWN; shown++) {
+        uint64_t most = 0;
+        unsigned which = 0;
+
+        for (unsigned code = 0; code < IR_CODE_COUNT; code++) {
+            uint64_t sum = 0;
+
+            for (unsigned i = 0; i < vm->vcpu_count; i++)
+                sum += dbt_vcpu(vm->vcpus[i])->slow[code];
+            if (sum < below && sum > most) {
+                most = sum;
+                which = code;
+            }
+        }
+        if (!most)
+            break;
+        out_printf(out, "%s %s %llu", shown ? "," : "", ir_info[which].name, (ull)most);
+        below = most;
+    }
+    out_printf(out, "\n");
+}
+
 static void stats(struct vm *vm, struct out *out)
 {
     const struct dbt_vm *own = vm->engine_data;
@@ -668,6 +697,8 @@ static void stats(struct vm *vm, struct out *out)
         insns += dbt_vcpu(vm->vcpus[i])->frame->count;
     }
     print_counters(out, &sum, insns);
+    if (own->jit)
+        print_slow(vm, out);
     dbt_table_usage(own->table, &bytes, &blocks);
     out_printf(out, "  blocks %llu in %llu KiB; with the code cache %llu KiB\n", (ull)blocks,
                (ull)(bytes >> 10), (ull)((bytes + dbt_jit_bytes(own->jit)) >> 10));

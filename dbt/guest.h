@@ -101,6 +101,7 @@ struct dbt_vcpu {
     uint64_t generation;  /* of links and `recent` */
     uint64_t forgets;     /* host addresses of guest memory found before it changed are not good */
     struct dbt_counters counters;
+    uint64_t slow[IR_CODE_COUNT]; /* operations that emitted code left to C, by code */
 
     /* A debugger's points: the next one that the running instruction met, 0: none, then its
      * address; what vm->debug->generation was when the TLB was last emptied for them. */

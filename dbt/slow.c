@@ -4,6 +4,7 @@
 #include "dbt/slow.h"
 
 #include "dbt/eval.h"
+#include "dbt/guest.h"
 
 static bool faulted(struct dbt_frame *f, const struct dbt_slow_op *o)
 {
@@ -41,6 +42,8 @@ bool dbt_slow(struct dbt_frame *f, const struct dbt_slow_op *o, struct dbt_slow_
     struct interp_op ops[2];
     struct interp_unit unit = {.ops = ops, .count = ARRAY_SIZE(ops)};
 
+    if (likely(f->vcpu))
+        f->vcpu->slow[o->op.code]++;
     if (is_plain(&o->op))
         return plain_access(f, &o->op, call) || faulted(f, o);
     for (unsigned i = 0; i < 3; i++) {

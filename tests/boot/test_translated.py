@@ -54,6 +54,15 @@ def test_suite_of_riscv64(boot, engine, cpus):
     assert "in page tables with the hypervisor, out of reach" in machine.run("host")
 
 
+def test_an_aarch64_host_runs_riscv64_by_the_interpreter(boot):
+    config = "[host]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", 1, extra="arch = riscv64\n")
+    machine = boot("aarch64", config, [("micro", micro("riscv64"))], memory=1024)
+    verdict(ended(machine, 900))
+    machine.child.send("\x1d")
+    machine.prompt()
+    assert "a: started on interp" in machine.run("log")
+
+
 class Stub:
     """A connection to QEMU's gdb server: the host's CPU is stopped while there is one."""
 

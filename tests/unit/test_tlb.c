@@ -1,0 +1,251 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/* The software TLB: what it knows after how many page-table walks, and what invalidations drop. The
+ * page table is the test's own. Stands alone: includes what it tests. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "dbt/jit.h"
+#include "dbt/knobs.h"
+#include "dbt/table.h"
+#include "dbt/tlb.h"
+#include "kernel/debug.h"
+#include "mm/heap.h"
+#include "mm/page.h"
+
+#define PAGES 4097u /* aliases have places of their own */
+#define VA    0x4000000000ULL
+#define AT(n) (VA + (uint64_t)(n)*IR_PAGE_SIZE)
+
+static char memory[PAGES * IR_PAGE_SIZE];
+static uint64_t code_page;
+
+static enum err ram_block(gpa_t gpa, struct guest_block *block)
+{
+    (void)gpa;
+    *block = (struct guest_block){.hpa = {0}, .size = sizeof(memory)};
+    return ERR_OK;
+}
+
+#define second_stage_fault(stage, gpa, access)  ((void)(stage), (void)(gpa), ERR_OK)
+#define guest_memory_block(memory_, gpa, block) ((void)(memory_), ram_block(gpa, block))
+#define guest_memory_limit(memory_)             sizeof(memory)
+#define phys_to_virt(hpa)                       ((void *)(memory + (hpa).v))
+#define dbt_table_is_code(table, gpa)           ((void)(table), ((gpa) & -4096ULL) == code_page)
+#define dbt_table_note_writable(table, gpa)     ((void)(table), (void)(gpa))
+#define dbt_shared_alloc(d, size, locked)       ((void)(d), calloc(1, size))
+#define dbt_shared_free(d, at, size)            ((void)(d), (void)(size), free(at))
+#define dbt_jit_contexts_renew(d)               ((void)(d))
+#define heap_zalloc(size)                       calloc(1, size)
+#define heap_alloc(size)                        malloc(size)
+#define heap_free(at)                           free(at)
+#define vm_fail(vm, ...)                        ((void)(vm), abort())
+#define debug_points(vm, points)                ((void)(vm), (void)(points), 0u)
+
+#include "dbt/tlb.c"
+
+static struct vm vm;
+static struct vcpu vcpu = {.vm = &vm};
+static struct dbt_frame frame;
+static struct dbt_vcpu d;
+static uint64_t piece; /* what the page table maps alike */
+
+/* Virtual pages from VA on are the memory, over and over. */
+static bool walk(struct dbt_vcpu *v, uint64_t va, enum dbt_access access, struct dbt_mapping *out)
+{
+    if (va < VA) {
+        v->frame->fault = (struct dbt_fault){.address = va, .access = (uint8_t)access};
+        return false;
+    }
+    *out = (struct dbt_mapping){
+        .gpa = (va - VA) % sizeof(memory), .size = piece, .allowed = {true, true, true}};
+    return true;
+}
+
+static const struct dbt_guest guest = {.walk = walk};
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&d, 0, sizeof(d));
+    d.vcpu = &vcpu;
+    d.frame = &frame;
+    d.guest = &guest;
+    piece = IR_PAGE_SIZE;
+    code_page = NO_PAGE;
+    assert_int_equal(dbt_tlb_create(&d), ERR_OK);
+    dbt_tlb_select(&d, 1, 1, 0);
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    dbt_tlb_destroy(&d);
+    return 0;
+}
+
+/* How many walks an access makes. */
+static uint64_t walks(uint64_t va)
+{
+    uint64_t before = d.counters.walks;
+    struct dbt_place p;
+
+    assert_true(dbt_tlb_resolve(&d, va, DBT_READ, &p));
+    assert_ptr_equal(p.host, memory + (va - VA) % sizeof(memory));
+    assert_int_equal(p.gpa, (va - VA) % sizeof(memory));
+    return d.counters.walks - before;
+}
+
+static void test_what_was_accessed_is_known(void **state)
+{
+    struct dbt_place p;
+
+    (void)state;
+    assert_int_equal(walks(AT(5) + 17), 1);
+    assert_int_equal(walks(AT(5) + 4095), 0);
+    assert_ptr_equal(dbt_tlb_lookup(&frame, AT(5) + 8, 8, DBT_WRITE), memory + 5 * 4096 + 8);
+    assert_null(dbt_tlb_lookup(&frame, AT(5) + 4089, 8, DBT_READ)); /* lies across */
+    assert_null(dbt_tlb_lookup(&frame, AT(6), 1, DBT_READ));
+    assert_false(dbt_tlb_resolve(&d, 0x1000, DBT_WRITE, &p));
+    assert_int_equal(frame.fault.address, 0x1000);
+}
+
+/* More pages than places: the table doubles until they fit, and forgets little over it. */
+static void test_it_grows_under_pressure(void **state)
+{
+    unsigned count = 1u << (dbt_knobs.tlb_bits - 1);
+    uint64_t before, made;
+
+    (void)state;
+    before = frame.tlb_mask;
+    for (unsigned round = 0; round < 8; round++)
+        for (unsigned i = 0; i < count; i++)
+            (void)walks(AT(i));
+    assert_true(frame.tlb_mask > before);
+    assert_true((frame.tlb_mask + ENTRY_SIZE) / ENTRY_SIZE >= count);
+    assert_true((frame.tlb_mask + ENTRY_SIZE) / ENTRY_SIZE <= 1u << dbt_knobs.tlb_bits);
+    made = d.counters.walks;
+    for (unsigned i = 0; i < count; i++)
+        (void)walks(AT(i));
+    assert_int_equal(d.counters.walks, made);
+}
+
+/* Pages that have one place: the one that had to go is found among the victims. */
+static void test_victims_are_recalled(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < 4; i++)
+        assert_int_equal(walks(AT(i * 1024)), 1);
+    for (unsigned round = 0; round < 8; round++)
+        for (unsigned i = 0; i < 4; i++)
+            assert_int_equal(walks(AT(i * 1024)), 0);
+}
+
+static void test_one_page_is_invalidated(void **state)
+{
+    (void)state;
+    for (unsigned view = 0; view < 2; view++) {
+        dbt_tlb_select(&d, 1, 1, view);
+        for (unsigned i = 0; i < 16; i++)
+            (void)walks(AT(i));
+    }
+    dbt_tlb_select(&d, 2, 2, 0);
+    (void)walks(AT(3));
+    dbt_tlb_flush_page(&d, AT(3) + 5, 1);
+    assert_int_equal(walks(AT(3)), 0); /* another address space */
+    for (unsigned view = 0; view < 2; view++) {
+        dbt_tlb_select(&d, 1, 1, view);
+        for (unsigned i = 0; i < 16; i++)
+            assert_int_equal(walks(AT(i)), i == 3);
+    }
+    dbt_tlb_flush_page(&d, AT(4), DBT_ASID_ALL);
+    assert_int_equal(walks(AT(4)), 1);
+    dbt_tlb_select(&d, 2, 2, 0);
+    assert_int_equal(walks(AT(3)), 0);
+}
+
+/* An address of a large page stands for all of it, and for nothing beside it. */
+static void test_a_large_page_is_invalidated_as_one(void **state)
+{
+    (void)state;
+    piece = MIB(2);
+    for (unsigned i = 0; i < 32; i++)
+        (void)walks(AT(i));
+    piece = IR_PAGE_SIZE;
+    for (unsigned i = 0; i < 8; i++)
+        (void)walks(AT(512 + 32 + i));
+    dbt_tlb_flush_page(&d, AT(300), 1); /* of the same piece: nobody had touched it */
+    for (unsigned i = 0; i < 8; i++)
+        assert_int_equal(walks(AT(512 + 32 + i)), 0);
+    for (unsigned i = 0; i < 32; i++)
+        assert_int_equal(walks(AT(i)), 1);
+}
+
+static void test_a_gigabyte_is_invalidated_as_one(void **state)
+{
+    (void)state;
+    piece = GIB(1);
+    (void)walks(AT(0));
+    (void)walks(AT(513));
+    dbt_tlb_flush_page(&d, VA + GIB(1) - 4096, 1);
+    assert_int_equal(walks(AT(0)), 1);
+    assert_int_equal(walks(AT(513)), 1);
+}
+
+static void test_an_asid_is_invalidated(void **state)
+{
+    (void)state;
+    (void)walks(AT(1));
+    dbt_tlb_select(&d, 2, 2, 0);
+    (void)walks(AT(1));
+    dbt_tlb_flush_asid(&d, 1);
+    assert_int_equal(walks(AT(1)), 0);
+    dbt_tlb_select(&d, 1, 1, 0);
+    assert_int_equal(walks(AT(1)), 1);
+    dbt_tlb_flush_all(&d);
+    assert_int_equal(walks(AT(1)), 1);
+    dbt_tlb_select(&d, 2, 2, 0);
+    assert_int_equal(walks(AT(1)), 1);
+}
+
+/* What becomes code is still read at once, and written the slow way, at every address of it. */
+static void test_pages_with_code_are_protected(void **state)
+{
+    struct dbt_place p;
+
+    (void)state;
+    (void)walks(AT(7));
+    (void)walks(AT(PAGES + 7)); /* the same memory */
+    (void)walks(AT(9));
+    code_page = 7 * IR_PAGE_SIZE;
+    dbt_tlb_protect(&d, code_page + 100);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_non_null(dbt_tlb_lookup(&frame, AT(i * PAGES + 7), 4, DBT_READ));
+        assert_null(dbt_tlb_lookup(&frame, AT(i * PAGES + 7), 4, DBT_WRITE));
+        assert_true(dbt_tlb_resolve(&d, AT(i * PAGES + 7), DBT_WRITE, &p));
+        assert_true(p.code);
+    }
+    assert_non_null(dbt_tlb_lookup(&frame, AT(9), 4, DBT_WRITE));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_was_accessed_is_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_it_grows_under_pressure, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_victims_are_recalled, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_page_is_invalidated, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_large_page_is_invalidated_as_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_gigabyte_is_invalidated_as_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_an_asid_is_invalidated, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_pages_with_code_are_protected, setup, teardown),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
