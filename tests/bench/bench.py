@@ -78,7 +78,7 @@ def memory_use(machine):
 class Bench(DeviceItems, DebugItems):
     def __init__(self, options):
         self.options = options
-        self.log = pathlib.Path(options.log)
+        self.log = pathlib.Path(options.log).resolve()  # Bochs runs in a folder of its own
         self.log.mkdir(parents=True, exist_ok=True)
         self.scratch = pathlib.Path(tempfile.mkdtemp(prefix="ennead-bench-"))
         self.guest = {a: (options.kernel or TOP / f"build/guest/{a}/kernel",
