@@ -3,6 +3,7 @@
 import hashlib
 import random
 import re
+import shutil
 import subprocess
 import time
 
@@ -21,6 +22,18 @@ SAME_HERE = [
     "seq 1 2000 | gzip -9 | gunzip | md5sum",
     "for i in $(seq 900); do s=$(((s*31+i)%99991)); done; echo $s",
     "awk 'BEGIN {for (i=1; i<900; i++) s+=1/i; printf \"%.15f\\n\", s}'",
+]
+# The same of programs that come with Debian.
+SAME_IN_DEBIAN = [
+    "perl -e 'printf qq{%.17g %.17g\\n}, exp(1) * sin(2), sqrt(2) ** 3 / 7'",
+    "perl -e '@p = grep {my $n = $_; !grep {$n % $_ == 0} 2 .. sqrt $n} 2 .. 3000; print qq{@p[-3 .. -1]\\n}'",
+    "perl -e '$s{$_ * 7919 % 10007} = $_ for 1 .. 20000; print join(q{,}, map {$s{$_}} (sort {$a <=> $b} keys %s)[5, 500, 5000]), qq{\\n}'",
+    "seq 30000 | sort -r | sha512sum",
+    "seq 20000 | gzip -9 | gunzip | cksum",
+    "seq 9999 | sed 's/1/one/g' | grep -c oneone",
+    "factor 1000000007 18446744073709551557 9223372036854775807",
+    "dpkg --compare-versions 1.0~rc1 lt 1.0 && echo less",
+    "for i in 1 2 3 4; do (seq $((i * 5000)) | md5sum) & done | sort",
 ]
 
 
@@ -67,6 +80,23 @@ def test_debian_reaches_a_shell_computes_and_writes_its_disk(tmp_path):
     written = "".join(f"{n}\n" for n in range(1, 10000)).encode()
     assert disk.read_bytes()[4096:4096 + len(written)] == written
     assert hashlib.sha256(disk.read_bytes()).hexdigest() == after != before
+
+
+def test_debian_with_systemd_runs_its_programs_and_leaves_a_clean_disk(tmp_path):
+    disk = tmp_path / "root.img"
+    shutil.copy(GUEST / "root.img", disk)
+    with Process(tmp_path / "console.log", "--memory", "512M", "--append", "console=ttyS0 quiet root=/dev/vda", "--disk", str(disk)) as guest:
+        guest.child.expect("Ennead guest ready: Linux .* riscv64")
+        guest.child.expect_exact(GUEST_PROMPT)
+        assert guest.shell("findmnt -n -o SOURCE /") == "/dev/vda"
+        for command in SAME_IN_DEBIAN:
+            assert guest.shell(command) == subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True).stdout.rstrip("\n"), command
+        assert guest.shell("dpkg --audit; dpkg-query -W -f '${Architecture}\\n' dpkg") == "riscv64"
+        guest.child.send("poweroff\r")
+        guest.child.expect(pexpect.EOF)
+        guest.child.close()
+        assert guest.child.exitstatus == 0
+    subprocess.run(["/sbin/e2fsck", "-fn", disk], check=True, stdout=subprocess.DEVNULL)
 
 
 @pytest.mark.parametrize("engine, cpus", [("interp", 1), ("jit", 1), ("hybrid", 2)])
