@@ -11,6 +11,7 @@
 #include "dbt/stage.h"
 #include "dbt/tlb.h"
 #include "kernel/cpu.h"
+#include "kernel/json.h"
 #include "kernel/log.h"
 #include "kernel/thread.h"
 #include "mm/heap.h"
@@ -686,22 +687,63 @@ static void print_slow(const struct vm *vm, struct out *out)
     out_printf(out, "\n");
 }
 
+/* Of all vCPUs; returns how many instructions they executed. */
+static uint64_t sum_counters(const struct vm *vm, struct dbt_counters *sum)
+{
+    uint64_t insns = 0;
+
+    memset(sum, 0, sizeof(*sum));
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        add_counters(sum, &dbt_vcpu(vm->vcpus[i])->counters);
+        insns += dbt_vcpu(vm->vcpus[i])->frame->count;
+    }
+    return insns;
+}
+
 static void stats(struct vm *vm, struct out *out)
 {
     const struct dbt_vm *own = vm->engine_data;
-    struct dbt_counters sum = {0};
-    uint64_t insns = 0, bytes, blocks;
+    struct dbt_counters sum;
+    uint64_t insns = sum_counters(vm, &sum), bytes, blocks;
 
-    for (unsigned i = 0; i < vm->vcpu_count; i++) {
-        add_counters(&sum, &dbt_vcpu(vm->vcpus[i])->counters);
-        insns += dbt_vcpu(vm->vcpus[i])->frame->count;
-    }
     print_counters(out, &sum, insns);
     if (own->jit)
         print_slow(vm, out);
     dbt_table_usage(own->table, &bytes, &blocks);
     out_printf(out, "  blocks %llu in %llu KiB; with the code cache %llu KiB\n", (ull)blocks,
                (ull)(bytes >> 10), (ull)((bytes + dbt_jit_bytes(own->jit)) >> 10));
+}
+
+/* By the names of their fields; one record, which fits a line of the sink. */
+static void json(struct vm *vm, struct json *j)
+{
+    static const struct {
+        const char *name;
+        size_t offset;
+    } names[] = {
+#define COUNTER(field) {#field, offsetof(struct dbt_counters, field)}
+        COUNTER(units),       COUNTER(unit_insns),  COUNTER(dispatches),  COUNTER(leaves),
+        COUNTER(faults),      COUNTER(interrupts),  COUNTER(tlb_misses),  COUNTER(walks),
+        COUNTER(tlb_cleared), COUNTER(flush_all),   COUNTER(flush_asid),  COUNTER(flush_page),
+        COUNTER(evicted),     COUNTER(invalidated), COUNTER(code_writes), COUNTER(flush_remote),
+        COUNTER(emitted),     COUNTER(links),       COUNTER(jumps),       COUNTER(contexts),
+#undef COUNTER
+    };
+    const struct dbt_vm *own = vm->engine_data;
+    struct dbt_counters sum;
+    uint64_t bytes, blocks;
+
+    json_number(j, "insns", sum_counters(vm, &sum));
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+        json_number(j, names[i].name, *(const uint64_t *)((const char *)&sum + names[i].offset));
+    json_number(j, "translate_ns", vm_ticks_to_ns(sum.translate_ticks));
+    json_number(j, "device_accesses", sum.device_accesses);
+    json_number(j, "emitted_bytes", sum.emitted_bytes);
+    json_number(j, "cage_entries", sum.cage_entries);
+    dbt_table_usage(own->table, &bytes, &blocks);
+    json_number(j, "blocks", blocks);
+    json_number(j, "block_bytes", bytes);
+    json_number(j, "cache_bytes", bytes + dbt_jit_bytes(own->jit));
 }
 
 static unsigned count_points(bool watch, bool *shared)
@@ -729,7 +771,8 @@ static unsigned count_points(bool watch, bool *shared)
                                                            .flush = flush,                  \
                                                            .kick = kick,                    \
                                                            .debug_points = count_points,    \
-                                                           .stats = stats}
+                                                           .stats = stats,                  \
+                                                           .json = json}
 
 ENGINE(interp, INTERP_PREFERENCE, always, report_interp);
 ENGINE(jit, JIT_PREFERENCE, dbt_jit_probe, report_jit);

@@ -16,6 +16,7 @@
 #include "kernel/state.h"
 
 struct device;
+struct json;
 struct out;
 struct vcpu;
 struct vm;
@@ -32,6 +33,8 @@ struct device_ops {
     bool lockless;                     /* the device does its own locking */
     /* Adds what the device counted to `vm stats`: whole lines. NULL: nothing. */
     void (*stats)(struct device *d, struct out *out);
+    /* The same for programs: one record or more, each with "vm" and "name". */
+    void (*json)(struct device *d, struct json *j);
     /* For a pause, in thread context: what the device does by itself comes to rest (at a
      * descriptor's boundary) and begins nothing new; it may go on. NULL: it does nothing by itself.
      */

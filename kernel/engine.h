@@ -139,6 +139,8 @@ struct engine {
     void (*kick)(struct vcpu *vcpu);
     /* Adds what it counted to `vm stats`: whole lines. NULL: nothing. */
     void (*stats)(struct vm *vm, struct out *out);
+    /* The same for programs: members of the record "engine". */
+    void (*json)(struct vm *vm, struct json *j);
     /* How many hardware breakpoints or watchpoints a debugger may set (kernel/debug.h);
      * *shared: of both together. NULL: none. */
     unsigned (*debug_points)(bool watch, bool *shared);

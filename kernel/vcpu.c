@@ -315,6 +315,8 @@ static void vcpu_main(void *arg)
 
     thread_bind_vcpu(v);
     vcpu_loop(v);
+    if (v->vm->restart && v->vm->ended_by == (int)v->id && !v->vm->failed)
+        vm_crash_note_restart(v);
     thread_bind_vcpu(NULL);
     vm_vcpu_left(v);
 }

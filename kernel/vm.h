@@ -14,6 +14,7 @@
 struct engine;
 struct guest_console;
 struct guest_isa;
+struct json;
 struct pci_host;
 struct vcpu;
 struct virtio_device;
@@ -39,6 +40,7 @@ struct vm_last {
     uint64_t pc;
     char registers[VM_REGISTERS_SIZE];
     char stats[VM_STATS_SIZE];
+    char json[VM_STATS_SIZE]; /* the same for programs: whole lines */
 };
 
 struct vm {
@@ -135,8 +137,10 @@ void vm_state_save(struct vm *vm, struct state_writer *w);
  * or stopped then. */
 enum err vm_state_load(struct vm *vm, struct state_reader *r) MUST_CHECK;
 
-/* kernel/vm_stats.c. Text of `vm stats`; vm->vcpus is there, and stays meanwhile. */
+/* kernel/vm_json.c, kernel/vm_stats.c. Text of `vm stats`; vm->vcpus is there, and stays meanwhile.
+ */
 void vm_print_stats(struct vm *vm, struct out *out);
+void vm_stats_json(struct vm *vm, struct json *j);
 /* Ticks of host_counter(), as struct vcpu_stats has them. */
 uint64_t vm_ticks_to_ns(uint64_t ticks);
 /* kernel/vm_diagnose.c. Notes registers of the vCPU and the VM's statistics in vm->last; its state

@@ -5,6 +5,7 @@
  */
 #include "kernel/vm_crash.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "kernel/guest_console.h"
@@ -136,12 +137,13 @@ static void name_frames(struct vcpu *v, struct vm_crash *c)
 
 /* ---- Looking ---- */
 
-/* The end of the console that spoke last, from the beginning of a line on. */
+/* The end of what the console that spoke last said in this life, from the beginning of a line. */
 static void copy_console(const struct vm *vm, struct vm_crash *c)
 {
     struct guest_console *from =
         guest_console_written(vm->virtio_console) ? vm->virtio_console : vm->console;
-    uint32_t end = guest_console_end(from), at = end - CRASH_CONSOLE;
+    uint32_t end = guest_console_end(from);
+    uint32_t at = end - MIN(guest_console_written(from), (uint32_t)CRASH_CONSOLE);
     char *line;
 
     c->console_size = guest_console_read(from, &at, c->console, CRASH_CONSOLE);
@@ -190,6 +192,49 @@ void vm_crash_note(struct vcpu *v)
         return;
     vcpu_need(v, UINT64_MAX);
     vm_crash_look(v, c);
+    replace(v->vm, c);
+}
+
+static const char *find(const char *text, size_t size, const char *word)
+{
+    for (size_t length = strlen(word); size >= length; text++, size--)
+        if (memcmp(text, word, length) == 0)
+            return text;
+    return NULL;
+}
+
+/* What a kernel says when it gives up, to the line's end; NULL: it did not. */
+static const char *panic_line(const struct vm_crash *c, size_t *length)
+{
+    static const char *const words[] = {"Kernel panic - ", "panic: "}; /* Linux; the BSDs */
+    const char *at = NULL, *end = c->console + c->console_size;
+
+    for (size_t i = 0; !at && i < ARRAY_SIZE(words); i++)
+        at = find(c->console, c->console_size, words[i]);
+    for (*length = 0; at && at + *length < end && (uint8_t)at[*length] >= ' '; (*length)++)
+        ;
+    return at;
+}
+
+void vm_crash_note_restart(struct vcpu *v)
+{
+    struct vm_crash *c = heap_alloc(sizeof(*c));
+    const char *line;
+    size_t length;
+
+    if (!c)
+        return;
+    copy_console(v->vm, c);
+    line = panic_line(c, &length);
+    if (!line) {
+        heap_free(c);
+        return;
+    }
+    vcpu_need(v, UINT64_MAX);
+    vm_crash_look(v, c);
+    line = panic_line(c, &length);
+    snprintf(c->reason, sizeof(c->reason), "its kernel gave up and restarted it: %.*s",
+             line ? (int)length : 0, line ? line : "");
     replace(v->vm, c);
 }
 
@@ -373,10 +418,11 @@ TABLE_ENTRY(monitor_commands, struct monitor_command, vm_crash_command) = {
     .name = "vm crash",
     .usage = "NAME [now]",
     .summary = "Shows where a guest crashed, or where it is",
-    .help = "Last exit, registers, a backtrace with the names of a Linux guest's kernel, and the "
-            "end of its console: as they were when the guest crashed, kept until you start it "
-            "again; of a guest that has not crashed (or whose kernel has panicked, and waits), and "
-            "with 'now', as they are.",
+    .help =
+        "Last exit, registers, a backtrace with the names of a Linux guest's kernel, and the "
+        "end of its console: as they were when the guest crashed, kept until you start it "
+        "again. A kernel that panics and restarts its guest counts as a crash. Of a guest that has "
+        "not crashed (or whose kernel has panicked, and waits), and with 'now', as they are.",
     .run = run_crash,
     .json = show,
     .complete = vm_complete,

@@ -8,7 +8,7 @@
 #include "kernel/vm.h"
 
 #define CRASH_FRAMES  32
-#define CRASH_CONSOLE 1600 /* bytes of the console's end */
+#define CRASH_CONSOLE 4096 /* bytes of the console's end */
 
 struct vm_crash {
     unsigned vcpu, exit; /* enum exit_kind */
@@ -30,6 +30,8 @@ struct vm_crash {
 void vm_crash_look(struct vcpu *v, struct vm_crash *c);
 /* On the vCPU's own thread: keeps how it is in vm->crash. */
 void vm_crash_note(struct vcpu *v);
+/* The same of a vCPU that restarts its guest, when the console's end tells of a panic. */
+void vm_crash_note_restart(struct vcpu *v);
 /* Somebody starts the guest: forgets it. */
 void vm_crash_forget(struct vm *vm);
 

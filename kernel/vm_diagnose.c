@@ -2,10 +2,29 @@
 /* What can be said of a guest that has stopped, or that says nothing itself. */
 #include <string.h>
 
+#include "kernel/json.h"
 #include "kernel/vcpu.h"
+#include "mm/heap.h"
 
 #define SAMPLE_GAP_NS (20 * NS_PER_MS)
 #define LOOP_SIZE     256 /* bytes: two samples this close together are one loop */
+
+/* What does not fit ends with a whole line. */
+static void note_json(struct vm *vm, struct vm_last *last)
+{
+    struct json *j = heap_alloc(sizeof(*j));
+    struct out_buffer text;
+    char *end;
+
+    out_buffer_init(&text, last->json, sizeof(last->json));
+    if (j) {
+        json_init(j, &text.out);
+        vm_stats_json(vm, j);
+        heap_free(j);
+    }
+    end = strrchr(last->json, '\n');
+    *(end ? end + 1 : last->json) = '\0';
+}
 
 void vm_note_last(struct vcpu *v)
 {
@@ -19,6 +38,7 @@ void vm_note_last(struct vcpu *v)
     v->vm->isa->print(v, &text.out);
     out_buffer_init(&text, last->stats, sizeof(last->stats));
     vm_print_stats(v->vm, &text.out);
+    note_json(v->vm, last);
     last->valid = true;
 }
 

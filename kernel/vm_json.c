@@ -71,22 +71,18 @@ static void stats_vcpu(struct json *j, const struct vm *vm, const struct vcpu *v
     json_end(j);
 }
 
-/* Devices and engines count what only they know: their lines as they are. */
-static void stats_text(struct json *j, struct vm *vm)
+/* Devices and engines count what only they know. */
+static void stats_parts(struct json *j, struct vm *vm)
 {
-    struct json_lines lines;
-
-    for (struct device *d = vm->devices; d; d = d->next) {
-        if (!d->ops->stats)
-            continue;
-        json_lines_init(&lines, j, "device", "vm", vm->name);
-        d->ops->stats(d, &lines.out);
-        json_lines_finish(&lines);
-    }
-    json_lines_init(&lines, j, "engine", "vm", vm->name);
-    if (vm->engine->stats)
-        vm->engine->stats(vm, &lines.out);
-    json_lines_finish(&lines);
+    for (struct device *d = vm->devices; d; d = d->next)
+        if (d->ops->json)
+            d->ops->json(d, j);
+    json_begin(j, "engine");
+    json_string(j, "vm", vm->name);
+    json_string(j, "name", vm->engine->name);
+    if (vm->engine->json)
+        vm->engine->json(vm, j);
+    json_end(j);
 }
 
 static void stats_vm(struct json *j, const struct vm *vm)
@@ -103,14 +99,12 @@ static void stats_vm(struct json *j, const struct vm *vm)
     json_end(j);
 }
 
-static void stats_last(struct json *j, const struct vm *vm)
+void vm_stats_json(struct vm *vm, struct json *j)
 {
-    struct json_lines lines;
-
-    json_lines_init(&lines, j, "last_stats", "vm", vm->name);
-    if (vm->last->valid)
-        out_write(&lines.out, vm->last->stats, strlen(vm->last->stats));
-    json_lines_finish(&lines);
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        stats_vcpu(j, vm, vm->vcpus[i]);
+    stats_parts(j, vm);
+    stats_vm(j, vm);
 }
 
 void vm_json_stats(struct json *j, struct out *out, int argc, char **argv)
@@ -120,14 +114,10 @@ void vm_json_stats(struct json *j, struct out *out, int argc, char **argv)
     if (!vm)
         return;
     mutex_lock(&vm->lock); /* keeps the manager from taking it apart */
-    for (unsigned i = 0; vm->vcpus && i < vm->vcpu_count; i++)
-        stats_vcpu(j, vm, vm->vcpus[i]);
-    if (vm->vcpus) {
-        stats_text(j, vm);
-        stats_vm(j, vm);
-    } else {
-        stats_last(j, vm);
-    }
+    if (vm->vcpus)
+        vm_stats_json(vm, j);
+    else if (vm->last->valid)
+        out_write(j->out, vm->last->json, strlen(vm->last->json)); /* as they were at its end */
     mutex_unlock(&vm->lock);
 }
 

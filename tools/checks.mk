@@ -156,8 +156,9 @@ $(differential)/terminal: $(patsubst %,$(H)/counted/%.o,tests/differential/termi
 	$(call say,LD,$@)$(hosted-cc) $^ -o $@
 
 .PHONY: terminal
-terminal: $(differential)/terminal ## compare the screen's terminal with pyte on CASES= random sequences
+terminal: $(differential)/terminal ## compare the screen's terminal with pyte on CASES= random sequences, and on what full-screen programs send
 	$(Q)$(PYTHON) tests/differential/terminal/compare.py $< $(or $(CASES),1000) $(SEED)
+	$(Q)$(PYTHON) tests/differential/terminal/programs.py $<
 
 .PHONY: differential decode $(differential-guests:%=differential-%)
 decode: $(differential-guests:%=$(differential)/decode-%) ## compare the decoders with llvm-mc on a million words
@@ -246,7 +247,7 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory fuzz SECONDS=5
 	+$(Q)$(MAKE) --no-print-directory decode && echo make decode >build/tests/decode.passed
 	+$(Q)$(MAKE) --no-print-directory differential && echo make differential >build/tests/differential.passed
-	+$(Q)$(MAKE) --no-print-directory terminal
+	+$(Q)$(MAKE) --no-print-directory terminal && echo make terminal >build/tests/terminal.passed
 	+$(Q)$(MAKE) --no-print-directory both-toolchains
 	+$(Q)$(MAKE) --no-print-directory boot-tests
 

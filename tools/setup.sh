@@ -61,6 +61,10 @@ python3-pytest-rerunfailures boot tests that fail once are tried again
 python3-pytest-timeout  boot tests that hang end
 python3-pexpect         boot tests drive a serial console
 python3-pyte            an independent terminal, to compare the screen's with
+whiptail                newt, as installers use it: its screens are compared
+dialog                  the same
+vim-tiny                vi: the same
+procps                  top: the same
 mtools                  FAT file systems without root
 dosfstools              checks the boot image
 gdisk                   checks the boot image

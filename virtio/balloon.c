@@ -10,6 +10,7 @@
  */
 #include "virtio/balloon.h"
 
+#include "kernel/json.h"
 #include "kernel/vm.h"
 #include "mm/heap.h"
 #include "virtio/device.h"
@@ -211,6 +212,14 @@ static void print(const struct virtio_device *d, struct out *out)
                (unsigned long long)(b->given >> 10), (unsigned long long)(b->reported >> 10));
 }
 
+static void json(const struct virtio_device *d, struct json *j)
+{
+    const struct virtio_balloon *b = container_of(d, struct virtio_balloon, virtio);
+
+    json_number(j, "given_bytes", b->given);
+    json_number(j, "reported_bytes", b->reported);
+}
+
 static const struct virtio_device_ops balloon_ops = {
     .name = "virtio-balloon",
     .id = VIRTIO_ID_BALLOON,
@@ -220,6 +229,7 @@ static const struct virtio_device_ops balloon_ops = {
     .reset = reset,
     .destroy = destroy,
     .print = print,
+    .json = json,
     .state = &balloon_state,
 };
 

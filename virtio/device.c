@@ -4,6 +4,7 @@
 #include "virtio/device.h"
 
 #include <string.h>
+#include "kernel/json.h"
 #include "kernel/log.h"
 #include "kernel/vm.h"
 #include "mm/heap.h"
@@ -316,16 +317,42 @@ static void print_queue(const struct virtq *q, struct out *out)
                    (unsigned long long)q->interrupts);
 }
 
-void virtio_device_print(const struct virtio_device *d, struct out *out)
+static const char *doing(const struct virtio_device *d)
 {
     uint32_t status = status_of(d);
 
-    out_printf(out, "%s: %s\n", d->ops->name,
-               status & VIRTIO_STATUS_NEEDS_RESET ? "broken by its driver"
-               : status & VIRTIO_STATUS_DRIVER_OK ? "in use"
-                                                  : "no driver yet");
+    return status & VIRTIO_STATUS_NEEDS_RESET ? "broken by its driver"
+           : status & VIRTIO_STATUS_DRIVER_OK ? "in use"
+                                              : "no driver yet";
+}
+
+void virtio_device_print(const struct virtio_device *d, struct out *out)
+{
+    out_printf(out, "%s: %s\n", d->ops->name, doing(d));
     if (d->ops->print)
         d->ops->print(d, out);
     for (unsigned i = 0; i < d->queue_count; i++)
         print_queue(&d->queues[i], out);
+}
+
+void virtio_device_json(const struct virtio_device *d, struct json *j)
+{
+    json_begin(j, "device");
+    json_string(j, "vm", d->vm->name);
+    json_string(j, "name", d->ops->name);
+    json_number(j, "instance", d->instance);
+    json_string(j, "state", doing(d));
+    if (d->ops->json)
+        d->ops->json(d, j);
+    json_array(j, "queues");
+    for (unsigned i = 0; i < d->queue_count; i++) {
+        const struct virtq *q = &d->queues[i];
+
+        json_object(j, NULL);
+        json_number(j, "requests", q->requests);
+        json_number(j, "notifications", q->notifications);
+        json_number(j, "interrupts", q->interrupts);
+        json_close(j);
+    }
+    json_end(j);
 }

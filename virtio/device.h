@@ -79,6 +79,8 @@ struct virtio_device_ops {
     void (*destroy)(struct virtio_device *d);
     /* A line about it for people; NULL: nothing beyond its queues. */
     void (*print)(const struct virtio_device *d, struct out *out);
+    /* The same as members of its record; NULL: none. */
+    void (*json)(const struct virtio_device *d, struct json *j);
     /* Of the structure that embeds `d` as its first member; NULL: nothing beyond `d` itself. */
     const struct state_table *state;
 };
@@ -193,6 +195,7 @@ void virtio_device_pause(struct virtio_device *d);
 void virtio_device_resume(struct virtio_device *d);
 /* device_ops.stats. */
 void virtio_device_print(const struct virtio_device *d, struct out *out);
+void virtio_device_json(const struct virtio_device *d, struct json *j);
 /* device_ops.state_each: the device, its queues and what is its own. */
 void virtio_state_each(struct virtio_device *d, state_visit visit, void *arg);
 /* Ends the worker: before the queue goes. */

@@ -265,6 +265,11 @@ static void mmio_stats(struct device *device, struct out *out)
     virtio_device_print(container_of(device, struct virtio_mmio, device)->virtio, out);
 }
 
+static void mmio_json(struct device *device, struct json *j)
+{
+    virtio_device_json(container_of(device, struct virtio_mmio, device)->virtio, j);
+}
+
 static void mmio_destroy(struct device *device)
 {
     struct virtio_mmio *m = container_of(device, struct virtio_mmio, device);
@@ -300,6 +305,7 @@ static const struct device_ops mmio_ops = {
     .quiesce = mmio_quiesce,
     .resume = mmio_resume,
     .stats = mmio_stats,
+    .json = mmio_json,
     .destroy = mmio_destroy,
     .lockless = true,
     .state_each = mmio_state_each,

@@ -6,6 +6,7 @@
  * without buffers loses the frame, which is counted.
  */
 #include <string.h>
+#include "kernel/json.h"
 #include "kernel/log.h"
 #include "kernel/vm.h"
 #include "mm/heap.h"
@@ -585,6 +586,18 @@ static void print(const struct virtio_device *d, struct out *out)
                (unsigned long long)(net->received_bytes >> 10), (unsigned long long)net->dropped);
 }
 
+static void json(const struct virtio_device *d, struct json *j)
+{
+    const struct virtio_net *net = container_of(d, struct virtio_net, virtio);
+
+    json_number(j, "sent_frames", net->sent);
+    json_number(j, "sent_bytes", net->sent_bytes);
+    json_number(j, "send_errors", net->send_errors);
+    json_number(j, "received_frames", net->received);
+    json_number(j, "received_bytes", net->received_bytes);
+    json_number(j, "dropped_frames", net->dropped);
+}
+
 static const struct virtio_device_ops net_ops = {
     .name = "virtio-net",
     .id = VIRTIO_ID_NET,
@@ -596,6 +609,7 @@ static const struct virtio_device_ops net_ops = {
     .reset = reset,
     .destroy = destroy,
     .print = print,
+    .json = json,
     .state = &net_state,
 };
 

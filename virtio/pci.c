@@ -431,6 +431,11 @@ static void pci_stats(struct device *device, struct out *out)
     virtio_device_print(container_of(device, struct virtio_pci, device)->virtio, out);
 }
 
+static void pci_json(struct device *device, struct json *j)
+{
+    virtio_device_json(container_of(device, struct virtio_pci, device)->virtio, j);
+}
+
 static void pci_destroy(struct device *device)
 {
     struct virtio_pci *p = container_of(device, struct virtio_pci, device);
@@ -466,6 +471,7 @@ static const struct device_ops pci_device_ops = {
     .quiesce = pci_quiesce,
     .resume = pci_resume,
     .stats = pci_stats,
+    .json = pci_json,
     .destroy = pci_destroy,
     .lockless = true,
     .state_each = pci_state_each,

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """gdb-multiarch on guests: a Debian kernel translated in the hosted program, small guests on the hardware."""
+import gzip
 import os
 import re
 import select
@@ -10,7 +11,7 @@ import threading
 import pexpect
 import pytest
 
-from conftest import ARCHES, GUEST_PROMPT, TOP
+from conftest import ARCHES, GUEST_PROMPT, TOP, guest_config, guest_files
 
 PROGRAM = TOP / "build/hosted/ennead"
 GUEST = TOP / "build/guest/riscv64"
@@ -124,11 +125,67 @@ def test_gdb_debugs_a_hardware_guest_over_the_console(boot, arch):
     said = serve(machine, "g", "set $at = $pc", "stepi", "p $pc != $at", "stepi 5", "set $here = $pc", "break *$here", "continue",
                  "p $pc == $here", "continue", "p $pc == $here", "stepi", "p $pc != $here", "delete", "detach")
     assert said.count("= 1\n") == 4, said
+    if arch == "riscv64":  # triggers that the firmware lends
+        watch_hardware_guest(machine, arch)
     machine.child.send("vm console g\r")
     seen = [int(machine.expect(r"clock (\d+) ms").group(1)) for _ in range(60)]
     assert seen[-1] > seen[0]
     machine.child.send("\x1d")
     machine.prompt()
+
+
+def watch_hardware_guest(machine, arch):
+    """Hardware points: where the guest is, and a variable that its interrupt handler sets."""
+    said = serve(machine, "g", "set $here = $pc",
+                 f"symbol-file {TOP}/build/{arch}/guests/micro.elf", "hbreak *$here", "continue", "p $pc == $here", "delete",
+                 "watch *(char *)&timer_seen", "continue", "continue", "detach")
+    assert said.count("= 1\n") == 1, said
+    assert [int(n) for n in re.findall(r"^(?:Old|New) value = (\d)", said, re.M)] in ([0, 1, 1, 0], [1, 0, 0, 1]), said
+
+
+# Of do_sys_openat2(dfd, filename, how), by the psABI of each.
+SECOND_ARGUMENT = {"x86_64": "rsi", "aarch64": "x1", "riscv64": "a1"}
+
+
+def member(initrd, name):
+    """A file of an initial RAM disk (cpio's newc: 13 fields of eight hexadecimal digits behind the magic number)."""
+    data, at = gzip.decompress(initrd.read_bytes()), 0
+    while data[at:at + 6] == b"070701":
+        fields = [int(data[at + 6 + 8 * i:at + 14 + 8 * i], 16) for i in range(13)]
+        size, length = fields[6], fields[11]
+        begin = at + 110 + length + -(110 + length) % 4
+        if data[at + 110:at + 110 + length - 1].decode().lstrip("./") == name:
+            return data[begin:begin + size]
+        at = begin + size + -size % 4
+    raise KeyError(name)
+
+
+@pytest.mark.parametrize("arch", ["x86_64"])
+def test_gdb_debugs_debian_and_its_processes(boot, tmp_path, arch):
+    """Stock Debian: a function by the address that the guest's own kallsyms says, with its argument; then code of a process."""
+    machine = boot(arch, guest_config(arch).replace("console=", "quiet console="), guest_files(arch), memory=1024)
+    machine.expect("Ennead guest ready", timeout=300)
+    machine.child.expect_exact(GUEST_PROMPT)
+    function = re.search(r"^([0-9a-f]{16}) ", machine.guest("grep ' do_sys_openat2$' /proc/kallsyms"), re.M)[1]
+    machine.guest("while :; do cat /proc/version; done >/dev/null &")
+    machine.child.send("\x1d")
+    machine.prompt()
+    said = serve(machine, arch, f"hbreak *0x{function}", "continue", f"x/s ${SECOND_ARGUMENT[arch]}", "continue",
+                 f"x/s ${SECOND_ARGUMENT[arch]}", "delete", "detach")
+    assert said.count(f"0x{function} in ?? ()") >= 2 and '"/proc/version"' in said, said
+
+    machine.child.send(f"vm console {arch}\r")
+    machine.guest("kill $!; sleep 1; while :; do :; done &")
+    machine.child.send("\x1d")
+    machine.prompt()
+    here = 1 << 63
+    while here >> 47:  # the kernel's: an interrupt had come
+        here = int(re.search(r"= (0x[0-9a-f]+)", serve(machine, arch, "p/x $pc", "detach"))[1], 16)
+    code = tmp_path / "code"
+    said = serve(machine, arch, f"hbreak *{here:#x}", "continue", f"p $pc == {here:#x}", "stepi", "set $next = $pc", "delete",
+                 "break *$next", "continue", "p $pc == $next", "delete", f"dump binary memory {code} {here} {here + 24}", "detach")
+    assert said.count("= 1\n") == 2, said
+    assert code.read_bytes() in member(TOP / f"build/guest/{arch}/initrd", "bin/busybox")
 
 
 def test_on_crash_stops_restarts_or_waits_for_a_debugger(boot):

@@ -28,6 +28,9 @@ def test_every_command_speaks_json(host, arch):  # noqa: F811
     stats = records(machine, "vm stats clock")
     exits = {kind: e["count"] for kind, e in next(r for r in stats if r["record"] == "vcpu")["exits"].items()}
     assert exits["idle"] > 0 and stats[-1]["record"] == "vm" and stats[-1]["resident_bytes"] > 0
+    devices = {r["name"]: r for r in stats if r["record"] == "device"}
+    assert devices["virtio-balloon"]["given_bytes"] == 0 and devices["virtio-balloon"]["state"] == "no driver yet"
+    assert all(queue == {"requests": 0, "notifications": 0, "interrupts": 0} for queue in devices["virtio-console"]["queues"])
     machine.run("vm pause clock")
     vcpu = records(machine, "vm info clock", "vcpu")[0]
     pc = {"x86_64": "rip", "riscv64": "pc"}[arch]
@@ -127,6 +130,24 @@ def test_a_panicked_kernel_is_shown_with_its_symbols(boot, arch):
     assert crash["now"] and crash["symbols"] > 10_000
     assert {"sysrq_handle_crash", "write_sysrq_trigger", "vfs_write"} <= set(names), names
     assert any("sysrq triggered crash" in r["text"] for r in rest if r["record"] == "console")
+
+
+@pytest.mark.parametrize("arch", ["x86_64"])
+def test_a_panic_is_kept_when_the_kernel_restarts_its_guest(boot, arch):
+    machine = boot(arch, guest_config(arch), guest_files(arch), memory=1024)
+    machine.expect("Ennead guest ready: Linux", timeout=300)
+    machine.expect("guest# ")
+    machine.child.send("echo 1 >/proc/sys/kernel/panic; echo c >/proc/sysrq-trigger\r")
+    machine.expect("Rebooting in 1 seconds", timeout=120)
+    machine.child.send("\x1d")
+    machine.prompt()
+    while (found := records(machine, f"vm crash {arch}", "crash")) and found[0]["now"] or not found:
+        pass
+    crash, *rest = records(machine, f"vm crash {arch}")
+    assert crash["reason"] == "its kernel gave up and restarted it: Kernel panic - not syncing: sysrq triggered crash"
+    assert not crash["now"] and crash["symbols"] > 10_000
+    assert {"sysrq_handle_crash", "write_sysrq_trigger"} <= {r["symbol"] for r in rest if r["record"] == "frame"}
+    assert any("Rebooting in 1 seconds" in r["text"] for r in rest if r["record"] == "console")
 
 
 def test_top_shows_each_second_until_a_key_is_pressed(host):  # noqa: F811

@@ -26,17 +26,20 @@ def read_screen(path, font, scale=1, columns=None, rows=None):
     known = {}
     for char, glyph in sorted(font["glyphs"].items()):
         known.setdefault(tuple(glyph), char)  # of characters that look alike the first, so ASCII
-    lines = []
+    seen, lines = {}, []  # most cells look like one before
     for y in range(top, top + (rows or height // cell_height) * cell_height, cell_height):
         line = ""
         for x in range(left, left + (columns or width // cell_width) * cell_width, cell_width):
             starts = [3 * ((y + row) * width + x) for row in range(0, cell_height, scale)]
-            cell = [[pixels[at:at + 3] for at in range(start, start + 3 * cell_width, 3 * scale)] for start in starts]
-            flat = [p for row in cell for p in row]
-            background = max(set(flat), key=flat.count)
-            bits = tuple(sum(1 << (font["width"] - 1 - i) for i in range(font["width"]) if row[i] != background)
-                         for row in cell)
-            line += known.get(bits, "\N{REPLACEMENT CHARACTER}")
+            whole = b"".join(pixels[start:start + 3 * cell_width] for start in starts)
+            if whole not in seen:
+                cell = [[pixels[at:at + 3] for at in range(start, start + 3 * cell_width, 3 * scale)] for start in starts]
+                flat = [p for row in cell for p in row]
+                background = max(set(flat), key=flat.count)
+                bits = tuple(sum(1 << (font["width"] - 1 - i) for i in range(font["width"]) if row[i] != background)
+                             for row in cell)
+                seen[whole] = known.get(bits, "\N{REPLACEMENT CHARACTER}")
+            line += seen[whole]
         lines.append(line.rstrip())
     return lines
 

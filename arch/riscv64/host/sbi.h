@@ -13,6 +13,7 @@
 #define SBI_EXT_HSM    0x48534d
 #define SBI_EXT_SRST   0x53525354
 #define SBI_EXT_DBCN   0x4442434e
+#define SBI_EXT_DBTR   0x44425452 /* SBI 3.0, chapter 19 */
 
 #define SBI_BASE_SPEC_VERSION 0
 #define SBI_BASE_IMPL_ID      1
@@ -26,6 +27,10 @@
 #define SBI_SRST_RESET        0
 #define SBI_DBCN_WRITE        0
 #define SBI_DBCN_READ         1
+#define SBI_DBTR_COUNT        0
+#define SBI_DBTR_SHARE        1
+#define SBI_DBTR_INSTALL      3
+#define SBI_DBTR_UNINSTALL    5
 
 #define SBI_SRST_SHUTDOWN    0
 #define SBI_SRST_COLD_REBOOT 1

@@ -76,12 +76,13 @@ def piece(rng, columns, rows):
     ])()
 
 
-def shown_by_pyte(pieces, columns, rows):
-    """Rows of (code, colours, underlined), cursor and replies."""
+def shown_by_pyte(pieces, columns, rows, utf8=True):
+    """Rows of (code, colours, underlined), cursor and replies. pyte has either UTF-8 or the charset of line drawing."""
     screen = pyte.Screen(columns, rows)
     replies = []
     screen.write_process_input = replies.append
     stream = pyte.Stream(screen)
+    stream.use_utf8 = utf8
     for char in "".join(pieces):
         stream.feed(char)
         for y in range(rows):
@@ -123,9 +124,9 @@ def looks(cell):
     return (char, None if char == " " and not underlined else fg, bg, underlined)
 
 
-def compare(process, pieces, columns, rows):
+def compare(process, pieces, columns, rows, utf8=True):
     """None, or where the two differ."""
-    theirs, ours = shown_by_pyte(pieces, columns, rows), shown_by_us(process, "".join(pieces), columns, rows)
+    theirs, ours = shown_by_pyte(pieces, columns, rows, utf8), shown_by_us(process, "".join(pieces), columns, rows)
     for y in range(rows):
         for x in range(columns):
             if looks(theirs[0][y][x]) != looks(ours[0][y][x]):

@@ -28,8 +28,7 @@ static bool fetch_half(uint64_t va, uint32_t *half)
     return ok;
 }
 
-/* The instruction at pc, 0 when it cannot be read. */
-static uint32_t fetch_instruction(uint64_t pc)
+uint32_t hext_fetch_instruction(uint64_t pc)
 {
     uint32_t low, high = 0;
 
@@ -74,7 +73,7 @@ static void exit_memory(struct vm_exit *exit, const struct riscv_state *s, uint6
         }
         return;
     }
-    exit->memory.instruction = fetch_instruction(s->pc);
+    exit->memory.instruction = hext_fetch_instruction(s->pc);
 }
 
 void hext_exit_synchronous(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause)
@@ -90,7 +89,7 @@ void hext_exit_synchronous(struct vm_exit *exit, const struct riscv_state *s, ui
         exit->hypercall.number = 0;
         exit->hypercall.smc = false;
         break;
-    case CAUSE_BREAKPOINT: /* while a debugger has some in memory (hext_load()) */
+    case CAUSE_BREAKPOINT: /* while a debugger has points (hext_load()) */
         exit->kind = EXIT_DEBUG;
         exit->debug.what = EXIT_DEBUG_BREAKPOINT;
         break;
@@ -100,7 +99,7 @@ void hext_exit_synchronous(struct vm_exit *exit, const struct riscv_state *s, ui
 
         exit->kind = EXIT_ISA;
         exit->isa.reason = cause;
-        exit->isa.info[0] = instruction ? instruction : fetch_instruction(s->pc);
+        exit->isa.info[0] = instruction ? instruction : hext_fetch_instruction(s->pc);
         break;
     }
     default:

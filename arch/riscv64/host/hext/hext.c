@@ -107,6 +107,7 @@ static enum err hext_probe(struct out *reason)
     build_isa_string();
     if (hext.aia)
         files_probe();
+    triggers_probe();
     return ERR_OK;
 }
 
@@ -128,6 +129,7 @@ static enum err hext_cpu_enable(void)
         csr_write(CSR_HSTATEEN0, HSTATEEN0_ENVCFG | HSTATEEN0_AIA);
     gstage_fence_all();
     files_cpu_enable();
+    triggers_cpu_enable();
     return ERR_OK;
 }
 
@@ -136,9 +138,9 @@ static void hext_report(struct out *out)
     out_printf(
         out,
         "hext: H extension, second stage %s, %u VMID bits, guest timer by %s, %u guest interrupt "
-        "files per CPU, guests' ISA %s\n",
+        "files per CPU, %u hardware breakpoints for debuggers, guests' ISA %s\n",
         gstage_names(), gstage_vmid_bits(), hext.sstc ? "Sstc" : "the hypervisor", files_count(),
-        hext.isa);
+        triggers_count(), hext.isa);
 }
 
 /* ---- VMs and vCPUs ---- */
@@ -327,14 +329,18 @@ static void hext_fetch(struct vcpu *v, uint64_t groups)
         read_vector(s);
 }
 
-/* Breakpoints are the guest's own, unless a debugger has written some into its memory. It writes
- * while the vCPU is on no CPU. */
+/* Breakpoints are the guest's own, unless a debugger has written some into its memory, or has
+ * triggers. It changes them while the vCPU is on no CPU. */
 static uint64_t hedeleg_for(const struct vm *vm)
 {
+    const struct debug_point *points;
+
     if (likely(!vm->debug))
         return hext_vm(vm)->hedeleg;
     __asm__ volatile("fence.i" ::: "memory");
-    return hext_vm(vm)->hedeleg & ~(debug_has_patches(vm) ? BIT(CAUSE_BREAKPOINT) : 0);
+    if (debug_has_patches(vm) || debug_points(vm, &points))
+        return hext_vm(vm)->hedeleg & ~BIT(CAUSE_BREAKPOINT);
+    return hext_vm(vm)->hedeleg;
 }
 
 static void hext_load(struct vcpu *v)
@@ -352,6 +358,8 @@ static void hext_load(struct vcpu *v)
                   "hedeleg (exceptions that go straight to the guest)");
     cpu->host.guest_fp = &h->fp;
     files_load(h);
+    if (unlikely(v->vm->debug))
+        triggers_load(v);
 }
 
 /* SPV goes too: a thread that another one interrupted would return from its trap into a guest
@@ -368,6 +376,7 @@ static void hext_put(struct vcpu *v)
     csr_write(CSR_SCOUNTEREN, 0);
     csr_clear(CSR_HSTATUS, HSTATUS_SPV | HSTATUS_VGEIN_MASK);
     files_put(hext_vcpu(v));
+    triggers_put();
     csr_clear(sstatus, SSTATUS_FS_MASK | SSTATUS_VS_MASK);
     cpu->host.guest_fp = NULL;
 }
@@ -439,14 +448,15 @@ void hext_trapped(struct vcpu *v, struct vm_exit *exit, uint64_t cause)
         exit->kind = EXIT_INTERRUPT;
     else
         hext_exit_synchronous(exit, riscv_state(v), cause);
+    if (exit->kind == EXIT_DEBUG)
+        triggers_decode(v, exit, hext_fetch_instruction(riscv_state(v)->pc));
 }
 
-/* Triggers (Sdtrig) are the machine mode's. */
 static unsigned hext_debug_points(bool watch, bool *shared)
 {
     (void)watch;
-    *shared = false;
-    return 0;
+    *shared = true;
+    return triggers_count();
 }
 
 #define KNOWN_TO_ASSEMBLY(a, b) _Static_assert((a) == (b), "assembly knows this value")

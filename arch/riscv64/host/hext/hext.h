@@ -54,6 +54,8 @@ void gstage_fence_gpa(gpa_t gpa);
 
 /* exit.c: from the trap's registers to an exit. */
 void hext_exit_synchronous(struct vm_exit *exit, const struct riscv_state *s, uint64_t cause);
+/* The instruction at pc, 0 when it cannot be read. Masked. */
+uint32_t hext_fetch_instruction(uint64_t pc);
 
 struct hext_vcpu;
 
@@ -76,6 +78,17 @@ bool files_pending(const struct vcpu *v);
  * nowhere. */
 void files_release(struct vcpu *v);
 void files_drop(struct vcpu *v);
+
+/* triggers.c: hardware points of debuggers. */
+void triggers_probe(void);
+void triggers_cpu_enable(void);
+/* On every CPU. */
+unsigned triggers_count(void);
+/* At the switches, masked. */
+void triggers_load(const struct vcpu *v);
+void triggers_put(void);
+/* A breakpoint exception at an instruction: was it a trigger's? */
+void triggers_decode(const struct vcpu *v, struct vm_exit *exit, uint32_t instruction);
 
 struct hext_vm {
     uint64_t hgatp; /* without VMID */
