@@ -65,19 +65,15 @@ static const struct id_view views[] = {
     {6, 0, ~BITS(27, 24) & ~BITS(3, 0), {{0, 0}}, 0},
     /* ISAR1: all but XS, LS64, SPECRES */
     {6, 1, BITS(55, 44) | BITS(39, 0), {{0, 0}}, 0},
-    /* ISAR2: GPA3, APA3, PAC_frac, BC, CLRBHB, RPRES, CSSC */
-    {6, 2, BITS(7, 4) | BITS(15, 8) | BITS(27, 20) | BITS(31, 28) | BITS(55, 52), {{0, 0}}, 0},
-    /* MMFR0: ASID bits, mixed endian, 64 KiB granule, 16 and 4 KiB ones without 52-bit addresses;
-       PARange below */
-    {7, 0, BITS(11, 4) | BITS(27, 24), {{20, 1}}, 0},
+    /* ISAR2: GPA3, APA3, MOPS, PAC_frac, BC, CLRBHB, RPRES, CSSC */
+    {6, 2, BITS(7, 4) | BITS(27, 8) | BITS(31, 28) | BITS(55, 52), {{0, 0}}, 0},
+    /* MMFR0: ASID bits, mixed endian, 64 KiB granule, 16 and 4 KiB ones without 52-bit addresses,
+       ECV without an offset of the physical counter; PARange below */
+    {7, 0, BITS(11, 4) | BITS(27, 24), {{20, 1}, {60, 1}}, 0},
     /* MMFR1: access flag and dirty state, hierarchical permissions, PAN, ETS, ECBHB */
     {7, 1, BITS(15, 12) | BITS(23, 20) | BITS(39, 36) | BITS(63, 60), {{0, 2}}, 0},
-    /* MMFR2: CnP, UAO, LSMAOC, CCIDX, AT, IDS, BBM, E0PD */
-    {7,
-     2,
-     BITS(11, 0) | BITS(23, 20) | BITS(35, 32) | BITS(39, 36) | BITS(55, 52) | BITS(63, 60),
-     {{0, 0}},
-     0},
+    /* MMFR2: CnP, UAO, LSMAOC, CCIDX, AT, IDS, TTL, BBM, E0PD */
+    {7, 2, BITS(11, 0) | BITS(23, 20) | BITS(39, 32) | BITS(55, 48) | BITS(63, 60), {{0, 0}}, 0},
 };
 
 #define MMFR0_TGRAN4_SHIFT 28

@@ -77,9 +77,9 @@ static void keep_isa_string(const struct hart *hart, const char *string)
 
 /* ---- ACPI ---- */
 
-/* The RHCT's hart node of `uid`, and through its offsets the ISA string (NUL-terminated inside its
- * node), or NULL. */
-static const char *rhct_isa(const struct acpi_rhct *rhct, uint32_t uid)
+/* The node of `type` that the RHCT's hart node of `uid` refers to, or NULL. */
+static const struct acpi_node *rhct_node(const struct acpi_rhct *rhct, uint32_t uid,
+                                         enum acpi_rhct_type type)
 {
     ACPI_FOR_EACH_NODE(n, rhct, rhct->node_offset)
     {
@@ -90,15 +90,38 @@ static const char *rhct_isa(const struct acpi_rhct *rhct, uint32_t uid)
         for (unsigned i = 0; i < hart->offset_count && sizeof(*hart) + 4 * (i + 1u) <= n->length;
              i++) {
             const struct acpi_node *node = acpi_node_at(&rhct->header, hart->offsets[i]);
-            const struct acpi_rhct_isa *isa =
-                node ? ACPI_NODE_AS(node, struct acpi_rhct_isa) : NULL;
 
-            if (node && node->type == ACPI_RHCT_ISA && isa &&
-                memchr(isa->isa, 0, node->length - sizeof(*isa)))
-                return isa->isa;
+            if (node && node->type == type)
+                return node;
         }
     }
     return NULL;
+}
+
+/* Its ISA string, NUL-terminated inside its node, or NULL. */
+static const char *rhct_isa(const struct acpi_rhct *rhct, uint32_t uid)
+{
+    const struct acpi_node *node = rhct_node(rhct, uid, ACPI_RHCT_ISA);
+    const struct acpi_rhct_isa *isa = node ? ACPI_NODE_AS(node, struct acpi_rhct_isa) : NULL;
+
+    return isa && memchr(isa->isa, 0, node->length - sizeof(*isa)) ? isa->isa : NULL;
+}
+
+/* A block is a power of two inside a page. */
+static uint32_t block_size(uint64_t size)
+{
+    return size && size <= PAGE_SIZE && !(size & (size - 1)) ? (uint32_t)size : 0;
+}
+
+static struct cbo_blocks rhct_blocks(const struct acpi_rhct *rhct, uint32_t uid)
+{
+    const struct acpi_node *node = rhct_node(rhct, uid, ACPI_RHCT_CMO);
+    const struct acpi_rhct_cmo *cmo = node ? ACPI_NODE_AS(node, struct acpi_rhct_cmo) : NULL;
+
+    if (!cmo)
+        return (struct cbo_blocks){0};
+    return (struct cbo_blocks){.manage = block_size(1ULL << (cmo->cbom_shift & 63)),
+                               .zero = block_size(1ULL << (cmo->cboz_shift & 63))};
 }
 
 static void acpi_hart(const struct acpi_madt_rintc *r, const struct acpi_rhct *rhct)
@@ -113,6 +136,8 @@ static void acpi_hart(const struct acpi_madt_rintc *r, const struct acpi_rhct *r
         return;
     hart->acpi_uid = r->uid;
     hart->features = isa ? isa_parse(isa) : 0;
+    if (rhct)
+        hart->cbo = rhct_blocks(rhct, r->uid);
     if (ACPI_HAS(r, r->subtable.length, controller_id))
         hart->controller = r->controller_id;
     if (ACPI_HAS(r, r->subtable.length, imsic_size)) {
@@ -187,6 +212,8 @@ static void fdt_harts(void)
         if (!hart)
             continue;
         fdt_isa(node, hart);
+        hart->cbo.manage = block_size(fdt_u32(node, "riscv,cbom-block-size", 0));
+        hart->cbo.zero = block_size(fdt_u32(node, "riscv,cboz-block-size", 0));
         hart->fdt_intc = fdt_intc(node);
         if (!timebase_hz)
             timebase_hz = fdt_u64(node, "timebase-frequency", 0);
@@ -199,6 +226,17 @@ uint64_t cpus_common_features(void)
 
     for (unsigned i = 0; i < hart_count; i++)
         common &= harts[i].features;
+    return common;
+}
+
+struct cbo_blocks cpus_common_blocks(void)
+{
+    struct cbo_blocks common = hart_count ? harts[0].cbo : (struct cbo_blocks){0};
+
+    for (unsigned i = 1; i < hart_count; i++) {
+        common.manage = harts[i].cbo.manage == common.manage ? common.manage : 0;
+        common.zero = harts[i].cbo.zero == common.zero ? common.zero : 0;
+    }
     return common;
 }
 

@@ -26,9 +26,15 @@ void paging_set_features(uint64_t features);
 
 /* cpus.c: every hart that is not disabled, by the tables of the firmware. */
 enum err cpus_init(void) MUST_CHECK;
+/* Bytes that cache block operations (Zicbom) and zeroing (Zicboz) work on, 0: not told. */
+struct cbo_blocks {
+    uint32_t manage, zero;
+};
+
 struct hart {
     uint64_t id;       /* hart id */
     uint64_t features; /* isa.h */
+    struct cbo_blocks cbo;
     uint32_t acpi_uid;
     int fdt_intc;        /* device tree: the node of its interrupt controller, or -1 */
     uint32_t controller; /* ACPI: RINTC's external interrupt controller id */
@@ -45,6 +51,8 @@ struct hart *cpus_hart_by_id(uint64_t id);
 struct hart *cpus_hart_by_intc(int node);
 /* What every hart has (isa.h). */
 uint64_t cpus_common_features(void);
+/* The blocks that all harts agree on. */
+struct cbo_blocks cpus_common_blocks(void);
 const char *cpus_isa_string(void);
 uint64_t cpus_timebase_hz(void);
 

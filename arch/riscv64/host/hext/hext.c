@@ -26,13 +26,15 @@
 /* How the guest ISA string is made: base letters, then each extension that needs nothing of the
  * hypervisor and the host has. */
 static const enum isa_feature passed_through[] = {
-    ISA_ZICBOM, ISA_ZICBOZ, ISA_ZICOND, ISA_ZIHINTPAUSE, ISA_ZFA,     ISA_ZBA,    ISA_ZBB,
-    ISA_ZBC,    ISA_ZBS,    ISA_SSTC,   ISA_SVINVAL,     ISA_SVNAPOT, ISA_SVPBMT,
+    ISA_ZICBOM, ISA_ZICBOZ, ISA_ZICOND,  ISA_ZIHINTPAUSE, ISA_ZACAS,  ISA_ZFA,
+    ISA_ZFHMIN, ISA_ZFH,    ISA_ZBA,     ISA_ZBB,         ISA_ZBC,    ISA_ZBS,
+    ISA_ZKT,    ISA_SSTC,   ISA_SVINVAL, ISA_SVNAPOT,     ISA_SVPBMT, ISA_SVVPTC,
 };
 #define ISA_TEXT_SIZE 256
 
 static struct {
     uint64_t features; /* of all harts */
+    struct cbo_blocks blocks;
     bool sstc, aia;
     uint64_t vlenb; /* bytes of a vector register, 0: guests get none */
     char isa[ISA_TEXT_SIZE];
@@ -100,9 +102,10 @@ static enum err hext_probe(struct out *reason)
     hext.sstc = hext.features & BIT(ISA_SSTC);
     hext.aia = hext.features & BIT(ISA_SSAIA);
     hext.vlenb = hext.features & BIT(ISA_V) ? probe_vlenb() : 0;
-    /* Block sizes of cache operations are the host's: not known without the tables' entries, so
-     * they are not offered. */
-    hext.features &= ~(BIT(ISA_ZICBOM) | BIT(ISA_ZICBOZ));
+    /* Blocks of cache operations are the host's: a guest must be told their size. */
+    hext.blocks = cpus_common_blocks();
+    hext.features &=
+        ~((hext.blocks.manage ? 0 : BIT(ISA_ZICBOM)) | (hext.blocks.zero ? 0 : BIT(ISA_ZICBOZ)));
     hext.mmu = probe_vs_mode();
     build_isa_string();
     if (hext.aia)
@@ -158,6 +161,10 @@ static enum err hext_vm_init(struct vm *vm)
     h->hedeleg = m->aplic && !hext.aia ? HEDELEG & ~BIT(CAUSE_ILLEGAL) : HEDELEG;
     vm->engine_data = h;
     m->isa = hext.isa;
+    if (hext.features & BIT(ISA_ZICBOM))
+        m->cbom_block = hext.blocks.manage;
+    if (hext.features & BIT(ISA_ZICBOZ))
+        m->cboz_block = hext.blocks.zero;
     m->mmu = hext.mmu;
     m->timebase_hz = host_counter_hz();
     m->hardware_timer = hext.sstc;
