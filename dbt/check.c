@@ -230,7 +230,9 @@ enum dbt_exit dbt_check_run(struct dbt_vcpu *d, const struct dbt_block *b,
         return e;
     }
     d->counters.checked++;
-    if (same_state(d, interpreted, e, &fault) & same_memory(d))
+    bool state = same_state(d, interpreted, e, &fault),
+         memory = same_memory(d); /* both are told of */
+    if (state && memory)
         return goes_on(e) ? interpreted : e;
     log_error("check: so it is after the block at pc 0x%llx, guest-physical 0x%llx", (ull)pc,
               (ull)gpa);
