@@ -269,7 +269,7 @@ void dbt_jit_kill(struct dbt_block *b)
         return;
     dbt_unlink_code(&b->jit->code);
     b->jit->block = NULL;
-    b->jit = NULL;
+    __atomic_store_n(&b->jit, NULL, __ATOMIC_RELEASE);
 }
 
 static void unlink_far(struct dbt_jit *jit)
@@ -362,24 +362,38 @@ enum dbt_exit dbt_jit_run(struct dbt_vcpu *d, const struct dbt_jit_code *code)
 }
 
 /* A far link's key is of one vCPU, and stays so: another one may have compared it, and be about to
- * jump. Under the lock. */
+ * jump. */
 static bool may_link(const struct dbt_vcpu *d, struct dbt_link *link)
 {
-    uint16_t self = (uint16_t)(d->vcpu->id + 1);
+    uint16_t self = (uint16_t)(d->vcpu->id + 1), owner = 0;
 
-    if (!link->far)
-        return true;
-    if (!link->owner)
-        link->owner = self;
-    return link->owner == self;
+    return !link->far || __atomic_load_n(&link->owner, __ATOMIC_RELAXED) == self ||
+           __atomic_compare_exchange_n(&link->owner, &owner, self, false, __ATOMIC_RELAXED,
+                                       __ATOMIC_RELAXED);
+}
+
+/* False: somebody has the lock. It is tried again when the code leaves there the next time. */
+static bool connect_link(struct dbt_vcpu *d, struct dbt_link *link, uint64_t key,
+                         const struct dbt_block *to)
+{
+    uint64_t flags;
+
+    if (!dbt_table_try_lock(d->table, &flags))
+        return false;
+    if (to->jit && !to->dead && dbt_link_lives(&d->jit->cache, (uintptr_t)link, false)) {
+        dbt_link_to(link, &to->jit->code, key);
+        d->counters.links++;
+    }
+    dbt_table_unlock(d->table, flags);
+    return true;
 }
 
 void dbt_jit_connect(struct dbt_vcpu *d, struct dbt_link *link, uint64_t base,
                      const struct dbt_block *to, uint64_t pc)
 {
-    uint64_t context = d->frame->context[DBT_CONTEXT_SPACE], flags;
+    uint64_t context = d->frame->context[DBT_CONTEXT_SPACE];
     const struct dbt_jit_code *jc = __atomic_load_n(&to->jit, __ATOMIC_ACQUIRE);
-    bool lasting, own;
+    bool lasting, own, again;
 
     if (!jc || (link && !dbt_link_lives(&d->jit->cache, (uintptr_t)link, false)))
         return;
@@ -390,17 +404,15 @@ void dbt_jit_connect(struct dbt_vcpu *d, struct dbt_link *link, uint64_t base,
             dbt_tlb_note_code(d, pc + IR_PAGE_SIZE);
     }
     /* What lies across pages is another instruction where the page is mapped elsewhere. */
-    flags = dbt_table_lock(d->table);
     own = link && (link->far || lasting) && may_link(d, link);
-    if (!lasting && (!own || link->linked)) {
+    again = own && __atomic_load_n(&link->linked, __ATOMIC_RELAXED);
+    if (own && !(lasting && again) && !connect_link(d, link, base ^ context, to))
+        again = true;
+    /* Only this vCPU's; when the code dies all vCPUs are told later. */
+    if (!lasting && (!own || again)) {
         dbt_jump_set(d->frame, pc, context, jc->code.entry);
         d->counters.jumps++;
     }
-    if (own && to->jit && !to->dead && dbt_link_lives(&d->jit->cache, (uintptr_t)link, false)) {
-        dbt_link_to(link, &to->jit->code, base ^ context);
-        d->counters.links++;
-    }
-    dbt_table_unlock(d->table, flags);
 }
 
 uint64_t dbt_jit_bytes(const struct dbt_jit *jit)

@@ -33,7 +33,7 @@ struct code_page {
     uint64_t gpa;
     struct code_page *hash_next;
     struct dbt_block *blocks;
-    uint64_t version; /* counts invalidations */
+    uint64_t version; /* atomic: counts invalidations */
     unsigned writes;
 };
 
@@ -177,9 +177,24 @@ static void tell_of_deaths(struct dbt_table *c)
     }
 }
 
+bool dbt_table_try_lock(struct dbt_table *c, uint64_t *flags)
+{
+    *flags = host_irq_save();
+    if (spin_trylock(&c->lock))
+        return true;
+    host_irq_restore(*flags);
+    return false;
+}
+
+/* Who comes first takes it, not who waited longest: where vCPUs share a CPU a queue would hand it
+ * to one that does not run, at every turn. */
 uint64_t dbt_table_lock(struct dbt_table *c)
 {
-    return spin_lock_irq(&c->lock);
+    uint64_t flags;
+
+    while (!dbt_table_try_lock(c, &flags))
+        host_cpu_relax();
+    return flags;
 }
 
 void dbt_table_unlock(struct dbt_table *c, uint64_t flags)
@@ -236,7 +251,7 @@ void dbt_table_leave(struct dbt_vcpu *d)
     __atomic_store_n(&d->in_code, 0, __ATOMIC_SEQ_CST);
 }
 
-/* ---- Lists; under the lock ---- */
+/* ---- Lists; changed under the lock ---- */
 
 static unsigned hash_of(uint64_t gpa, uint32_t mode)
 {
@@ -248,9 +263,10 @@ static struct code_page **page_bucket(struct dbt_table *c, uint64_t gpa)
     return &c->pages[(gpa >> PAGE_SHIFT) * 0x9e3779b97f4a7c15ULL >> (64 - PAGE_HASH_BITS)];
 }
 
+/* Needs no lock: pages stay. */
 static struct code_page *page_find(struct dbt_table *c, uint64_t gpa)
 {
-    struct code_page *p = *page_bucket(c, gpa);
+    struct code_page *p = __atomic_load_n(page_bucket(c, gpa), __ATOMIC_ACQUIRE);
 
     while (p && p->gpa != ALIGN_DOWN(gpa, PAGE_SIZE))
         p = p->hash_next;
@@ -268,7 +284,7 @@ static struct code_page *page_get(struct dbt_table *c, uint64_t gpa)
         return NULL;
     p->gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
     p->hash_next = *bucket;
-    *bucket = p;
+    __atomic_store_n(bucket, p, __ATOMIC_RELEASE);
     return p;
 }
 
@@ -292,7 +308,7 @@ static void hash_unlist(struct dbt_table *c, struct dbt_block *b)
 
     while (*at != b)
         at = &(*at)->hash_next;
-    *at = b->hash_next;
+    __atomic_store_n(at, b->hash_next, __ATOMIC_RELEASE);
 }
 
 /* Nobody finds it any more; who is in it goes on to its end. */
@@ -328,7 +344,7 @@ static unsigned page_invalidate(struct dbt_table *c, struct code_page *p, uint64
     struct dbt_block *b = p->blocks, *next;
     unsigned killed = 0;
 
-    p->version++;
+    __atomic_fetch_add(&p->version, 1, __ATOMIC_SEQ_CST);
     for (; b; b = next) {
         next = *next_on_page(b, p);
         if (!covers(b, p, from, to))
@@ -344,7 +360,7 @@ static unsigned page_invalidate(struct dbt_table *c, struct code_page *p, uint64
 /* A page that is written to again and again keeps the code that is not hit. */
 static unsigned page_written(struct dbt_table *c, uint64_t page, uint64_t from, uint64_t to)
 {
-    uint64_t flags = spin_lock_irq(&c->lock);
+    uint64_t flags = dbt_table_lock(c);
     struct code_page *p = page_find(c, page);
     unsigned killed = 0;
 
@@ -386,7 +402,7 @@ void dbt_table_synchronize(struct dbt_vcpu *d)
     dbt_table_safe_point(d);
     if (!READ_ONCE(c->settling_count))
         return;
-    flags = spin_lock_irq(&c->lock);
+    flags = dbt_table_lock(c);
     for (unsigned i = 0; i < c->settling_count; i++) {
         struct code_page *p = page_find(c, c->settling[i].gpa);
 
@@ -418,16 +434,16 @@ static void settle_later(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa)
     nudge_others(c, d, true);
 }
 
-/* Before bytes of the page are read for translation. Its version; 0: no memory. */
-static uint64_t page_begin(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa)
+/* The page's first code, or it has none any more. */
+static uint64_t page_begin_fresh(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa)
 {
-    uint64_t flags = spin_lock_irq(&c->lock), page = gpa >> PAGE_SHIFT, version = 0;
+    uint64_t flags = dbt_table_lock(c), page = gpa >> PAGE_SHIFT, version = 0;
     struct code_page *p = page_get(c, gpa);
-    bool fresh = p && !bit_of(c->is_code, page), writable = false;
+    bool writable = false;
 
     if (p)
         version = p->version + 1;
-    if (fresh) {
+    if (p && !bit_of(c->is_code, page)) {
         bit_set(c->is_code, page);
         writable = bit_of(c->is_writable, page);
     }
@@ -439,6 +455,20 @@ static uint64_t page_begin(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa
     if (writable)
         dbt_tlb_protect(d, gpa);
     return version;
+}
+
+/* Before bytes of the page are read for translation. Its version; 0: no memory. */
+static uint64_t page_begin(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa)
+{
+    const struct code_page *p = page_find(c, gpa);
+    uint64_t version = p ? __atomic_load_n(&p->version, __ATOMIC_SEQ_CST) + 1 : 0;
+
+    /* Who wrote to it before that is seen, who writes later makes the version another one. */
+    if (p && dbt_table_is_code(c, gpa)) {
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        return version;
+    }
+    return page_begin_fresh(c, d, gpa);
 }
 
 /* ---- Memory; under the lock ---- */
@@ -607,7 +637,7 @@ static void block_list(struct dbt_table *c, struct dbt_block *b)
     struct code_page *p = page_find(c, b->gpa);
 
     b->hash_next = *bucket;
-    *bucket = b;
+    __atomic_store_n(bucket, b, __ATOMIC_RELEASE);
     *next_on_page(b, p) = p->blocks;
     p->blocks = b;
     if (b->gpa_next != DBT_NO_PAGE) {
@@ -731,16 +761,21 @@ void dbt_table_emit(struct dbt_vcpu *d, struct dbt_block *b, uint64_t va)
     d->counters.translate_ticks += host_counter_fast() - began;
 }
 
+static bool is_wanted(const struct dbt_block *b, uint64_t gpa, uint64_t gpa_next, uint32_t mode)
+{
+    return b->gpa == gpa && b->mode == mode &&
+           (b->gpa_next == DBT_NO_PAGE || b->gpa_next == gpa_next) &&
+           !__atomic_load_n(&b->dead, __ATOMIC_RELAXED);
+}
+
+/* Without the lock: what is taken out of a list stays readable, and leads on, until this vCPU has
+ * been at a safe point. */
 static struct dbt_block *look_up(struct dbt_vcpu *d, uint64_t gpa, uint64_t gpa_next)
 {
-    struct dbt_table *c = d->table;
-    uint64_t flags = spin_lock_irq(&c->lock);
-    struct dbt_block *b = c->hash[hash_of(gpa, d->mode)];
+    struct dbt_block **at = &d->table->hash[hash_of(gpa, d->mode)], *b;
 
-    while (b && (b->gpa != gpa || b->mode != d->mode ||
-                 (b->gpa_next != DBT_NO_PAGE && b->gpa_next != gpa_next)))
-        b = b->hash_next;
-    dbt_table_unlock(c, flags);
+    while ((b = __atomic_load_n(at, __ATOMIC_ACQUIRE)) && !is_wanted(b, gpa, gpa_next, d->mode))
+        at = &b->hash_next;
     return b;
 }
 

@@ -31,7 +31,7 @@ struct dbt_block {
     bool dead;                /* atomic */
     uint16_t link_pc[2];      /* offset in the page */
     struct dbt_jit_code *jit; /* atomic: emitted code, NULL: none */
-    /* Lists, under the code's lock. */
+    /* Lists, changed under the table's lock; the hash's is read without. */
     struct dbt_block *hash_next, *region_next;
     struct dbt_block *page_next[2]; /* of its page, of gpa_next's */
     /* Where it went last, on the same page; good while link_generation is the code's. */
@@ -64,8 +64,10 @@ void dbt_table_emit(struct dbt_vcpu *d, struct dbt_block *b, uint64_t va);
 /* The oldest blocks and the oldest emitted code go, at a safe point, as if there were no room. */
 void dbt_table_evict(struct dbt_vcpu *d);
 
-/* The lock of everything here. */
-uint64_t dbt_table_lock(struct dbt_table *c);
+/* The lock of everything that changes here; look-ups take none. */
+uint64_t dbt_table_lock(struct dbt_table *c) MUST_CHECK;
+/* False: somebody has it now. */
+bool dbt_table_try_lock(struct dbt_table *c, uint64_t *flags) MUST_CHECK;
 void dbt_table_unlock(struct dbt_table *c, uint64_t flags);
 /* Under it: no other vCPU is in emitted code, nor comes to it before the lock is free. When false,
  * ask again after a while. */
