@@ -365,27 +365,30 @@ enum dbt_exit dbt_jit_run(struct dbt_vcpu *d, const struct dbt_jit_code *code)
  * jump. */
 static bool may_link(const struct dbt_vcpu *d, struct dbt_link *link)
 {
-    uint16_t self = (uint16_t)(d->vcpu->id + 1), owner = 0;
+    uint16_t owner = __atomic_load_n(&link->owner, __ATOMIC_RELAXED);
 
-    return !link->far || __atomic_load_n(&link->owner, __ATOMIC_RELAXED) == self ||
-           __atomic_compare_exchange_n(&link->owner, &owner, self, false, __ATOMIC_RELAXED,
-                                       __ATOMIC_RELAXED);
+    return !link->far || !owner || owner == d->vcpu->id + 1;
 }
 
-/* False: somebody has the lock. It is tried again when the code leaves there the next time. */
+/* False: somebody has the lock, or was first. It is tried again when the code leaves there the next
+ * time. */
 static bool connect_link(struct dbt_vcpu *d, struct dbt_link *link, uint64_t key,
                          const struct dbt_block *to)
 {
     uint64_t flags;
+    bool mine;
 
     if (!dbt_table_try_lock(d->table, &flags))
         return false;
-    if (to->jit && !to->dead && dbt_link_lives(&d->jit->cache, (uintptr_t)link, false)) {
+    mine = may_link(d, link);
+    if (mine && to->jit && !to->dead && dbt_link_lives(&d->jit->cache, (uintptr_t)link, false)) {
+        if (link->far)
+            __atomic_store_n(&link->owner, (uint16_t)(d->vcpu->id + 1), __ATOMIC_RELAXED);
         dbt_link_to(link, &to->jit->code, key);
         d->counters.links++;
     }
     dbt_table_unlock(d->table, flags);
-    return true;
+    return mine;
 }
 
 void dbt_jit_connect(struct dbt_vcpu *d, struct dbt_link *link, uint64_t base,
