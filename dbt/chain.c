@@ -29,7 +29,11 @@ struct dbt_room dbt_cache_room(const struct dbt_cache *c)
                              .exec = c->exec + at,
                              .size = region_size(c) - r->used,
                              .links = c->links + c->current * links + r->links_used,
-                             .link_count = links - r->links_used};
+                             .link_count = links - r->links_used,
+                             .base = c->exec,
+                             .sites = c->sites ? c->sites + c->current * links + r->site_count
+                                               : NULL,
+                             .site_count = c->sites ? links - r->site_count : 0};
 }
 
 void dbt_cache_reserve(struct dbt_cache *c, size_t size)
@@ -51,6 +55,38 @@ void dbt_cache_commit(struct dbt_cache *c, struct dbt_code *code, size_t size, u
     r->codes = code;
     r->used = MIN(ALIGN_UP(r->used + size, CODE_ALIGN), region_size(c));
     r->links_used += links;
+}
+
+void dbt_cache_commit_sites(struct dbt_cache *c, unsigned sites)
+{
+    struct dbt_region *r = &c->regions[c->current];
+
+    __atomic_store_n(&r->site_count, r->site_count + sites, __ATOMIC_RELEASE);
+}
+
+const void *dbt_cache_otherwise(const struct dbt_cache *c, uint64_t pc)
+{
+    uint64_t at = pc - (uintptr_t)c->exec, region, low = 0, high;
+    const struct dbt_site *sites;
+
+    if (!c->sites || at < c->reserved || at >= c->size)
+        return NULL;
+    region = (at - c->reserved) / region_size(c);
+    if (region >= DBT_REGIONS)
+        return NULL;
+    sites = c->sites + region * (c->link_count / DBT_REGIONS);
+    high = __atomic_load_n(&c->regions[region].site_count, __ATOMIC_ACQUIRE);
+    while (low < high) {
+        uint64_t middle = (low + high) / 2;
+
+        if (sites[middle].at == at)
+            return c->exec + sites[middle].otherwise;
+        if (sites[middle].at < at)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return NULL;
 }
 
 void dbt_cache_advance(struct dbt_cache *c, void (*forget)(void *context, struct dbt_code *code),

@@ -42,9 +42,16 @@ struct dbt_code {
 
 #define DBT_REGIONS 8
 
+/* With page tables: an access that may fault, and the code that does it otherwise; distances from
+ * the beginning of the executed cache. */
+struct dbt_site {
+    uint32_t at, otherwise;
+};
+
 struct dbt_region {
     size_t used;
     unsigned links_used;
+    unsigned site_count;    /* atomic: sites are looked for by code that was stopped */
     struct dbt_code *codes; /* newest first */
     uint64_t generation;    /* counts emptyings */
 };
@@ -55,6 +62,7 @@ struct dbt_cache {
     size_t size;
     struct dbt_link *links;
     unsigned link_count;
+    struct dbt_site *sites; /* as many as links, or NULL; each region's in order */
     size_t reserved; /* stubs, at the beginning */
     unsigned current;
     struct dbt_region regions[DBT_REGIONS];
@@ -73,6 +81,10 @@ struct dbt_room dbt_cache_room(const struct dbt_cache *c);
 void dbt_cache_reserve(struct dbt_cache *c, size_t size);
 /* Code of so many bytes and links was written into the room: `code` owns it now. */
 void dbt_cache_commit(struct dbt_cache *c, struct dbt_code *code, size_t size, unsigned links);
+/* The same for what was found at its sites, once the code is there to be run. */
+void dbt_cache_commit_sites(struct dbt_cache *c, unsigned sites);
+/* The code that does otherwise what was to be done at `pc`; NULL: `pc` is no site. Any context. */
+const void *dbt_cache_otherwise(const struct dbt_cache *c, uint64_t pc);
 /* Empties the next region and goes on there. `forget` is called for each piece of code in it, after
  * it was unlinked: its owner must never enter it again. No vCPU may be in emitted code of that
  * region: the engine stops or passes them by first. */

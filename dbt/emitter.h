@@ -36,12 +36,16 @@ struct dbt_room {
     size_t size;
     struct dbt_link *links; /* within 2 GiB of `exec`, read by emitted code; of operations too */
     unsigned link_count;
+    const uint8_t *base; /* where sites are counted from */
+    struct dbt_site *sites;
+    unsigned site_count;
 };
 
 struct dbt_emitted {
     size_t size;         /* bytes used of the room */
     unsigned link_count; /* links used: target and unlinked are filled, code is unlinked */
     unsigned insn_count;
+    unsigned site_count; /* with page tables: sites filled, in order */
 };
 
 struct dbt_stubs {
@@ -69,6 +73,9 @@ struct dbt_emitter {
     enum err (*stubs)(struct emitter *e, struct dbt_room room, bool caged, struct dbt_stubs *out);
     /* Another thread's emitter on the same code cache uses the stubs of the first. */
     void (*share)(struct emitter *e, const struct emitter *with);
+    /* From here on plain loads and stores go by the frame's words (window.h), but for those of
+     * instructions in unit.looks_up. */
+    void (*by_words)(struct emitter *e);
     /* A well-formed unit of one block. ERR_RANGE: the room is too small; ERR_UNSUPPORTED: leave it
      * to the interpreter. */
     enum err (*emit)(struct emitter *e, const struct ir_unit *u, struct dbt_room room,

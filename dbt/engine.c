@@ -10,6 +10,7 @@
 #include "dbt/pass.h"
 #include "dbt/stage.h"
 #include "dbt/tlb.h"
+#include "dbt/window.h"
 #include "kernel/cpu.h"
 #include "kernel/json.h"
 #include "kernel/log.h"
@@ -77,6 +78,7 @@ static const struct pt_format *stage2_format(uint64_t limit)
 struct dbt_vm {
     struct dbt_table *table;
     struct dbt_jit *jit; /* NULL: interpreted */
+    bool by_words;       /* accesses of its code go by windows */
 };
 
 static bool emits(const struct vm *vm)
@@ -87,14 +89,17 @@ static bool emits(const struct vm *vm)
 static enum err vm_init(struct vm *vm)
 {
     struct dbt_vm *own = heap_zalloc(sizeof(*own));
+    bool possible;
     enum err e;
 
     if (!own)
         return ERR_NO_MEMORY;
     vm->engine_data = own;
     e = dbt_table_create(&own->table, vm);
-    if (e == ERR_OK && emits(vm))
-        e = dbt_jit_create(&own->jit, vm);
+    if (e == ERR_OK && emits(vm)) {
+        own->by_words = dbt_windows_wanted(vm, &possible);
+        e = possible ? dbt_jit_create(&own->jit, vm, own->by_words) : ERR_UNSUPPORTED;
+    }
     return e == ERR_OK ? vm->isa->translator->vm_init(vm) : e;
 }
 
@@ -108,28 +113,35 @@ static void vm_destroy(struct vm *vm)
     vm->engine_data = NULL;
 }
 
-/* The frame's locked part ends a page. */
+/* The frame's locked part ends a page, with words before it. */
+static size_t frame_locked(const struct dbt_vcpu *d)
+{
+    const struct dbt_vm *own = d->vcpu->vm->engine_data;
+
+    return PAGE_SIZE + (own->by_words ? DBT_WORDS_SIZE : 0);
+}
+
 static size_t frame_pages(const struct dbt_vcpu *d)
 {
     size_t size = interp_frame_size(d->guest->frontend->dialect) - DBT_FRAME_LOCKED;
 
-    return PAGE_SIZE + ALIGN_UP(size, PAGE_SIZE);
+    return frame_locked(d) + ALIGN_UP(size, PAGE_SIZE);
 }
 
 static struct dbt_frame *frame_create(struct dbt_vcpu *d)
 {
-    char *pages = dbt_shared_alloc(d, frame_pages(d), PAGE_SIZE);
+    char *pages = dbt_shared_alloc(d, frame_pages(d), frame_locked(d));
 
-    return pages ? (void *)(pages + PAGE_SIZE - DBT_FRAME_LOCKED) : NULL;
+    return pages ? (void *)(pages + frame_locked(d) - DBT_FRAME_LOCKED) : NULL;
 }
 
 static void frame_destroy(struct dbt_vcpu *d)
 {
     if (d->frame)
-        dbt_shared_free(d, (char *)d->frame + DBT_FRAME_LOCKED - PAGE_SIZE, frame_pages(d));
+        dbt_shared_free(d, (char *)d->frame + DBT_FRAME_LOCKED - frame_locked(d), frame_pages(d));
 }
 
-static enum err vcpu_parts(struct dbt_vcpu *d, struct dbt_jit *jit)
+static enum err vcpu_parts(struct dbt_vcpu *d, struct dbt_jit *jit, bool by_words)
 {
     enum err e = ir_unit_create(&d->unit, IR_OPS_MAX);
 
@@ -144,7 +156,10 @@ static enum err vcpu_parts(struct dbt_vcpu *d, struct dbt_jit *jit)
     if (!d->frame || !d->passes || !d->lowering || !d->ops)
         return ERR_NO_MEMORY;
     d->frame->vcpu = d;
-    e = dbt_tlb_create(d);
+    if (by_words)
+        e = dbt_windows_create(d);
+    if (e == ERR_OK)
+        e = dbt_tlb_create(d);
     return e == ERR_OK && jit ? dbt_jit_vcpu_init(d, jit) : e;
 }
 
@@ -155,6 +170,7 @@ static void vcpu_fini(struct vcpu *v)
     dbt_check_destroy(d->checker);
     dbt_jit_vcpu_fini(d);
     dbt_tlb_destroy(d);
+    dbt_windows_destroy(d);
     ir_unit_destroy(&d->unit);
     pass_scratch_destroy(d->passes);
     interp_scratch_destroy(d->lowering);
@@ -187,7 +203,7 @@ static enum err vcpu_init(struct vcpu *v)
     d->late_write = DBT_NO_PAGE;
     if (dbt_knobs.check && own->jit)
         d->checker = dbt_check_create();
-    e = vcpu_parts(d, own->jit);
+    e = vcpu_parts(d, own->jit, own->by_words);
     v->engine_data = d;
     if (e == ERR_OK)
         d->guest->vcpu_init(d);
@@ -599,6 +615,7 @@ static void run(struct vcpu *v, struct vm_exit *exit)
     host_irq_enable();
     v->irq_news = false;
     dbt_table_safe_point(d);
+    dbt_windows_safe_point(d);
     d->guest->enter(d);
     v->reg_dirty = 0;
     if (dbt_table_enter(d)) {
@@ -651,6 +668,10 @@ static void print_counters(struct out *out, const struct dbt_counters *c, uint64
     out_printf(out, "  emitted %llu blocks, %llu bytes; links %llu, jumps %llu, contexts %llu\n",
                (ull)c->emitted, (ull)c->emitted_bytes, (ull)c->links, (ull)c->jumps,
                (ull)c->contexts);
+    if (c->window_pages)
+        out_printf(out, "  page tables: mapped %llu, taken back %llu, ranges moved %llu, instructions that look "
+                   "up %llu\n", (ull)c->window_pages, (ull)c->window_drops, (ull)c->window_moves,
+                   (ull)c->looked_up);
     if (c->checked)
         out_printf(out, "  runs of blocks checked %llu, not compared %llu\n", (ull)c->checked,
                    (ull)c->unchecked);
@@ -726,6 +747,7 @@ static void json(struct vm *vm, struct json *j)
         COUNTER(faults),      COUNTER(interrupts),  COUNTER(tlb_misses),  COUNTER(walks),
         COUNTER(tlb_cleared), COUNTER(flush_all),   COUNTER(flush_asid),  COUNTER(flush_page),
         COUNTER(evicted),     COUNTER(invalidated), COUNTER(code_writes), COUNTER(flush_remote),
+        COUNTER(window_pages), COUNTER(window_drops), COUNTER(window_moves), COUNTER(looked_up),
         COUNTER(emitted),     COUNTER(links),       COUNTER(jumps),       COUNTER(contexts),
 #undef COUNTER
     };

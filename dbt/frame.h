@@ -95,6 +95,13 @@ struct dbt_frame {
 };
 #define DBT_FRAME_LOCKED offsetof(struct dbt_frame, pc_base) /* bytes that it may only read */
 #define DBT_FRAME_GUEST  192 /* offset of cells[]: slot offsets begin here */
+/* With page tables (window.h) these words, which it may only read, lie before the page that ends
+ * with the locked part: host address, as emitted code has it = virtual address + word. */
+#define DBT_WORDS       1024
+#define DBT_WORDS_SIZE  (DBT_WORDS * sizeof(uint64_t))
+#define DBT_FRAME_WORDS ((int32_t)DBT_FRAME_LOCKED - (int32_t)(PAGE_SIZE + DBT_WORDS_SIZE))
+#define DBT_WORD_SHIFT  39 /* a word is for so many bits of address */
+#define DBT_WORD_OF(va) ((va) >> DBT_WORD_SHIFT & (DBT_WORDS - 1))
 _Static_assert(offsetof(struct dbt_frame, cells) == DBT_FRAME_GUEST, "slots are addressed by this");
 
 /* The slow ways to memory, on the vCPU's own thread; tlb.c. `size` is 1, 2, 4 or 8 bytes. False:

@@ -18,6 +18,8 @@ struct dbt_table;
 struct emitter;
 struct dbt_tlbs;
 struct dbt_vcpu;
+struct dbt_windows;
+struct dbt_slow_op;
 
 /* What a page table says about one address. */
 struct dbt_mapping {
@@ -69,6 +71,8 @@ struct dbt_counters {
     uint64_t emitted, emitted_bytes; /* blocks, of host code */
     uint64_t cage_entries; /* ways into the cage: from blocks, and back from C functions */
     uint64_t links, jumps, contexts; /* made: links, entries of the jump hash, contexts */
+    uint64_t window_pages, window_drops;   /* mapped for emitted code; taken back */
+    uint64_t window_moves, looked_up;      /* ranges taken from others; instructions that look up */
     uint64_t checked, unchecked;     /* runs of blocks in lockstep: compared, left out */
 };
 
@@ -117,6 +121,10 @@ struct dbt_vcpu {
 
     /* Lockstep: NULL: none; `check` is the same while the interpreter's stores are noted only. */
     struct dbt_check *checker, *check;
+
+    /* With page tables (window.h), else NULL; then what a load or store at a site tells. */
+    struct dbt_windows *windows;
+    void (*accessed)(struct dbt_vcpu *d, const struct dbt_slow_op *o, uint64_t va);
 
     /* Emitted code; NULL: the engine interprets. */
     struct cage *cage; /* in which it runs; NULL: none */

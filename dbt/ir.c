@@ -62,6 +62,7 @@ void ir_unit_reset(struct ir_unit *u, const struct dbt_dialect *dialect, uint32_
     u->dialect = dialect;
     u->mode = mode;
     u->full = false;
+    u->looks_up = 0;
     u->op_count = 1; /* operation 0 is nop: calloc made it so, and nobody writes it */
     u->block_count = 0;
 }

@@ -290,6 +290,7 @@ struct ir_unit {
     const struct dbt_dialect *dialect;
     uint32_t mode; /* block mode word */
     bool full;
+    uint64_t looks_up; /* with page tables: bit n: instruction n looks its accesses up in the TLB */
     unsigned op_count, op_capacity;
     unsigned block_count;
     struct ir_op *ops;

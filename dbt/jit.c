@@ -14,6 +14,7 @@
 #define ENTRY_NS_A_RUN 16 /* an entry that costs so much makes a block wait for a run more */
 #define DRAFT_SIZE     KIB(64)
 #define JUMPS_SIZE     (DBT_JUMPS * sizeof(struct dbt_jump))
+#define SITED_MAX      64 /* VMs whose code has sites */
 
 struct dbt_jit {
     struct vm *vm;
@@ -23,6 +24,8 @@ struct dbt_jit {
     struct emitter *first; /* made the stubs */
     struct host_code_memory memory;
 };
+
+static struct dbt_jit *sited[SITED_MAX]; /* atomic */
 
 static const struct dbt_emitter *find_emitter(void)
 {
@@ -51,7 +54,45 @@ enum err dbt_jit_probe(struct out *reason)
     return ERR_OK;
 }
 
-enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm)
+static enum err sites_create(struct dbt_jit *jit)
+{
+    jit->cache.sites = heap_alloc(jit->cache.link_count * sizeof(struct dbt_site));
+    if (!jit->cache.sites)
+        return ERR_NO_MEMORY;
+    for (unsigned i = 0; i < SITED_MAX; i++) {
+        struct dbt_jit *none = NULL;
+
+        if (__atomic_compare_exchange_n(&sited[i], &none, jit, false, __ATOMIC_SEQ_CST,
+                                        __ATOMIC_RELAXED))
+            return ERR_OK;
+    }
+    return ERR_NO_MEMORY;
+}
+
+static void sites_destroy(struct dbt_jit *jit)
+{
+    for (unsigned i = 0; i < SITED_MAX; i++) {
+        struct dbt_jit *own = jit;
+
+        __atomic_compare_exchange_n(&sited[i], &own, NULL, false, __ATOMIC_SEQ_CST,
+                                    __ATOMIC_RELAXED);
+    }
+    heap_free(jit->cache.sites);
+}
+
+const void *dbt_jit_otherwise(uint64_t pc)
+{
+    for (unsigned i = 0; i < SITED_MAX; i++) {
+        const struct dbt_jit *jit = __atomic_load_n(&sited[i], __ATOMIC_ACQUIRE);
+        const void *to = jit ? dbt_cache_otherwise(&jit->cache, pc) : NULL;
+
+        if (to)
+            return to;
+    }
+    return NULL;
+}
+
+enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm, bool by_words)
 {
     struct dbt_jit *jit = heap_zalloc(sizeof(*jit));
     uint64_t size;
@@ -69,8 +110,9 @@ enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm)
     }
     dbt_cache_init(&jit->cache, jit->memory.write, jit->memory.exec, size, jit->memory.data,
                    (unsigned)(size / LINK_PER));
+    e = by_words ? sites_create(jit) : ERR_OK;
     *out = jit;
-    return ERR_OK;
+    return e;
 }
 
 static void forget_code(void *context, struct dbt_code *code)
@@ -91,6 +133,7 @@ void dbt_jit_destroy(struct dbt_jit *jit)
         dbt_cache_advance(&jit->cache, forget_code, NULL);
     if (jit->first)
         jit->emitter->destroy(jit->first);
+    sites_destroy(jit);
     host_code_memory_destroy(&jit->memory);
     heap_free(jit);
 }
@@ -169,6 +212,8 @@ enum err dbt_jit_vcpu_init(struct dbt_vcpu *d, struct dbt_jit *jit)
         return e == ERR_OK ? ERR_NO_MEMORY : e;
     d->frame->jumps = cage_address(d->jumps);
     jit->emitter->share(d->emitter, jit->first);
+    if (d->windows)
+        jit->emitter->by_words(d->emitter);
     dbt_jit_forget(d);
     return ERR_OK;
 }
@@ -240,6 +285,7 @@ bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b)
     unsigned emptied = 0;
     enum err e;
 
+    d->unit.looks_up = b->looks_up;
     while ((e = emit_draft(d, &room, &emitted)) == ERR_RANGE) {
         if (emptied++) { /* an empty region is too small for it */
             b->no_code = true;
@@ -255,6 +301,7 @@ bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b)
     }
     jc->block = b;
     copy_code(room.write, d->draft, emitted.size);
+    dbt_cache_commit_sites(&jit->cache, emitted.site_count);
     dbt_cache_commit(&jit->cache, &jc->code, emitted.size, emitted.link_count);
     host_code_sync(jc->code.entry, emitted.size);
     __atomic_store_n(&b->jit, jc, __ATOMIC_RELEASE);
@@ -270,6 +317,35 @@ void dbt_jit_kill(struct dbt_block *b)
     dbt_unlink_code(&b->jit->code);
     b->jit->block = NULL;
     __atomic_store_n(&b->jit, NULL, __ATOMIC_RELEASE);
+}
+
+/* The code that the operation belongs to; under the lock. */
+static struct dbt_jit_code *code_of(const struct dbt_jit *jit, const struct dbt_slow_op *o)
+{
+    const struct dbt_link *at = (const void *)o;
+
+    for (unsigned r = 0; r < DBT_REGIONS; r++)
+        for (struct dbt_code *c = jit->cache.regions[r].codes; c; c = c->older)
+            if (at >= c->links && at < c->links + c->link_count)
+                return container_of(c, struct dbt_jit_code, code);
+    return NULL;
+}
+
+void dbt_jit_look_up(struct dbt_vcpu *d, const struct dbt_slow_op *o)
+{
+    uint64_t flags = dbt_table_lock(d->table);
+    struct dbt_jit_code *jc = code_of(d->jit, o);
+    struct dbt_block *b = jc ? jc->block : NULL;
+    uint64_t insn = BIT((o->insn - 1) % 64);
+
+    if (b && !(b->looks_up & insn)) {
+        b->looks_up |= insn;
+        d->counters.looked_up++;
+        dbt_jit_kill(b);
+    }
+    dbt_table_unlock(d->table, flags);
+    __atomic_store_n(&d->forget, 1, __ATOMIC_SEQ_CST); /* other ways to that code */
+    __atomic_store_n(&d->frame->poll, 1, __ATOMIC_SEQ_CST);
 }
 
 static void unlink_far(struct dbt_jit *jit)

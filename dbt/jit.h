@@ -23,7 +23,8 @@ struct dbt_jit_code {
 /* Can this host run emitted code? Otherwise the reason. */
 enum err dbt_jit_probe(struct out *reason) MUST_CHECK;
 
-enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm) MUST_CHECK;
+/* `by_words`: accesses go by the frame's words (window.h). */
+enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm, bool by_words) MUST_CHECK;
 void dbt_jit_destroy(struct dbt_jit *jit);
 /* Before anything of the vCPU is allocated: its cage, where the host has cages. */
 enum err dbt_jit_cage_init(struct dbt_vcpu *d, struct dbt_jit *jit) MUST_CHECK;
@@ -40,6 +41,10 @@ void dbt_jit_evict(struct dbt_vcpu *d);
 void dbt_jit_kill(struct dbt_block *b);
 /* What the vCPU knows of places in code is forgotten. None of its code runs. */
 void dbt_jit_forget(struct dbt_vcpu *d);
+/* The instruction of this operation looks its accesses up in the TLB, once its code is made anew. */
+void dbt_jit_look_up(struct dbt_vcpu *d, const struct dbt_slow_op *o);
+/* Where code goes on whose access at `pc` faulted; NULL: there is no such access. Any context. */
+const void *dbt_jit_otherwise(uint64_t pc);
 /* All links that hold in one context only are cut, and forgotten what was found with them. */
 void dbt_jit_contexts_renew(struct dbt_vcpu *d);
 

@@ -10,7 +10,7 @@ static bool faulted(struct dbt_frame *f, const struct dbt_slow_op *o)
 {
     f->pc = f->pc_base + o->insn_at;
     f->insn_length = o->insn_length;
-    f->count += o->insn_index ? o->insn_index - 1U : 0;
+    f->count += o->counted ? o->counted - 1U : 0;
     return false;
 }
 
@@ -18,6 +18,16 @@ static bool is_plain(const struct ir_op *op)
 {
     return (op->code == IR_load || op->code == IR_store) && !ir_is_vector(op->type) &&
            !(op->attr2 & ~(IR_SIGNED | IR_PROBED));
+}
+
+/* With page tables: the access is done otherwise next time. */
+static bool done(struct dbt_frame *f, const struct dbt_slow_op *o, const struct dbt_slow_call *call)
+{
+    struct dbt_vcpu *d = f->vcpu;
+
+    if (unlikely(d && d->accessed) && (o->op.code == IR_load || o->op.code == IR_store))
+        d->accessed(d, o, call->arg[0][0] + (uint64_t)o->op.imm);
+    return true;
 }
 
 static bool plain_access(struct dbt_frame *f, const struct ir_op *op, struct dbt_slow_call *call)
@@ -45,7 +55,7 @@ bool dbt_slow(struct dbt_frame *f, const struct dbt_slow_op *o, struct dbt_slow_
     if (likely(f->vcpu))
         f->vcpu->slow[o->op.code]++;
     if (is_plain(&o->op))
-        return plain_access(f, &o->op, call) || faulted(f, o);
+        return plain_access(f, &o->op, call) ? done(f, o, call) : faulted(f, o);
     for (unsigned i = 0; i < 3; i++) {
         cells[i] = (uint16_t)(call->arg[i] - (uint64_t *)f);
         if (i < ir_info[o->op.code].operand_count)
@@ -55,5 +65,5 @@ bool dbt_slow(struct dbt_frame *f, const struct dbt_slow_op *o, struct dbt_slow_
     interp_single(&o->op, cells, ops);
     if (interp_run(f, &unit, guest) == DBT_EXIT_FAULT)
         return faulted(f, o);
-    return true;
+    return done(f, o, call);
 }

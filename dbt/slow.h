@@ -12,7 +12,9 @@
 /* Lies in the place of a link, constant. */
 struct dbt_slow_op {
     struct ir_op op;
-    uint16_t insn_at, insn_length, insn_index, unused;
+    uint16_t insn_at, insn_length;
+    uint16_t counted; /* with DBT_MODE_COUNT: which instruction it is, from 1; else 0 */
+    uint16_t insn;    /* always */
 };
 
 _Static_assert(sizeof(struct dbt_slow_op) <= offsetof(struct dbt_link, target), "it has room");

@@ -29,6 +29,7 @@ struct dbt_block {
     uint16_t bytes, insns;
     bool no_code;             /* the emitter has none for it */
     bool dead;                /* atomic */
+    uint64_t looks_up;        /* unit.looks_up of its emitted code */
     uint16_t link_pc[2];      /* offset in the page */
     struct dbt_jit_code *jit; /* atomic: emitted code, NULL: none */
     /* Lists, changed under the table's lock; the hash's is read without. */

@@ -6,6 +6,7 @@
 #include "dbt/jit.h"
 #include "dbt/knobs.h"
 #include "dbt/table.h"
+#include "dbt/window.h"
 #include "mm/heap.h"
 #include "mm/page.h"
 
@@ -44,6 +45,7 @@ struct table {
     uint64_t large[LARGE_WORDS];
     uint64_t huge[HUGE_PAGES];
     unsigned huge_count; /* beyond HUGE_PAGES: everything may be */
+    struct dbt_window *window; /* what of it is mapped for emitted code */
 };
 
 /* A number for a view of a space with a mode: what emitted code compares. */
@@ -115,6 +117,7 @@ static void table_empty(struct table *t)
     for (unsigned i = 0; i < VICTIMS; i++)
         entry_clear(&t->victim[i].entry);
     memset(t->large, 0, sizeof(t->large));
+    dbt_window_empty(t->window);
     t->fills = t->displaced = t->huge_count = 0;
     t->stale = false;
 }
@@ -142,6 +145,7 @@ static struct table *table_create(struct dbt_vcpu *d)
         heap_free(t);
         return NULL;
     }
+    t->window = dbt_window_create(d);
     table_empty(t);
     return t;
 }
@@ -150,6 +154,7 @@ static void table_destroy(struct dbt_vcpu *d, struct table *t)
 {
     if (!t)
         return;
+    dbt_window_destroy(t->window);
     dbt_shared_free(d, t->entries, ENTRY_SIZE << t->bits);
     heap_free(t->gpa);
     heap_free(t);
@@ -350,6 +355,7 @@ void dbt_tlb_select(struct dbt_vcpu *d, uint64_t key, uint32_t asid, unsigned vi
     }
     t->table = table;
     t->view = view;
+    dbt_window_select(d, table->window);
     publish(d);
     if (d->jit)
         context_select(d);
@@ -368,6 +374,7 @@ enum err dbt_tlb_create(struct dbt_vcpu *d)
         t->physical[i].gpa = NO_PAGE;
     if (!t->table)
         return ERR_NO_MEMORY;
+    dbt_window_select(d, t->table->window);
     publish(d);
     return ERR_OK;
 }
@@ -434,6 +441,7 @@ void dbt_tlb_forget(struct dbt_vcpu *d)
     memset(d->recent, 0, sizeof(d->recent));
     d->forgets++;
     flush_spaces(d, DBT_ASID_ALL);
+    dbt_windows_empty(d);
     if (d->cage)
         cage_host()->take_back(d->cage);
 }
@@ -442,6 +450,7 @@ static void drop_page(struct table *t, uint64_t page)
 {
     struct dbt_tlb_entry *e = &t->entries[place_of(t, page)];
 
+    dbt_window_drop(t->window, page, IR_PAGE_SIZE);
     if (entry_page(e) == page)
         entry_clear(e);
     for (unsigned i = 0; i < VICTIMS; i++)
@@ -456,6 +465,7 @@ static void drop_piece(struct table *t, uint64_t page)
     unsigned first = place_of(t, piece << LARGE_SHIFT); /* the piece's pages lie in a row */
     unsigned end = first + MIN(table_size(t), 1u << (LARGE_SHIFT - PAGE_SHIFT));
 
+    dbt_window_drop(t->window, piece << LARGE_SHIFT, BIT(LARGE_SHIFT));
     for (unsigned i = first; i < end; i++) {
         struct dbt_tlb_entry *e = &t->entries[i & (table_size(t) - 1)];
 
@@ -564,11 +574,13 @@ static void protect(struct dbt_vcpu *d, uint64_t gpa)
 void dbt_tlb_protect(struct dbt_vcpu *d, uint64_t gpa)
 {
     protect(d, PAGE_OF(gpa));
+    dbt_windows_drop_gpa(d, PAGE_OF(gpa));
 }
 
 void dbt_tlb_protect_code(struct dbt_vcpu *d)
 {
     protect(d, NO_PAGE);
+    dbt_windows_drop_code(d);
 }
 
 /* ---- Guest-physical memory ---- */

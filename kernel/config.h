@@ -96,6 +96,9 @@ enum config_engine {
     CONFIG_ENGINE_INTERP,
 };
 
+/* Values of `mmu`, in the order of its choices. */
+enum config_mmu { CONFIG_MMU_AUTO, CONFIG_MMU_SOFT, CONFIG_MMU_PAGE_TABLE };
+
 /* Values of `gdb` and `on_crash`, in the order of their choices. */
 enum config_gdb { CONFIG_GDB_NO, CONFIG_GDB_YES, CONFIG_GDB_WAIT };
 enum config_crash { CONFIG_CRASH_STOP, CONFIG_CRASH_RESTART, CONFIG_CRASH_DEBUG };
@@ -114,6 +117,7 @@ struct config_vm {
     bool foreign;
     uint64_t arch;   /* enum config_isa */
     uint64_t engine; /* enum config_engine */
+    uint64_t mmu;    /* enum config_mmu */
     uint64_t memory; /* bytes */
     bool memory_at_start;
     uint64_t cpus;

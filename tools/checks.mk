@@ -90,7 +90,7 @@ page-alloc-bench: $(H)/page_alloc_bench ## build the benchmark of the page alloc
 # The program: the core on Linux as one process, optimised, to run translated guests with.
 program-cflags := $(subst -Itests/hosted ,-Itests/hosted/program -Itests/hosted ,$(subst -DDEBUG=1,-DDEBUG=$(DEBUG),$(counted-cflags)))
 program-srcs   := $(filter-out tests/hosted/% kernel/host_command.c,$(hosted-srcs)) tests/hosted/image.c tests/hosted/libc_extra.c \
-    $(wildcard tests/hosted/program/*.c)
+    $(wildcard tests/hosted/program/*.c arch/$(machine)/hosted/*.c)
 program-objs   := $(program-srcs:%.c=$(H)/program/%.o)
 
 $(eval $(call flags-stamp,$(H)/program/compile,$$(lib-hash) $$(hosted-cc) $$(program-cflags)))

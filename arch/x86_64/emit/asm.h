@@ -113,6 +113,7 @@ enum opcode {
     OP_CVTSI2SS = 0x0f2a | PF3,
     OP_CVTTSS2SI = 0x0f2c | PF3,
     OP_CVTSS2SI = 0x0f2d | PF3,
+    OP_RORX = 0x0f3af0 | PF2, /* VEX */
 };
 /* /digit of OP_ALU_IMM*: the ALU opcode's own bits 5:3. */
 #define ALU_DIGIT(op) ((enum reg)((op) >> 3 & 7))

@@ -18,6 +18,7 @@ struct cold *cold_new(struct emitter *e, enum cold_kind kind, uint8_t *jump)
     *c = (struct cold){.kind = (uint8_t)kind,
                        .dst = REG_NONE,
                        .clear = REG_NONE,
+                       .site = NO_SITE,
                        .insn_at = (uint16_t)e->insn_at,
                        .insn_length = (uint8_t)e->insn_length,
                        .insn_index = (uint16_t)e->insn_index};
@@ -70,7 +71,8 @@ static void emit_slow(struct emitter *e, const struct cold *c)
     struct dbt_slow_op slow = {.op = *op,
                                .insn_at = c->insn_at,
                                .insn_length = c->insn_length,
-                               .insn_index = e->u->mode & DBT_MODE_COUNT ? c->insn_index : 0};
+                               .counted = e->u->mode & DBT_MODE_COUNT ? c->insn_index : 0,
+                               .insn = c->insn_index};
     struct dbt_link *l;
     int32_t distance;
 
@@ -78,6 +80,9 @@ static void emit_slow(struct emitter *e, const struct cold *c)
         e->full = true;
         return;
     }
+    if (c->site != NO_SITE)
+        e->room.sites[c->site].otherwise =
+            (uint32_t)(as_exec(&e->as, e->as.p) - e->room.base);
     l = &e->room.links[e->link_count++];
     *l = (struct dbt_link){.linked = DBT_LINK_SLOW};
     memcpy(l, &slow, sizeof(slow));

@@ -52,6 +52,11 @@ static void share(struct emitter *e, const struct emitter *with)
     e->stub = with->stub;
 }
 
+static void by_words(struct emitter *e)
+{
+    e->words = true;
+}
+
 /* All of it in C. */
 static void slow_op(struct emitter *e, unsigned i)
 {
@@ -125,7 +130,7 @@ static bool unit_begin(struct emitter *e, const struct ir_unit *u, struct dbt_ro
                         .limit = room.write + room.size - OP_BYTES_MAX,
                         .to_exec = (intptr_t)room.exec - (intptr_t)room.write};
     e->body = room.write;
-    e->link_count = e->cold_count = 0;
+    e->link_count = e->cold_count = e->site_count = 0;
     e->insn_at = e->insn_length = e->insn_index = 0;
     e->full = room.size < OP_BYTES_MAX;
     e->unsupported = false;
@@ -173,7 +178,8 @@ static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room
         return ERR_RANGE;
     *out = (struct dbt_emitted){.size = (size_t)(e->as.p - room.write),
                                 .link_count = e->link_count,
-                                .insn_count = e->insn_index};
+                                .insn_count = e->insn_index,
+                                .site_count = e->site_count};
     return ERR_OK;
 }
 
@@ -184,5 +190,6 @@ TABLE_ENTRY(dbt_emitters, struct dbt_emitter, x86_64_emitter) = {
     .destroy = destroy,
     .stubs = emit_stubs,
     .share = share,
+    .by_words = by_words,
     .emit = emit,
 };

@@ -20,6 +20,7 @@
 #define VECTOR_SIZE   16  /* bytes of a vector in a register */
 #define OP_BYTES_MAX  400 /* that one operation, or one cold fragment, can take */
 #define NO_SLOT       (-1)
+#define NO_SITE       UINT16_MAX
 
 /* Constants of 16 bytes among the stubs. */
 enum emit_mask {
@@ -111,6 +112,7 @@ struct cold {
     uint8_t clear; /* register that becomes 0, or REG_NONE */
     uint8_t jump_count;
     uint16_t op, link;
+    uint16_t site; /* of room.sites, or NO_SITE */
     uint16_t insn_at, insn_index;
     uint8_t insn_length;
     struct operand operand[3];
@@ -128,6 +130,7 @@ struct emitter {
     const struct interp_guest *guest;
     enum dbt_level level;
     bool caged;
+    bool words; /* plain loads and stores go by the frame's words */
     uint8_t pin[SLOTS_MAX]; /* register of each slot, or REG_NONE */
     int32_t cells;          /* displacement of the cells behind the slots */
     struct emit_stubs {
@@ -138,7 +141,7 @@ struct emitter {
     /* The unit */
     const struct ir_unit *u;
     struct dbt_room room;
-    unsigned link_count;
+    unsigned link_count, site_count;
     unsigned insn_at, insn_length, insn_index, first_insn;
     uint8_t *body;
     bool full, unsupported;
@@ -151,6 +154,7 @@ struct emitter {
     struct {
         uint8_t reg; /* REG_NONE: nothing is kept */
         bool write;
+        bool word; /* it holds a word of the frame: good for all accesses by the base */
         ir_value base;
         int32_t from, to; /* displacements of the bytes that lie on the page */
     } kept;

@@ -24,13 +24,22 @@ static void full_barrier(struct emitter *e)
     as_8(&e->as, 0);
 }
 
+/* Does it go by the frame's words? */
+static bool by_word(const struct emitter *e, const struct ir_op *op)
+{
+    return e->words && (op->code == IR_load || op->code == IR_store) &&
+           !(op->attr2 & (IR_ALIGNED | IR_PROBED)) &&
+           !(e->u->looks_up >> ((e->insn_index - 1) & 63) & 1);
+}
+
 struct access {
     unsigned base, addend; /* host address = base + addend + disp */
     int32_t disp;
-    uint8_t *miss; /* the jump that is taken where the TLB does not help */
+    uint8_t *miss; /* the jump that is taken where the TLB does not help; NULL: the access faults */
     bool shared;   /* with other accesses: by itself it may be known */
     uint8_t page;  /* a register that is free at that jump */
     uint8_t *done; /* where it is known */
+    uint8_t *at;   /* the instruction that does it */
 };
 
 static unsigned access_size(const struct ir_op *op)
@@ -54,7 +63,8 @@ static void gather(struct emitter *e, unsigned i, enum dbt_access access)
         int32_t from = MIN(e->kept.from, (int32_t)op->imm), to;
 
         if ((op->code != IR_load && op->code != IR_store && op->code != IR_probe) ||
-            value_of(e, op->arg[0]) != base || (writes(op) && access == DBT_READ) ||
+            (e->words && !(op->attr2 & IR_PROBED)) || value_of(e, op->arg[0]) != base ||
+            (writes(op) && access == DBT_READ) ||
             (op->code != IR_probe && op->attr2 & IR_ALIGNED))
             continue;
         to = MAX(e->kept.to, (int32_t)op->imm + (int32_t)access_size(op));
@@ -69,7 +79,7 @@ static void gather(struct emitter *e, unsigned i, enum dbt_access access)
 static bool is_kept(const struct emitter *e, const struct ir_op *op, unsigned size,
                     enum dbt_access access)
 {
-    return e->kept.reg != REG_NONE && e->kept.base == value_of(e, op->arg[0]) &&
+    return e->kept.reg != REG_NONE && !e->kept.word && e->kept.base == value_of(e, op->arg[0]) &&
            (e->kept.write || access == DBT_READ) && op->imm >= e->kept.from &&
            op->imm + size <= e->kept.to;
 }
@@ -152,14 +162,70 @@ static struct access look_up(struct emitter *e, unsigned i, unsigned size, enum 
     reg_release(e, CLASS_INT, page);
     e->kept.reg = x.shared ? (uint8_t)x.addend : REG_NONE;
     e->kept.write = access == DBT_WRITE;
+    e->kept.word = false;
     e->kept.base = value_of(e, op->arg[0]);
     return x;
+}
+
+/* With page tables: the word for the base's address, which is kept for others by that base. What
+ * it and the displacement lead to faults unless the guest has it there. */
+static struct access take_word(struct emitter *e, const struct ir_op *op)
+{
+    const unsigned scale = 3, field = (DBT_WORDS - 1) << scale;
+    struct access x = {.base = use_reg(e, op->arg[0]), .disp = (int32_t)op->imm};
+
+    if (e->kept.reg != REG_NONE && e->kept.word && e->kept.base == value_of(e, op->arg[0])) {
+        x.addend = e->kept.reg;
+        e->locked[CLASS_INT] |= (uint8_t)(1u << x.addend);
+        return x;
+    }
+    x.addend = reg_take(e, CLASS_INT);
+    if (e->level >= DBT_LEVEL_V3) {
+        as_vex_rr(&e->as, OP_RORX, true, x.addend, 0, x.base);
+        as_8(&e->as, DBT_WORD_SHIFT - scale);
+    } else {
+        as_mov(&e->as, x.addend, x.base);
+        as_shift_imm(&e->as, DIGIT_SHR, true, x.addend, DBT_WORD_SHIFT - scale);
+    }
+    as_alu_imm(&e->as, OP_AND, false, x.addend, field);
+    as_rmx(&e->as, OP_MOV, true, x.addend, FRAME_BASE, x.addend, DBT_FRAME_WORDS - DBT_FRAME_GUEST);
+    e->kept.reg = (uint8_t)x.addend;
+    e->kept.word = true;
+    e->kept.base = value_of(e, op->arg[0]);
+    return x;
+}
+
+static struct access find_access(struct emitter *e, unsigned i, enum dbt_access access)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    unsigned size = access_size(op);
+
+    if (by_word(e, op))
+        return take_word(e, op);
+    return op->attr2 & IR_ALIGNED ? look_up_aligned(e, op, size, access)
+                                  : look_up(e, i, size, access);
+}
+
+/* The next instruction to be emitted is the access. */
+static void at_site(struct emitter *e, struct access *x)
+{
+    x->at = e->as.p;
 }
 
 /* Where the look-up leads to when it fails, once the access is emitted. */
 static void missed(struct emitter *e, struct cold *cold, const struct access *x)
 {
     cold->back = e->as.p;
+    if (!x->miss) {
+        cold->jump_count = 0;
+        if (e->site_count == e->room.site_count) {
+            e->full = true;
+            return;
+        }
+        cold->site = (uint16_t)e->site_count;
+        e->room.sites[e->site_count++].at = (uint32_t)(as_exec(&e->as, x->at) - e->room.base);
+        return;
+    }
     if (!x->shared)
         return;
     cold->again = x->done;
@@ -237,7 +303,7 @@ static bool load(struct emitter *e, unsigned i)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
     enum class class = class_of(op->type);
-    bool aligned = op->attr2 & IR_ALIGNED, w = false;
+    bool w = false;
     unsigned size = ir_type_size(op->attr), d;
     struct operand operand[3] = {{0}};
     struct cold *cold;
@@ -246,10 +312,11 @@ static bool load(struct emitter *e, unsigned i)
     if (IR_ORDER_OF(op) == IR_SEQ_CST)
         full_barrier(e);
     d = class == CLASS_FP ? result_reg(e, i) : REG_NONE;
-    x = aligned ? look_up_aligned(e, op, size, DBT_READ) : look_up(e, i, size, DBT_READ);
+    x = find_access(e, i, DBT_READ);
     operand[0] = in_reg(x.base);
     if (class == CLASS_INT) /* what looking up had is free again */
         d = result_reg(e, i);
+    at_site(e, &x);
     if (class == CLASS_FP) {
         as_rmx(&e->as,
                size == VECTOR_SIZE ? OP_MOVUPS_LOAD
@@ -298,11 +365,11 @@ static bool store(struct emitter *e, unsigned i)
         (void)use_home(e, op->arg[1], &v); /* the address needs three registers */
     else if (!constant)
         v = size == VECTOR_SIZE ? in_reg(use_reg(e, op->arg[1])) : use(e, op->arg[1]);
-    x = op->attr2 & IR_ALIGNED ? look_up_aligned(e, op, size, DBT_WRITE)
-                               : look_up(e, i, size, DBT_WRITE);
+    x = find_access(e, i, DBT_WRITE);
     operand[0] = in_reg(x.base);
     operand[1] = v;
     if (constant && (size < 8 || c == (int32_t)c)) {
+        at_site(e, &x);
         store_const(e, size, &x, (int32_t)c);
     } else {
         reg = v.reg;
@@ -314,6 +381,7 @@ static bool store(struct emitter *e, unsigned i)
             as_const(&e->as, reg, (uint64_t)c);
         else
             load_value(e, class == CLASS_FP ? op->type : IR_I64, reg, v);
+        at_site(e, &x);
         if (class == CLASS_FP)
             as_rmx(&e->as,
                    size == VECTOR_SIZE ? OP_MOVUPS_STORE

@@ -44,6 +44,7 @@ static const char usage[] =
     "  --disk FILE[,MODE] a disk: read-write (default: changes go to the file), read-only or "
     "copy-on-write\n"
     "  --engine ENGINE    interp, jit or hybrid (default: the best there is)\n"
+    "  --mmu MMU          soft or page-table: how generated code reaches memory (default: soft)\n"
     "  --set KEY=VALUE    a key of the guest's section in ennead.ini (docs/configuration.md)\n"
     "  --gdb PORT         let gdb debug the guest over this TCP port (gdb: target remote :PORT)\n"
     "  --wait             with --gdb: the guest begins when gdb lets it\n"
@@ -60,7 +61,7 @@ static const char usage[] =
     "  --stats            print the guest's statistics at the end\n";
 
 static struct {
-    const char *arch, *memory, *cpus, *kernel, *initrd, *append, *engine, *log;
+    const char *arch, *memory, *cpus, *kernel, *initrd, *append, *engine, *mmu, *log;
     struct {
         const char *file, *mode;
     } disks[DISKS_MAX];
@@ -186,6 +187,7 @@ enum option_name {
     OPTION_APPEND,
     OPTION_DISK,
     OPTION_ENGINE,
+    OPTION_MMU,
     OPTION_SET,
     OPTION_GDB,
     OPTION_WAIT,
@@ -210,6 +212,7 @@ static const struct option long_options[] = {
     {"append", required_argument, NULL, OPTION_APPEND},
     {"disk", required_argument, NULL, OPTION_DISK},
     {"engine", required_argument, NULL, OPTION_ENGINE},
+    {"mmu", required_argument, NULL, OPTION_MMU},
     {"set", required_argument, NULL, OPTION_SET},
     {"gdb", required_argument, NULL, OPTION_GDB},
     {"wait", no_argument, NULL, OPTION_WAIT},
@@ -328,6 +331,10 @@ static void take_option(int name, char *value)
         break;
     case OPTION_ENGINE:
         options.engine = value;
+        break;
+    case OPTION_MMU:
+        options.mmu = value;
+        program_memory_shared = strcmp(value, "page-table") == 0;
         break;
     case OPTION_SET:
         add_set(value);
@@ -448,6 +455,8 @@ static void write_config(char *text)
         add_line(text, "cmdline = %s\n", options.append);
     if (options.engine)
         add_line(text, "engine = %s\n", options.engine);
+    if (options.mmu)
+        add_line(text, "mmu = %s\n", options.mmu);
     if (program_gdb_port)
         add_line(text, "gdb = %s\n", options.wait ? "wait" : "yes");
     for (unsigned i = 0; i < options.disk_count; i++)

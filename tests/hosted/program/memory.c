@@ -26,6 +26,9 @@ static struct host_layout layout;
 static struct boot_mem mem[64];
 static struct boot_file files[32];
 static uint64_t end, limit; /* of what is used; of the direct map */
+static uint64_t ram_size;
+bool program_memory_shared;
+int program_memory_file = -1;
 
 static void *reserve(uint64_t size)
 {
@@ -58,6 +61,30 @@ static uint64_t place(struct boot_info *info, size_t size)
     return pa;
 }
 
+/* A file costs huge pages: Linux has these for anonymous memory. */
+static void ram_create(uint64_t size)
+{
+    int flags = program_memory_shared ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS;
+
+    ram_size = size;
+    if (program_memory_shared) {
+        program_memory_file = memfd_create("guest", MFD_CLOEXEC);
+        if (program_memory_file < 0 || ftruncate(program_memory_file, (off_t)size))
+            program_fail("no memory: %s", strerror(errno));
+    }
+    if (mmap(at(RAM_BASE), size, PROT_READ | PROT_WRITE, flags | MAP_NORESERVE | MAP_FIXED,
+             program_memory_file, 0) == MAP_FAILED)
+        program_fail("no memory: %s", strerror(errno));
+    madvise(at(RAM_BASE), size, MADV_HUGEPAGE);
+}
+
+int64_t program_memory_place(const void *place)
+{
+    uint64_t offset = (uint64_t)((const char *)place - (const char *)at(RAM_BASE));
+
+    return offset < ram_size ? (int64_t)offset : -1;
+}
+
 void program_memory_create(struct boot_info *info, uint64_t bytes, uint64_t file_bytes)
 {
     bytes = ALIGN_UP(bytes, MIB(2));
@@ -66,10 +93,7 @@ void program_memory_create(struct boot_info *info, uint64_t bytes, uint64_t file
     layout.direct_map_size = limit;
     layout.vmap_base = (uintptr_t)reserve(VMAP_SIZE);
     layout.vmap_size = VMAP_SIZE;
-    if (mmap(at(RAM_BASE), bytes + MIB(4), PROT_READ | PROT_WRITE,
-             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) == MAP_FAILED)
-        program_fail("no memory: %s", strerror(errno));
-    madvise(at(RAM_BASE), bytes + MIB(4), MADV_HUGEPAGE);
+    ram_create(bytes + MIB(4));
     *info = (struct boot_info){
         .magic = BOOT_INFO_MAGIC,
         .version = BOOT_INFO_VERSION,

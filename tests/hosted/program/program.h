@@ -16,6 +16,11 @@ NORETURN void program_fail(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
 /* ---- memory.c ---- */
 
+/* RAM is a file, so that it can be mapped again. Before the next. */
+extern bool program_memory_shared;
+/* Where what lies at `at` is in it; -1: that is no such RAM. */
+int64_t program_memory_place(const void *at);
+extern int program_memory_file;
 /* Reserves physical memory: `bytes` of RAM and room for `files` bytes behind it. Fills `info`. */
 void program_memory_create(struct boot_info *info, uint64_t bytes, uint64_t files);
 /* Puts a file into physical memory as the loader does. `name` is the path by which the

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause-Patent */
+/*
+ * Page tables of the host for emitted code's accesses (docs/translator.md, "Page tables"): what the
+ * software TLB found is mapped at `virtual address + word`, and stays there until the TLB would
+ * have to forget it. Each table of the TLB, an address space's view, has a window: ranges of the
+ * host's address space (kernel/window.h). The frame's words are those of the current one.
+ *
+ * All of it on the vCPU's own thread.
+ */
+#ifndef DBT_WINDOW_H
+#define DBT_WINDOW_H
+
+#include "dbt/guest.h"
+
+struct dbt_window;
+
+/* Do emitted code's accesses of the VM go by windows? *possible: false when it wants them and there
+ * are none, for the reason that is logged. */
+bool dbt_windows_wanted(const struct vm *vm, bool *possible);
+
+/* Sets d->windows; the frame has its words. */
+enum err dbt_windows_create(struct dbt_vcpu *d) MUST_CHECK;
+void dbt_windows_destroy(struct dbt_vcpu *d);
+
+/* NULL: no memory; then nothing is mapped for that table. The following take NULL. */
+struct dbt_window *dbt_window_create(struct dbt_vcpu *d);
+void dbt_window_destroy(struct dbt_window *w);
+/* Emitted code's accesses go by it from here on. No code of the vCPU runs. */
+void dbt_window_select(struct dbt_vcpu *d, struct dbt_window *w);
+/* Nothing is mapped in it; in `size` bytes from `va` on. */
+void dbt_window_empty(struct dbt_window *w);
+void dbt_window_drop(struct dbt_window *w, uint64_t va, uint64_t size);
+
+/* All windows of the vCPU. */
+void dbt_windows_empty(struct dbt_vcpu *d);
+/* The page at `gpa` is not mapped anywhere. */
+void dbt_windows_drop_gpa(struct dbt_vcpu *d, uint64_t gpa);
+/* Nor is any that holds code. */
+void dbt_windows_drop_code(struct dbt_vcpu *d);
+
+/* The vCPU is at a safe point: what had to wait for one is done. */
+void dbt_windows_safe_point(struct dbt_vcpu *d);
+
+#endif
