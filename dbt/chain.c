@@ -31,8 +31,8 @@ struct dbt_room dbt_cache_room(const struct dbt_cache *c)
                              .links = c->links + c->current * links + r->links_used,
                              .link_count = links - r->links_used,
                              .base = c->exec,
-                             .sites = c->sites ? c->sites + c->current * links + r->site_count
-                                               : NULL,
+                             .sites =
+                                 c->sites ? c->sites + c->current * links + r->site_count : NULL,
                              .site_count = c->sites ? links - r->site_count : 0};
 }
 

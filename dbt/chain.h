@@ -63,7 +63,7 @@ struct dbt_cache {
     struct dbt_link *links;
     unsigned link_count;
     struct dbt_site *sites; /* as many as links, or NULL; each region's in order */
-    size_t reserved; /* stubs, at the beginning */
+    size_t reserved;        /* stubs, at the beginning */
     unsigned current;
     struct dbt_region regions[DBT_REGIONS];
     uint64_t evictions;

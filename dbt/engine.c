@@ -669,8 +669,11 @@ static void print_counters(struct out *out, const struct dbt_counters *c, uint64
                (ull)c->emitted, (ull)c->emitted_bytes, (ull)c->links, (ull)c->jumps,
                (ull)c->contexts);
     if (c->window_pages)
-        out_printf(out, "  page tables: mapped %llu, taken back %llu, ranges moved %llu, instructions that look "
-                   "up %llu\n", (ull)c->window_pages, (ull)c->window_drops, (ull)c->window_moves,
+        out_printf(out,
+                   "  page tables: mapped %llu, taken back %llu, ranges moved %llu, instructions "
+                   "that look "
+                   "up %llu\n",
+                   (ull)c->window_pages, (ull)c->window_drops, (ull)c->window_moves,
                    (ull)c->looked_up);
     if (c->checked)
         out_printf(out, "  runs of blocks checked %llu, not compared %llu\n", (ull)c->checked,
@@ -743,12 +746,12 @@ static void json(struct vm *vm, struct json *j)
         size_t offset;
     } names[] = {
 #define COUNTER(field) {#field, offsetof(struct dbt_counters, field)}
-        COUNTER(units),       COUNTER(unit_insns),  COUNTER(dispatches),  COUNTER(leaves),
-        COUNTER(faults),      COUNTER(interrupts),  COUNTER(tlb_misses),  COUNTER(walks),
-        COUNTER(tlb_cleared), COUNTER(flush_all),   COUNTER(flush_asid),  COUNTER(flush_page),
-        COUNTER(evicted),     COUNTER(invalidated), COUNTER(code_writes), COUNTER(flush_remote),
+        COUNTER(units),        COUNTER(unit_insns),   COUNTER(dispatches),   COUNTER(leaves),
+        COUNTER(faults),       COUNTER(interrupts),   COUNTER(tlb_misses),   COUNTER(walks),
+        COUNTER(tlb_cleared),  COUNTER(flush_all),    COUNTER(flush_asid),   COUNTER(flush_page),
+        COUNTER(evicted),      COUNTER(invalidated),  COUNTER(code_writes),  COUNTER(flush_remote),
         COUNTER(window_pages), COUNTER(window_drops), COUNTER(window_moves), COUNTER(looked_up),
-        COUNTER(emitted),     COUNTER(links),       COUNTER(jumps),       COUNTER(contexts),
+        COUNTER(emitted),      COUNTER(links),        COUNTER(jumps),        COUNTER(contexts),
 #undef COUNTER
     };
     const struct dbt_vm *own = vm->engine_data;

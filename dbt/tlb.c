@@ -44,7 +44,7 @@ struct table {
     /* Which single-page invalidations mean more than a page. */
     uint64_t large[LARGE_WORDS];
     uint64_t huge[HUGE_PAGES];
-    unsigned huge_count; /* beyond HUGE_PAGES: everything may be */
+    unsigned huge_count;       /* beyond HUGE_PAGES: everything may be */
     struct dbt_window *window; /* what of it is mapped for emitted code */
 };
 

@@ -175,6 +175,18 @@ def test_a_counted_boot_is_the_same_with_each_engine_and_under_stress(cpus):
                         "code-cache=256,tlb=16,return-stack=4,invalidate=50,evict=400") == by_interpreter
 
 
+STRESS = "code-cache=256,tlb=16,return-stack=4,invalidate=50,evict=400"
+
+
+@pytest.mark.parametrize("arch, console", [("riscv64", "ttyS0"), ("aarch64", "ttyAMA0")])
+def test_a_counted_boot_is_the_same_by_page_tables(arch, console):
+    kernel = ("--arch", arch, "--kernel", GUESTS / arch / "kernel", "--initrd", GUESTS / arch / "initrd", "--append", f"console={console}")
+    by_look_up = state_hashes(300, "--engine", "jit", kernel=kernel)
+    assert len(set(by_look_up)) == 300
+    assert state_hashes(300, "--engine", "jit", "--mmu", "page-table", kernel=kernel) == by_look_up
+    assert state_hashes(60, "--engine", "jit", "--mmu", "page-table", "--stress", STRESS, kernel=kernel) == by_look_up[:60]
+
+
 def test_a_counted_boot_of_arm64_is_the_same_with_each_engine_and_under_stress():
     kernel = ("--arch", "aarch64", "--kernel", GUESTS / "aarch64/kernel", "--initrd", GUESTS / "aarch64/initrd", "--append", "console=ttyAMA0")
     by_interpreter = state_hashes(80, "--engine", "interp", kernel=kernel)
@@ -258,6 +270,7 @@ def test_random_pages_do_the_same_with_each_engine(tmp_path, seed):
     by_interpreter = state_hashes(200, "--engine", "interp", every=5000, kernel=kernel)
     assert len(set(by_interpreter)) == 200
     assert state_hashes(200, "--engine", "jit", every=5000, kernel=kernel) == by_interpreter
+    assert state_hashes(200, "--engine", "jit", "--mmu", "page-table", every=5000, kernel=kernel) == by_interpreter
     assert state_hashes(200, "--engine", "jit", "--check", every=5000, kernel=kernel) == by_interpreter
     assert state_hashes(200, "--engine", "jit", "--stress", "code-cache=256,tlb=2,return-stack=4,invalidate=9,evict=99", every=5000,
                         kernel=kernel) == by_interpreter

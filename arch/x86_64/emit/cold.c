@@ -81,8 +81,7 @@ static void emit_slow(struct emitter *e, const struct cold *c)
         return;
     }
     if (c->site != NO_SITE)
-        e->room.sites[c->site].otherwise =
-            (uint32_t)(as_exec(&e->as, e->as.p) - e->room.base);
+        e->room.sites[c->site].otherwise = (uint32_t)(as_exec(&e->as, e->as.p) - e->room.base);
     l = &e->room.links[e->link_count++];
     *l = (struct dbt_link){.linked = DBT_LINK_SLOW};
     memcpy(l, &slow, sizeof(slow));

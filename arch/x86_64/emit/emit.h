@@ -130,7 +130,7 @@ struct emitter {
     const struct interp_guest *guest;
     enum dbt_level level;
     bool caged;
-    bool words; /* plain loads and stores go by the frame's words */
+    bool words;             /* plain loads and stores go by the frame's words */
     uint8_t pin[SLOTS_MAX]; /* register of each slot, or REG_NONE */
     int32_t cells;          /* displacement of the cells behind the slots */
     struct emit_stubs {

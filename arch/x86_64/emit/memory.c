@@ -64,8 +64,7 @@ static void gather(struct emitter *e, unsigned i, enum dbt_access access)
 
         if ((op->code != IR_load && op->code != IR_store && op->code != IR_probe) ||
             (e->words && !(op->attr2 & IR_PROBED)) || value_of(e, op->arg[0]) != base ||
-            (writes(op) && access == DBT_READ) ||
-            (op->code != IR_probe && op->attr2 & IR_ALIGNED))
+            (writes(op) && access == DBT_READ) || (op->code != IR_probe && op->attr2 & IR_ALIGNED))
             continue;
         to = MAX(e->kept.to, (int32_t)op->imm + (int32_t)access_size(op));
         if ((int64_t)to - from > GATHER_BYTES)

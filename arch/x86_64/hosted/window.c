@@ -14,8 +14,9 @@
 #include "program.h"
 
 #define RANGES_MAX 160   /* of all vCPUs: 80 TiB of the 128 that a process has */
-#define PAGES_MAX  20000 /* of all vCPUs: Linux allows 65530 mappings, a page makes up to two more */
-#define ROOM_SIZE  (WINDOW_SIZE + 2 * WINDOW_GUARD)
+#define PAGES_MAX  20000 /* of all vCPUs: Linux allows 65530 mappings, a page makes up to two more \
+                          */
+#define ROOM_SIZE (WINDOW_SIZE + 2 * WINDOW_GUARD)
 
 static struct sigaction before[2]; /* what else such signals mean */
 
@@ -58,8 +59,7 @@ static bool limits(unsigned vcpus, unsigned *ranges, unsigned *pages, const char
 
 static uint64_t range(struct cage *c, unsigned n, uintptr_t *room)
 {
-    void *at =
-        mmap(NULL, ROOM_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *at = mmap(NULL, ROOM_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     (void)c, (void)n;
     if (at == MAP_FAILED)
@@ -79,9 +79,10 @@ static bool map(struct cage *c, uint64_t at, const void *host, bool write)
     int64_t place = program_memory_place(host);
 
     (void)c;
-    return place >= 0 && mmap((void *)(uintptr_t)at, PAGE_SIZE, PROT_READ | (write ? PROT_WRITE : 0),
-                              MAP_SHARED | MAP_FIXED, program_memory_file,
-                              (off_t)ALIGN_DOWN((uint64_t)place, PAGE_SIZE)) != MAP_FAILED;
+    return place >= 0 &&
+           mmap((void *)(uintptr_t)at, PAGE_SIZE, PROT_READ | (write ? PROT_WRITE : 0),
+                MAP_SHARED | MAP_FIXED, program_memory_file,
+                (off_t)ALIGN_DOWN((uint64_t)place, PAGE_SIZE)) != MAP_FAILED;
 }
 
 static void unmap(struct cage *c, uint64_t at, uint64_t size)
