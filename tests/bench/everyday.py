@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Benchmarks of the first ten minutes: a class that bench.py's inherits."""
+import contextlib
 import re
 import time
 
@@ -12,9 +13,10 @@ class EverydayItems:
     def run_to_shells_s(self, arch):
         """`make run` to the shells of all guests of the demo, in real time; libraries, firmware and guests were built before."""
         began = time.monotonic()
-        child = pexpect.spawn("make", ["run", f"ARCH={arch}"], cwd=TOP, encoding="utf-8", codec_errors="replace", timeout=1200)
-        with open(self.log / f"run-{arch}.log", "w", encoding="utf-8") as log:
-            child.logfile_read = log
+        with contextlib.ExitStack() as ends:
+            log = ends.enter_context(open(self.log / f"run-{arch}.log", "w", encoding="utf-8"))
+            child = pexpect.spawn("make", ["run", f"ARCH={arch}"], cwd=TOP, encoding="utf-8", codec_errors="replace", timeout=1200, logfile=log)
+            ends.callback(child.close, force=True)
             child.expect_exact(PROMPT)
             yield f"run_to_prompt_s.{arch}", round(time.monotonic() - began, 1)
             config = (TOP / f"build/{arch}/ennead.ini").read_text(encoding="utf-8")
@@ -28,4 +30,3 @@ class EverydayItems:
             yield f"run_to_shells_s.{arch}", round(time.monotonic() - began, 1)
             child.send("poweroff\r")
             child.expect(pexpect.EOF)
-        child.close(force=True)

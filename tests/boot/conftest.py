@@ -39,7 +39,14 @@ def make_image(path, arch, config, files=(), build=""):
 
 
 class Console:
-    """The serial port of a machine: `child` is pexpect's."""
+    """The serial port of a machine: `child` is pexpect's, `log` the file that gets all that it says."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *unused):
+        self.child.close(force=True)
+        self.log.close()
 
     def expect(self, pattern, timeout=-1):
         self.child.expect(pattern, timeout=timeout)
@@ -80,12 +87,8 @@ class Machine(Console):
                                    timeout=timeout, echo=False)
         self.child.logfile_read = self.log
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *unused):
-        self.child.close(force=True)
-        self.log.close()
+        super().__exit__()
         self.sockets.cleanup()
 
     def wait_end(self, timeout=60):
@@ -93,6 +96,19 @@ class Machine(Console):
         self.child.expect(pexpect.EOF, timeout=timeout)
         self.child.close()
         return self.child.exitstatus
+
+
+class Process(Console):
+    """A translated guest as a Linux process: build/hosted/ennead run."""
+
+    shell = Console.guest
+
+    def __init__(self, log, *options, arch="riscv64"):
+        files = [word for name in ("kernel", "initrd") for word in (f"--{name}", str(TOP / f"build/guest/{arch}/{name}"))]
+        self.log = log.open("w", encoding="utf-8")
+        self.child = pexpect.spawn(str(TOP / "build/hosted/ennead"), ["run", "--arch", arch, *files, *options],
+                                   encoding="utf-8", codec_errors="replace", timeout=400)
+        self.child.logfile_read = self.log
 
 
 @pytest.fixture
@@ -106,6 +122,7 @@ def boot(tmp_path, request):
         test = f"{request.node.path.stem}-{request.node.name}".replace("test_", "")
         name = re.sub(r"[^A-Za-z0-9]+", "-", test)
         image = make_image(tmp_path / f"{len(machines)}.img", arch, config, files, build)
+        request.node.user_properties.append(("host", arch))  # for tools/support.py
         machine = Machine(logs / f"{name}-{len(machines)}.log", timeout, arch=arch, image=str(image), **host)
         machines.append(machine)
         return machine

@@ -3,16 +3,7 @@
  * the latest at the code's beginning again. */
 #define CODE 0x80300000
 
-        .option norvc
-        .globl _start
-_start: j       begin
-        .word   0
-        .dword  0x200000        /* load offset */
-        .dword  0x200000        /* size */
-        .dword  0, 0, 0
-        .ascii  "RISCV\0\0\0"
-        .ascii  "RSC\x05"
-        .word   0
+#include "riscv_image.inc"
 trap:   csrr    t0, sepc
         addi    t0, t0, 2
         slli    t0, t0, 44

@@ -80,9 +80,6 @@ class Machine(Console):
             self.expect("any other key")
             self.child.send("\r")  # the shell need not wait
 
-    def __enter__(self):
-        return self
-
     def __exit__(self, *unused):
         self.pc.stop()
         self.child.close()
@@ -96,6 +93,7 @@ def pc(tmp_path, request):
 
     def start(config=PLAIN, model=VTX, files=(), build="", memory=512, timeout=240, before=None):
         name = re.sub(r"[^A-Za-z0-9]+", "-", request.node.name)
+        request.node.user_properties.append(("host", "x86_64"))  # for tools/support.py
         machines.append(Machine(tmp_path, name, model, config, files, build, memory, timeout, before))
         return machines[-1]
 

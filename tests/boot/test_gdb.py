@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """gdb-multiarch on guests: a Debian kernel translated in the hosted program, small guests on the hardware."""
 import gzip
+import itertools
 import os
+import pathlib
 import re
 import select
 import socket
 import subprocess
+import sys
 import threading
 
 import pexpect
 import pytest
 
-from conftest import ARCHES, GUEST_PROMPT, TOP, guest_config, guest_files
+from conftest import ARCHES, CONSOLE, GUEST_PROMPT, TOP, Process, guest_config, guest_files
 
 PROGRAM = TOP / "build/hosted/ennead"
 GUEST = TOP / "build/guest/riscv64"
@@ -145,47 +148,109 @@ def watch_hardware_guest(machine, arch):
 
 # Of do_sys_openat2(dfd, filename, how), by the psABI of each.
 SECOND_ARGUMENT = {"x86_64": "rsi", "aarch64": "x1", "riscv64": "a1"}
+# Registers of floating point and of the system, and what they are in a Linux process that has changed neither.
+OF_A_PROCESS = {"x86_64": {"$mxcsr": 0x1f80, "$cr0 & 0x80000001": 0x80000001}, "aarch64": {"$fpcr": 0, "$sctlr_el1 & 5": 5},
+                "riscv64": {"$fcsr": 0, "(unsigned long)$satp >> 63": 1}}
 
 
-def member(initrd, name):
-    """A file of an initial RAM disk (cpio's newc: 13 fields of eight hexadecimal digits behind the magic number)."""
-    data, at = gzip.decompress(initrd.read_bytes()), 0
-    while data[at:at + 6] == b"070701":
-        fields = [int(data[at + 6 + 8 * i:at + 14 + 8 * i], 16) for i in range(13)]
-        size, length = fields[6], fields[11]
-        begin = at + 110 + length + -(110 + length) % 4
-        if data[at + 110:at + 110 + length - 1].decode().lstrip("./") == name:
-            return data[begin:begin + size]
-        at = begin + size + -size % 4
-    raise KeyError(name)
+def debug_debian(arch, tmp_path, guest, debug):
+    """A function of a stock kernel by its name, with its caller and its argument; then code and memory of a process.
+    guest(command) runs one in the guest's shell, debug(*commands) in gdb."""
+    kallsyms, symbols = tmp_path / "kallsyms", tmp_path / "symbols"
+    kallsyms.write_text(guest("grep -E ' [Tt] .*(sys_openat|sys_open$)' /proc/kallsyms"), encoding="utf-8")
+    subprocess.run([sys.executable, TOP / "tools/guest-symbols.py", arch, kallsyms, symbols], check=True)
+    guest("while :; do cat /proc/version; done >/dev/null &")
+    said = debug(f"symbol-file {symbols}", "hbreak *do_sys_openat2", "continue", "backtrace 2", f"x/s ${SECOND_ARGUMENT[arch]}",
+                 "continue", f"x/s ${SECOND_ARGUMENT[arch]}", "delete", "detach")
+    assert re.search(r"^#0 .* in do_sys_openat2 \(\)$\n#1 .* in __\w+_sys_openat \(\)", said, re.M), said
+    assert '"/proc/version"' in said, said
+
+    guest("kill $!; wait $!; while :; do :; done &")
+    here = 1 << 63
+    while here >> 63:  # the kernel's: an interrupt had come
+        here = int(re.search(r"= (0x[0-9a-f]+)", debug("p/x $pc", "detach"))[1], 16)
+    code, registers = tmp_path / "code", OF_A_PROCESS[arch]
+    said = debug(f"hbreak *{here:#x}", "continue", f"p $pc == {here:#x}", "stepi", "set $next = $pc", "delete",
+                 "break *$next", "continue", "p $pc == $next", "delete", *(f"p/x {name}" for name in registers),
+                 f"dump binary memory {code} {here} {here + 24}", f"monitor translate {here:#x}", "detach")
+    assert [int(n, 0) for n in re.findall(r"^\$\d+ = (\w+)$", said, re.M)] == [1, 1, *registers.values()], said
+    assert code.read_bytes() in gzip.decompress((TOP / f"build/guest/{arch}/initrd").read_bytes())
+    at = int(re.search(r"is at guest-physical (0x[0-9a-f]+)", said)[1], 16)
+    length = min(24, 0x1000 - at % 0x1000)
+    debug("monitor physical on", f"dump binary memory {code}.physical {at} {at + length}", "detach")
+    assert pathlib.Path(f"{code}.physical").read_bytes() == code.read_bytes()[:length]
+    guest("kill $!")
 
 
-@pytest.mark.parametrize("arch", ["x86_64"])
+@pytest.mark.parametrize("arch", ARCHES)
 def test_gdb_debugs_debian_and_its_processes(boot, tmp_path, arch):
-    """Stock Debian: a function by the address that the guest's own kallsyms says, with its argument; then code of a process."""
     machine = boot(arch, guest_config(arch).replace("console=", "quiet console="), guest_files(arch), memory=1024)
     machine.expect("Ennead guest ready", timeout=300)
     machine.child.expect_exact(GUEST_PROMPT)
-    function = re.search(r"^([0-9a-f]{16}) ", machine.guest("grep ' do_sys_openat2$' /proc/kallsyms"), re.M)[1]
-    machine.guest("while :; do cat /proc/version; done >/dev/null &")
-    machine.child.send("\x1d")
-    machine.prompt()
-    said = serve(machine, arch, f"hbreak *0x{function}", "continue", f"x/s ${SECOND_ARGUMENT[arch]}", "continue",
-                 f"x/s ${SECOND_ARGUMENT[arch]}", "delete", "detach")
-    assert said.count(f"0x{function} in ?? ()") >= 2 and '"/proc/version"' in said, said
+    times = itertools.count()
 
-    machine.child.send(f"vm console {arch}\r")
-    machine.guest("kill $!; sleep 1; while :; do :; done &")
-    machine.child.send("\x1d")
+    def debug(*commands):
+        machine.child.send("\x1d")
+        machine.prompt()
+        said = serve(machine, arch, *commands)
+        machine.child.send(f"vm console {arch}\r")
+        back = next(times)  # the console shows again what was there before
+        machine.child.send(f"echo back-$(({back} + 100))\r")
+        machine.expect(f"back-{back + 100}\r")
+        machine.child.expect_exact(GUEST_PROMPT)
+        return said
+
+    debug_debian(arch, tmp_path, machine.guest, debug)
+
+
+@pytest.mark.parametrize("arch", ["aarch64", "riscv64"])
+def test_gdb_debugs_a_translated_debian_and_its_processes(tmp_path, arch):
+    port = free_port()
+    options = ["--memory", "256M", "--engine", "hybrid", "--append", f"console={CONSOLE[arch]} quiet", "--gdb", str(port)]
+    with Process(tmp_path / "console.log", *options, arch=arch) as guest:
+        guest.expect("Ennead guest ready")
+        guest.child.expect_exact(GUEST_PROMPT)
+        debug_debian(arch, tmp_path, guest.guest, lambda *commands: gdb(port, *commands))
+
+
+@pytest.mark.parametrize("arch,isa", [("x86_64", "riscv64"), ("aarch64", "aarch64")], ids=["translated", "hardware"])
+def test_gdb_interrupts_a_guest_over_the_second_serial_port(boot, arch, isa):
+    """A guest that waits for gdb from its first instruction on; Ctrl-C stops it while it runs, detaching lets it go on."""
+    port = free_port()
+    config = (f"[host]\nconfig = 1\n\n[vm g]\narch = {isa}\nmemory = 64M\nkernel = ennead/micro\n"
+              "cmdline = clock period=20\ngdb = wait\n")
+    machine = boot(arch, config, [("ennead/micro", TOP / f"build/{isa}/guests/micro")], memory=1024, acpi=arch == "x86_64",
+                   debug_serial=f"tcp:127.0.0.1:{port},server=on,wait=off,nodelay=on")
+    machine.expect("g: started on ")
     machine.prompt()
-    here = 1 << 63
-    while here >> 47:  # the kernel's: an interrupt had come
-        here = int(re.search(r"= (0x[0-9a-f]+)", serve(machine, arch, "p/x $pc", "detach"))[1], 16)
-    code = tmp_path / "code"
-    said = serve(machine, arch, f"hbreak *{here:#x}", "continue", f"p $pc == {here:#x}", "stepi", "set $next = $pc", "delete",
-                 "break *$next", "continue", "p $pc == $next", "delete", f"dump binary memory {code} {here} {here + 24}", "detach")
-    assert said.count("= 1\n") == 2, said
-    assert code.read_bytes() in member(TOP / f"build/guest/{arch}/initrd", "bin/busybox")
+    debugger = pexpect.spawn("gdb-multiarch", ["-nx", "-q", "-ex", "set confirm off", "-ex", "set style enabled off"], encoding="utf-8", timeout=120)
+    debugger.expect_exact("(gdb) ")
+
+    def ask(command):
+        debugger.sendline(command)
+        debugger.expect_exact("(gdb) ")
+        return debugger.before
+
+    assert "0x" in ask(f"target remote 127.0.0.1:{port}")
+    begin = int(re.search(r"= (0x[0-9a-f]+)", ask("p/x $pc"))[1], 16)
+    assert "vCPU 0" in ask("info threads")
+    ask("stepi")
+    assert int(re.search(r"= (0x[0-9a-f]+)", ask("p/x $pc"))[1], 16) != begin
+    machine.child.send("vm console g\r")
+    debugger.sendline("continue")
+    debugger.expect("Continuing")
+    for _ in range(3):
+        machine.expect(r"clock \d+ ms")
+    debugger.sendintr()
+    debugger.expect("SIGINT")
+    debugger.expect_exact("(gdb) ")
+    assert ask("p $pc").startswith("p $pc")
+    ask("detach")
+    debugger.sendline("quit")
+    debugger.expect(pexpect.EOF)
+    debugger.close()
+    seen = [int(machine.expect(r"clock (\d+) ms").group(1)) for _ in range(20)]
+    assert seen[-1] > seen[0]
 
 
 def test_on_crash_stops_restarts_or_waits_for_a_debugger(boot):

@@ -54,9 +54,10 @@ def test_suite_of_riscv64(boot, engine, cpus):
     assert "in page tables with the hypervisor, out of reach" in machine.run("host")
 
 
-def test_an_aarch64_host_runs_riscv64_by_the_interpreter(boot):
-    config = "[host]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", 1, extra="arch = riscv64\n")
-    machine = boot("aarch64", config, [("micro", micro("riscv64"))], memory=1024)
+@pytest.mark.parametrize("arch,isa", [("aarch64", "riscv64"), ("riscv64", "aarch64")])
+def test_other_hosts_run_each_others_guests_by_the_interpreter(boot, arch, isa):
+    config = "[host]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", 1, extra=f"arch = {isa}\n")
+    machine = boot(arch, config, [("micro", micro(isa))], memory=1024)
     verdict(ended(machine, 900))
     machine.child.send("\x1d")
     machine.prompt()
