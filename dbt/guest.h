@@ -125,6 +125,7 @@ struct dbt_vcpu {
     /* With page tables (window.h), else NULL; then what a load or store at a site tells. */
     struct dbt_windows *windows;
     void (*accessed)(struct dbt_vcpu *d, const struct dbt_slow_op *o, uint64_t va);
+    const void *slow_place; /* of caged code's operation, which is done from a copy; else NULL */
 
     /* Emitted code; NULL: the engine interprets. */
     struct cage *cage; /* in which it runs; NULL: none */

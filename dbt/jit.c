@@ -320,9 +320,8 @@ void dbt_jit_kill(struct dbt_block *b)
 }
 
 /* The code that the operation belongs to; under the lock. */
-static struct dbt_jit_code *code_of(const struct dbt_jit *jit, const struct dbt_slow_op *o)
+static struct dbt_jit_code *code_of(const struct dbt_jit *jit, const struct dbt_link *at)
 {
-    const struct dbt_link *at = (const void *)o;
 
     for (unsigned r = 0; r < DBT_REGIONS; r++)
         for (struct dbt_code *c = jit->cache.regions[r].codes; c; c = c->older)
@@ -331,15 +330,15 @@ static struct dbt_jit_code *code_of(const struct dbt_jit *jit, const struct dbt_
     return NULL;
 }
 
-void dbt_jit_look_up(struct dbt_vcpu *d, const struct dbt_slow_op *o)
+void dbt_jit_look_up(struct dbt_vcpu *d, const void *place, unsigned insn)
 {
     uint64_t flags = dbt_table_lock(d->table);
-    struct dbt_jit_code *jc = code_of(d->jit, o);
+    struct dbt_jit_code *jc = code_of(d->jit, place);
     struct dbt_block *b = jc ? jc->block : NULL;
-    uint64_t insn = BIT((o->insn - 1) % 64);
+    uint64_t bit = BIT((insn - 1) % 64);
 
-    if (b && !(b->looks_up & insn)) {
-        b->looks_up |= insn;
+    if (b && !(b->looks_up & bit)) {
+        b->looks_up |= bit;
         d->counters.looked_up++;
         dbt_jit_kill(b);
     }
@@ -388,6 +387,7 @@ static bool do_slow(struct dbt_vcpu *d, struct cage_call *call)
     if (!dbt_link_lives(&d->jit->cache, (uintptr_t)at, true))
         return false;
     memcpy(&op, at, sizeof(op));
+    d->slow_place = at;
     call->entry = NULL;
     call->answer = dbt_slow(d->frame, &op, (void *)((char *)d->frame + cells), &d->interp);
     return true;
@@ -409,6 +409,7 @@ static enum dbt_exit run_caged(struct dbt_vcpu *d, const struct dbt_jit_code *co
     struct cage_call call = {
         .entry = (const void *)(uintptr_t)d->jit->stubs.enter,
         .argument = {(uintptr_t)cage_address(d->frame), (uintptr_t)code->code.entry},
+        .otherwise = d->windows ? dbt_jit_otherwise : NULL,
         .end = &d->frame->poll};
 
     for (;;) {

@@ -41,9 +41,9 @@ void dbt_jit_evict(struct dbt_vcpu *d);
 void dbt_jit_kill(struct dbt_block *b);
 /* What the vCPU knows of places in code is forgotten. None of its code runs. */
 void dbt_jit_forget(struct dbt_vcpu *d);
-/* The instruction of this operation looks its accesses up in the TLB, once its code is made anew.
- */
-void dbt_jit_look_up(struct dbt_vcpu *d, const struct dbt_slow_op *o);
+/* Instruction `insn` (from 1) of the unit whose operation is at `place` looks its accesses up in
+ * the TLB, once its code is made anew. */
+void dbt_jit_look_up(struct dbt_vcpu *d, const void *place, unsigned insn);
 /* Where code goes on whose access at `pc` faulted; NULL: there is no such access. Any context. */
 const void *dbt_jit_otherwise(uint64_t pc);
 /* All links that hold in one context only are cut, and forgotten what was found with them. */

@@ -223,6 +223,7 @@ static struct page *page_take(struct dbt_windows *ws)
     if (!ws->free)
         dbt_window_empty(ws->current);
     p = ws->free;
+    ASSERT(p); /* something was used up */
     ws->free = p->next[BY_VA];
     ws->pages_used++;
     return p;
@@ -292,8 +293,9 @@ static bool map_page(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, bo
 
 /* ---- What cannot be mapped ---- */
 
-static void note_stray(struct dbt_vcpu *d, const struct dbt_slow_op *o, bool device)
+static void note_stray(struct dbt_vcpu *d, const struct dbt_slow_op *copy, bool device)
 {
+    const struct dbt_slow_op *o = d->slow_place ? d->slow_place : copy;
     struct stray *s = &d->windows->stray[(uintptr_t)o / sizeof(struct dbt_link) % STRAYS];
 
     if (s->op != o)
@@ -301,7 +303,7 @@ static void note_stray(struct dbt_vcpu *d, const struct dbt_slow_op *o, bool dev
     if (++s->count < (device ? STRAY_DEVICE : STRAY_ELSE))
         return;
     s->op = NULL;
-    dbt_jit_look_up(d, o);
+    dbt_jit_look_up(d, o, copy->insn);
 }
 
 /* After an access that was done in C, at a place of emitted code. */

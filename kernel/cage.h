@@ -42,7 +42,9 @@ struct cage_call {
     const void *entry;    /* not NULL: begins there, with `argument`; else it gets `answer` */
     uint64_t argument[2]; /* of the entry; [0]: that of the gate */
     uint64_t answer;
-    uint64_t asked;      /* what for */
+    uint64_t asked; /* what for */
+    /* Where the code goes on after a fault at `pc`; NULL: it breaks. The whole may be NULL. */
+    const void *(*otherwise)(uint64_t pc);
     const uint32_t *end; /* the word that, not zero, makes the code come to its gate soon */
     const char *text;    /* CAGE_BROKE: what happened */
     uint64_t pc, address;

@@ -13,7 +13,7 @@
 #include "kernel/cage.h"
 #include "kernel/table.h"
 
-#define WINDOW_SIZE  BIT(39)
+#define WINDOW_SIZE  GIB(512)
 #define WINDOW_GUARD GIB(4) /* unmapped before and behind each, at least */
 
 struct window_host {

@@ -54,6 +54,17 @@ def test_suite_of_riscv64(boot, engine, cpus):
     assert "in page tables with the hypervisor, out of reach" in machine.run("host")
 
 
+@pytest.mark.parametrize("arch,cpus", [("riscv64", 2), ("aarch64", 1)])
+def test_suite_by_page_tables(boot, arch, cpus):
+    config = ("[host]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", cpus, extra=f"arch = {arch}\nengine = jit\nmmu = page-table\n"))
+    machine = boot("x86_64", config, [("micro", micro(arch))], memory=1024, cpus=cpus)
+    verdict(ended(machine, 600))
+    machine.child.send("\x1d")
+    machine.prompt()
+    mapped = re.search(r"page tables: mapped (\d+), taken back (\d+)", machine.run("vm stats a"))
+    assert int(mapped[1]) > int(mapped[2]) > 0
+
+
 @pytest.mark.parametrize("arch,isa", [("aarch64", "riscv64"), ("riscv64", "aarch64")])
 def test_other_hosts_run_each_others_guests_by_the_interpreter(boot, arch, isa):
     config = "[host]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", 1, extra=f"arch = {isa}\n")

@@ -21,6 +21,7 @@
 #include "arch/x86_64/host/msr.h"
 #include "kernel/panic.h"
 #include "kernel/thread.h"
+#include "kernel/window.h"
 #include "kernel/timer.h"
 #include "mm/heap.h"
 #include "mm/kernel_map.h"
@@ -478,6 +479,19 @@ static enum cage_exit broke(struct cage_call *call, const char *text)
     return CAGE_BROKE;
 }
 
+/* The code is known to go on elsewhere after a fault there. */
+static bool goes_on(const struct cage_call *call, struct host_trap_frame *f)
+{
+    const void *to = NULL;
+
+    if (call->otherwise &&
+        (f->vector == EXCEPTION_PF || f->vector == EXCEPTION_GP || f->vector == EXCEPTION_SS))
+        to = call->otherwise(f->rip);
+    if (to)
+        f->rip = (uint64_t)(uintptr_t)to;
+    return to;
+}
+
 /* Masked until it is known what came: CR2 and `frame` are the last exception's. */
 static enum cage_exit cage_run(struct cage *c, struct cage_call *call)
 {
@@ -495,6 +509,10 @@ static enum cage_exit cage_run(struct cage *c, struct cage_call *call)
         enter(c);
         if (likely(f->vector == VECTOR_GATE))
             break;
+        if (f->vector < VECTOR_PIC && goes_on(call, f)) {
+            host_irq_enable();
+            continue;
+        }
         if (f->vector < VECTOR_PIC) {
             call->pc = f->rip;
             call->address = f->vector == EXCEPTION_PF ? cr2_read() : 0;
@@ -535,6 +553,72 @@ TABLE_ENTRY(cage_hosts, struct cage_host, x86_cages) = {
     .run = cage_run,
     .put = cage_put,
 };
+
+/* ---- Windows (kernel/window.h): every second entry of the root that is for nothing else ---- */
+
+#define WINDOW_RANGES 48
+#define WINDOW_PAGES  16384 /* of each vCPU: with tables, 64 MiB at most */
+
+static bool is_apart_from(uint64_t at, uint64_t base, uint64_t size)
+{
+    base -= HOST_CAGE_OFFSET;
+    return at + WINDOW_SIZE + WINDOW_GUARD <= base || at >= base + size + WINDOW_GUARD;
+}
+
+static bool is_window(uint64_t at)
+{
+    const struct host_layout *l = host_layout();
+
+    return is_apart_from(at, l->direct_map_base, l->direct_map_size) &&
+           is_apart_from(at, l->vmap_base, l->vmap_size);
+}
+
+static uint64_t window_range(struct cage *c, unsigned n, uintptr_t *room)
+{
+    (void)c, (void)room;
+    for (uint64_t i = 2; i < ROOT_ENTRIES / 2 - 1; i += 2)
+        if (is_window(i * WINDOW_SIZE) && n-- == 0)
+            return i * WINDOW_SIZE;
+    return 0;
+}
+
+static bool window_limits(unsigned vcpus, unsigned *ranges, unsigned *pages, const char **reason)
+{
+    (void)vcpus, (void)reason;
+    *ranges = WINDOW_RANGES;
+    *pages = WINDOW_PAGES;
+    return true;
+}
+
+static void window_release(struct cage *c, uintptr_t room)
+{
+    (void)c, (void)room;
+}
+
+static void window_unmap(struct cage *c, uint64_t at, uint64_t size)
+{
+    if (page_table_unmap(&c->space, at, size) != ERR_OK)
+        c->lost = true;
+}
+
+static bool window_map(struct cage *c, uint64_t at, const void *host, bool write)
+{
+    unsigned attrs = PT_READ | PT_USER | (write ? PT_WRITE : 0);
+    hpa_t page = HPA(ALIGN_DOWN(virt_to_phys(host).v, PAGE_SIZE));
+    enum err e = page_table_map(&c->space, at, page, PAGE_SIZE, attrs);
+
+    if (e == ERR_EXISTS) {
+        window_unmap(c, at, PAGE_SIZE);
+        e = page_table_map(&c->space, at, page, PAGE_SIZE, attrs);
+    }
+    return e == ERR_OK;
+}
+
+TABLE_ENTRY(window_hosts, struct window_host, x86_windows) = {.limits = window_limits,
+                                                              .range = window_range,
+                                                              .release = window_release,
+                                                              .map = window_map,
+                                                              .unmap = window_unmap};
 
 /* ---- Memory for code: the kernel writes it, cages execute it, at one address ---- */
 

@@ -132,6 +132,7 @@
 #define EXCEPTION_BP  3
 #define EXCEPTION_UD  6
 #define EXCEPTION_DF  8
+#define EXCEPTION_SS  12
 #define EXCEPTION_GP  13
 #define EXCEPTION_PF  14
 #define EXCEPTION_MC  18
