@@ -8,6 +8,7 @@
 #include "dbt/table.h"
 #include "dbt/tlb.h"
 #include "kernel/config.h"
+#include "kernel/panic.h"
 #include "kernel/window.h"
 #include "mm/heap.h"
 #include "mm/page.h"
