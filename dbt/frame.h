@@ -48,11 +48,12 @@ struct dbt_fault {
 };
 
 /*
- * Contexts differ in bits 63:48 and nowhere else, so that a canonical virtual address, exclusive or
- * with its context, names it in one word. When all are used up the engine forgets what was linked
- * and looked up with them and begins again.
+ * Contexts differ in bits 63:59 and 11:1 and nowhere else. So a page's address, exclusive or with
+ * its context, names both in one word; so does any address of code together with its place in the
+ * jump hash, which tells bits 12:1. Addresses have up to 57 bits. When all are used up the engine
+ * forgets what was linked and looked up with them and begins again.
  */
-#define DBT_CONTEXT(n)     ((uint64_t)(n) << 48)
+#define DBT_CONTEXT(n)     ((uint64_t)(n) >> 11 << 59 | ((uint64_t)(n)&BITS(10, 0)) << 1)
 #define DBT_CONTEXT_COUNT  65536
 #define DBT_CONTEXT_SPACE  0
 #define DBT_CONTEXT_GLOBAL 1

@@ -48,6 +48,7 @@ make                    the build's only entry
 python3                 scripts of the build, tests
 clang                   second compiler, fuzzing, sanitizers
 lld                     linker of the clang builds
+llvm-19                 llvm-mc that knows the younger extensions of guests
 llvm                    object copy for the clang builds
 clang-tidy              lint
 clang-format            lint

@@ -254,6 +254,7 @@ static enum dbt_exit run_unit(struct jit *j, uint32_t mode, bool optimise)
 static void run_here(struct jit *j, const struct case_in *in, struct case_out *out, bool optimise)
 {
     uint32_t mode = guest_cases.mode(in) | DBT_MODE_COUNT;
+    enum case_next next;
     enum dbt_exit how;
 
     memcpy(code, in->code, CASE_CODE_SIZE);
@@ -267,17 +268,20 @@ static void run_here(struct jit *j, const struct case_in *in, struct case_out *o
         jit_reset(j);
     do {
         how = run_unit(j, mode, optimise);
-    } while (how == DBT_EXIT_LINK ||
-             (how == DBT_EXIT_LEAVE && frame->reason == IR_LEAVE_INTERPRET &&
-              guest_cases.interpret(frame, (uint32_t)frame->detail)));
+        next = how == DBT_EXIT_LINK    ? CASE_GOES_ON
+               : how == DBT_EXIT_FAULT ? CASE_FAULTS
+               : frame->reason == IR_LEAVE_INTERPRET
+                   ? guest_cases.interpret(frame, (uint32_t)frame->detail)
+                   : CASE_ILLEGAL;
+    } while (next == CASE_GOES_ON);
     executed += frame->count;
     guest_cases.leave(in, frame, out);
     out->state.pc = frame->pc;
     memcpy(out->data, data, sizeof(data));
-    out->signal = how == DBT_EXIT_FAULT                 ? frame->fault.misaligned ? SIGBUS : SIGSEGV
-                  : frame->reason == IR_LEAVE_INTERPRET ? SIGTRAP
-                                                        : SIGILL;
-    out->address = how == DBT_EXIT_FAULT ? frame->fault.address : frame->pc;
+    out->signal = next == CASE_FAULTS  ? frame->fault.misaligned ? SIGBUS : SIGSEGV
+                  : next == CASE_TRAPS ? SIGTRAP
+                                       : SIGILL;
+    out->address = next == CASE_FAULTS ? frame->fault.address : frame->pc;
 }
 
 /* ---- Random cases ---- */
@@ -406,6 +410,28 @@ static void set_up(void)
     }
 }
 
+static void run_there(const struct case_in *in, struct case_out *out);
+
+/* Where breakpoints cut the case short: the first instruction behind all those up to which nothing
+ * differs. */
+static void locate(struct jit *j, const struct case_in *in, bool optimise)
+{
+    static struct case_in part;
+    static struct case_out here, there;
+    unsigned length, culprit = 0;
+
+    for (unsigned at = 0; at + 8 < CASE_CODE_SIZE; at += length) {
+        length = guest_cases.length(in->code + at);
+        part = *in;
+        memcpy(part.code + at + length, &guest_cases.breakpoint, sizeof(guest_cases.breakpoint));
+        run_there(&part, &there);
+        run_here(j, &part, &here, optimise);
+        if (equal(&here, &there))
+            culprit = at + length;
+    }
+    fprintf(stderr, "the instruction at offset %x makes the difference\n", culprit);
+}
+
 /* The case in one engine against what qemu said. */
 static bool check(struct jit *j, const char *name, unsigned n, const struct case_in *in,
                   const struct case_out *there)
@@ -418,6 +444,7 @@ static bool check(struct jit *j, const char *name, unsigned n, const struct case
         return true;
     fprintf(stderr, "case %u, %s:\n", n, name);
     report(in, &here, there);
+    locate(j, in, j || n & 1);
     return false;
 }
 

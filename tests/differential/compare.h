@@ -7,10 +7,15 @@
 #include "dbt/interp.h"
 #include "tests/differential/case.h"
 
+/* What C code made of an instruction. */
+enum case_next { CASE_GOES_ON, CASE_TRAPS, CASE_FAULTS, CASE_ILLEGAL };
+
 struct guest_cases {
     const struct dbt_frontend *frontend;
     uint64_t features;
     uint64_t address_bits; /* that count */
+    uint32_t breakpoint;   /* the instruction that ends a case */
+    unsigned (*length)(const unsigned char *insn);
     struct interp_guest interp;
     const char *disassemble; /* the command for people */
     /* Fills `in`, which is zeroed, with random case `number`. `set`: the name of a part of the
@@ -20,8 +25,8 @@ struct guest_cases {
     /* To the frame and back; pc is done. */
     void (*enter)(const struct case_in *in, struct dbt_frame *frame);
     void (*leave)(const struct case_in *in, const struct dbt_frame *frame, struct case_out *out);
-    /* The instruction at frame->pc, which the unit left to C code. False: it traps. */
-    bool (*interpret)(struct dbt_frame *frame, uint32_t word);
+    /* The instruction at frame->pc, which the unit left to C code. */
+    enum case_next (*interpret)(struct dbt_frame *frame, uint32_t word);
 };
 extern const struct guest_cases guest_cases;
 

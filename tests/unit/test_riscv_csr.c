@@ -39,7 +39,8 @@ enum {
     SATP = 0x180,
     CYCLE = 0xc00,
     TIME = 0xc01,
-    INSTRET = 0xc02
+    INSTRET = 0xc02,
+    HPMCOUNTER31 = 0xc1f
 };
 
 static struct dbt_vcpu *d;
@@ -104,7 +105,7 @@ static void writable_bits_are_those_of_the_specification(void **state)
         {SIE, 0x222, 0},           /* 12.1.3: SSIE, STIE, SEIE */
         {SIP, 0x2, 0},             /* SSIP alone is written by software */
         {SCOUNTEREN, 7, 0},        /* 12.1.5: CY, TM, IR */
-        {SENVCFG, 1, 0},           /* 12.1.10: FIOM */
+        {SENVCFG, 0xf1, 0},        /* 12.1.10: FIOM, CBIE, CBCFE, CBZE */
         {STIMECMP, UINT64_MAX, 0}, /* chapter 14 */
         {FCSR, 0xff, 0},
         {FFLAGS, 0x1f, 0},
@@ -135,13 +136,15 @@ static void stvec_keeps_its_value_when_the_mode_is_reserved(void **state)
 
 static void satp_ignores_modes_that_are_not_there(void **state)
 {
-    const uint64_t sv39 = 8ULL << 60 | 0xabcdULL << 44 | 0x80123, sv57 = 10ULL << 60 | 1;
+    const uint64_t sv39 = 8ULL << 60 | 0xabcdULL << 44 | 0x80123, sv57 = 10ULL << 60 | 1, sv64 = 11ULL << 60 | 1;
 
     (void)state;
     put(SATP, sv39);
     assert_int_equal(get(SATP), sv39);
-    put(SATP, sv57);
+    put(SATP, sv64);
     assert_int_equal(get(SATP), sv39);
+    put(SATP, sv57);
+    assert_int_equal(get(SATP), sv57);
     put(SATP, 0);
     assert_int_equal(get(SATP), 0);
 }
@@ -178,7 +181,7 @@ static void the_others_do_not_exist(void **state)
         bool known = (number >= FFLAGS && number <= FCSR) || number == SSTATUS ||
                      (number >= SIE && number <= SCOUNTEREN) || number == SENVCFG ||
                      (number >= SSCRATCH && number <= SIP) || number == STIMECMP ||
-                     number == SATP || (number >= CYCLE && number <= INSTRET);
+                     number == SATP || (number >= CYCLE && number <= HPMCOUNTER31);
         assert_int_equal(access_csr(number, CSRRS, RD, 0), known);
     }
 }

@@ -4,15 +4,18 @@
 #include "arch/riscv64/guest/execute.h"
 #include "dbt/emitter.h"
 
-#define PRIVILEGE(number)    ((number) >> 8 & 3) /* the lowest that may (2.1) */
-#define IS_READ_ONLY(number) ((number) >> 10 == 3)
-#define INTERRUPTS           (RISCV_SIP_SSIP | RISCV_SIP_STIP | RISCV_SIP_SEIP)
-#define FCSR_FLAGS           BITS(4, 0)
-#define FCSR_FRM             BITS(7, 5)
-#define FCSR_FRM_SHIFT       5
-#define STVEC_MODE           BITS(1, 0)
-#define STVEC_VECTORED       1
-#define COUNTER_FIRST        0xc00
+#define PRIVILEGE(number)     ((number) >> 8 & 3) /* the lowest that may (2.1) */
+#define IS_READ_ONLY(number)  ((number) >> 10 == 3)
+#define INTERRUPTS            (RISCV_SIP_SSIP | RISCV_SIP_STIP | RISCV_SIP_SEIP)
+#define FCSR_FLAGS            BITS(4, 0)
+#define FCSR_FRM              BITS(7, 5)
+#define FCSR_FRM_SHIFT        5
+#define STVEC_MODE            BITS(1, 0)
+#define STVEC_VECTORED        1
+#define COUNTER_FIRST         0xc00
+#define SENVCFG_CBIE          BITS(5, 4)
+#define SENVCFG_CBIE_RESERVED BIT(5)
+#define SENVCFG_WRITABLE      (BIT(0) | BITS(7, 4))
 
 /* False: the access is illegal, and nothing was done. */
 typedef bool (*read_fn)(struct dbt_vcpu *d, uint64_t *value);
@@ -97,6 +100,13 @@ static bool read_instret(struct dbt_vcpu *d, uint64_t *value)
     return may_count(d, 0xc02);
 }
 
+/* Zihpm: counters 3 to 31 count nothing, and user mode is not given them. */
+static bool read_hpmcounter(struct dbt_vcpu *d, uint64_t *value)
+{
+    *value = 0;
+    return rv_state(d)->prv == RISCV_PRV_S;
+}
+
 /* ---- Supervisor level ---- */
 
 static bool read_sstatus(struct dbt_vcpu *d, uint64_t *value)
@@ -169,6 +179,24 @@ static bool write_stimecmp(struct dbt_vcpu *d, uint64_t value)
     return true;
 }
 
+static bool read_senvcfg(struct dbt_vcpu *d, uint64_t *value)
+{
+    *value = rv_state(d)->senvcfg;
+    return true;
+}
+
+/* FIOM, CBCFE, CBZE; CBIE keeps its value when the one written is reserved (12.1.10). */
+static bool write_senvcfg(struct dbt_vcpu *d, uint64_t value)
+{
+    struct riscv_state *s = rv_state(d);
+
+    if ((value & SENVCFG_CBIE) == SENVCFG_CBIE_RESERVED)
+        value = (value & ~SENVCFG_CBIE) | (s->senvcfg & SENVCFG_CBIE);
+    s->senvcfg = value & SENVCFG_WRITABLE;
+    rv_context(d);
+    return true;
+}
+
 static bool read_satp(struct dbt_vcpu *d, uint64_t *value)
 {
     *value = rv_state(d)->satp;
@@ -180,7 +208,7 @@ static bool write_satp(struct dbt_vcpu *d, uint64_t value)
 {
     uint64_t mode = RV_SATP_MODE(value);
 
-    if (mode == RV_SATP_BARE || mode == RV_SATP_SV39 || mode == RV_SATP_SV48) {
+    if (mode == RV_SATP_BARE || (mode >= RV_SATP_SV39 && mode <= RV_SATP_SV57)) {
         rv_state(d)->satp = value;
         rv_context(d);
     }
@@ -202,10 +230,12 @@ enum csr_index {
 #define RV_CSR_CODE(number, name)                CSR_##name,
 #define RV_CSR_READ(number, name)                CSR_##name,
 #include "arch/riscv64/guest/csrs.def"
+    CSR_hpmcounter,
     CSR_COUNT
 };
 
 static const struct csr csrs[CSR_COUNT] = {
+    [CSR_hpmcounter] = {.read = read_hpmcounter},
 #define RV_CSR_FIELD(number, name, member, mask_) \
     [CSR_##name] = {.offset = offsetof(struct riscv_state, member), .mask = (mask_)},
 #define RV_CSR_CODE(number, name) [CSR_##name] = {.read = read_##name, .write = write_##name},
@@ -214,6 +244,7 @@ static const struct csr csrs[CSR_COUNT] = {
 };
 
 static const uint8_t csr_numbers[4096] = {
+    [COUNTER_FIRST + 3 ... COUNTER_FIRST + 31] = CSR_hpmcounter,
 #define RV_CSR_FIELD(number, name, member, mask) [number] = CSR_##name,
 #define RV_CSR_CODE(number, name)                [number] = CSR_##name,
 #define RV_CSR_READ(number, name)                [number] = CSR_##name,

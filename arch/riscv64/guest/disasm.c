@@ -23,6 +23,7 @@ static const char rm_names[8][4] = {"rne", "rtz", "rdn", "rup", "rmm", "", "", "
  *   b J      offset of a branch, of a jump
  *   c z      number of a CSR, immediate of a CSR instruction
  *   m        rounding mode           p q      predecessors and successors of a fence
+ *   f        number of a constant
  * A space follows each comma.
  */
 static const char *const operands[] = {
@@ -35,7 +36,7 @@ static const char *const operands[] = {
     [RV_FORMAT_F1] = "D,S,m",    [RV_FORMAT_FN] = "D,S,T",     [RV_FORMAT_FX] = "d,S,T",
     [RV_FORMAT_FXI] = "d,S,m",   [RV_FORMAT_FIX] = "D,s,m",    [RV_FORMAT_FMX] = "d,S",
     [RV_FORMAT_FMF] = "D,s",     [RV_FORMAT_FENCE] = "p,q",    [RV_FORMAT_NONE] = "",
-    [RV_FORMAT_V] = "s,t",
+    [RV_FORMAT_V] = "s,t",       [RV_FORMAT_CBO] = "(s)",      [RV_FORMAT_FLI] = "D,f",
 };
 
 /* The bits of a fence: input, output, reads, writes. */
@@ -96,6 +97,7 @@ static void print_operand(struct out *out, char what, uint32_t w)
     case 'c':
         out_printf(out, "%u", w >> 20);
         break;
+    case 'f':
     case 'z':
         out_printf(out, "%u", rv_rs1(w));
         break;

@@ -22,8 +22,15 @@
 #define VIEW_SUM  2u
 #define VIEW_MXR  4u
 
-#define ISA_STRING \
-    "rv64imafdc_zicntr_zicond_zicsr_zifencei_zba_zbb_zbc_zbs_sstc_svadu_svinval_svnapot_svpbmt"
+/* senvcfg (12.1.10): what user mode may of the cache block instructions. */
+#define SENVCFG_CBIE_SHIFT 4
+#define SENVCFG_CBCFE      BIT(6)
+#define SENVCFG_CBZE       BIT(7)
+
+#define ISA_STRING                                                                           \
+    "rv64imafdc_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_"    \
+    "zihpm_zimop_zaamo_zacas_zalrsc_zawrs_zfa_zfh_zfhmin_zca_zcb_zcd_zcmop_zba_zbb_zbc_zbs_" \
+    "sstc_svadu_svinval_svnapot_svpbmt"
 
 /* ---- Context ---- */
 
@@ -41,7 +48,9 @@ static uint32_t mode_of(const struct riscv_state *s)
 {
     uint32_t fs = (uint32_t)(s->sstatus >> RV_SSTATUS_FS_SHIFT) & 3;
     uint32_t frm = (uint32_t)(s->fcsr >> 5) & 7;
-    uint32_t mode = s->prv == RISCV_PRV_S ? RV_MODE_S : 0;
+    uint32_t mode = s->prv == RISCV_PRV_S       ? RV_MODE_S | RV_MODE_CBZE
+                    : s->senvcfg & SENVCFG_CBZE ? RV_MODE_CBZE
+                                                : 0;
 
     if (fs == RV_FS_OFF)
         return mode;
@@ -144,14 +153,18 @@ static void system_to_frame(struct dbt_vcpu *d)
     r->pending = (s->sip | s->lines) & s->sie;
 }
 
+LOCK_CLASS(pair_class, "guest accesses of 16 bytes", RANK_IRQCHIP);
+
 static enum err vm_init(struct vm *vm)
 {
     struct riscv_machine *m = riscv_machine(vm);
 
     m->isa = ISA_STRING;
-    m->mmu = "riscv,sv48";
+    m->mmu = "riscv,sv57";
+    m->cbom_block = m->cboz_block = RV_CBO_BYTES;
     m->timebase_hz = vm->clock.hz;
     m->hardware_timer = false;
+    spin_init(&m->pair_lock, &pair_class);
     return ERR_OK;
 }
 
@@ -343,6 +356,40 @@ static enum outcome do_failed_sc(struct dbt_vcpu *d, uint32_t word)
     return RV_NEXT;
 }
 
+/* Caches are coherent: there is nothing to do. The block must be one that can be read or written
+ * (Zicbom: Unprivileged ISA, 19.4.1). */
+static enum outcome do_cbo(struct dbt_vcpu *d, uint32_t word, bool invalidate)
+{
+    const struct riscv_state *s = rv_state(d);
+    unsigned rs1 = rv_rs1(word);
+    uint64_t address = rs1 ? rv_frame(d)->x[rs1] : 0, block = address & ~(RV_CBO_BYTES - 1ULL);
+
+    if (s->prv == RISCV_PRV_U &&
+        !(invalidate ? s->senvcfg >> SENVCFG_CBIE_SHIFT & 3 : s->senvcfg & SENVCFG_CBCFE))
+        return RV_ILLEGAL;
+    if (dbt_memory_probe(d->frame, block, 1, DBT_READ) ||
+        dbt_memory_probe(d->frame, block, 1, DBT_WRITE))
+        return RV_NEXT;
+    d->frame->fault.address = address;
+    fault(d);
+    return RV_DONE;
+}
+
+static enum outcome do_amocas_q(struct dbt_vcpu *d, uint32_t word)
+{
+    struct spinlock *lock = &riscv_machine(d->vcpu->vm)->pair_lock;
+    uint64_t *memory = rv_amocas_q_memory(d->frame, word), flags;
+
+    if (!memory) {
+        fault(d);
+        return RV_DONE;
+    }
+    flags = spin_lock_irq(lock);
+    rv_amocas_q(d->frame, word, memory);
+    spin_unlock_irq(lock, flags);
+    return RV_NEXT;
+}
+
 static enum outcome do_instruction(struct dbt_vcpu *d, uint32_t word, struct vm_exit *exit)
 {
     switch (rv_decode(word, RV_EXT_ALL)) {
@@ -379,6 +426,13 @@ static enum outcome do_instruction(struct dbt_vcpu *d, uint32_t word, struct vm_
     case RV_INSN_sc_w:
     case RV_INSN_sc_d:
         return do_failed_sc(d, word);
+    case RV_INSN_amocas_q:
+        return do_amocas_q(d, word);
+    case RV_INSN_cbo_inval:
+        return do_cbo(d, word, true);
+    case RV_INSN_cbo_clean:
+    case RV_INSN_cbo_flush:
+        return do_cbo(d, word, false);
     default: /* floating point that writes: again, now that FS is Dirty */
         rv_fp_dirty(d);
         return RV_DONE;
@@ -448,6 +502,7 @@ static void attended(struct dbt_vcpu *d)
 
 const struct dbt_guest rv_guest = {
     .frontend = &rv_frontend,
+    .helpers = rv_helpers,
     .features = RV_EXT_ALL,
     .vm_init = vm_init,
     .vcpu_init = vcpu_init,

@@ -14,7 +14,7 @@ const struct rv_insn rv_insns[RV_INSN_COUNT] = {
 
 #define BUCKETS 256 /* major opcode (bits 6 to 2) and funct3 */
 
-static uint8_t bucket_insns[3 * RV_INSN_COUNT + 8 * 64];
+static uint16_t bucket_insns[3 * RV_INSN_COUNT + 8 * 96];
 static uint16_t bucket_start[BUCKETS + 1];
 static uint32_t buckets_built;
 
@@ -38,14 +38,13 @@ static void build_buckets(void)
 
     for (unsigned b = 0; b < BUCKETS; b++) {
         bucket_start[b] = (uint16_t)used;
-        for (unsigned i = 0; i < RV_INSN_COUNT && used < sizeof(bucket_insns); i++)
+        for (unsigned i = 0; i < RV_INSN_COUNT && used < ARRAY_SIZE(bucket_insns); i++)
             if (belongs(&rv_insns[i], b))
-                bucket_insns[used++] = (uint8_t)i;
+                bucket_insns[used++] = (uint16_t)i;
     }
     bucket_start[BUCKETS] = (uint16_t)used;
     __atomic_store_n(&buckets_built, 1, __ATOMIC_RELEASE);
 }
-_Static_assert(RV_INSN_COUNT <= 256, "numbers of instructions are bytes");
 
 enum rv_insn_id rv_decode(uint32_t word, uint64_t extensions)
 {

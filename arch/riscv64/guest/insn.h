@@ -25,8 +25,18 @@ enum rv_extension {
     RV_EXT_ZICOND,
     RV_EXT_S,
     RV_EXT_SVINVAL,
+    RV_EXT_ZAWRS,
+    RV_EXT_ZICBOM,
+    RV_EXT_ZICBOZ,
+    RV_EXT_ZIMOP,
+    RV_EXT_ZACAS,
+    RV_EXT_ZFH,
+    RV_EXT_ZFA,
+    RV_EXT_COUNT
 };
-#define RV_EXT_ALL (BIT(RV_EXT_SVINVAL + 1) - 1)
+#define RV_EXT_ALL (BIT(RV_EXT_COUNT) - 1)
+
+#define RV_CBO_BYTES 64 /* the cache block that Zicbom and Zicboz work on */
 
 /* How the operands lie in the word. */
 enum rv_format {
@@ -58,6 +68,8 @@ enum rv_format {
     RV_FORMAT_FENCE,
     RV_FORMAT_NONE,
     RV_FORMAT_V,
+    RV_FORMAT_CBO,
+    RV_FORMAT_FLI,
 };
 
 enum rv_insn_id {

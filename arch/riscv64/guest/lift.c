@@ -87,8 +87,11 @@ static const struct dbt_slot slots[RV_SLOT_COUNT] = {
     {"pending", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, pending)},
 };
 
-static const struct dbt_dialect dialect = {
-    .name = "riscv64", .slots = slots, .slot_count = RV_SLOT_COUNT, .fp = DBT_FP_RISCV};
+static const struct dbt_dialect dialect = {.name = "riscv64",
+                                           .slots = slots,
+                                           .slot_count = RV_SLOT_COUNT,
+                                           .helper_count = RV_HELPER_COUNT,
+                                           .fp = DBT_FP_RISCV};
 
 static const rv_lift_fn lift[RV_INSN_COUNT] = {
 #define RV(name, format, mask, match, extension) [RV_INSN_##name] = rv_lift_##name,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
- * The riscv64 front end: guest instructions to IR. lift.c walks the code, lift_int.c and lift_fp.c
- * have a function for each instruction of insns.def.
+ * The riscv64 front end: guest instructions to IR. lift.c walks the code, lift_int.c, lift_fp.c and
+ * lift_half.c have a function for each instruction of insns.def.
  */
 #ifndef ARCH_RISCV64_GUEST_LIFT_H
 #define ARCH_RISCV64_GUEST_LIFT_H
 
 #include "arch/riscv64/guest/insn.h"
 #include "dbt/frontend.h"
+#include "dbt/interp.h"
 
 /* The guest part of the frame. */
 struct rv_frame {
@@ -41,6 +42,7 @@ enum rv_slot {
 #define RV_MODE_FRM       BITS(10, 8)  /* rounding mode, as in fcsr */
 #define RV_MODE_FS        BITS(12, 11) /* sstatus.FS: 0 off, 3 dirty */
 #define RV_MODE_S         BIT(13)      /* supervisor */
+#define RV_MODE_CBZE      BIT(14)      /* CBO.ZERO is an instruction */
 #define RV_MODE_FRM_SHIFT 8
 #define RV_MODE_FS_SHIFT  11
 #define RV_FS_OFF         0u
@@ -74,6 +76,59 @@ static inline void rv_set_x(struct rv_lift *t, unsigned n, ir_value v)
     if (n)
         ir_set(t->u, RV_SLOT_X1 + n - 1, v);
 }
+
+/* Floating point. False: the unit has ended. `writes`: registers or flags of floating point. */
+bool rv_fp_ready(struct rv_lift *t, bool writes);
+/* The instruction's rounding mode; false: it is illegal, and the unit has ended. */
+bool rv_fp_rounding(struct rv_lift *t, uint8_t *round);
+
+/* Helpers of class U: helpers.c. */
+enum rv_helper {
+    RV_HELPER_HALF,      /* f16 arithmetic on registers: first, second, RV_HALF_ bits */
+    RV_HELPER_HALF_SIGN, /* the same for what looks at no NaN and raises nothing */
+    RV_HELPER_HALF_PAIR, /* two unboxed in one word, for RV_HALF_FMA */
+    RV_HELPER_FCVTMOD,   /* FCVTMOD.W.D */
+    RV_HELPER_COUNT
+};
+extern const dbt_helper_fn rv_helpers[RV_HELPER_COUNT];
+
+/* The third operand of RV_HELPER_HALF and RV_HELPER_HALF_SIGN: what it does, and how it rounds. */
+enum rv_half {
+    RV_HALF_ADD,
+    RV_HALF_SUB,
+    RV_HALF_MUL,
+    RV_HALF_DIV,
+    RV_HALF_SQRT,
+    RV_HALF_FMA, /* first: of RV_HELPER_HALF_PAIR; bits 12 and 13: IR_FMA_ bits */
+    RV_HALF_MIN,
+    RV_HALF_MAX,
+    RV_HALF_MINM,
+    RV_HALF_MAXM,
+    RV_HALF_EQ,
+    RV_HALF_LT,
+    RV_HALF_LE,
+    RV_HALF_LTQ,
+    RV_HALF_LEQ,
+    RV_HALF_TO_INT,   /* bit 12: unsigned, 13: i64 */
+    RV_HALF_FROM_INT, /* the same */
+    RV_HALF_TO_S,
+    RV_HALF_FROM_S,
+    RV_HALF_TO_D,
+    RV_HALF_FROM_D,
+    RV_HALF_ROUND,
+    RV_HALF_ROUNDNX,
+    RV_HALF_SGNJ,
+    RV_HALF_SGNJN,
+    RV_HALF_SGNJX,
+    RV_HALF_CLASS
+};
+#define RV_HALF_ROUNDING_SHIFT 8
+#define RV_HALF_MORE_SHIFT     12
+
+/* The AMOCAS.Q that a unit left to C; rd and rs2 are even. Its memory, or NULL: f->fault is
+ * filled. Then, one at a time in a guest, the exchange. */
+uint64_t *rv_amocas_q_memory(struct dbt_frame *f, uint32_t word);
+void rv_amocas_q(struct dbt_frame *f, uint32_t word, uint64_t *memory);
 
 extern const struct dbt_frontend rv_frontend;
 

@@ -9,8 +9,7 @@
 
 #define LIFT(name) void rv_lift_##name(struct rv_lift *t)
 
-/* False: the unit has ended. `writes`: registers or flags of floating point. */
-static bool ready(struct rv_lift *t, bool writes)
+bool rv_fp_ready(struct rv_lift *t, bool writes)
 {
     unsigned fs = (t->u->mode & RV_MODE_FS) >> RV_MODE_FS_SHIFT;
 
@@ -25,9 +24,8 @@ static bool ready(struct rv_lift *t, bool writes)
     return true;
 }
 
-/* The instruction's rounding mode (20.2, table 26); false: it is illegal, and the unit has ended.
- */
-static bool rounding(struct rv_lift *t, uint8_t *round)
+/* 20.2, table 26. */
+bool rv_fp_rounding(struct rv_lift *t, uint8_t *round)
 {
     static const uint8_t modes[] = {IR_ROUND_NEAREST, IR_ROUND_ZERO, IR_ROUND_DOWN, IR_ROUND_UP,
                                     IR_ROUND_AWAY};
@@ -77,7 +75,7 @@ static void rd(struct rv_lift *t, ir_value v)
 
 static void load(struct rv_lift *t, enum ir_type type)
 {
-    if (ready(t, true))
+    if (rv_fp_ready(t, true))
         set(t, type, ir_load(t->u, type, type, 0, rv_get_x(t, rv_rs1(t->word)), rv_imm_i(t->word)));
 }
 
@@ -85,7 +83,7 @@ static void store(struct rv_lift *t, enum ir_type type)
 {
     ir_value base, v;
 
-    if (!ready(t, false))
+    if (!rv_fp_ready(t, false))
         return;
     base = rv_get_x(t, rv_rs1(t->word));
     v = ir_get(t->u, RV_SLOT_F0 + rv_rs2(t->word)); /* the bits, boxed or not */
@@ -124,7 +122,7 @@ static void binary(struct rv_lift *t, enum ir_code code, enum ir_type type)
     uint8_t round;
     ir_value a;
 
-    if (!ready(t, true) || !rounding(t, &round))
+    if (!rv_fp_ready(t, true) || !rv_fp_rounding(t, &round))
         return;
     a = fs1(t, type);
     set(t, type,
@@ -152,7 +150,7 @@ static void root(struct rv_lift *t, enum ir_type type)
 {
     uint8_t round;
 
-    if (!ready(t, true) || !rounding(t, &round))
+    if (!rv_fp_ready(t, true) || !rv_fp_rounding(t, &round))
         return;
     set(t, type,
         ir_append(t->u, &(struct ir_op){.code = IR_fsqrt,
@@ -176,7 +174,7 @@ static void multiply_add(struct rv_lift *t, enum ir_type type, uint8_t negate)
     uint8_t round;
     ir_value a, b;
 
-    if (!ready(t, true) || !rounding(t, &round))
+    if (!rv_fp_ready(t, true) || !rv_fp_rounding(t, &round))
         return;
     a = fs1(t, type);
     b = fs2(t, type);
@@ -202,31 +200,33 @@ MULTIPLY_ADD(fmsub, IR_FMA_NEGATE_ADDEND)
 MULTIPLY_ADD(fnmsub, IR_FMA_NEGATE_PRODUCT)
 MULTIPLY_ADD(fnmadd, IR_FMA_NEGATE_PRODUCT | IR_FMA_NEGATE_ADDEND)
 
-static void minmax(struct rv_lift *t, enum ir_code code, enum ir_type type)
+static void minmax(struct rv_lift *t, enum ir_code code, enum ir_type type, enum ir_fmin kind)
 {
     ir_value a;
 
-    if (!ready(t, true))
+    if (!rv_fp_ready(t, true))
         return;
     a = fs1(t, type);
     set(t, type,
         ir_append(t->u, &(struct ir_op){.code = (uint8_t)code,
                                         .type = (uint8_t)type,
-                                        .attr = IR_FMIN_NUMBER,
+                                        .attr = (uint8_t)kind,
                                         .arg = {a, fs2(t, type)}}));
 }
 
-#define MINMAX(name)                  \
-    LIFT(name##_s)                    \
-    {                                 \
-        minmax(t, IR_##name, IR_F32); \
-    }                                 \
-    LIFT(name##_d)                    \
-    {                                 \
-        minmax(t, IR_##name, IR_F64); \
+#define MINMAX(name, code, kind)            \
+    LIFT(name##_s)                          \
+    {                                       \
+        minmax(t, IR_##code, IR_F32, kind); \
+    }                                       \
+    LIFT(name##_d)                          \
+    {                                       \
+        minmax(t, IR_##code, IR_F64, kind); \
     }
-MINMAX(fmin)
-MINMAX(fmax)
+MINMAX(fmin, fmin, IR_FMIN_NUMBER)
+MINMAX(fmax, fmax, IR_FMIN_NUMBER)
+MINMAX(fminm, fmin, IR_FMIN_NAN) /* Zfa */
+MINMAX(fmaxm, fmax, IR_FMIN_NAN)
 
 /* ---- Signs ---- */
 
@@ -236,7 +236,7 @@ static void sign(struct rv_lift *t, enum ir_type type, unsigned how)
     enum ir_type bits = type == IR_F64 ? IR_I64 : IR_I32;
     ir_value a, b;
 
-    if (!ready(t, true))
+    if (!rv_fp_ready(t, true))
         return;
     a = fs1(t, type);
     if (rv_rs1(t->word) == rv_rs2(t->word)) { /* fmv, fneg and fabs */
@@ -270,36 +270,38 @@ SIGN(fsgnjx, 2)
 
 /* ---- Comparisons and classes ---- */
 
-static void compare(struct rv_lift *t, enum ir_type type, enum ir_fcc cc)
+static void compare(struct rv_lift *t, enum ir_type type, enum ir_fcc cc, bool quiet)
 {
     ir_value a;
 
-    if (!ready(t, true)) /* the flags */
+    if (!rv_fp_ready(t, true)) /* the flags */
         return;
     a = fs1(t, type);
     rd(t, ir_append(t->u, &(struct ir_op){.code = IR_fcmp,
                                           .attr = (uint8_t)cc,
                                           .attr2 = (uint8_t)type,
-                                          .imm = cc != IR_FCC_EQ,
+                                          .imm = !quiet,
                                           .arg = {a, fs2(t, type)}}));
 }
 
-#define COMPARE(name, cc)                \
-    LIFT(name##_s)                       \
-    {                                    \
-        compare(t, IR_F32, IR_FCC_##cc); \
-    }                                    \
-    LIFT(name##_d)                       \
-    {                                    \
-        compare(t, IR_F64, IR_FCC_##cc); \
+#define COMPARE(name, cc, quiet)                \
+    LIFT(name##_s)                              \
+    {                                           \
+        compare(t, IR_F32, IR_FCC_##cc, quiet); \
+    }                                           \
+    LIFT(name##_d)                              \
+    {                                           \
+        compare(t, IR_F64, IR_FCC_##cc, quiet); \
     }
-COMPARE(feq, EQ)
-COMPARE(flt, LT)
-COMPARE(fle, LE)
+COMPARE(feq, EQ, true)
+COMPARE(flt, LT, false)
+COMPARE(fle, LE, false)
+COMPARE(fltq, LT, true) /* Zfa */
+COMPARE(fleq, LE, true)
 
 static void classify(struct rv_lift *t, enum ir_type type)
 {
-    if (ready(t, false))
+    if (rv_fp_ready(t, false))
         rd(t, ir_convert(t->u, IR_fclass, IR_VOID, type, fs1(t, type)));
 }
 
@@ -320,7 +322,7 @@ static void to_int(struct rv_lift *t, enum ir_type to, bool is_unsigned, enum ir
     uint8_t round;
     ir_value v;
 
-    if (!ready(t, true) || !rounding(t, &round))
+    if (!rv_fp_ready(t, true) || !rv_fp_rounding(t, &round))
         return;
     v = ir_append(t->u, &(struct ir_op){.code = IR_ftoi,
                                         .type = (uint8_t)to,
@@ -336,7 +338,7 @@ static void from_int(struct rv_lift *t, enum ir_type to, enum ir_type from, bool
     uint8_t round;
     ir_value v;
 
-    if (!ready(t, true) || !rounding(t, &round))
+    if (!rv_fp_ready(t, true) || !rv_fp_rounding(t, &round))
         return;
     v = rv_get_x(t, rv_rs1(t->word));
     if (from == IR_I32)
@@ -376,7 +378,7 @@ static void convert(struct rv_lift *t, enum ir_type to, enum ir_type from)
 {
     uint8_t round;
 
-    if (!ready(t, true) || !rounding(t, &round))
+    if (!rv_fp_ready(t, true) || !rv_fp_rounding(t, &round))
         return;
     set(t, to,
         ir_append(t->u, &(struct ir_op){.code = IR_fconv,
@@ -396,17 +398,44 @@ LIFT(fcvt_d_s)
     convert(t, IR_F64, IR_F32);
 }
 
+/* Zfa: to integral values. */
+static void round_integral(struct rv_lift *t, enum ir_type type, bool exact)
+{
+    uint8_t round;
+
+    if (!rv_fp_ready(t, true) || !rv_fp_rounding(t, &round))
+        return;
+    set(t, type,
+        ir_append(t->u, &(struct ir_op){.code = IR_frint,
+                                        .type = (uint8_t)type,
+                                        .attr = round,
+                                        .attr2 = exact,
+                                        .arg = {fs1(t, type)}}));
+}
+
+#define ROUND(name, exact)                \
+    LIFT(name##_s)                        \
+    {                                     \
+        round_integral(t, IR_F32, exact); \
+    }                                     \
+    LIFT(name##_d)                        \
+    {                                     \
+        round_integral(t, IR_F64, exact); \
+    }
+ROUND(fround, false)
+ROUND(froundnx, true)
+
 /* ---- Bits ---- */
 
 LIFT(fmv_x_d)
 {
-    if (ready(t, false))
+    if (rv_fp_ready(t, false))
         rd(t, ir_convert(t->u, IR_fbits, IR_I64, IR_F64, fs1(t, IR_F64)));
 }
 
 LIFT(fmv_d_x)
 {
-    if (ready(t, true))
+    if (rv_fp_ready(t, true))
         set(t, IR_F64, ir_convert(t->u, IR_bitsf, IR_F64, IR_I64, rv_get_x(t, rv_rs1(t->word))));
 }
 
@@ -415,7 +444,7 @@ LIFT(fmv_x_w)
 {
     ir_value v;
 
-    if (!ready(t, false))
+    if (!rv_fp_ready(t, false))
         return;
     v = ir_convert(t->u, IR_fbits, IR_I64, IR_F64, fs1(t, IR_F64));
     v = ir_convert(t->u, IR_trunc, IR_I32, IR_I64, v);
@@ -426,7 +455,7 @@ LIFT(fmv_w_x)
 {
     ir_value v;
 
-    if (!ready(t, true))
+    if (!rv_fp_ready(t, true))
         return;
     v = ir_convert(t->u, IR_trunc, IR_I32, IR_I64, rv_get_x(t, rv_rs1(t->word)));
     set(t, IR_F32, ir_convert(t->u, IR_bitsf, IR_F32, IR_I32, v));

@@ -548,6 +548,81 @@ LIFT(czero_nez)
     rd(t, ir_op3(t->u, IR_select, IR_I64, c, imm(t, 0), v));
 }
 
+/* ---- Zacas ---- */
+
+static void compare_and_swap(struct rv_lift *t, enum ir_type memory)
+{
+    ir_value base = rs1(t), expected = rv_get_x(t, rv_rd(t->word));
+
+    rd(t, ir_append(t->u, &(struct ir_op){.code = IR_cas,
+                                          .type = IR_I64,
+                                          .attr = (uint8_t)memory,
+                                          .attr2 = IR_SIGNED | memory_order(t),
+                                          .arg = {base, expected, rs2(t)}}));
+}
+
+LIFT(amocas_w)
+{
+    compare_and_swap(t, IR_I32);
+}
+
+LIFT(amocas_d)
+{
+    compare_and_swap(t, IR_I64);
+}
+
+/* Registers of 128 bits are pairs, and the lower one's number is even. */
+LIFT(amocas_q)
+{
+    if ((rv_rd(t->word) | rv_rs2(t->word)) & 1)
+        rv_lift_illegal(t);
+    else
+        rv_lift_interpret(t);
+}
+
+/* ---- Zicboz, Zawrs, Zimop ---- */
+
+LIFT(cbo_zero)
+{
+    ir_value base;
+
+    if (!(t->u->mode & RV_MODE_CBZE)) {
+        rv_lift_illegal(t);
+        return;
+    }
+    base = op2(t, IR_and, rs1(t), imm(t, -RV_CBO_BYTES));
+    ir_append(t->u, &(struct ir_op){
+                        .code = IR_probe, .attr = RV_CBO_BYTES, .attr2 = true, .arg = {base}});
+    for (unsigned i = 0; i < RV_CBO_BYTES; i += 8)
+        ir_store(t->u, IR_I64, IR_I64, IR_PROBED, base, i, imm(t, 0));
+}
+
+/* The wait may end at any time, here at once; the reservation with it. */
+static void wait_for_reservation(struct rv_lift *t)
+{
+    ir_set(t->u, RV_SLOT_RESERVED_ADDRESS, imm(t, (int64_t)RV_NO_RESERVATION));
+}
+
+LIFT(wrs_nto)
+{
+    wait_for_reservation(t);
+}
+
+LIFT(wrs_sto)
+{
+    wait_for_reservation(t);
+}
+
+LIFT(mop_r)
+{
+    rd(t, imm(t, 0));
+}
+
+LIFT(mop_rr)
+{
+    rd(t, imm(t, 0));
+}
+
 /* ---- What the guest's C code does ---- */
 
 #define INTERPRET(name)       \
@@ -564,3 +639,6 @@ INTERPRET(sfence_vma)
 INTERPRET(sinval_vma)
 INTERPRET(sfence_w_inval)
 INTERPRET(sfence_inval_ir)
+INTERPRET(cbo_inval)
+INTERPRET(cbo_clean)
+INTERPRET(cbo_flush)

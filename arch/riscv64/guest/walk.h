@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * A riscv64 guest's own address translation, for translated guests (hardware guests have the
- * hardware's). Privileged Architecture 1.13, 12.3 to 12.5 (Sv39, Sv48, Svnapot, Svpbmt), with
+ * hardware's). Privileged Architecture 1.13, 12.3 to 12.6 (Sv39, Sv48, Sv57, Svnapot,
+ * Svpbmt), with
  * accessed and dirty bits set as Svadu does.
  */
 #ifndef ARCH_RISCV64_GUEST_WALK_H
@@ -17,7 +18,7 @@
 #define RV_SATP_BARE       0
 #define RV_SATP_SV39       8
 #define RV_SATP_SV48       9
-#define RV_SATP_SV57       10 /* guests on the hardware only: what a debugger looks at */
+#define RV_SATP_SV57       10
 
 /* Who looks, and how. */
 struct rv_view {

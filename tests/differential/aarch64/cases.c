@@ -212,26 +212,34 @@ static void leave(const struct case_in *in, const struct dbt_frame *frame, struc
 
 /* DSB: there is nobody to wait for. A store-exclusive without a reservation: it fails. False:
  * another instruction, which traps. */
-static bool interpret(struct dbt_frame *frame, uint32_t word)
+static enum case_next interpret(struct dbt_frame *frame, uint32_t word)
 {
     struct a64_frame *a = (struct a64_frame *)frame->cells;
     enum a64_insn_id id = a64_decode(word, guest_cases.features);
 
     if (id != A64_INSN_stxr && id != A64_INSN_stlxr && id != A64_INSN_dsb)
-        return false;
+        return CASE_TRAPS;
     frame->pc += 4;
     frame->count++;
     if (id == A64_INSN_dsb)
-        return true;
+        return CASE_GOES_ON;
     a->reserved_address = A64_NO_RESERVATION;
     if (a64_rm(word) != 31)
         a->x[a64_rm(word)] = 1;
-    return true;
+    return CASE_GOES_ON;
+}
+
+static unsigned length(const unsigned char *insn)
+{
+    (void)insn;
+    return 4;
 }
 
 const struct guest_cases guest_cases = {
     .frontend = &a64_frontend,
     .features = A64_FEAT_ALL,
+    .breakpoint = BRK,
+    .length = length,
     .address_bits = UINT64_MAX >> 8, /* programs under Linux have TBI */
     .interp = {.fp = DBT_FP_ARM, .helpers = a64_helpers},
     .disassemble = "aarch64-linux-gnu-objdump -b binary -m aarch64 -D case.bin",
