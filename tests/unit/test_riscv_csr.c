@@ -136,7 +136,8 @@ static void stvec_keeps_its_value_when_the_mode_is_reserved(void **state)
 
 static void satp_ignores_modes_that_are_not_there(void **state)
 {
-    const uint64_t sv39 = 8ULL << 60 | 0xabcdULL << 44 | 0x80123, sv57 = 10ULL << 60 | 1, sv64 = 11ULL << 60 | 1;
+    const uint64_t sv39 = 8ULL << 60 | 0xabcdULL << 44 | 0x80123, sv57 = 10ULL << 60 | 1,
+                   sv64 = 11ULL << 60 | 1;
 
     (void)state;
     put(SATP, sv39);

@@ -53,7 +53,7 @@ struct riscv_machine {
     uint32_t cbom_block, cboz_block; /* bytes; 0: no such extension */
     uint64_t timebase_hz;
     struct spinlock pair_lock; /* makes translated AMOCAS.Q atomic */
-    bool hardware_timer; /* stimecmp raises STIP without help */
+    bool hardware_timer;       /* stimecmp raises STIP without help */
     /* Interrupt files of the hardware's (struct riscv_imsic), NULL: the engine uses none. Has the
      * file of a loaded vCPU something for it? And: back to the software file, of a vCPU that does
      * not run. */
