@@ -27,9 +27,10 @@ static void full_barrier(struct emitter *e)
 /* Does it go by the frame's words? */
 static bool by_word(const struct emitter *e, const struct ir_op *op)
 {
-    return e->words && (op->code == IR_load || op->code == IR_store) &&
-           !(op->attr2 & (IR_ALIGNED | IR_PROBED)) &&
-           !(e->u->looks_up >> ((e->insn_index - 1) & 63) & 1);
+    bool plain = op->code == IR_probe ||
+                 ((op->code == IR_load || op->code == IR_store) && !(op->attr2 & IR_ALIGNED));
+
+    return e->words && plain && !(e->u->looks_up >> ((e->insn_index - 1) & 63) & 1);
 }
 
 struct access {
@@ -62,9 +63,11 @@ static void gather(struct emitter *e, unsigned i, enum dbt_access access)
         const struct ir_op *op = op_of(e, (ir_value)j);
         int32_t from = MIN(e->kept.from, (int32_t)op->imm), to;
 
+        if (e->words && op->code == IR_insn)
+            break; /* others go by words */
         if ((op->code != IR_load && op->code != IR_store && op->code != IR_probe) ||
-            (e->words && !(op->attr2 & IR_PROBED)) || value_of(e, op->arg[0]) != base ||
-            (writes(op) && access == DBT_READ) || (op->code != IR_probe && op->attr2 & IR_ALIGNED))
+            value_of(e, op->arg[0]) != base || (writes(op) && access == DBT_READ) ||
+            (op->code != IR_probe && op->attr2 & IR_ALIGNED))
             continue;
         to = MAX(e->kept.to, (int32_t)op->imm + (int32_t)access_size(op));
         if ((int64_t)to - from > GATHER_BYTES)
@@ -401,12 +404,36 @@ static bool store(struct emitter *e, unsigned i)
     return true;
 }
 
+/* By words the first access faults itself, with nothing done; only where they lie on two pages C
+ * looks at both. */
+static void probe_end(struct emitter *e, unsigned i)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    unsigned base = use_reg(e, op->arg[0]), offset = reg_take(e, CLASS_INT);
+    struct operand operand[3] = {{0}};
+    uint8_t *across;
+
+    address(e, offset, base, (int32_t)op->imm);
+    as_alu_imm(&e->as, OP_AND, false, offset, IR_PAGE_SIZE - 1);
+    as_alu_imm(&e->as, OP_CMP, false, offset, IR_PAGE_SIZE - (int32_t)op->attr);
+    across = as_jcc(&e->as, CC_A);
+    operand[0] = in_reg(base);
+    cold_slow(e, i, across, REG_NONE, operand)->back = e->as.p;
+    reg_release(e, CLASS_INT, offset);
+}
+
 /* What the accesses that it speaks for look up. */
 static bool probe(struct emitter *e, unsigned i)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
     struct operand operand[3] = {{0}};
-    struct access x = look_up(e, i, op->attr, op->attr2 ? DBT_WRITE : DBT_READ);
+    struct access x;
+
+    if (by_word(e, op)) {
+        probe_end(e, i);
+        return true;
+    }
+    x = look_up(e, i, op->attr, op->attr2 ? DBT_WRITE : DBT_READ);
 
     operand[0] = in_reg(x.base);
     missed(e, cold_slow(e, i, x.miss, REG_NONE, operand), &x);
