@@ -252,11 +252,11 @@ test: ## everything that CI runs: lint, unit tests, fuzzers, all builds, boot te
 	+$(Q)$(MAKE) --no-print-directory boot-tests
 
 bench: build/hosted/page_alloc_bench build/hosted/trace_bench build/hosted/ennead ## measure on the emulated hosts; ITEM= one benchmark, KERNEL= and INITRD= another guest
-	+$(Q)$(if $(filter dbt_%,$(ITEM)),:,$(MAKE) --no-print-directory image micro-guests guest-tools)
+	+$(Q)$(if $(filter-out dbt_shadow%,$(filter dbt_%,$(ITEM))),:,$(MAKE) --no-print-directory image micro-guests guest-tools)
 	@mkdir -p build/bench
-	$(Q)$(if $(filter dbt_%,$(ITEM)),:,$(PYTHON) tests/bench/bench.py $(if $(filter command,$(origin ARCH)),--arch $(ARCH)) --log build/bench \
+	$(Q)$(if $(filter-out dbt_shadow%,$(filter dbt_%,$(ITEM))),:,$(PYTHON) tests/bench/bench.py $(if $(filter command,$(origin ARCH)),--arch $(ARCH)) --log build/bench \
 	    $(if $(ITEM),--item $(ITEM)) $(if $(KERNEL),--kernel $(KERNEL)) $(if $(INITRD),--initrd $(INITRD)) $(BENCH))
-	+$(Q)$(if $(filter-out dbt_%,$(ITEM)),:,$(MAKE) --no-print-directory bench-dbt)
+	+$(Q)$(if $(filter-out dbt_%,$(ITEM))$(filter dbt_shadow%,$(ITEM)),:,$(MAKE) --no-print-directory bench-dbt)
 	$(Q)$(PYTHON) tools/performance.py
 
 bench-dbt: $(H)/ennead ## measure the translator against QEMU's; BENCH= options of tests/bench/dbt_bench.py

@@ -39,7 +39,7 @@ GOALS = {
     "hypercall_instructions.svm": 350, "hypercall_instructions.el2": 250, "hypercall_instructions.hext": 250,
     "mmio_exit_instructions.svm": 1200, "mmio_exit_instructions.el2": 700, "mmio_exit_instructions.hext": 700,
     "hypercall_instructions.vmx": 400, "guest_boot_ratio.vmx": 1.30, "vmx_test_minutes": 15,
-    "ipi_instructions": 2500, "vm_overhead": 1 << 20, "vm_start_instructions": 5_000_000,
+    "ipi_instructions": 2500, "vm_overhead": 1 << 20, "vm_start_instructions": 5_000_000, "dbt_shadow_fault_instructions": 1500,
     "guest_compute_ratio.svm": 1.05, "guest_compute_ratio.el2": 1.10, "guest_compute_ratio.hext": 1.15,
     "guest_os_ratio.svm": 1.3, "guest_os_ratio.el2": 1.2, "guest_os_ratio.hext": 1.6,
     "blk_exits_per_request": 0.5, "trace_event_instructions": 60, "run_to_shells_s": 300,
@@ -223,10 +223,10 @@ class Bench(DeviceItems, DebugItems, EverydayItems):
 
     # --- exits, counted by the micro-guest ---
 
-    def micro(self, arch, name, what, cpus=1, vcpus=1):
+    def micro(self, arch, name, what, cpus=1, vcpus=1, isa=None, extra=""):
         """What the bench of the micro-guest says of `what`: executed instructions of all host CPUs, guest included."""
-        config = f"{PLAIN}console = g\n\n[vm g]\nmemory = 64M\ncpus = {vcpus}\nkernel = micro\ncmdline = bench {what}\n"
-        files = [("micro", TOP / f"build/{arch}/guests/micro")]
+        config = f"{PLAIN}console = g\n\n[vm g]\nmemory = 64M\ncpus = {vcpus}\nkernel = micro\ncmdline = bench {what}\narch = {isa or 'host'}\n{extra}"
+        files = [("micro", TOP / f"build/{isa or arch}/guests/micro")]
         with self.machine(f"{name}-{arch}", arch, config, files, memory=1024, cpus=cpus, icount=True) as machine:
             found = machine.expect(rf"\b{what} instructions ([0-9.]+)\s|(not ok [^\n]*|# done)")
             if not found[1]:
@@ -235,6 +235,11 @@ class Bench(DeviceItems, DebugItems, EverydayItems):
 
     def hypercall_instructions(self, arch):
         yield f"hypercall_instructions.{ENGINE[arch]}", self.micro(arch, "hypercall", "hypercall")
+
+    def dbt_shadow_fault_instructions(self, arch):
+        """A store to a page that the software TLB does not know either, less the same once it is mapped."""
+        for isa in ["riscv64", "aarch64"] if arch == "x86_64" else []:
+            yield f"dbt_shadow_fault_instructions.{isa}", self.micro(arch, f"shadow-{isa}", "shadow", isa=isa, extra="engine = jit\nmmu = page-table\n")
 
     # --- VT-x, in Bochs, whose time stamps count instructions (and what a halted CPU waits) ---
 
@@ -360,7 +365,7 @@ class Bench(DeviceItems, DebugItems, EverydayItems):
                  (self.hypervisor_memory_1t, arches), (self.page_alloc, ["x86_64"]), (self.config_mistakes_found, ["x86_64"]), (self.trace_event_instructions, ["x86_64"]), (self.gdb_steps_per_s, ["x86_64", "aarch64"]), (self.run_to_shells_s, ["x86_64"]),
                  (self.guest_boot_ratio, arches),
                  (self.hypercall_instructions, arches), (self.hypercall_instructions_vmx, ["x86_64"]),
-                 (self.guest_boot_ratio_vmx, ["x86_64"]), (self.vmx_test_minutes, ["x86_64"]), (self.mmio_exit_instructions, arches), (self.ipi_instructions, arches),
+                 (self.guest_boot_ratio_vmx, ["x86_64"]), (self.vmx_test_minutes, ["x86_64"]), (self.mmio_exit_instructions, arches), (self.ipi_instructions, arches), (self.dbt_shadow_fault_instructions, ["x86_64"]),
                  (self.vm_overhead, arches), (self.vm_start_instructions, arches),
                  (self.guest_compute_ratio, arches), (self.guest_os_ratio, arches),
                  (self.blk_exits_per_request, arches), (self.blk_read_vs_copy, arches), (self.net_vs_loopback, arches)]

@@ -11,6 +11,7 @@
  * up to 100 ms, so that the mean (ipi_mean) tells how often that came and not what an IPI costs.
  */
 #include "tests/guests/guest.h"
+#include "tests/guests/suite.h"
 
 #define LOOPS     20000u
 #define IPI_LOOPS 2000u
@@ -50,6 +51,37 @@ static void measure(const char *name, void (*fn)(unsigned loops))
     start = ticks();
     fn(LOOPS);
     report_cost(name, ticks() - start, LOOPS);
+}
+
+/* ---- The first accesses to pages that the TLB has forgotten ---- */
+
+#define PAGES       64u
+#define PAGE_BYTES  4096u
+#define PAGE_ROUNDS 100u
+
+static uint8_t pages[PAGES * PAGE_BYTES] __attribute__((aligned(4096)));
+
+static uint64_t touch_pages(void)
+{
+    uint64_t start = ticks();
+
+    for (unsigned i = 0; i < PAGES; i++)
+        *(volatile uint64_t *)(pages + (size_t)i * PAGE_BYTES) = i;
+    return ticks() - start;
+}
+
+/* The second touch costs the loop only. */
+static void shadow_faults(void)
+{
+    uint64_t sum = 0;
+
+    touch_pages();
+    for (unsigned i = 0; i < PAGE_ROUNDS; i++) {
+        tlb_flush();
+        sum += touch_pages();
+        sum -= touch_pages();
+    }
+    report_cost("shadow", sum, PAGE_ROUNDS * PAGES);
 }
 
 /* ---- IPIs, to and fro between CPUs 0 and 1 ---- */
@@ -147,6 +179,8 @@ static void run_bench(void)
         measure("hypercall", hypercalls);
     if (all || option("mmio"))
         measure("mmio", mmio_reads);
+    if (all || option("shadow"))
+        shadow_faults();
     if (all || option("ipi"))
         ipis();
 }

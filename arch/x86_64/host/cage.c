@@ -38,6 +38,7 @@
 #define CODE_BLOCK      MIB(2)
 #define CODE_BLOCKS_MAX 32
 #define ROOT_ENTRIES    512
+#define SINGLE_FLUSHES  16 /* pages; for more all goes */
 
 _Static_assert(VECTOR_GATE == X86_GATE_VECTOR, "the emitter's gate");
 
@@ -78,11 +79,21 @@ static void renew_stamp(struct cage *c)
     c->stamp = __atomic_add_fetch(&next_stamp, 1, __ATOMIC_RELAXED);
 }
 
-/* Only the cage's own thread runs in it, and it looks at the stamp before the next entry. */
+/* Only the cage's own thread runs in it, and it looks at the stamp before the next entry. With the
+ * kernel in its tables no CPU but that on which they are loaded knows anything of them. */
 static void flush(struct page_table *pt, uint64_t va, uint64_t size)
 {
-    (void)va, (void)size;
-    renew_stamp(pt->owner);
+    struct cage *c = pt->owner;
+    uint64_t flags;
+
+    if (c->apart || size > SINGLE_FLUSHES * PAGE_SIZE) {
+        renew_stamp(c);
+        return;
+    }
+    flags = host_irq_save();
+    for (uint64_t at = va; at < va + size && cr3_read() == pt->root.v; at += PAGE_SIZE)
+        __asm__ volatile("invlpg (%0)" ::"r"(at) : "memory");
+    host_irq_restore(flags);
 }
 
 /* What the kernel has at `at`, `down` below; it may be anywhere in memory. */
