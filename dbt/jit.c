@@ -261,9 +261,10 @@ void dbt_jit_evict(struct dbt_vcpu *d)
 static void copy_code(uint8_t *to, const uint8_t *draft, size_t size)
 {
     const uint64_t *from = (const void *)draft;
+    uint64_t *word = (void *)to;
 
-    for (uint64_t *word = (void *)to; size; word++, from++, size -= MIN(size, sizeof(*word)))
-        WRITE_ONCE(*word, *from);
+    for (size_t i = 0; i < DIV_ROUND_UP(size, sizeof(*word)); i++)
+        WRITE_ONCE(word[i], from[i]);
 }
 
 /* The unit's code, as a draft, for the room that there is: it is in *room. */

@@ -550,10 +550,15 @@ void dbt_tlb_flush_page(struct dbt_vcpu *d, uint64_t va, uint32_t asid)
 
 static void protect_table(struct table *t, const struct dbt_table *code, uint64_t gpa)
 {
-    for (unsigned i = 0; i < table_size(t); i++)
-        if (is_page(t->entries[i].tag[DBT_WRITE]) &&
-            (gpa == NO_PAGE ? dbt_table_is_code(code, t->gpa[i]) : t->gpa[i] == gpa))
-            t->entries[i].tag[DBT_WRITE] = DBT_TLB_NONE;
+    if (gpa == NO_PAGE) {
+        for (unsigned i = 0; i < table_size(t); i++)
+            if (is_page(t->entries[i].tag[DBT_WRITE]) && dbt_table_is_code(code, t->gpa[i]))
+                t->entries[i].tag[DBT_WRITE] = DBT_TLB_NONE;
+    } else { /* nothing is known of an empty entry's page, nor does it matter */
+        for (unsigned i = 0; i < table_size(t); i++)
+            if (unlikely(t->gpa[i] == gpa))
+                t->entries[i].tag[DBT_WRITE] = DBT_TLB_NONE;
+    }
     for (unsigned i = 0; i < VICTIMS; i++)
         if (gpa == NO_PAGE ? is_page(entry_page(&t->victim[i].entry)) &&
                                  dbt_table_is_code(code, t->victim[i].gpa)

@@ -88,7 +88,8 @@ $(H)/page_alloc_bench $(H)/trace_bench: $(H)/%: $(H)/counted/tests/bench/%.o $(H
 page-alloc-bench: $(H)/page_alloc_bench ## build the benchmark of the page allocator
 
 # The program: the core on Linux as one process, optimised, to run translated guests with.
-program-cflags := $(subst -Itests/hosted ,-Itests/hosted/program -Itests/hosted ,$(subst -DDEBUG=1,-DDEBUG=$(DEBUG),$(counted-cflags)))
+program-cflags := $(subst -Itests/hosted ,-Itests/hosted/program -Itests/hosted ,$(subst -DDEBUG=1,-DDEBUG=$(DEBUG),$(counted-cflags))) \
+    -fomit-frame-pointer -flto=auto
 program-srcs   := $(filter-out tests/hosted/% kernel/host_command.c,$(hosted-srcs)) tests/hosted/image.c tests/hosted/libc_extra.c \
     $(wildcard tests/hosted/program/*.c arch/$(machine)/hosted/*.c)
 program-objs   := $(program-srcs:%.c=$(H)/program/%.o)
@@ -100,7 +101,7 @@ $(H)/program/%.o: %.c $(H)/program/compile.flags | $(hosted-deps)
 	$(call say,CC,$< (program))$(hosted-cc) $(program-cflags) -MMD -MP -c $< -o $@
 
 $(H)/ennead: $(program-objs)
-	$(call say,LD,$@)$(hosted-cc) $(filter-out -fsanitize=%,$(hosted-ldflags)) $^ $(filter-out -lcmocka,$(hosted-libs)) -o $@
+	$(call say,LD,$@)$(hosted-cc) $(program-cflags) $(filter-out -fsanitize=%,$(hosted-ldflags)) $^ $(filter-out -lcmocka,$(hosted-libs)) -o $@
 
 .PHONY: hosted
 hosted: $(H)/ennead ## build build/hosted/ennead, which runs a translated guest as a process

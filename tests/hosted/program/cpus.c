@@ -311,7 +311,8 @@ void host_code_sync(const void *va, size_t size)
     __builtin___clear_cache((char *)(uintptr_t)va, (char *)(uintptr_t)va + size);
 }
 
-/* One file mapped twice, and its data behind what is executed. */
+/* One file mapped twice, and its data behind what is executed. All of it is there from the start,
+ * as in the hypervisor: a page fault for each would cost a quarter of the time of translation. */
 enum err host_code_memory_create(struct host_code_memory *m, size_t size, size_t data_size)
 {
     int fd = memfd_create("code", MFD_CLOEXEC);
@@ -322,9 +323,10 @@ enum err host_code_memory_create(struct host_code_memory *m, size_t size, size_t
     if (fd < 0 || ftruncate(fd, (off_t)size) != 0)
         return ERR_UNSUPPORTED;
     exec = mmap(NULL, size + data_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    write = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    write = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, 0);
     if (exec == MAP_FAILED || write == MAP_FAILED ||
-        mmap(exec, size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, fd, 0) != exec) {
+        mmap(exec, size, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED | MAP_POPULATE, fd, 0) !=
+            exec) {
         close(fd);
         return ERR_UNSUPPORTED;
     }
@@ -332,6 +334,7 @@ enum err host_code_memory_create(struct host_code_memory *m, size_t size, size_t
     m->exec = exec;
     m->write = write;
     m->data = exec + size;
+    madvise(m->data, data_size, MADV_POPULATE_WRITE); /* else page by page */
     return ERR_OK;
 }
 
