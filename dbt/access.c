@@ -145,6 +145,17 @@ static bool resolve_two(struct dbt_vcpu *d, uint64_t va, unsigned first, enum db
     return true;
 }
 
+/* Byte `i` of an access whose first `first` bytes lie at p[0], the others at p[1]. */
+static struct dbt_place byte_of(const struct dbt_place p[2], unsigned first, unsigned i)
+{
+    struct dbt_place at = p[i >= first];
+    unsigned offset = i >= first ? i - first : i;
+
+    at.gpa += offset;
+    at.host += at.host ? offset : 0;
+    return at;
+}
+
 static uint64_t mask_of(unsigned size)
 {
     return UINT64_MAX >> (64 - 8 * size);
@@ -172,10 +183,8 @@ bool dbt_memory_read(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t *
         note_access(d, va, size, POINT_READ);
     *value = 0;
     for (unsigned i = 0; i < size; i++) {
-        struct dbt_place at = p[i >= first];
+        struct dbt_place at = byte_of(p, first, i);
 
-        at.gpa += i >= first ? i - first : i;
-        at.host += at.host ? (i >= first ? i - first : i) : 0;
         *value |= (read_place(d, &at, 1) & mask_of(1)) << (8 * i);
     }
     if (unlikely(d->check))
@@ -205,10 +214,8 @@ bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t 
     if (note_write(d, p, va, size, value))
         return true;
     for (unsigned i = 0; i < size; i++) {
-        struct dbt_place at = p[i >= first];
+        struct dbt_place at = byte_of(p, first, i);
 
-        at.gpa += i >= first ? i - first : i;
-        at.host += at.host ? (i >= first ? i - first : i) : 0;
         write_place(d, &at, 1, value >> (8 * i) & mask_of(1));
     }
     return true;

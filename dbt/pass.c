@@ -204,7 +204,7 @@ static void simplify_block(struct pass_scratch *s, struct ir_unit *u, const stru
         struct ir_op *op = &u->ops[i];
 
         s->same[i] = (ir_value)i;
-        for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)
+        for (unsigned a = 0; a < ARRAY_SIZE(op->arg); a++) /* what it does not have is 0 */
             op->arg[a] = s->same[op->arg[a]];
         if (op->code == IR_get || op->code == IR_set) {
             if (simplify_slot(s, op, (ir_value)i))
@@ -246,7 +246,7 @@ static bool is_observer(const struct ir_op *op)
 
 static void use_operands(struct pass_scratch *s, const struct ir_op *op)
 {
-    for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)
+    for (unsigned a = 0; a < ARRAY_SIZE(op->arg); a++) /* what it does not have is 0 */
         s->used[op->arg[a]] = true;
 }
 

@@ -189,6 +189,8 @@ static void test_operations(void **state)
                 for (unsigned i = 0; i < ARRAY_SIZE(codes); i++)
                     run_operation(&l, scratch, codes[i], type,
                                   codes[i] >= IR_divu && codes[i] <= IR_rems ? IR_DIV_ONES : 0);
+                for (unsigned code = IR_divu; code <= IR_rems; code++)
+                    run_operation(&l, scratch, (uint8_t)code, type, IR_DIV_ZERO);
                 for (unsigned cc = 0; cc < IR_CC_INTEGERS; cc++)
                     run_operation(&l, scratch, IR_cmp, type, cc);
             }

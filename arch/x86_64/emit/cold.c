@@ -221,6 +221,23 @@ static void emit_leave(struct emitter *e, const struct cold *c)
     as_jmp_exec(&e->as, e->stub.leave);
 }
 
+/* Quotient and remainder as the guest has them; the host's instruction would trap. */
+static void emit_divide(struct emitter *e, const struct cold *c)
+{
+    const struct ir_op *op = op_of(e, c->op);
+    bool w = is_64(op->type), zero = c->kind == COLD_DIVIDE_0;
+
+    if (c->dst == RAX && !zero)
+        as_rr(&e->as, OP_GROUP3, w, DIGIT_NEG, RAX);
+    else if (c->dst == RAX)
+        as_const(&e->as, RAX, op->attr != IR_DIV_ONES ? 0 : w ? UINT64_MAX : UINT32_MAX);
+    else if (zero)
+        as_rr(&e->as, OP_MOV, w, RDX, RAX);
+    else
+        as_rr(&e->as, OP_XOR, false, RDX, RDX);
+    as_jmp_to(&e->as, c->back);
+}
+
 static void emit_one(struct emitter *e, struct cold *c)
 {
     if (c->kind == COLD_STUB) {
@@ -268,6 +285,10 @@ static void emit_one(struct emitter *e, struct cold *c)
     case COLD_ASTRAY:
         emit_wrap(e);
         (void)emit_probe(e, c->operand[0].reg, false);
+        break;
+    case COLD_DIVIDE_0:
+    case COLD_DIVIDE_MINUS_1:
+        emit_divide(e, c);
         break;
     case COLD_SELF:
         emit_count(e, c->insn_index);

@@ -104,6 +104,8 @@ enum cold_kind {
     COLD_ASTRAY,   /* a return that the return stack does not know; address in operand[0] */
     COLD_PAGE,     /* pc_base becomes operand[0] */
     COLD_SELF,     /* counts, and begins this unit again */
+    COLD_DIVIDE_0, /* division `op` by 0, and by -1: the dividend is in rax, the result in `dst` */
+    COLD_DIVIDE_MINUS_1,
 };
 
 struct cold {

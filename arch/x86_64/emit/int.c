@@ -143,34 +143,42 @@ static bool multiply_high(struct emitter *e, unsigned i)
     return true;
 }
 
-/* By zero and, signed, by -1 in C. */
+static void divide_apart(struct emitter *e, unsigned i, enum cold_kind kind, unsigned result,
+                         uint8_t *jump, uint8_t *back)
+{
+    struct cold *cold = cold_new(e, kind, jump);
+
+    cold->op = (uint16_t)i;
+    cold->dst = (uint8_t)result;
+    cold->back = back;
+}
+
 static bool divide(struct emitter *e, unsigned i)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
     bool w = is_64(op->type), is_signed = op->code == IR_divs || op->code == IR_rems;
     unsigned result = op->code == IR_divs || op->code == IR_divu ? RAX : RDX;
-    struct operand b, operand[3] = {{.kind = IN_REG, .reg = RAX}};
-    struct cold *cold;
-    uint8_t *jump;
+    uint8_t *zero, *minus = NULL;
+    struct operand b;
 
     if (is_small(op->type))
         return false;
     b = wide_operands(e, op);
     if (b.kind != IN_REG)
         b = (struct operand){.kind = IN_REG, .reg = (uint8_t)use_reg(e, op->arg[1])};
-    operand[1] = b;
     as_rr(&e->as, OP_TEST, w, b.reg, b.reg);
-    jump = as_jcc(&e->as, CC_E);
-    cold = cold_slow(e, i, jump, result, operand);
+    zero = as_jcc(&e->as, CC_E);
     if (is_signed) {
         as_alu_imm(&e->as, OP_CMP, w, b.reg, -1);
-        cold->jump[cold->jump_count++] = as_jcc(&e->as, CC_E);
+        minus = as_jcc(&e->as, CC_E);
         as_opcode(&e->as, 0x99, w, 0, 0, 0); /* cdq, cqo */
     } else {
         as_rr(&e->as, OP_XOR, false, RDX, RDX);
     }
     group3(e, is_signed ? DIGIT_IDIV : DIGIT_DIV, w, b);
-    cold->back = e->as.p;
+    divide_apart(e, i, COLD_DIVIDE_0, result, zero, e->as.p);
+    if (is_signed)
+        divide_apart(e, i, COLD_DIVIDE_MINUS_1, result, minus, e->as.p);
     result_in(e, i, result);
     return true;
 }

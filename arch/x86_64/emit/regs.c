@@ -76,7 +76,7 @@ static void note_uses(struct emitter *e, unsigned i)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
 
-    for (unsigned a = 0; a < ir_info[op->code].operand_count; a++) {
+    for (unsigned a = 0; a < ARRAY_SIZE(op->arg); a++) { /* what it does not have is 0 */
         struct value *v = &e->value[same_as(e, op->arg[a])];
 
         v->last = (uint16_t)i;
@@ -597,10 +597,10 @@ void emit_set(struct emitter *e, unsigned i)
 
 void values_after(struct emitter *e, unsigned i)
 {
+    memset(e->locked, 0, sizeof(e->locked));
     for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         const ir_value *owner = e->owner[class];
 
-        e->locked[class] = 0;
         if (!(owner[0] | owner[1] | owner[2]))
             continue;
         for (unsigned r = 0; r < SCRATCH_COUNT; r++)
