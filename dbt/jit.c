@@ -6,6 +6,7 @@
 #include "dbt/knobs.h"
 #include "dbt/slow.h"
 #include "dbt/tlb.h"
+#include "dbt/window.h"
 #include "kernel/host.h"
 #include "mm/heap.h"
 #include "mm/page.h"
@@ -394,6 +395,22 @@ static bool do_slow(struct dbt_vcpu *d, struct cage_call *call)
     return true;
 }
 
+/* What can be mapped is, and the access is tried again. Otherwise it is done in C; false: the code
+ * has no such access. */
+static bool do_fault(struct dbt_vcpu *d, struct cage_call *call)
+{
+    const void *to;
+
+    call->entry = NULL;
+    if (call->address && dbt_window_fault(d, call->address, call->write))
+        return true;
+    to = dbt_jit_otherwise(call->pc);
+    call->text = "translated code reached for memory that is not the guest's";
+    if (to)
+        call->pc = (uint64_t)(uintptr_t)to;
+    return to;
+}
+
 /* The dearer the way in and out, the more must a block be worth it. */
 static void note_entry(struct dbt_vcpu *d, uint64_t ticks)
 {
@@ -410,15 +427,23 @@ static enum dbt_exit run_caged(struct dbt_vcpu *d, const struct dbt_jit_code *co
     struct cage_call call = {
         .entry = (const void *)(uintptr_t)d->jit->stubs.enter,
         .argument = {(uintptr_t)cage_address(d->frame), (uintptr_t)code->code.entry},
-        .otherwise = d->windows ? dbt_jit_otherwise : NULL,
+        .takes_faults = d->windows,
         .end = &d->frame->poll};
 
     for (;;) {
         uint64_t since = host_counter_fast();
 
         d->counters.cage_entries++;
-        if (cage_host()->run(d->cage, &call) == CAGE_BROKE)
+        switch (cage_host()->run(d->cage, &call)) {
+        case CAGE_BROKE:
             return broke(d, &call);
+        case CAGE_FAULTED:
+            if (!do_fault(d, &call))
+                return broke(d, &call);
+            continue;
+        default:
+            break;
+        }
         note_entry(d, host_counter_fast() - since);
         if (call.asked <= DBT_EXIT_LEAVE)
             return (enum dbt_exit)call.asked;

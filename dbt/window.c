@@ -260,31 +260,13 @@ static void note_page(struct dbt_windows *ws, uint64_t va, uint64_t gpa)
     put_in(&ws->current->pages, p, BY_WINDOW);
 }
 
-/* Maps what the TLB knows of the page; false: an access of that kind has to take the slow way. */
-static bool map_page(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, bool *device)
+/* Maps the page in the range, as the TLB has it. */
+static bool map_in(struct dbt_vcpu *d, struct range *r, uint64_t va, const struct dbt_place *place)
 {
-    struct dbt_windows *ws = d->windows;
-    struct dbt_place place;
-    struct range *r;
-    const char *host;
-    bool write;
+    bool write = dbt_tlb_lookup(d->frame, va, 1, DBT_WRITE) != NULL;
 
-    if (!is_canonical(va) || !ws->current || !dbt_tlb_resolve(d, va, access, &place))
-        return false;
-    *device = !place.host;
-    host = dbt_tlb_lookup(d->frame, va, 1, access);
-    if (!host)
-        return false;
-    write = dbt_tlb_lookup(d->frame, va, 1, DBT_WRITE) != NULL;
-    if (!write && !dbt_tlb_lookup(d->frame, va, 1, DBT_READ))
-        return false;
-    r = range_of(ws->current, va);
-    if (!r)
-        r = range_take(d, va);
-    if (!r)
-        return is_full(d);
-    note_page(ws, va, PAGE_OF(place.gpa));
-    if (!ws->host->map(d->cage, r->at + (va - r->va), host, write))
+    note_page(d->windows, va, PAGE_OF(place->gpa));
+    if (!d->windows->host->map(d->cage, r->at + (va - r->va), place->host, write))
         return is_full(d);
     r->low = MIN(r->low, va - r->va);
     r->high = MAX(r->high, va - r->va + IR_PAGE_SIZE);
@@ -292,6 +274,42 @@ static bool map_page(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, bo
     return true;
 }
 
+/* Maps what the TLB knows of the page; false: an access of that kind has to take the slow way. */
+static bool map_page(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, bool *device)
+{
+    struct dbt_windows *ws = d->windows;
+    struct dbt_place place;
+    struct range *r;
+
+    if (!is_canonical(va) || !ws->current || !dbt_tlb_resolve(d, va, access, &place))
+        return false;
+    *device = !place.host;
+    if (!dbt_tlb_lookup(d->frame, va, 1, access))
+        return false;
+    r = range_of(ws->current, va);
+    if (!r)
+        r = range_take(d, va);
+    return r ? map_in(d, r, va, &place) : is_full(d);
+}
+
+/* The address and the access that the CPU tells suffice: code that is run again finds the page. */
+bool dbt_window_fault(struct dbt_vcpu *d, uint64_t at, bool write)
+{
+    struct dbt_window *w = d->windows->current;
+    enum dbt_access access = write ? DBT_WRITE : DBT_READ;
+    struct dbt_place place;
+
+    for (unsigned i = 0; w && i < w->range_count && !d->watching; i++) {
+        struct range *r = w->range[i];
+        uint64_t va = PAGE_OF(r->va + (at - r->at));
+
+        if (at - r->at < WINDOW_SIZE)
+            return dbt_tlb_resolve(d, va, access, &place) &&
+                   dbt_tlb_lookup(d->frame, va, 1, access) && map_in(d, r, va, &place) &&
+                   !d->windows->full;
+    }
+    return false;
+}
 /* ---- What cannot be mapped ---- */
 
 static void note_stray(struct dbt_vcpu *d, const struct dbt_slow_op *copy, bool device)

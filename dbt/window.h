@@ -31,6 +31,10 @@ void dbt_window_select(struct dbt_vcpu *d, struct dbt_window *w);
 void dbt_window_empty(struct dbt_window *w);
 void dbt_window_drop(struct dbt_window *w, uint64_t va, uint64_t size);
 
+/* An access of emitted code by the current window faulted at the host's address `at`. False: it has
+ * to be done in C. */
+bool dbt_window_fault(struct dbt_vcpu *d, uint64_t at, bool write);
+
 /* All windows of the vCPU. */
 void dbt_windows_empty(struct dbt_vcpu *d);
 /* The page at `gpa` is not mapped anywhere. */

@@ -34,20 +34,21 @@ struct cage;
 struct vm;
 
 enum cage_exit {
-    CAGE_ASKED, /* the code is at its gate and waits for an answer */
-    CAGE_BROKE, /* it did what it may not, or does not stop: never to be entered again */
+    CAGE_ASKED,   /* the code is at its gate and waits for an answer */
+    CAGE_FAULTED, /* with `takes_faults`: an access at `pc` faulted; goes on at `pc` */
+    CAGE_BROKE,   /* it did what it may not, or does not stop: never to be entered again */
 };
 
 struct cage_call {
     const void *entry;    /* not NULL: begins there, with `argument`; else it gets `answer` */
     uint64_t argument[2]; /* of the entry; [0]: that of the gate */
     uint64_t answer;
-    uint64_t asked; /* what for */
-    /* Where the code goes on after a fault at `pc`; NULL: it breaks. The whole may be NULL. */
-    const void *(*otherwise)(uint64_t pc);
+    uint64_t asked;      /* what for */
     const uint32_t *end; /* the word that, not zero, makes the code come to its gate soon */
     const char *text;    /* CAGE_BROKE: what happened */
     uint64_t pc, address;
+    bool takes_faults, faulted; /* the next run goes on after a fault */
+    bool write; /* it was to write to `address`, else to read; which is 0: unknown */
 };
 
 struct cage_host {

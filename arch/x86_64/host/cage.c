@@ -56,10 +56,12 @@ struct cage {
     struct x86_cage_world *world;
     struct piece *pieces;
     struct host_fpu fpu;
-    uint64_t stamp; /* of the translations that CPUs may have: changes with the tables */
-    bool apart;     /* the kernel is not in its tables */
-    bool lost;      /* its tables could not be made again: no memory */
-    bool lent;      /* the guest's memory is in it */
+    uint64_t stamp;   /* of the translations that CPUs may have: changes with the tables */
+    bool apart;       /* the kernel is not in its tables */
+    bool lost;        /* its tables could not be made again: no memory */
+    bool lent;        /* the guest's memory is in it */
+    uint64_t *leaves; /* the table in which a page of a window was mapped last, or NULL; */
+    uint64_t leaves_at;
     struct timer watch;
     struct cpu *watched; /* where `watch` was set */
     unsigned periods;    /* in which the code went on although it was to stop */
@@ -86,6 +88,7 @@ static void flush(struct page_table *pt, uint64_t va, uint64_t size)
     struct cage *c = pt->owner;
     uint64_t flags;
 
+    c->leaves = NULL; /* it may be gone */
     if (c->apart || size > SINGLE_FLUSHES * PAGE_SIZE) {
         renew_stamp(c);
         return;
@@ -195,6 +198,7 @@ static void tables_destroy(struct cage *c)
     if (!c->space.root.v)
         return;
     leave_tables();
+    c->leaves = NULL;
     if (!c->apart)
         memset((uint64_t *)phys_to_virt(c->space.root) + ROOT_ENTRIES / 2, 0,
                ROOT_ENTRIES / 2 * sizeof(uint64_t));
@@ -490,17 +494,12 @@ static enum cage_exit broke(struct cage_call *call, const char *text)
     return CAGE_BROKE;
 }
 
-/* The code is known to go on elsewhere after a fault there. */
-static bool goes_on(const struct cage_call *call, struct host_trap_frame *f)
+/* An access of code that was told to expect that. */
+static bool is_access(const struct cage_call *call, const struct host_trap_frame *f)
 {
-    const void *to = NULL;
-
-    if (call->otherwise &&
-        (f->vector == EXCEPTION_PF || f->vector == EXCEPTION_GP || f->vector == EXCEPTION_SS))
-        to = call->otherwise(f->rip);
-    if (to)
-        f->rip = (uint64_t)(uintptr_t)to;
-    return to;
+    if (f->vector == EXCEPTION_PF)
+        return call->takes_faults && !(f->error_code & PF_FETCH);
+    return call->takes_faults && (f->vector == EXCEPTION_GP || f->vector == EXCEPTION_SS);
 }
 
 /* Masked until it is known what came: CR2 and `frame` are the last exception's. */
@@ -512,22 +511,25 @@ static enum cage_exit cage_run(struct cage *c, struct cage_call *call)
         return broke(call, "the host has no memory left for page tables of translated code");
     if (call->entry)
         registers_begin(f, call);
+    else if (call->faulted)
+        f->rip = call->pc;
     else
         f->rax = call->answer;
+    call->faulted = false;
     c->periods = 0;
     for (;;) {
         host_irq_disable();
         enter(c);
         if (likely(f->vector == VECTOR_GATE))
             break;
-        if (f->vector < VECTOR_PIC && goes_on(call, f)) {
-            host_irq_enable();
-            continue;
-        }
         if (f->vector < VECTOR_PIC) {
             call->pc = f->rip;
             call->address = f->vector == EXCEPTION_PF ? cr2_read() : 0;
+            call->write = f->error_code & PF_WRITE;
+            call->faulted = is_access(call, f);
             host_irq_enable();
+            if (call->faulted)
+                return CAGE_FAULTED;
             return broke(call, reason_of(f));
         }
         x86_trap(f);
@@ -612,17 +614,43 @@ static void window_unmap(struct cage *c, uint64_t at, uint64_t size)
         c->lost = true;
 }
 
+/* The table of pages that `at` lies in; all of them are there. */
+static uint64_t *leaves_of(const struct cage *c, uint64_t at)
+{
+    uint64_t *entries = phys_to_virt(c->space.root);
+
+    for (unsigned level = format.levels - 1; level > 0; level--) {
+        uint64_t entry = entries[at >> (PAGE_SHIFT + 9 * level) & (ROOT_ENTRIES - 1)];
+
+        entries = phys_to_virt(format.address(entry, level));
+    }
+    return entries;
+}
+
 static bool window_map(struct cage *c, uint64_t at, const void *host, bool write)
 {
+    uint64_t *entry;
     unsigned attrs = PT_READ | PT_USER | (write ? PT_WRITE : 0);
     hpa_t page = HPA(ALIGN_DOWN(virt_to_phys(host).v, PAGE_SIZE));
-    enum err e = page_table_map(&c->space, at, page, PAGE_SIZE, attrs);
+    enum err e;
 
+    if (c->leaves && c->leaves_at == at >> (PAGE_SHIFT + PAGE_ORDER_2M)) {
+        entry = &c->leaves[at >> PAGE_SHIFT & (ROOT_ENTRIES - 1)];
+        if (!*entry) {
+            WRITE_ONCE(*entry, format.leaf(page, 0, attrs));
+            return true;
+        }
+    }
+    e = page_table_map(&c->space, at, page, PAGE_SIZE, attrs);
     if (e == ERR_EXISTS) {
         window_unmap(c, at, PAGE_SIZE);
         e = page_table_map(&c->space, at, page, PAGE_SIZE, attrs);
     }
-    return e == ERR_OK;
+    if (e != ERR_OK)
+        return false;
+    c->leaves = leaves_of(c, at);
+    c->leaves_at = at >> (PAGE_SHIFT + PAGE_ORDER_2M);
+    return true;
 }
 
 TABLE_ENTRY(window_hosts, struct window_host, x86_windows) = {.limits = window_limits,

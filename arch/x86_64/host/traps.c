@@ -17,9 +17,7 @@ TABLE_DECLARE(trap_fixups, struct trap_fixup);
 
 /* Page-fault error code: SDM 3, 4.7. */
 #define PF_PRESENT  (1u << 0)
-#define PF_WRITE    (1u << 1)
 #define PF_RESERVED (1u << 3)
-#define PF_FETCH    (1u << 4)
 
 /* Machine-check banks: SDM 3, 15.3. */
 #define MSR_MCG_CAP      0x179
