@@ -181,6 +181,7 @@ enum ir_round {
 #define IR_FP_UNSIGNED    0x20
 #define IR_FP_ALTERNATIVE 0x20 /* vfwiden, vfnarrow: f16 has no NaNs nor infinities (Arm's AHP) */
 #define IR_FP_ODD         0x40 /* vfnarrow: rounds to odd */
+#define IR_FP_RAW         0x40 /* vfwiden of f16: NaNs stay as they are, denormals are flushed too */
 
 /* attr2 of integer vector operations. */
 #define IR_V_SIGNED      0x01

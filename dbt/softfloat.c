@@ -670,6 +670,20 @@ uint64_t sf_convert(struct sf_env *env, enum ir_type to, enum ir_type from, uint
     return infinity(to, a.negative) | payload | quiet_bit(g);
 }
 
+uint64_t sf_widen_half(uint64_t bits, bool flush)
+{
+    const struct format *f = format_of(IR_F16), *g = format_of(IR_F32);
+    struct sf_env env = {.policy = DBT_FP_RISCV};
+    struct number a = unpack(&env, IR_F16, bits);
+    uint64_t frac = bits & (BIT(f->precision - 1) - 1);
+
+    if (is_nan(&a))
+        return infinity(IR_F32, a.negative) | frac << (g->precision - f->precision);
+    if (flush && a.class == FINITE && a.exp < f->emin)
+        return zero(IR_F32, a.negative);
+    return pack(&env, IR_F32, &a);
+}
+
 /* |a| as an integer, rounded. False: it needs more than 64 bits. `inexact` is set when bits fell.
  */
 static bool round_to_integer(unsigned round, const struct number *a, uint64_t *value, bool *inexact)

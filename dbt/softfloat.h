@@ -49,6 +49,8 @@ uint64_t sf_max(struct sf_env *env, enum ir_type format, enum ir_fmin kind, uint
 bool sf_compare(struct sf_env *env, enum ir_type format, enum ir_fcc cc, bool signaling, uint64_t a,
                 uint64_t b);
 uint64_t sf_convert(struct sf_env *env, enum ir_type to, enum ir_type from, uint64_t a);
+/* f16 to f32, NaNs unchanged but for their place; nothing is raised. */
+uint64_t sf_widen_half(uint64_t a, bool flush);
 /* To and from i32 and i64 with `fraction` bits behind the point; the integer is zero-extended. */
 uint64_t sf_to_fixed(struct sf_env *env, enum ir_type to, bool is_unsigned, enum ir_type from,
                      uint64_t a, unsigned fraction);

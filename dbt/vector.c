@@ -335,6 +335,8 @@ static uint64_t resized(struct work *w, unsigned i)
     case IR_vpmull:
         return polynomial(lane(w->a, small, i), lane(w->b, small, i));
     case IR_vfwiden:
+        if (w->op->attr2 & IR_FP_RAW)
+            return sf_widen_half(lane(w->a, small, i), w->op->attr2 & IR_FP_FLUSH);
         return sf_convert(w->env, t == IR_F16 ? IR_F32 : IR_F64, t, lane(w->a, small, i));
     case IR_vfnarrow:
         return sf_convert(w->env, t, t == IR_F16 ? IR_F32 : IR_F64, lane(w->a, 2 * small, i));

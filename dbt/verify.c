@@ -199,7 +199,7 @@ static const struct vector_rule {
     [IR_vfrint] = {OF_FLOAT, IR_FP_EXACT, IMM_FITS},
     [IR_vftoi] = {OF_FLOAT, IR_FP_UNSIGNED, IMM_FRACTION},
     [IR_vitof] = {OF_FLOAT, IR_FP_UNSIGNED, IMM_FRACTION},
-    [IR_vfwiden] = {OF(IR_F16) | OF(IR_F32), IR_FP_ALTERNATIVE, IMM_ZERO},
+    [IR_vfwiden] = {OF(IR_F16) | OF(IR_F32), IR_FP_ALTERNATIVE | IR_FP_RAW, IMM_ZERO},
     [IR_vfnarrow] = {OF(IR_F16) | OF(IR_F32), IR_FP_ALTERNATIVE | IR_FP_ODD, IMM_ZERO},
 };
 

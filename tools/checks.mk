@@ -122,6 +122,7 @@ runner-cc-riscv64 := riscv64-linux-gnu-gcc -mcmodel=medany -Wl,--no-relax
 runner-cc-aarch64 := aarch64-linux-gnu-gcc -mno-outline-atomics
 qemu-riscv64 := qemu-riscv64 -cpu rv64,v=false,zfa=true,zfh=true,zcb=true,zcmop=true,zimop=true,zacas=true,zawrs=true,zba=true,zbb=true,zbc=true,zbs=true,zicond=true
 qemu-aarch64 := qemu-aarch64 -cpu neoverse-n1
+qemu-aarch64-late := qemu-aarch64 -cpu max,sve=off,sme=off
 
 # A guest's programs: compare-ISA, which runs the cases here, and runner-ISA, which qemu-user runs.
 define differential-rules
@@ -139,6 +140,10 @@ differential-$(1): $(differential)/compare-$(1) $(differential)/runner-$(1)
 endef
 differential-guests := riscv64 aarch64
 $(foreach g,$(differential-guests),$(eval $(call differential-rules,$(g))))
+
+# What came after the processor that differential-aarch64 asks.
+differential-aarch64-late: $(differential)/compare-aarch64 $(differential)/runner-aarch64
+	$(Q)$< "exec $(qemu-aarch64-late) $(differential)/runner-aarch64" $(or $(CASES),40000) $(SEED) $(or $(ENGINE),all) late
 
 $(differential)/decode-riscv64: $(patsubst %.c,$(H)/counted/%.o,tests/differential/riscv64/decode.c kernel/out.c arch/riscv64/guest/insn.c \
     arch/riscv64/guest/disasm.c)
@@ -161,12 +166,12 @@ terminal: $(differential)/terminal ## compare the screen's terminal with pyte on
 	$(Q)$(PYTHON) tests/differential/terminal/compare.py $< $(or $(CASES),1000) $(SEED)
 	$(Q)$(PYTHON) tests/differential/terminal/programs.py $<
 
-.PHONY: differential decode $(differential-guests:%=differential-%)
+.PHONY: differential decode $(differential-guests:%=differential-%) differential-aarch64-late
 decode: $(differential-guests:%=$(differential)/decode-%) ## compare the decoders with llvm-mc on a million words
 	$(Q)for guest in $(differential-guests); do \
 	    $(PYTHON) tests/differential/$$guest/decode.py $(differential)/decode-$$guest || exit 1; done
 
-differential: $(differential-guests:%=differential-%) ## run CASES= random programs of each translated guest against qemu-user
+differential: $(differential-guests:%=differential-%) differential-aarch64-late ## run CASES= random programs of each translated guest against qemu-user
 
 # The translator's speed on small kernels: each natively, as a riscv64 program and for a board without a system.
 translator   := build/hosted/translator

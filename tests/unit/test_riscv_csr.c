@@ -66,7 +66,7 @@ static void put(unsigned number, uint64_t value)
 
 static int begin(void **state)
 {
-    static const struct config_vm config = {.memory = MIB(16), .cpus = 1};
+    static const struct config_vm config = {.memory = MIB(16), .cpus = 1, .sv57 = true};
     struct vm *vm;
 
     (void)state;

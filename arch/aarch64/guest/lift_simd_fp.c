@@ -490,3 +490,47 @@ LIFT(simd_fcmla_element)
                   a64_get_q(t, a64_rm(t->word)), 0, 0);
     complex_multiply_add(t, &s, a64_field(t->word, 13, 2), b);
 }
+
+/* ---- FHM: products of f16 added to f32, rounded once ---- */
+
+/* The f16 of the lower 64 bits of `v` as f32, of which a 64-bit form takes two. */
+static ir_value widened(struct a64_lift *t, bool q, bool second, ir_value v)
+{
+    uint8_t attr = IR_FP_RAW | (t->u->mode & A64_MODE_FZ16 ? IR_FP_FLUSH : 0);
+
+    v = ir_vector(t->u, IR_vfwiden, IR_V128, IR_F16, attr, 0, v, 0, 0);
+    return q ? v : a64_half(t, v, second);
+}
+
+/* FMLAL, FMLSL; U: those of the upper half of the operands. `b`: all lanes alike, or 0. */
+static void multiply_add_long(struct a64_lift *t, bool subtracts, ir_value b)
+{
+    bool q = a64_field(t->word, 30, 1), second = is_u(t);
+    struct a64_shape s = {.q = q, .type = q ? IR_V128 : IR_V64, .element = IR_F32, .size = 2};
+    bool high = q && second;
+    ir_value a = a64_half(t, a64_get_q(t, a64_rn(t->word)), high);
+
+    if (!b)
+        b = a64_half(t, a64_get_q(t, a64_rm(t->word)), high);
+    a = widened(t, q, second, a);
+    b = widened(t, q, second, b);
+    set_rd(t, &s,
+           ir_vector(t->u, IR_vfma, s.type, IR_F32, a64_fp_attr(t),
+                     subtracts ? IR_FMA_NEGATE_PRODUCT : 0, a, b, rd(t, &s)));
+}
+
+LIFT(simd_fmlal)
+{
+    if (a64_fp_access(t))
+        multiply_add_long(t, a64_field(t->word, 23, 1), 0);
+}
+
+LIFT(simd_fmlal_element)
+{
+    unsigned index = a64_field(t->word, 11, 1) << 2 | a64_field(t->word, 20, 2);
+
+    if (a64_fp_access(t))
+        multiply_add_long(t, a64_field(t->word, 14, 1),
+                          ir_vector(t->u, IR_vsplatl, IR_V64, IR_I16, 0, index,
+                                    a64_get_q(t, a64_field(t->word, 16, 4)), 0, 0));
+}

@@ -306,8 +306,8 @@ void a64_identify(struct vcpu *v, uint64_t features)
     struct arm_state *s = v->state;
     bool fp = features >> A64_FEAT_FP & 1;
 
-    show(s, 4, 0, 16, fp ? features >> A64_FEAT_FP16 & 1 : 0xf);
-    show(s, 4, 0, 20, fp ? features >> A64_FEAT_FP16 & 1 : 0xf);
+    show(s, 4, 0, 16, fp ? 0 : 0xf);
+    show(s, 4, 0, 20, fp ? 0 : 0xf);
     show(s, 4, 0, 24, 1); /* the GIC's system registers */
     show(s, 4, 0, 56, 1); /* CSV2 and CSV3: nothing is run that is not */
     show(s, 4, 0, 60, 1);
@@ -320,6 +320,7 @@ void a64_identify(struct vcpu *v, uint64_t features)
     show_if(s, features >> A64_FEAT_LSE & 1, 0, 20, 2);
     show_if(s, features >> A64_FEAT_RDM & 1, 0, 28, 1);
     show_if(s, features >> A64_FEAT_DOTPROD & 1, 0, 44, 1);
+    show_if(s, features >> A64_FEAT_FHM & 1, 0, 48, 1);
     show_if(s, features >> A64_FEAT_FLAGM & 1, 0, 52, 1);
     show_if(s, features >> A64_FEAT_JSCVT & 1, 1, 12, 1);
     show_if(s, features >> A64_FEAT_FCMA & 1, 1, 16, 1);

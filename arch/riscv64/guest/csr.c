@@ -203,12 +203,16 @@ static bool read_satp(struct dbt_vcpu *d, uint64_t *value)
     return true;
 }
 
+static bool has_mode(const struct dbt_vcpu *d, uint64_t mode)
+{
+    return mode == RV_SATP_BARE || mode == RV_SATP_SV39 || mode == RV_SATP_SV48 ||
+           (mode == RV_SATP_SV57 && rv_has_sv57(d->vcpu->vm));
+}
+
 /* A mode that there is not makes the whole write void (12.1.11). */
 static bool write_satp(struct dbt_vcpu *d, uint64_t value)
 {
-    uint64_t mode = RV_SATP_MODE(value);
-
-    if (mode == RV_SATP_BARE || (mode >= RV_SATP_SV39 && mode <= RV_SATP_SV57)) {
+    if (has_mode(d, RV_SATP_MODE(value))) {
         rv_state(d)->satp = value;
         rv_context(d);
     }

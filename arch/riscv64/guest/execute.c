@@ -160,7 +160,7 @@ static enum err vm_init(struct vm *vm)
     struct riscv_machine *m = riscv_machine(vm);
 
     m->isa = ISA_STRING;
-    m->mmu = "riscv,sv57";
+    m->mmu = rv_has_sv57(vm) ? "riscv,sv57" : "riscv,sv48";
     m->cbom_block = m->cboz_block = RV_CBO_BYTES;
     m->timebase_hz = vm->clock.hz;
     m->hardware_timer = false;

@@ -8,6 +8,7 @@
 #include "arch/riscv64/guest/machine.h"
 #include "arch/riscv64/guest/walk.h"
 #include "dbt/guest.h"
+#include "kernel/config.h"
 
 /* sstatus (12.1.1), beyond those of state.h. */
 #define RV_SSTATUS_FS       BITS(14, 13)
@@ -41,6 +42,13 @@ static inline uint64_t rv_sstatus(const struct riscv_state *state)
 void rv_context(struct dbt_vcpu *d);
 /* Floating-point registers or flags change: sstatus.FS becomes Dirty (3.1.6.6). */
 void rv_fp_dirty(struct dbt_vcpu *d);
+
+/* Windows on guest memory (page tables) share their ranges by bits 48:39 of addresses: kernels that
+ * use Sv57 have most of theirs in one. */
+static inline bool rv_has_sv57(const struct vm *vm)
+{
+    return vm->config->sv57 && vm->config->mmu != CONFIG_MMU_PAGE_TABLE;
+}
 
 /* csr.c. Carries out a Zicsr instruction but for the step to the next one. False: it is illegal. */
 bool rv_csr_instruction(struct dbt_vcpu *d, uint32_t word);

@@ -15,7 +15,7 @@
 #define NZCV           (A64_SYS_NZCV << 5)
 #define LATE                                                                             \
     (BIT(A64_FEAT_FLAGM) | BIT(A64_FEAT_SB) | BIT(A64_FEAT_FCMA) | BIT(A64_FEAT_JSCVT) | \
-     BIT(A64_FEAT_FRINTTS))
+     BIT(A64_FEAT_FRINTTS) | BIT(A64_FEAT_FHM))
 #define RMODE_SHIFT 22
 #define FPCR_RMODE  (3ull << RMODE_SHIFT)
 #define FPCR_FZ     BIT(24)
@@ -137,14 +137,23 @@ static uint32_t aim(uint32_t w, unsigned i, unsigned count)
     }
 }
 
+/* What the case begins with: every line of the table has its turn, of the late ones those alone. */
+static enum a64_insn_id first_insn(unsigned number, bool late)
+{
+    enum a64_insn_id id = number % A64_INSN_COUNT;
+
+    while (late && !(LATE >> a64_insns[id].feature & 1))
+        id = (id + number / A64_INSN_COUNT + 1) % A64_INSN_COUNT;
+    return id;
+}
+
 static void make_code(struct case_in *in, unsigned number, bool late)
 {
     for (unsigned i = 0; i < CASE_CODE_SIZE / 4; i++) {
         uint32_t w = BRK;
 
         if (i < INSNS_PER_CASE) {
-            /* Every line of the table has its turn; the rest by chance. */
-            enum a64_insn_id id = i == 0 ? number % A64_INSN_COUNT : below(A64_INSN_COUNT);
+            enum a64_insn_id id = i == 0 ? first_insn(number, late) : below(A64_INSN_COUNT);
 
             while (!wanted(id, late))
                 id = below(A64_INSN_COUNT);
