@@ -252,3 +252,13 @@ def test_random_pages_do_the_same_with_each_engine(tmp_path, seed):
     assert state_hashes(200, "--engine", "jit", "--check", every=5000, kernel=kernel) == by_interpreter
     assert state_hashes(200, "--engine", "jit", "--stress", "code-cache=256,tlb=2,return-stack=4,invalidate=9,evict=99", every=5000,
                         kernel=kernel) == by_interpreter
+
+
+@pytest.mark.parametrize("engine", ["interp", "jit", "hybrid"])
+def test_code_that_changes_in_every_way_is_made_anew(tmp_path, engine):
+    """By another mapping, another page in its place during a call, data beside it, the other vCPU; QEMU says abcd, too."""
+    command = [PROGRAM, "run", "--kernel", build_kernel("changing_code.S", tmp_path), "--memory", "16M", "--cpus", "2", "--engine", engine, "--stats"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=200)
+    assert "abcd" in done.stdout
+    writes, invalidated = map(int, re.search(r"writes to code (\d+); blocks invalidated (\d+)", done.stdout).groups())
+    assert writes >= 100_000 and invalidated < 10_000  # data beside code costs no code
