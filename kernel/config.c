@@ -284,6 +284,14 @@ static void set_key(struct parser *p, unsigned index, const char *value, unsigne
     }
 }
 
+/* "on-crash" is on_crash: other programs' files write it so. */
+static bool is_key(const char *key, const char *name)
+{
+    while (*key && (*name == *key || (*key == '_' && *name == '-')))
+        key++, name++;
+    return !*key && !*name;
+}
+
 static void read_key(struct parser *p, const char *name, const char *value, unsigned line)
 {
     if (!p->begun)
@@ -291,7 +299,7 @@ static void read_key(struct parser *p, const char *name, const char *value, unsi
     if (!p->reading)
         return;
     for (unsigned i = 0; i < config_key_count; i++) {
-        if (config_keys[i].section == p->section && strcmp(config_keys[i].name, name) == 0) {
+        if (config_keys[i].section == p->section && is_key(config_keys[i].name, name)) {
             set_key(p, i, value, line);
             return;
         }

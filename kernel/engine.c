@@ -128,6 +128,28 @@ const struct engine *engine_find(const char *isa, enum config_engine choice, str
     return NULL;
 }
 
+void engine_explain(const struct engine *e, const char *isa, enum config_engine choice,
+                    struct out *out)
+{
+    if (choice != CONFIG_ENGINE_AUTO) {
+        out_printf(out, "as its `engine` key says");
+        return;
+    }
+    if (e->isa) {
+        out_printf(out, "as this host's hardware runs guests of %s", isa);
+        return;
+    }
+    for (unsigned i = 0; i < engine_count; i++) {
+        const struct engine_status *s = &engine_status[i];
+
+        if (s->engine->isa && strcmp(s->engine->isa, isa) == 0) {
+            out_printf(out, "as %s is not available: %s", s->engine->name, s->reason);
+            return;
+        }
+    }
+    out_printf(out, "as this host's hardware runs no guests of %s", isa);
+}
+
 void engine_report_all(struct out *out)
 {
     for (unsigned i = 0; i < engine_count; i++) {

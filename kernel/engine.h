@@ -156,6 +156,9 @@ TABLE_DECLARE(engines, struct engine);
 /* The best engine for `isa` of those that the choice allows. NULL when this machine has none; then
  * the reasons of those that failed go to `reason`. */
 const struct engine *engine_find(const char *isa, enum config_engine choice, struct out *reason);
+/* Why engine_find() found this one, in words that go on after a comma. */
+void engine_explain(const struct engine *e, const char *isa, enum config_engine choice,
+                    struct out *out);
 /* Probes all engines, enables those that are there on all CPUs. */
 void engine_init_all(void);
 /* For `host`: each engine, available or why not. */

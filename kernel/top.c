@@ -172,11 +172,12 @@ static void print_table(const struct top *t)
     struct page_stats pages;
 
     page_stats_get(&pages);
-    out_printf(
-        t->out,
-        HOME "%u CPUs, %llu.%llu %% idle; %llu of %llu MiB free; any key ends this" CLEAR_REST "\n",
-        cpu_online_count(), (ull)(idle / 10), (ull)(idle % 10), (ull)(pages.free >> 20),
-        (ull)(pages.total >> 20));
+    out_printf(t->out,
+               HOME
+               "%u CPU%s, %llu.%llu %% idle; %llu of %llu MiB free; any key ends this" CLEAR_REST
+               "\n",
+               cpu_online_count(), cpu_online_count() == 1 ? "" : "s", (ull)(idle / 10),
+               (ull)(idle % 10), (ull)(pages.free >> 20), (ull)(pages.total >> 20));
     out_printf(t->out, "%-20s %-18s %-7s %6s %9s %6s" CLEAR_REST "\n", "NAME", "STATE", "ENGINE",
                "CPU %", "EXITS/S", "MEMORY");
     for (unsigned i = 0; i < t->now->count; i++)

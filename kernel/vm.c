@@ -146,6 +146,15 @@ static enum err vm_choose(struct vm *vm, struct out *reason)
     return vm->engine ? ERR_OK : ERR_UNSUPPORTED;
 }
 
+const char *vm_engine_reason(const struct vm *vm, char *text, size_t size)
+{
+    struct out_buffer reason;
+
+    out_buffer_init(&reason, text, size);
+    engine_explain(vm->engine, vm->isa->name, (enum config_engine)vm->config->engine, &reason.out);
+    return text;
+}
+
 static enum err vm_build_clock(struct vm *vm, struct out *reason)
 {
     uint64_t khz = vm->config->counter_khz, host = host_counter_hz();
@@ -407,14 +416,14 @@ void vm_vcpu_left(struct vcpu *v)
 
 static void vm_start_logged(struct vm *vm)
 {
-    char text[VM_REASON_SIZE];
+    char text[VM_REASON_SIZE], why[VM_REASON_SIZE];
     struct out_buffer reason;
 
     out_buffer_init(&reason, text, sizeof(text));
     if (vm_start(vm, &reason.out) == ERR_OK)
-        log_info("%s: started on %s, %u vCPU%s, %llu MiB", vm->name, vm->engine->name,
-                 vm->vcpu_count, vm->vcpu_count == 1 ? "" : "s",
-                 (unsigned long long)(vm->config->memory >> 20));
+        log_info("%s: started on %s, %s; %u vCPU%s, %llu MiB", vm->name, vm->engine->name,
+                 vm_engine_reason(vm, why, sizeof(why)), vm->vcpu_count,
+                 vm->vcpu_count == 1 ? "" : "s", (unsigned long long)(vm->config->memory >> 20));
     else
         log_warn("%s: not started: %s", vm->name, text);
     if (vm->state == VM_STOPPED)

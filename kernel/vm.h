@@ -33,12 +33,21 @@ enum vm_state {
 #define VM_STATS_SIZE     4096
 
 /* How the guest looked when it stopped last: the vCPU that ended it, or vCPU 0. */
+/* The general registers of a vCPU, by the names that its ISA has for debuggers. */
+#define VM_REGISTER_VALUES 40u
+struct debug_isa;
+struct vm_registers {
+    const struct debug_isa *isa; /* NULL: there are none */
+    uint64_t values[VM_REGISTER_VALUES];
+};
+
 struct vm_last {
     bool valid;
     unsigned vcpu;
     unsigned exit; /* enum exit_kind: why it left the guest for the last time */
     uint64_t pc;
     char registers[VM_REGISTERS_SIZE];
+    struct vm_registers values;
     char stats[VM_STATS_SIZE];
     char json[VM_STATS_SIZE]; /* the same for programs: whole lines */
 };
@@ -101,6 +110,8 @@ struct vm {
  * engines, and starts the manager thread, which starts what is to start by itself. */
 struct vm *vm_find(const char *name);
 void vm_for_each(void (*fn)(struct vm *vm, void *arg), void *arg);
+/* Why it has the engine that it has, while it is there. */
+const char *vm_engine_reason(const struct vm *vm, char *text, size_t size);
 
 /* Builds and starts. Errors are also said in `reason`, in plain words. */
 enum err vm_start(struct vm *vm, struct out *reason) MUST_CHECK;

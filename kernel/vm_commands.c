@@ -119,8 +119,8 @@ static void command_start(struct out *out, int argc, char **argv)
         vm_crash_forget(vm);
     out_buffer_init(&reason, text, sizeof(text));
     if (vm_start(vm, &reason.out) == ERR_OK)
-        out_printf(out, "%s runs on %s; 'vm console %s' shows its console.\n", vm->name,
-                   vm->engine->name, vm->name);
+        out_printf(out, "%s runs on %s, %s; 'vm console %s' shows its console.\n", vm->name,
+                   vm->engine->name, vm_engine_reason(vm, text, sizeof(text)), vm->name);
     else
         out_printf(out, "%s was not started: %s\n", vm->name, text);
 }
@@ -325,9 +325,11 @@ const char *vcpu_doing(const struct vm *vm, const struct vcpu *v)
 static void info_running(struct out *out, struct vm *vm)
 {
     uint64_t ms = guest_clock_ns(&vm->clock) / NS_PER_MS;
+    char text[VM_REASON_SIZE];
 
-    out_printf(out, "engine %s; its clock: %llu.%03llu s since it was switched on\n",
-               vm->engine->name, (ull)(ms / 1000), (ull)(ms % 1000));
+    out_printf(out, "engine %s, %s\n", vm->engine->name, vm_engine_reason(vm, text, sizeof(text)));
+    out_printf(out, "its clock: %llu.%03llu s since it was switched on\n", (ull)(ms / 1000),
+               (ull)(ms % 1000));
     for (unsigned i = 0; i < vm->vcpu_count; i++) {
         struct vcpu *v = vm->vcpus[i];
 

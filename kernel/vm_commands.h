@@ -21,7 +21,9 @@ void vm_complete(int index, void (*found)(const char *word, void *arg), void *ar
 void vm_json_list(struct json *j, struct out *out, int argc, char **argv);
 void vm_json_stats(struct json *j, struct out *out, int argc, char **argv);
 void vm_json_info(struct json *j, struct out *out, int argc, char **argv);
-/* Member `name`: the general registers of a vCPU whose state is canonical, as "0x..." by name. */
-void vcpu_json_registers(struct json *j, const char *name, struct vcpu *v);
+/* The general registers of a vCPU whose state is canonical. */
+void vm_registers_take(struct vm_registers *r, struct vcpu *v);
+/* Member "registers": each as "0x..." by name. */
+void vm_json_registers(struct json *j, const struct vm_registers *r);
 
 #endif

@@ -167,6 +167,7 @@ void vm_crash_look(struct vcpu *v, struct vm_crash *c)
     memcpy(c->reason, vm->reason, sizeof(c->reason));
     out_buffer_init(&text, c->registers, sizeof(c->registers));
     vm->isa->print(v, &text.out);
+    vm_registers_take(&c->values, v);
     if (vm->isa->debug) {
         walk(v, c);
         name_frames(v, c);
@@ -340,7 +341,7 @@ static void json_crash(struct json *j, const struct vm *vm, const struct vm_cras
     json_number(j, "vcpu", c->vcpu);
     json_string(j, "exit", exit_kind_name((enum exit_kind)c->exit));
     json_hex(j, "pc", c->pc);
-    json_string(j, "registers", c->registers);
+    vm_json_registers(j, &c->values);
     json_number(j, "symbols", c->symbols);
     json_end(j);
     for (unsigned i = 0; i < c->frame_count; i++) {
@@ -400,7 +401,9 @@ static void show(struct json *j, struct out *out, int argc, char **argv)
         now = true;
         there = look_now(vm, c);
     }
-    if (!there)
+    if (!there && argc == 2)
+        out_printf(out, "%s does not run; without 'now' its last crash is shown.\n", vm->name);
+    else if (!there)
         out_printf(out, "%s does not run, and has not crashed since it was started.\n", vm->name);
     else if (j)
         json_crash(j, vm, c, now);

@@ -15,6 +15,7 @@ struct vm_crash {
     uint64_t pc, ns;     /* ns: since the guest's start */
     char reason[VM_REASON_SIZE];
     char registers[VM_REGISTERS_SIZE];
+    struct vm_registers values;
     uint32_t symbols; /* how many the guest's kernel has, 0: they were not found */
     unsigned frame_count;
     struct crash_frame {

@@ -4,6 +4,7 @@
 
 #include "kernel/json.h"
 #include "kernel/vcpu.h"
+#include "kernel/vm_commands.h"
 #include "mm/heap.h"
 
 #define SAMPLE_GAP_NS (20 * NS_PER_MS)
@@ -36,6 +37,7 @@ void vm_note_last(struct vcpu *v)
     last->pc = v->vm->isa->pc(v);
     out_buffer_init(&text, last->registers, sizeof(last->registers));
     v->vm->isa->print(v, &text.out);
+    vm_registers_take(&last->values, v);
     out_buffer_init(&text, last->stats, sizeof(last->stats));
     vm_print_stats(v->vm, &text.out);
     note_json(v->vm, last);

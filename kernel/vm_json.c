@@ -123,21 +123,27 @@ void vm_json_stats(struct json *j, struct out *out, int argc, char **argv)
 
 /* ---- vm info ---- */
 
-void vcpu_json_registers(struct json *j, const char *name, struct vcpu *v)
+static bool is_shown(const struct debug_register *r)
+{
+    return r->bits <= 64;
+}
+
+void vm_registers_take(struct vm_registers *r, struct vcpu *v)
 {
     const struct debug_isa *isa = v->vm->isa->debug;
-    const struct debug_register *r;
 
-    json_object(j, name);
-    for (unsigned i = 0; isa && i < isa->features[0].count; i++) {
-        uint64_t value = 0;
+    *r = (struct vm_registers){.isa = isa};
+    for (unsigned i = 0; isa && i < MIN(isa->features[0].count, VM_REGISTER_VALUES); i++)
+        if (is_shown(&isa->features[0].registers[i]))
+            debug_register_get(v, &isa->features[0].registers[i], (uint8_t *)&r->values[i]);
+}
 
-        r = &isa->features[0].registers[i];
-        if (r->bits > 64)
-            continue;
-        debug_register_get(v, r, (uint8_t *)&value);
-        json_hex(j, r->name, value);
-    }
+void vm_json_registers(struct json *j, const struct vm_registers *r)
+{
+    json_object(j, "registers");
+    for (unsigned i = 0; r->isa && i < MIN(r->isa->features[0].count, VM_REGISTER_VALUES); i++)
+        if (is_shown(&r->isa->features[0].registers[i]))
+            json_hex(j, r->isa->features[0].registers[i].name, r->values[i]);
     json_close(j);
 }
 
@@ -148,8 +154,12 @@ static void info_vcpu(struct json *j, struct vm *vm, struct vcpu *v)
     json_number(j, "vcpu", v->id);
     json_string(j, "state", vcpu_doing(vm, v));
     json_string(j, "last_exit", exit_kind_name(v->stats.last_exit));
-    if (vm->state == VM_PAUSED)
-        vcpu_json_registers(j, "registers", v);
+    if (vm->state == VM_PAUSED) {
+        struct vm_registers r;
+
+        vm_registers_take(&r, v);
+        vm_json_registers(j, &r);
+    }
     json_end(j);
 }
 
@@ -172,6 +182,7 @@ static void info_regions(struct json *j, const struct vm *vm, const struct bus *
 static void info_vm(struct json *j, struct vm *vm)
 {
     const struct config_vm *c = vm->config;
+    char text[VM_REASON_SIZE];
 
     json_begin(j, "vm");
     json_string(j, "name", vm->name);
@@ -183,8 +194,10 @@ static void info_vm(struct json *j, struct vm *vm)
     json_string(j, "initrd", c->initrd && *c->initrd ? c->initrd : NULL);
     json_string(j, "cmdline", c->cmdline);
     json_string(j, "engine", vm->vcpus ? vm->engine->name : NULL);
-    if (vm->vcpus)
+    if (vm->vcpus) {
+        json_string(j, "engine_reason", vm_engine_reason(vm, text, sizeof(text)));
         json_number(j, "clock_ns", guest_clock_ns(&vm->clock));
+    }
     json_string(j, "reason", vm->reason[0] ? vm->reason : NULL);
     json_end(j);
 }
@@ -200,7 +213,7 @@ static void info_last(struct json *j, const struct vm *vm)
     json_number(j, "vcpu", last->vcpu);
     json_string(j, "exit", exit_kind_name(last->exit));
     json_hex(j, "pc", last->pc);
-    json_string(j, "registers", last->registers);
+    vm_json_registers(j, &last->values);
     json_end(j);
 }
 

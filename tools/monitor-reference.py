@@ -34,6 +34,8 @@ object tells of. Names of records and members stay as they are from release to r
 ennead> vm list -j
 {"record":"vm","name":"web","state":"running","engine":"svm","vcpus":2,"memory_bytes":268435456,"cpu_percent":1.3,"reason":null}
 ```
+
+[Records](records.md) lists all of them with their members.
 """
 
 

@@ -54,6 +54,58 @@ def test_every_command_speaks_json(host, arch):  # noqa: F811
         assert said in records(machine, command, "message")[0]["text"]
 
 
+def documented_records():
+    """{(command, record): (members that are always there, members that may be, whether more may come)} of docs/records.md."""
+    found = {}
+    for line in (TOP / "docs/records.md").read_text(encoding="utf-8").splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if line.startswith("| ") and len(cells) == 3 and cells[1].startswith("`"):
+            known = set(re.findall(r"`(\w+)`", cells[2]))
+            perhaps = set(re.findall(r"\[`(\w+)`\]", cells[2]))
+            found[cells[0].strip("`"), cells[1].strip("`")] = known - perhaps, known, "and more" in cells[2]
+    return found
+
+
+def test_all_commands_print_the_records_that_are_documented(boot):
+    """Each command of the monitor's table with -j, without an argument and of three guests."""
+    config = "[host]\nconfig = 1\n" + "".join(
+        f"\n[vm {name}]\narch = {arch}\nmemory = 64M\nkernel = {MICRO}-{arch}\ncmdline = {program}\nautostart = no\n"
+        for name, arch, program in (("near", "x86_64", "clock period=50"), ("far", "riscv64", "clock period=50"), ("boom", "x86_64", "crash")))
+    files = [(f"{MICRO}-{arch}", TOP / f"build/{arch}/guests/micro") for arch in ("x86_64", "riscv64")]
+    machine = boot("x86_64", config, files, memory=1024, keyboard=True)
+    machine.prompt()
+    machine.run("trace on")
+    for name in ("near", "far", "boom"):
+        machine.run(f"vm start {name}")
+    wait_for_state(machine, "boom", "failed")
+    console(machine, "near", r"clock \d+ ms")
+    documented, seen = documented_records(), set()
+
+    def check(command, *words):
+        for line in machine.run(" ".join([command, *words, "-j"])).splitlines():
+            if not line or line.startswith("["):  # a line of the log
+                continue
+            record = json.loads(line)
+            kind = record.pop("record")
+            always, known, more = documented["any" if kind == "message" else command, kind]
+            assert always <= set(record) and (more or set(record) <= known), line
+            seen.add((command, kind))
+
+    usages = {r["name"]: r["usage"] for r in records(machine, "help", "command")}
+    ending = ["vm stop", "vm reset", "vm destroy", "reboot", "poweroff"]
+    for command in [name for name in usages if name not in ending] + ending[:3]:
+        check(command)
+        if "NAME" in usages[command] and command not in ("gdb", "vm console"):  # which take the line for something else
+            for name in ("near", "far", "boom"):
+                check(command, name)
+        if command == "vm pause":
+            check("vm info", "near")
+    assert seen >= {key for key in documented if key[0] != "any"}, set(documented) - seen
+    machine.child.send("poweroff -j\r")
+    assert json.loads(machine.expect(r'\{"record":.*\}').group()) == {"record": "message", "text": "turning the machine off"}
+    assert machine.wait_end() == 0
+
+
 def host_record_engine(arch):
     return {"x86_64": "svm", "riscv64": "hext"}[arch]
 
@@ -156,7 +208,7 @@ def test_top_shows_each_second_until_a_key_is_pressed(host):  # noqa: F811
         machine.run(f"vm start {name}")
     machine.child.send("top\r")
     for _ in range(3):
-        machine.expect(r"\d+ CPUs, \d+\.\d % idle; \d+ of \d+ MiB free")
+        machine.expect(r"\d+ CPUs?, \d+\.\d % idle; \d+ of \d+ MiB free")
         machine.expect(r"one +running +svm +(\d+\.\d) +(\d+) +\d+ of 256 M.*vCPU 0 +running +(\d+\.\d)")
         machine.expect(r"clock +running +svm +(\d+\.\d) +(\d+) ")
         machine.expect(r"silent +stopped")

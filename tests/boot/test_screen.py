@@ -3,9 +3,12 @@
 import json
 import pathlib
 
+import pexpect
+import pyte
 import pytest
 
-from conftest import ARCHES, TOP
+from conftest import ARCHES, GUEST_PROMPT, TOP, guest_config, guest_files
+from test_keyboard import keyboard_found, press, type_text
 
 
 def read_ppm(path):
@@ -65,3 +68,94 @@ def test_screen_shows_what_the_serial_port_shows(boot, font, arch, tmp_path):
             break
     assert [line for line in wanted if line not in lines] == []
     assert any(line.startswith("ennead>") for line in lines)
+
+
+class View:
+    """A guest's view: what another terminal, pyte, makes of the same bytes on the serial line, against screenshots."""
+
+    def __init__(self, machine, font, picture):
+        self.machine, self.font, self.picture = machine, font, picture
+        self.screen = pyte.Screen(80, 24)
+        self.stream = pyte.Stream(self.screen)
+        machine.child.logfile_read = self
+
+    def write(self, text):
+        self.machine.log.write(text)
+        self.stream.feed(text)
+
+    def flush(self):
+        self.machine.log.flush()
+
+    def wait(self, right):
+        """The view's 25 lines, the last of which tells whose it is, once they are right."""
+        for _ in range(200):  # a screen tells of nothing that could be awaited
+            try:
+                self.machine.child.read_nonblocking(4096, timeout=0)
+            except pexpect.TIMEOUT:
+                pass
+            self.machine.host.screenshot(self.picture)
+            lines = read_screen(self.picture, self.font, scale=2, columns=80, rows=25)
+            if right(lines):
+                return lines
+        raise AssertionError("\n".join(["the view:", *lines, "pyte:", *self.screen.display]))
+
+    def lines(self):
+        return self.wait(lambda lines: lines[:24] == [line.rstrip() for line in self.screen.display])
+
+
+def test_a_guest_is_used_by_screen_and_keyboard(boot, font, tmp_path):
+    """Full-screen programs on a guest's view, driven by keys; what the guest said last is there after its crash."""
+    config = guest_config("x86_64").replace("console = x86_64\n", "").replace("ttyS0", "ttyS0 quiet reboot=triple")
+    machine = boot("x86_64", config, guest_files("x86_64"), keyboard=True, memory=1024, timeout=90)
+    keyboard_found(machine)
+    machine.child.send("vm console x86_64\r")
+    machine.expect("Ennead guest ready", timeout=300)
+    machine.child.expect_exact(GUEST_PROMPT)
+    press(machine, "f2")
+    type_text(machine, "clear")
+    view = View(machine, font, tmp_path / "screen.ppm")
+    press(machine, "ret")
+    machine.child.expect_exact(GUEST_PROMPT)
+    assert view.lines()[24].startswith(" x86_64, running: Alt-F2   Monitor: Alt-F1")
+
+    type_text(machine, "vi /f\n")
+    machine.expect("- /f")
+    press(machine, "i")
+    machine.expect("I /f")
+    type_text(machine, "hello")
+    press(machine, "ret")
+    machine.expect("2/2")
+    type_text(machine, "there")
+    press(machine, "esc")
+    machine.expect("- /f")  # what comes at once behind it would be a key's sequence
+    lines = view.lines()
+    assert lines[:3] == ["hello", "there", "~"] and lines[22] == "~" and "2/2" in lines[23]
+    press(machine, "shift-semicolon")
+    type_text(machine, "wq")
+    press(machine, "ret")
+    machine.child.expect_exact(GUEST_PROMPT)
+    type_text(machine, "wc /f\n")
+    machine.expect("2 +2 +12 /f")
+    machine.child.expect_exact(GUEST_PROMPT)
+    # The screen as it was before vi, which pyte does not know of.
+    before = ["guest# vi /f", "guest# wc /f", "        2         2        12 /f", "guest#"]
+    view.wait(lambda lines: lines[:5] == before + [""])
+    type_text(machine, "clear\n")
+    machine.child.expect_exact(GUEST_PROMPT)
+    type_text(machine, "top\n")
+    machine.expect("Mem: .* used")
+    press(machine, "q")
+    machine.child.expect_exact(GUEST_PROMPT)
+    assert any("COMMAND" in line for line in view.lines())
+
+    # The monitor and back; then the guest dies, and what it said is still there.
+    press(machine, "alt-f1")
+    view.wait(lambda lines: "running: Alt-F2" not in lines[24])
+    press(machine, "alt-right")
+    view.wait(lambda lines: "running: Alt-F2" in lines[24])
+    type_text(machine, "reboot -f")
+    view.lines()
+    press(machine, "ret")
+    lines = view.wait(lambda lines: lines[24].startswith(" x86_64, stopped by a fault: Alt-F2"))
+    assert "guest# reboot -f" in lines and any("reboot: Restarting system" in line for line in lines)
+    assert any("COMMAND" in line for line in lines)

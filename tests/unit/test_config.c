@@ -119,6 +119,18 @@ static void reads_every_key(void **state)
     assert_false(c->vms[0].autostart);
 }
 
+static void a_hyphen_stands_for_an_underline(void **state)
+{
+    (void)state;
+    const struct config *c =
+        parse("[vm a]\nkernel = k\non-crash = restart\nmemory-at_start = yes\n");
+    assert_string_equal(logged, "");
+    assert_int_equal(c->vms[0].on_crash, CONFIG_CRASH_RESTART);
+    assert_true(c->vms[0].memory_at_start);
+    parse("[vm a]\non-cras = restart\n");
+    assert_non_null(strstr(logged, "the nearest is on_crash"));
+}
+
 static void a_guest_gets_defaults(void **state)
 {
     (void)state;
@@ -358,6 +370,7 @@ int main(void)
         cmocka_unit_test_teardown(defaults_hold_without_a_file, forget),
         cmocka_unit_test_teardown(defaults_before_parsing_are_those_of_the_table, forget),
         cmocka_unit_test_teardown(reads_every_key, forget),
+        cmocka_unit_test_teardown(a_hyphen_stands_for_an_underline, forget),
         cmocka_unit_test_teardown(a_guest_gets_defaults, forget),
         cmocka_unit_test_teardown(says_what_is_wrong_and_what_is_expected, forget),
         cmocka_unit_test_teardown(duplicates_are_mistakes, forget),
