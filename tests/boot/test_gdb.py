@@ -95,7 +95,10 @@ class Bridge:
             while True:
                 ready, _, _ = select.select([there, self.machine.child.fileno()], [], [])
                 if there in ready:
-                    sent = there.recv(4096)
+                    try:
+                        sent = there.recv(4096)
+                    except ConnectionResetError:  # gdb has gone with bytes unread
+                        return
                     if not sent:
                         return
                     os.write(self.machine.child.fileno(), sent)
