@@ -185,6 +185,23 @@ static void test_four_levels(void **state)
     assert_int_equal(found.gpa, 0x80000000 + (VA & 0x3fffffff) + 0x234);
 }
 
+static void test_five_levels(void **state)
+{
+    const uint64_t va = 0xff60000000000000; /* the lowest of Linux's linear map under Sv57 */
+
+    (void)state;
+    view.satp = (uint64_t)RV_SATP_SV57 << 60 | ROOT >> PAGE_SHIFT;
+    memory[0][va >> 48 & 511] = pointer(MIDDLE) | PTE_V;
+    memory[1][0] = pointer(LOWEST) | PTE_V; /* bits 47-39 are 0, and so are those below */
+    memory[2][0] = pointer(0x80000000) | PTE_V | RWXAD;
+    assert_int_equal(rv_walk(&view, &tables, va + 0x12345678, DBT_READ, &found), RV_NO_FAULT);
+    assert_int_equal(found.gpa, 0x92345678);
+    assert_int_equal(found.size, GIB(1));
+    /* "bits 63-57 all equal to bit 56": */
+    assert_int_equal(rv_walk(&view, &tables, va ^ BIT(63), DBT_READ, &found),
+                     RISCV_CAUSE_LOAD_PAGE);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -196,6 +213,7 @@ int main(void)
         cmocka_unit_test_setup(test_addresses, setup),
         cmocka_unit_test_setup(test_napot, setup),
         cmocka_unit_test_setup(test_four_levels, setup),
+        cmocka_unit_test_setup(test_five_levels, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

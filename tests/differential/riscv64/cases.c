@@ -7,7 +7,7 @@
 
 #define INSNS_PER_CASE 60
 #define EBREAK         0x00100073u
-#define FMV_X_D_RA     0xe20000d3u /* fmv.x.d ra, ft0 */
+#define FSD_SP         0x00013027u /* fsd ft0, 0(sp) */
 #define FRM_SHIFT      5
 
 static struct rv_frame *guest(struct dbt_frame *frame)
@@ -190,8 +190,8 @@ static void make_case(struct case_in *in, unsigned number, const char *set)
             starts[count++] = (uint16_t)at;
             at += 4;
             if (rv_insns[id].extension == RV_EXT_ZFA && rv_insns[id].format == RV_FORMAT_F1) {
-                /* qemu 10.0 drops a rounding with its flags when its result is written over. */
-                w = FMV_X_D_RA | rv_rd(w) << 15;
+                /* qemu 10.0 drops a rounding with its flags when nothing comes of its result. */
+                w = FSD_SP | rv_rd(w) << 20;
                 memcpy(in->code + at, &w, 4);
                 starts[count++] = (uint16_t)at;
                 at += 4;
