@@ -66,9 +66,8 @@ struct host_cpu {
     struct cpu *tlb_next;       /* list of CPUs that use the kernel's tables */
     struct host_fpu *guest_fpu; /* whose state is live in the registers, or NULL */
     uint64_t timer_deadline;
-    uint64_t
-        timer_grace; /* counter ticks by which the interrupt may be late: see apic_timer_lend() */
-    bool timer_late; /* it will be, by then's grace */
+    uint64_t timer_grace;  /* counter ticks that an interrupt may be late, apic_timer_lend() */
+    bool timer_late;       /* the count-down that runs includes timer_grace */
     uint64_t timer_period; /* counter ticks after which a count-down begins again; 0: it ends */
     uint64_t timer_again;  /* during timer_interrupt(): the next interrupt if nothing is written */
     void *svm;             /* the SVM engine's per-CPU data */

@@ -89,8 +89,7 @@ static enum err el2_probe(struct out *reason)
     return ERR_OK;
 }
 
-/* HCRX_EL2: memory copy and set instructions (ID_AA64ISAR2_EL1.MOPS) work at EL1
- * and EL0 */
+/* HCRX_EL2.MSCEn: EL1 and EL0 may use FEAT_MOPS (Arm ARM, HCRX_EL2) */
 #define HCRX_MSCEN (1UL << 11)
 
 /* What no vCPU changes: traps of features that the ID registers hide. */
@@ -99,7 +98,9 @@ static enum err el2_cpu_enable(void)
     uint64_t mmfr0 = sysreg_read(id_aa64mmfr0_el1), mmfr1 = sysreg_read(id_aa64mmfr1_el1);
 
     if (id_field(mmfr1, 40))
-        sysreg_write(S3_4_C1_C2_2, id_field(sysreg_read(S3_0_C0_C6_2), 16) ? HCRX_MSCEN : 0UL);
+        sysreg_write(S3_4_C1_C2_2 /* HCRX_EL2 */,
+                     id_field(sysreg_read(S3_0_C0_C6_2 /* ID_AA64ISAR2_EL1 */), 16) ? HCRX_MSCEN
+                                                                                    : 0UL);
     if (id_field(mmfr0, 56)) {
         sysreg_write(S3_4_C1_C1_4, 0); /* HFGRTR_EL2 */
         sysreg_write(S3_4_C1_C1_5, 0); /* HFGWTR_EL2 */
