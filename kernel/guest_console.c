@@ -18,11 +18,14 @@ struct guest_console {
     bool connected;
     struct thread *session; /* the attached monitor thread, or NULL */
     bool leave;             /* the escape key was typed */
+    bool left;              /* there was a session, and there is none */
     bool output_blocked;    /* the device waits for room */
     bool input_new;         /* the device was not told yet of what was typed */
     unsigned calling;       /* threads that are in one of the device's functions */
     uint32_t out_head, out_shown,
-        out_tail; /* written by the device; shown to the session; oldest kept */
+        out_tail;         /* written by the device; shown to the session; oldest kept */
+    uint32_t out_printed; /* by a session */
+    struct wait_queue printed;
     uint32_t in_head, in_tail;
     uint32_t out_start; /* out_head when the device was connected */
     char output[OUTPUT_SIZE];
@@ -38,6 +41,7 @@ enum err guest_console_create(struct guest_console **out)
     if (!c)
         return ERR_NO_MEMORY;
     spin_init(&c->lock, &guest_console_class);
+    wait_queue_init(&c->printed);
     *out = c;
     return ERR_OK;
 }
@@ -247,7 +251,7 @@ static void session_begin(struct guest_console *c)
     uint64_t flags = spin_lock_irq(&c->lock);
 
     c->session = thread_current();
-    c->leave = false;
+    c->leave = c->left = false;
     c->out_shown = c->out_tail;
     spin_unlock_irq(&c->lock, flags);
     console_hold_log(true);
@@ -263,11 +267,13 @@ static void session_end(struct guest_console *c)
     console_hold_log(false);
     flags = spin_lock_irq(&c->lock);
     c->session = NULL;
+    c->left = true;
     c->out_shown = c->out_head;
     if (c->output_blocked && c->connected)
         device = call_begin(c);
     c->output_blocked = false;
     spin_unlock_irq(&c->lock, flags);
+    wake_all(&c->printed);
     if (device.output_ready) {
         device.output_ready(device.arg);
         call_end(c);
@@ -286,11 +292,20 @@ void guest_console_session(struct guest_console *c, const char *name)
     while (!READ_ONCE(c->leave)) {
         size_t n = session_take(c, chunk);
 
-        if (n)
+        if (n) {
             console_write(chunk, n);
-        else if (!session_deliver(c))
+            WRITE_ONCE(c->out_printed, c->out_shown);
+            wake_all(&c->printed);
+        } else if (!session_deliver(c))
             thread_sleep_until(UINT64_MAX);
     }
     session_end(c);
     console_write("\n", 1);
+}
+
+void guest_console_drain(struct guest_console *c)
+{
+    uint32_t end = READ_ONCE(c->out_head);
+
+    wait_event(&c->printed, (int32_t)(READ_ONCE(c->out_printed) - end) >= 0 || READ_ONCE(c->left));
 }

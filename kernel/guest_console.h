@@ -47,5 +47,7 @@ void guest_console_type(struct guest_console *c, const char *text, size_t length
 /* Runs a session on the hypervisor's consoles until Ctrl-] is typed: prints what the ring still
  * has, then what comes. */
 void guest_console_session(struct guest_console *c, const char *name);
+/* Waits until a session has printed all that was written so far, or was left. Thread context. */
+void guest_console_drain(struct guest_console *c);
 
 #endif

@@ -11,6 +11,7 @@ import pexpect
 import pytest
 
 from conftest import GUEST_PROMPT, TOP, Process
+from test_micro import micro, verdict
 
 PROGRAM = TOP / "build/hosted/ennead"
 GUESTS = TOP / "build/guest"
@@ -94,6 +95,15 @@ def test_debian_arm64_runs_commands_and_sleeps(tmp_path, engine, cpus):
         guest.child.expect(pexpect.EOF)
         guest.child.close()
         assert guest.child.exitstatus == 0
+
+
+@pytest.mark.parametrize("engine", ["interp", "jit", "hybrid"])
+@pytest.mark.parametrize("arch", ["aarch64", "riscv64"])
+def test_two_cpus_see_of_each_other_what_their_architecture_allows(arch, engine):
+    command = [PROGRAM, "run", "--arch", arch, "--cpus", "2", "--memory", "64M", "--engine", engine, "--kernel", micro(arch),
+               "--append", "litmus rounds=10000"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=300)
+    assert len(verdict(done.stdout)) > 4
 
 
 @pytest.mark.parametrize("engine", ["interp", "jit"])

@@ -13,6 +13,7 @@
 #include <unistd.h>
 #include "dbt/emitter.h"
 #include "dbt/knobs.h"
+#include "kernel/guest_console.h"
 #include "kernel/init.h"
 #include "kernel/monitor.h"
 #include "kernel/start.h"
@@ -150,6 +151,8 @@ static void watch(void *arg)
     struct vm *vm = arg;
 
     wait_event(&vm->changed, guest_ended(vm));
+    if (vm->started_ns)
+        guest_console_drain(vm->console);
     if (options.trace)
         print_trace();
     if (options.stats)
