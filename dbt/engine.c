@@ -610,7 +610,7 @@ static void run(struct vcpu *v, struct vm_exit *exit)
     }
 
     __atomic_store_n(&d->frame->poll, 0, __ATOMIC_SEQ_CST);
-    if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST))
+    if (__atomic_load_n(&v->requests, __ATOMIC_SEQ_CST) || READ_ONCE(this_cpu()->need_resched))
         kick(v);
     host_irq_enable();
     v->irq_news = false;

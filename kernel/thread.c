@@ -253,7 +253,11 @@ void preempt_enable(void)
 void thread_preempt(void)
 {
     struct cpu *cpu = this_cpu();
-    if (cpu->need_resched && !cpu->preempt_count && cpu->idle)
+    if (!cpu->need_resched || cpu->preempt_count || !cpu->idle)
+        return;
+    if (cpu->poll_word) /* it comes to thread_resched() by itself, where it may change its CPU */
+        __atomic_store_n(cpu->poll_word, 1, __ATOMIC_RELAXED);
+    else
         scheduler_switch(SWITCH_PREEMPT);
 }
 
