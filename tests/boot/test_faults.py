@@ -40,3 +40,12 @@ def test_fault_is_reported(boot, arch, kind, cause, function):
     assert kind == "stack" or re.search(r"^  0x[0-9a-f]+ thread_start\+0x[0-9a-f]+$", backtrace, re.MULTILINE), backtrace
     assert function is None or function in backtrace, backtrace
     assert "boot to prompt" in rest
+
+
+@pytest.mark.parametrize("arch", ["x86_64"])
+def test_a_panic_restarts_the_machine_where_the_configuration_says_so(boot, arch):
+    machine = boot(arch, "[host]\nconfig = 1\npanic = reboot\n", build="debug")
+    machine.prompt()
+    machine.child.send("fault null\r")
+    machine.expect("PANIC: ")
+    assert machine.wait_end() == 0  # QEMU runs with -no-reboot: a reset ends it
