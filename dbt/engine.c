@@ -670,9 +670,8 @@ static void print_counters(struct out *out, const struct dbt_counters *c, uint64
                (ull)c->contexts);
     if (c->window_pages)
         out_printf(out,
-                   "  page tables: mapped %llu, taken back %llu, ranges moved %llu, instructions "
-                   "that look "
-                   "up %llu\n",
+                   "  page tables: mapped %llu, taken back %llu, ranges moved %llu, "
+                   "instructions that look up %llu\n",
                    (ull)c->window_pages, (ull)c->window_drops, (ull)c->window_moves,
                    (ull)c->looked_up);
     if (c->checked)

@@ -324,7 +324,6 @@ void dbt_jit_kill(struct dbt_block *b)
 /* The code that the operation belongs to; under the lock. */
 static struct dbt_jit_code *code_of(const struct dbt_jit *jit, const struct dbt_link *at)
 {
-
     for (unsigned r = 0; r < DBT_REGIONS; r++)
         for (struct dbt_code *c = jit->cache.regions[r].codes; c; c = c->older)
             if (at >= c->links && at < c->links + c->link_count)

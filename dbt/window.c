@@ -310,6 +310,7 @@ bool dbt_window_fault(struct dbt_vcpu *d, uint64_t at, bool write)
     }
     return false;
 }
+
 /* ---- What cannot be mapped ---- */
 
 static void note_stray(struct dbt_vcpu *d, const struct dbt_slow_op *copy, bool device)

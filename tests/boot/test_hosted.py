@@ -269,7 +269,6 @@ def test_code_that_changes_in_every_way_is_made_anew(tmp_path, engine):
     """By another mapping, another page in its place during a call, data beside it, the other vCPU; QEMU says abcd, too."""
     command = [PROGRAM, "run", "--kernel", build_kernel("changing_code.S", tmp_path), "--memory", "16M", "--cpus", "2", "--engine", engine, "--stats"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=200)
-    assert "abc" in done.stdout  # the last letter may come too late to be shown
-    assert re.search(r"vCPU 0:[^v]* hypercall +6 ", done.stdout)  # four letters, the other hart's start, the end
+    assert "abcd" in done.stdout
     writes, invalidated = map(int, re.search(r"writes to code (\d+); blocks invalidated (\d+)", done.stdout).groups())
     assert writes >= 100_000 and invalidated < 10_000  # data beside code costs no code

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """The life of guests: several at once, pause and resume, reset, destruction, what is known of them, scrubbed memory."""
+import json
 import re
 
 import pytest
@@ -195,3 +196,18 @@ def test_an_idle_guest_answers_beside_two_spinners(host, arch):
         machine.run(f"vm start {name}")
     match = console(machine, "latency", r"latency: (\d+) us for 99 in 100", timeout=300)
     assert int(match.group(1)) < 5000
+
+
+def test_reserved_cpus_are_left_to_guests_that_name_them(boot):
+    """Two spinning guests share one CPU beside an idle one."""
+    text = config(["one", "two", "clock"]).replace("[host]\n", "[host]\nreserved_cpus = 0\n") + "affinity = 0\n"
+    machine = boot("x86_64", text, [(MICRO, TOP / "build/x86_64/guests/micro")], memory=2048, cpus=2)
+    machine.prompt()
+    where = {"one/0": 1, "two/0": 1, "clock/0": 0}
+    for name in where:
+        machine.run(f"vm start {name[:-2]}")
+    ran = 0
+    while ran < 100_000_000:  # nanoseconds
+        threads = [json.loads(line) for line in machine.run("threads -j").splitlines() if line.startswith("{")]
+        assert {t["name"]: t["cpu"] for t in threads if t["name"] in where} == where
+        ran = min(t["run_ns"] for t in threads if t["name"] in ("one/0", "two/0"))

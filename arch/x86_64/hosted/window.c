@@ -13,11 +13,9 @@
 #include "kernel/window.h"
 #include "program.h"
 
-#define RANGES_MAX 160 /* of all vCPUs: 80 TiB of the 128 that a process has */
-#define PAGES_MAX                                                                   \
-    20000 /* of all vCPUs: Linux allows 65530 mappings, a page makes up to two more \
-           */
-#define ROOM_SIZE (WINDOW_SIZE + 2 * WINDOW_GUARD)
+#define RANGES_MAX 160   /* of all vCPUs: 80 TiB of the 128 that a process has */
+#define PAGES_MAX  20000 /* of all vCPUs: each adds up to two of the 65,530 mappings */
+#define ROOM_SIZE  (WINDOW_SIZE + 2 * WINDOW_GUARD)
 
 static struct sigaction before[2]; /* what else such signals mean */
 
