@@ -269,6 +269,12 @@ bench-dbt: $(H)/ennead ## measure the translator against QEMU's; BENCH= options 
 	$(Q)$(PYTHON) tests/bench/dbt_bench.py $(if $(KERNEL),--kernel $(KERNEL)) $(BENCH)
 	$(Q)$(PYTHON) tools/performance.py
 
+.PHONY: bench-programs
+bench-programs: $(H)/ennead ## the same of Debian's programs on ARCH, whose output is compared, too; BENCH= options of tests/bench/programs.py
+	+$(Q)$(MAKE) --no-print-directory guest-programs ARCHES=$(ARCH)
+	$(Q)$(PYTHON) tests/bench/programs.py --arch $(ARCH) $(BENCH)
+	$(Q)$(PYTHON) tools/performance.py
+
 # Two builds of the committed tree, in folders of different names, must agree in every byte.
 reproducible: | $(setup) ## prove that a build depends on nothing but the commit
 	+$(Q)rm -rf build/twin; mkdir -p build/twin; for copy in first second-with-a-longer-name; do \

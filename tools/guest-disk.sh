@@ -3,7 +3,9 @@
 #
 # Make a root disk for guests of one architecture: Debian with systemd, on an ext4 file system.
 #
-#   guest-disk.sh ARCH DIR        writes DIR/root.img; DIR/modules.tar comes from guest-images.sh
+#   guest-disk.sh ARCH DIR                      writes DIR/root.img; DIR/modules.tar comes from guest-images.sh
+#   guest-disk.sh ARCH DIR NAME FILES PACKAGE...  writes DIR/NAME.img: the same with the files of folder FILES and
+#                                               PACKAGEs, which are unpacked and not configured
 #
 # Nothing of the guest's architecture runs here and nothing needs root: packages are unpacked as
 # they are, and configured by their maintainer scripts, which run on the build machine and work on
@@ -12,7 +14,9 @@
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
-arch=$1 dir=$2
+arch=$1 dir=$2 name=${3:-root} files=${4:-}
+shift 2
+[ $# -lt 2 ] || shift 2
 suite=trixie
 packages="systemd-sysv udev kmod login iproute2 iputils-ping iperf3 e2fsprogs procps"
 
@@ -30,7 +34,16 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/guest-disk.XXXXXX")
 trap 'rm -rf "$work"' EXIT
 # shellcheck disable=SC2086
 "$top/tools/debian.sh" system "$suite" "$debian" "$work/packages" $packages
+mkdir "$work/more"
+if [ $# -gt 0 ]; then
+    # shellcheck disable=SC2086
+    "$top/tools/debian.sh" system "$suite" "$debian" "$work/more" $packages "$@"
+    for deb in "$work/packages"/*.deb; do
+        rm -f "$work/more/${deb##*/}"
+    done
+fi
 cp -r "$top/tools/guest-disk" "$work/files"
+[ -z "$files" ] || cp -r "$files/." "$work/files"
 cp "$dir/modules.tar" "$work"
 
 # Commands that work on the running system, or that only the guest's own version can do.
@@ -65,6 +78,10 @@ rm -f "$root"/var/lib/dpkg/info/iperf3.config "$root"/var/lib/dpkg/info/iperf3.p
     "$root"/var/lib/dpkg/info/kmod.postinst
 dpkg "$@" --configure -a
 
+for deb in more/*.deb; do
+    [ ! -e "$deb" ] || dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$root" --keep-directory-symlink \
+        --exclude='./usr/share/doc/*/[!c]*' --exclude=./usr/share/man --exclude=./usr/share/locale
+done
 cp -r files/. "$root"
 tar -x -C "$root/usr" -f modules.tar
 sed -i 's/^root:[^:]*:/root::/' "$root/etc/shadow"
@@ -110,7 +127,6 @@ $user fakeroot sh "$work/make.sh" "$work" "$debian" >"$work/log" 2>&1 || {
     tail -n 30 "$work/log" >&2
     exit 1
 }
-rm -f "$dir"/disk.*
-cp --sparse=always "$work/root.img" "$dir/root.img.new"
-chmod 644 "$dir/root.img.new"
-mv "$dir/root.img.new" "$dir/root.img"
+cp --sparse=always "$work/root.img" "$dir/$name.img.new"
+chmod 644 "$dir/$name.img.new"
+mv "$dir/$name.img.new" "$dir/$name.img"

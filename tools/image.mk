@@ -18,6 +18,8 @@ image-guest = $(foreach a,$(GUESTS) $(SHELLS),$(foreach f,kernel initrd $(if $(f
 # What guests are made of is built once for each version of the scripts that make it.
 guest-hash := $(shell cat tools/guest-images.sh tools/guest-init.sh tools/guest-disk/usr/local/sbin/peer | sha256sum | cut -c1-12)
 disk-hash  := $(shell cat tools/guest-images.sh tools/guest-disk.sh $$(find tools/guest-disk -type f | sort) | sha256sum | cut -c1-12)
+programs   := xz-utils zstd 7zip-standalone python3 lua5.4 sqlite3 gcc libc6-dev openssl perl git
+programs-hash := $(shell (echo $(programs); cat $$(find tests/bench/programs -type f | sort)) | cat tools/guest-disk.sh - | sha256sum | cut -c1-12)
 tools-hash := $(shell cat tools/guest-tools.sh | sha256sum | cut -c1-12)
 guest-files = $(foreach a,$(GUESTS) $(SHELLS),build/guest/$(a)/complete.$(guest-hash))
 disk-files  = $(foreach a,$(GUESTS),build/guest/$(a)/disk.$(disk-hash))
@@ -56,9 +58,14 @@ build/guest/%/complete.$(guest-hash): | $(setup)
 	$(Q)touch $@
 build/guest/%/disk.$(disk-hash): | $(setup) build/guest/%/complete.$(guest-hash)
 	$(call say,DISK,$*)tools/guest-disk.sh $* build/guest/$*
-	$(Q)touch $@
+	$(Q)rm -f build/guest/$*/disk.* && touch $@
+# The same with the programs that tests/bench/programs.py runs.
+build/guest/%/programs.$(programs-hash): | $(setup) build/guest/%/complete.$(guest-hash)
+	$(call say,DISK,$* with programs)tools/guest-disk.sh $* build/guest/$* programs tests/bench/programs $(programs)
+	$(Q)rm -f build/guest/$*/programs.[0-9a-f]* && touch $@
 # What benchmarks and tests add to the initial RAM disk.
-.PHONY: guest-tools
+.PHONY: guest-tools guest-programs
+guest-programs: $(foreach a,$(ARCHES),build/guest/$(a)/programs.$(programs-hash))
 guest-tools: $(foreach a,$(ARCHES),build/guest/$(a)/tools.complete.$(tools-hash))
 build/guest/%/tools.complete.$(tools-hash): | $(setup)
 	$(call say,TOOLS,$*)tools/guest-tools.sh $* build/guest/$*
