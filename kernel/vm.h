@@ -32,7 +32,6 @@ enum vm_state {
 #define VM_REGISTERS_SIZE 2048
 #define VM_STATS_SIZE     4096
 
-/* How the guest looked when it stopped last: the vCPU that ended it, or vCPU 0. */
 /* The general registers of a vCPU, by the names that its ISA has for debuggers. */
 #define VM_REGISTER_VALUES 40u
 struct debug_isa;
@@ -41,6 +40,7 @@ struct vm_registers {
     uint64_t values[VM_REGISTER_VALUES];
 };
 
+/* How the guest looked when it stopped last: the vCPU that ended it, or vCPU 0. */
 struct vm_last {
     bool valid;
     unsigned vcpu;
