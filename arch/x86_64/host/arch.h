@@ -110,12 +110,15 @@ static inline bool host_irq_enabled(void)
     return flags & BIT(9);
 }
 
-/* The first field of struct cpu points to itself. */
+/* The first field of struct cpu points to itself. Read anew after whatever may have moved the thread
+ * to another CPU: a call, a barrier, masking of interrupts. For the compiler these may write to a
+ * variable that nobody has. */
+extern char x86_any_memory;
 static inline struct cpu *host_this_cpu(void)
 {
     struct cpu *cpu;
 
-    __asm__("movq %%gs:0, %0" : "=r"(cpu));
+    __asm__("movq %%gs:0, %0" : "=r"(cpu) : "m"(x86_any_memory));
     return cpu;
 }
 
