@@ -119,6 +119,7 @@ struct config_vm {
     uint64_t engine; /* enum config_engine */
     uint64_t mmu;    /* enum config_mmu */
     bool sv57;       /* of riscv64 guests that are translated */
+    bool vectors;    /* of the same: the extension V */
     uint64_t memory; /* bytes */
     bool memory_at_start;
     uint64_t cpus;

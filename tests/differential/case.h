@@ -11,9 +11,11 @@
 
 struct case_state {
     unsigned long long pc;
-    unsigned long long x[32];      /* aarch64: [31] is the stack pointer */
-    unsigned long long v[64];      /* riscv64: 32 of 64 bits; aarch64: 32 of 128 */
-    unsigned long long control[3]; /* riscv64: fcsr; aarch64: NZCV, FPCR, FPSR */
+    unsigned long long x[32]; /* aarch64: [31] is the stack pointer */
+    unsigned long long v[64]; /* riscv64: 32 of 64 bits; aarch64: 32 of 128 */
+    unsigned long long w[64]; /* riscv64: 32 vectors of 128 bits */
+    unsigned long long
+        control[5]; /* riscv64: fcsr, vtype, vl, vstart, vcsr; aarch64: NZCV, FPCR, FPSR */
 };
 
 struct case_in {

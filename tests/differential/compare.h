@@ -14,6 +14,7 @@ struct guest_cases {
     const struct dbt_frontend *frontend;
     uint64_t features;
     uint64_t address_bits; /* that count */
+    uint64_t fault_bits;   /* of a faulting address: that qemu-user is held to */
     uint32_t breakpoint;   /* the instruction that ends a case */
     unsigned (*length)(const unsigned char *insn);
     struct interp_guest interp;

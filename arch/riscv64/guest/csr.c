@@ -2,6 +2,7 @@
 /* The CSRs of translated riscv64 guests: which exist, who may touch them, what a write leaves
  * (Privileged Architecture 1.13, chapters 2, 10 and 12). */
 #include "arch/riscv64/guest/execute.h"
+#include "arch/riscv64/guest/vector.h"
 #include "dbt/emitter.h"
 
 #define PRIVILEGE(number)     ((number) >> 8 & 3) /* the lowest that may (2.1) */
@@ -39,7 +40,7 @@ static bool write_fcsr(struct dbt_vcpu *d, uint64_t value)
     if (fp_is_off(d))
         return false;
     rv_state(d)->fcsr = value & FCSR_FRM;
-    d->frame->fp_flags = (uint32_t)(value & FCSR_FLAGS);
+    d->frame->fp_flags = (d->frame->fp_flags & SF_SATURATED) | (uint32_t)(value & FCSR_FLAGS);
     rv_fp_dirty(d);
     rv_context(d);
     return true;
@@ -64,7 +65,102 @@ static bool read_frm(struct dbt_vcpu *d, uint64_t *value)
 
 static bool write_frm(struct dbt_vcpu *d, uint64_t value)
 {
-    return write_fcsr(d, (value << FCSR_FRM_SHIFT & FCSR_FRM) | d->frame->fp_flags);
+    return write_fcsr(d, (value << FCSR_FRM_SHIFT & FCSR_FRM) | (d->frame->fp_flags & FCSR_FLAGS));
+}
+
+/* ---- Vectors (Unprivileged ISA, 30.3): with VS off there are none ---- */
+
+static bool vectors_are_off(const struct dbt_vcpu *d)
+{
+    return !(rv_state(d)->sstatus & RV_SSTATUS_VS) || !rv_state(d)->vlenb;
+}
+
+/* Of all that writes: VS becomes Dirty. */
+static bool write_vector(struct dbt_vcpu *d)
+{
+    if (vectors_are_off(d))
+        return false;
+    rv_vector_dirty(d);
+    return true;
+}
+
+static bool read_vstart(struct dbt_vcpu *d, uint64_t *value)
+{
+    *value = rv_frame(d)->vstart;
+    return !vectors_are_off(d);
+}
+
+static bool write_vstart(struct dbt_vcpu *d, uint64_t value)
+{
+    struct rv_frame *r = rv_frame(d);
+
+    if (!write_vector(d))
+        return false;
+    r->vstart = value & RV_VSTART_MASK;
+    r->vconfig = rv_vconfig(r->vtype, r->vl, r->vstart);
+    return true;
+}
+
+static bool read_vxsat(struct dbt_vcpu *d, uint64_t *value)
+{
+    *value = d->frame->fp_flags & SF_SATURATED ? RV_VCSR_VXSAT : 0;
+    return !vectors_are_off(d);
+}
+
+static bool write_vxsat(struct dbt_vcpu *d, uint64_t value)
+{
+    uint32_t flags = d->frame->fp_flags & ~(uint32_t)SF_SATURATED;
+
+    if (!write_vector(d))
+        return false;
+    d->frame->fp_flags = flags | (value & RV_VCSR_VXSAT ? SF_SATURATED : 0);
+    return true;
+}
+
+static bool read_vxrm(struct dbt_vcpu *d, uint64_t *value)
+{
+    *value = rv_frame(d)->vxrm;
+    return !vectors_are_off(d);
+}
+
+static bool write_vxrm(struct dbt_vcpu *d, uint64_t value)
+{
+    if (!write_vector(d))
+        return false;
+    rv_frame(d)->vxrm = value & 3;
+    return true;
+}
+
+static bool read_vcsr(struct dbt_vcpu *d, uint64_t *value)
+{
+    uint64_t vxsat;
+    bool ok = read_vxsat(d, &vxsat);
+
+    *value = rv_frame(d)->vxrm << RV_VCSR_VXRM_SHIFT | vxsat;
+    return ok;
+}
+
+static bool write_vcsr(struct dbt_vcpu *d, uint64_t value)
+{
+    return write_vxsat(d, value) && write_vxrm(d, value >> RV_VCSR_VXRM_SHIFT);
+}
+
+static bool read_vl(struct dbt_vcpu *d, uint64_t *value)
+{
+    *value = rv_frame(d)->vl;
+    return !vectors_are_off(d);
+}
+
+static bool read_vtype(struct dbt_vcpu *d, uint64_t *value)
+{
+    *value = rv_frame(d)->vtype;
+    return !vectors_are_off(d);
+}
+
+static bool read_vlenb(struct dbt_vcpu *d, uint64_t *value)
+{
+    *value = RV_VLENB;
+    return !vectors_are_off(d);
 }
 
 /* ---- Counters (Zicntr; scounteren: 12.1.5) ---- */
@@ -117,7 +213,7 @@ static bool read_sstatus(struct dbt_vcpu *d, uint64_t *value)
 
 static bool write_sstatus(struct dbt_vcpu *d, uint64_t value)
 {
-    rv_state(d)->sstatus = (value & RV_SSTATUS_WRITABLE) | RISCV_SSTATUS_UXL_64;
+    rv_state(d)->sstatus = (value & rv_sstatus_writable(rv_state(d))) | RISCV_SSTATUS_UXL_64;
     rv_context(d);
     d->attend = true;
     return true;

@@ -7,6 +7,7 @@
 #include "arch/riscv64/guest/execute.h"
 
 #include <string.h>
+#include "arch/riscv64/guest/vector.h"
 #include "dbt/table.h"
 #include "dbt/tlb.h"
 
@@ -31,6 +32,10 @@
     "rv64imafdc_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_"    \
     "zihpm_zimop_zaamo_zacas_zalrsc_zawrs_zfa_zfh_zfhmin_zca_zcb_zcd_zcmop_zba_zbb_zbc_zbs_" \
     "sstc_svadu_svinval_svnapot_svpbmt"
+#define ISA_STRING_VECTOR                                                                    \
+    "rv64imafdcv_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_"   \
+    "zihpm_zimop_zaamo_zacas_zalrsc_zawrs_zfa_zfh_zfhmin_zca_zcb_zcd_zcmop_zba_zbb_zbc_zbs_" \
+    "zve32f_zve32x_zve64d_zve64f_zve64x_zvl32b_zvl64b_zvl128b_sstc_svadu_svinval_svnapot_svpbmt"
 
 /* ---- Context ---- */
 
@@ -51,7 +56,10 @@ static uint32_t mode_of(const struct riscv_state *s)
     uint32_t mode = s->prv == RISCV_PRV_S       ? RV_MODE_S | RV_MODE_CBZE
                     : s->senvcfg & SENVCFG_CBZE ? RV_MODE_CBZE
                                                 : 0;
+    uint32_t vs = (uint32_t)(s->sstatus >> RV_SSTATUS_VS_SHIFT) & 3;
 
+    if (vs)
+        mode |= (vs == RV_FS_DIRTY ? vs : 1) << RV_MODE_VS_SHIFT;
     if (fs == RV_FS_OFF)
         return mode;
     return mode | (fs == RV_FS_DIRTY ? fs : 1) << RV_MODE_FS_SHIFT | frm << RV_MODE_FRM_SHIFT;
@@ -78,7 +86,46 @@ void rv_fp_dirty(struct dbt_vcpu *d)
     rv_context(d);
 }
 
+void rv_vector_dirty(struct dbt_vcpu *d)
+{
+    struct riscv_state *s = rv_state(d);
+
+    if ((s->sstatus & RV_SSTATUS_VS) == RV_SSTATUS_VS)
+        return;
+    s->sstatus |= RV_SSTATUS_VS;
+    rv_context(d);
+}
+
 /* ---- Canonical state ---- */
+
+static void enter_vector(struct dbt_vcpu *d)
+{
+    const struct riscv_state *s = rv_state(d);
+    const struct rv_vector_state v = {
+        .vtype = s->vtype, .vl = s->vl, .vstart = s->vstart, .vxrm = s->vcsr >> RV_VCSR_VXRM_SHIFT};
+
+    if (!s->vlenb)
+        return;
+    memcpy(rv_frame(d)->v, s->v, sizeof(rv_frame(d)->v));
+    rv_vector_enter(rv_frame(d), &v);
+    if (s->vcsr & RV_VCSR_VXSAT)
+        d->frame->fp_flags |= SF_SATURATED;
+}
+
+static void leave_vector(struct dbt_vcpu *d)
+{
+    struct riscv_state *s = rv_state(d);
+    const struct rv_frame *r = rv_frame(d);
+
+    if (!s->vlenb)
+        return;
+    memcpy(s->v, r->v, sizeof(r->v));
+    s->vtype = r->vtype;
+    s->vl = r->vl;
+    s->vstart = r->vstart;
+    s->vcsr = (r->vxrm & 3) << RV_VCSR_VXRM_SHIFT |
+              (d->frame->fp_flags & SF_SATURATED ? RV_VCSR_VXSAT : 0);
+}
 
 static void take_fences(struct dbt_vcpu *d)
 {
@@ -110,6 +157,7 @@ static void enter(struct dbt_vcpu *d)
     memcpy(r->f, s->f, sizeof(r->f));
     d->frame->pc = s->pc;
     d->frame->fp_flags = (uint32_t)s->fcsr & 0x1f;
+    enter_vector(d);
     s->sip |= s->raise;
     s->raise = 0;
     rv_context(d);
@@ -125,6 +173,7 @@ static void leave(struct dbt_vcpu *d)
     s->x[RISCV_ZERO] = 0;
     s->pc = d->frame->pc;
     s->fcsr = (s->fcsr & ~0x1fULL) | (d->frame->fp_flags & 0x1f);
+    leave_vector(d);
 }
 
 /* CSRs that units reach are the frame's while they run, and canonical state's in the C code. */
@@ -159,7 +208,7 @@ static enum err vm_init(struct vm *vm)
 {
     struct riscv_machine *m = riscv_machine(vm);
 
-    m->isa = ISA_STRING;
+    m->isa = vm->config->vectors ? ISA_STRING_VECTOR : ISA_STRING;
     m->mmu = rv_has_sv57(vm) ? "riscv,sv57" : "riscv,sv48";
     m->cbom_block = m->cboz_block = RV_CBO_BYTES;
     m->timebase_hz = vm->clock.hz;
@@ -171,6 +220,7 @@ static enum err vm_init(struct vm *vm)
 static void vcpu_init(struct dbt_vcpu *d)
 {
     rv_frame(d)->reserved_address = RV_NO_RESERVATION;
+    rv_state(d)->vlenb = d->vcpu->vm->config->vectors ? RV_VLENB : 0;
 }
 
 /* ---- Traps ---- */
@@ -390,6 +440,22 @@ static enum outcome do_amocas_q(struct dbt_vcpu *d, uint32_t word)
     return RV_NEXT;
 }
 
+/* Those that write make VS Dirty, and what is floating point FS. */
+static enum outcome do_vector(struct dbt_vcpu *d, uint32_t word)
+{
+    enum rv_vector_result result = rv_vector_execute(d->frame, word, d->mode);
+
+    if (result == RV_VECTOR_ILLEGAL)
+        return RV_ILLEGAL;
+    rv_vector_dirty(d);
+    if (rv_vector_is_float(word))
+        rv_fp_dirty(d);
+    if (result == RV_VECTOR_DONE)
+        return RV_NEXT;
+    fault(d);
+    return RV_DONE;
+}
+
 static enum outcome do_instruction(struct dbt_vcpu *d, uint32_t word, struct vm_exit *exit)
 {
     switch (rv_decode(word, RV_EXT_ALL)) {
@@ -434,6 +500,8 @@ static enum outcome do_instruction(struct dbt_vcpu *d, uint32_t word, struct vm_
     case RV_INSN_cbo_flush:
         return do_cbo(d, word, false);
     default: /* floating point that writes: again, now that FS is Dirty */
+        if (rv_is_vector(word))
+            return do_vector(d, word);
         rv_fp_dirty(d);
         return RV_DONE;
     }

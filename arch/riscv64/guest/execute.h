@@ -13,12 +13,17 @@
 /* sstatus (12.1.1), beyond those of state.h. */
 #define RV_SSTATUS_FS       BITS(14, 13)
 #define RV_SSTATUS_FS_SHIFT 13
+#define RV_SSTATUS_VS       BITS(10, 9)
+#define RV_SSTATUS_VS_SHIFT 9
 #define RV_SSTATUS_SUM      BIT(18)
 #define RV_SSTATUS_MXR      BIT(19)
 #define RV_SSTATUS_SD       BIT(63)
 #define RV_SSTATUS_WRITABLE                                                                        \
     (RISCV_SSTATUS_SIE | RISCV_SSTATUS_SPIE | RISCV_SSTATUS_SPP | RV_SSTATUS_FS | RV_SSTATUS_SUM | \
      RV_SSTATUS_MXR)
+
+#define RV_VCSR_VXSAT      BIT(0)
+#define RV_VCSR_VXRM_SHIFT 1
 
 static inline struct riscv_state *rv_state(const struct dbt_vcpu *d)
 {
@@ -30,18 +35,27 @@ static inline struct rv_frame *rv_frame(const struct dbt_vcpu *d)
     return dbt_guest_part(d);
 }
 
-/* sstatus as software reads it: SD says that FS is Dirty (12.1.1). */
+/* Of sstatus; VS where there are vector registers. */
+static inline uint64_t rv_sstatus_writable(const struct riscv_state *state)
+{
+    return RV_SSTATUS_WRITABLE | (state->vlenb ? RV_SSTATUS_VS : 0);
+}
+
+/* sstatus as software reads it: SD says that FS or VS is Dirty (12.1.1). */
 static inline uint64_t rv_sstatus(const struct riscv_state *state)
 {
-    uint64_t s = state->sstatus & (RV_SSTATUS_WRITABLE | RISCV_SSTATUS_UXL_64);
+    uint64_t s = state->sstatus & (rv_sstatus_writable(state) | RISCV_SSTATUS_UXL_64);
+    bool dirty = (s & RV_SSTATUS_FS) == RV_SSTATUS_FS || (s & RV_SSTATUS_VS) == RV_SSTATUS_VS;
 
-    return s | ((s & RV_SSTATUS_FS) == RV_SSTATUS_FS ? RV_SSTATUS_SD : 0);
+    return s | (dirty ? RV_SSTATUS_SD : 0);
 }
 
 /* Sets the block mode word and the TLB's view by what the state says now. */
 void rv_context(struct dbt_vcpu *d);
 /* Floating-point registers or flags change: sstatus.FS becomes Dirty (3.1.6.6). */
 void rv_fp_dirty(struct dbt_vcpu *d);
+/* The same of vectors (3.1.6.6). */
+void rv_vector_dirty(struct dbt_vcpu *d);
 
 /* Windows on guest memory (page tables) share their ranges by bits 48:39 of addresses: kernels that
  * use Sv57 have most of theirs in one. */

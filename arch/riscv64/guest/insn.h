@@ -32,6 +32,7 @@ enum rv_extension {
     RV_EXT_ZACAS,
     RV_EXT_ZFH,
     RV_EXT_ZFA,
+    RV_EXT_V,
     RV_EXT_COUNT
 };
 #define RV_EXT_ALL (BIT(RV_EXT_COUNT) - 1)
@@ -70,6 +71,35 @@ enum rv_format {
     RV_FORMAT_V,
     RV_FORMAT_CBO,
     RV_FORMAT_FLI,
+    /* vectors: loads and stores, */
+    RV_FORMAT_VLD,
+    RV_FORMAT_VLDS,
+    RV_FORMAT_VLDX,
+    /* vd, vs2, then vs1, x[rs1], immediates, f[rs1]; M: then v0 */
+    RV_FORMAT_VVV,
+    RV_FORMAT_VVX,
+    RV_FORMAT_VVI,
+    RV_FORMAT_VVU,
+    RV_FORMAT_VVF,
+    RV_FORMAT_VVVM,
+    RV_FORMAT_VVXM,
+    RV_FORMAT_VVIM,
+    RV_FORMAT_VVFM,
+    /* vd, then vs1 and the like, then vs2 */
+    RV_FORMAT_MVV,
+    RV_FORMAT_MVX,
+    RV_FORMAT_MVF,
+    /* of one operand, vs2 or in place of vs1 */
+    RV_FORMAT_VV2,
+    RV_FORMAT_XV2,
+    RV_FORMAT_FV2,
+    RV_FORMAT_VMVV,
+    RV_FORMAT_VMVX,
+    RV_FORMAT_VMVI,
+    RV_FORMAT_VMVF,
+    RV_FORMAT_VID,
+    RV_FORMAT_VSETI,
+    RV_FORMAT_VSETII,
 };
 
 enum rv_insn_id {

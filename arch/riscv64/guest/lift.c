@@ -12,6 +12,11 @@
         "f" #n, IR_F64, DBT_FRAME_GUEST + 256 + 8 * (n) \
     }
 
+#define V(n)                                                                       \
+    {                                                                              \
+        "v" #n, IR_V128, DBT_FRAME_GUEST + offsetof(struct rv_frame, v) + 16 * (n) \
+    }
+
 static const struct dbt_slot slots[RV_SLOT_COUNT] = {
     {"pc_base", IR_I64, offsetof(struct dbt_frame, pc_base)},
     X(1),
@@ -85,6 +90,42 @@ static const struct dbt_slot slots[RV_SLOT_COUNT] = {
     {"scause", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, scause)},
     {"stval", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, stval)},
     {"pending", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, pending)},
+    {"vl", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, vl)},
+    {"vtype", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, vtype)},
+    {"vstart", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, vstart)},
+    {"vconfig", IR_I64, DBT_FRAME_GUEST + offsetof(struct rv_frame, vconfig)},
+    V(0),
+    V(1),
+    V(2),
+    V(3),
+    V(4),
+    V(5),
+    V(6),
+    V(7),
+    V(8),
+    V(9),
+    V(10),
+    V(11),
+    V(12),
+    V(13),
+    V(14),
+    V(15),
+    V(16),
+    V(17),
+    V(18),
+    V(19),
+    V(20),
+    V(21),
+    V(22),
+    V(23),
+    V(24),
+    V(25),
+    V(26),
+    V(27),
+    V(28),
+    V(29),
+    V(30),
+    V(31),
 };
 
 static const struct dbt_dialect dialect = {.name = "riscv64",

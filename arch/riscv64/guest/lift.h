@@ -18,7 +18,16 @@ struct rv_frame {
     /* CSRs of the supervisor, while the vCPU runs; sstatus with SD. */
     uint64_t sstatus, sscratch, sepc, scause, stval;
     uint64_t pending; /* interrupts that SIE alone keeps off */
+    /* V, of 32 registers of 128 bits. vxsat is among the sticky flags. */
+    uint64_t vl, vtype, vstart, vxrm;
+    uint64_t vconfig; /* what units look at of these: RV_VCONFIG_ */
+    uint64_t unused;
+    _Alignas(16) uint64_t v[64];
 };
+
+#define RV_VCONFIG_TYPE 0x3fULL /* vlmul and vsew */
+#define RV_VCONFIG_FULL 0x40ULL /* vl is VLMAX, vstart 0 */
+#define RV_VCONFIG_ILL  0x80ULL /* alone: vtype.vill */
 
 #define RV_NO_RESERVATION UINT64_MAX
 
@@ -35,7 +44,12 @@ enum rv_slot {
     RV_SLOT_SCAUSE,
     RV_SLOT_STVAL,
     RV_SLOT_PENDING,
-    RV_SLOT_COUNT
+    RV_SLOT_VL,
+    RV_SLOT_VTYPE,
+    RV_SLOT_VSTART,
+    RV_SLOT_VCONFIG,
+    RV_SLOT_V0,
+    RV_SLOT_COUNT = RV_SLOT_V0 + 32
 };
 
 /* Block mode word: bits of the guest's own, above the common ones. */
@@ -43,6 +57,8 @@ enum rv_slot {
 #define RV_MODE_FS        BITS(12, 11) /* sstatus.FS: 0 off, 3 dirty */
 #define RV_MODE_S         BIT(13)      /* supervisor */
 #define RV_MODE_CBZE      BIT(14)      /* CBO.ZERO is an instruction */
+#define RV_MODE_VS        BITS(16, 15) /* sstatus.VS: 0 off, 3 dirty */
+#define RV_MODE_VS_SHIFT  15
 #define RV_MODE_FRM_SHIFT 8
 #define RV_MODE_FS_SHIFT  11
 #define RV_FS_OFF         0u

@@ -247,6 +247,7 @@ static unsigned length(const unsigned char *insn)
 const struct guest_cases guest_cases = {
     .frontend = &a64_frontend,
     .features = A64_FEAT_ALL,
+    .fault_bits = UINT64_MAX,
     .breakpoint = BRK,
     .length = length,
     .address_bits = UINT64_MAX >> 8, /* programs under Linux have TBI */

@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 LLVM = ["llvm-mc-19", "--disassemble", "--triple=riscv64", "-M", "no-aliases", "--mattr=+m,+a,+f,+d,+c,+zba,+zbb,+zbc,+zbs,+zicond,+zawrs,"
-        "+zicbom,+zicboz,+zimop,+zcmop,+zcb,+experimental-zacas,+zfh,+zfa,+svinval"]
+        "+zicbom,+zicboz,+zimop,+zcmop,+zcb,+experimental-zacas,+zfh,+zfa,+svinval,+v"]
 # Of our text, or of LLVM's where we say that it is none.
 EXCEPTIONS = [
     (r"mret$", "guests have no machine mode"),
@@ -28,6 +28,7 @@ EXCEPTIONS = [
     (r"fli\.[hsd] ", "we print the number of the constant"),
     (r"amocas\.q", "that odd registers are reserved the lifter finds (Zacas)"),
     (r"fence [iorw0]+, [iorw0]+$", "reserved fm, rd and rs1 are to be ignored (Unprivileged ISA, 2.7)"),
+    (r"(vl[248]re|vmv[248]r\.v|vs[248]r\.v)", "that the register is no group's first the C code finds (Unprivileged ISA, 30.7.9)"),
     (r"fcvt\.d\.(w|wu|s) ", "the rounding mode of exact conversions is any (Unprivileged ISA, 21.5)"),
 ]
 

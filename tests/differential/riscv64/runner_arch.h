@@ -41,6 +41,37 @@ static void copy(u64 *to, const u64 *from, unsigned count)
         to[i] = from[i];
 }
 
+/* Vectors are not in the frame of qemu-user's signals: they are as the case left them. */
+static void vectors_get(struct case_state *s)
+{
+    u64 *w = s->w;
+
+    __asm__ volatile(
+        ".option push\n\t.option arch, +v\n\t"
+        "csrr %0, vtype\n\tcsrr %1, vl\n\tcsrr %2, vstart\n\tcsrr %3, vcsr\n\t"
+        "csrw vstart, zero\n\t"
+        "vs8r.v v0, (%4)\n\taddi %4, %4, 128\n\tvs8r.v v8, (%4)\n\taddi %4, %4, 128\n\t"
+        "vs8r.v v16, (%4)\n\taddi %4, %4, 128\n\tvs8r.v v24, (%4)\n\t.option pop"
+        : "=&r"(s->control[1]), "=&r"(s->control[2]), "=&r"(s->control[3]), "=&r"(s->control[4]),
+          "+r"(w)
+        :
+        : "memory");
+}
+
+static void vectors_set(const struct case_state *s)
+{
+    const u64 *w = s->w;
+
+    __asm__ volatile(
+        ".option push\n\t.option arch, +v\n\tcsrw vstart, zero\n\t"
+        "vl8re8.v v0, (%0)\n\taddi %0, %0, 128\n\tvl8re8.v v8, (%0)\n\taddi %0, %0, 128\n\t"
+        "vl8re8.v v16, (%0)\n\taddi %0, %0, 128\n\tvl8re8.v v24, (%0)\n\t"
+        "vsetvl zero, %1, %2\n\tcsrw vcsr, %3\n\tcsrw vstart, %4\n\t.option pop"
+        : "+r"(w)
+        : "r"(s->control[2]), "r"(s->control[1]), "r"(s->control[4]), "r"(s->control[3])
+        : "memory");
+}
+
 static void registers_get(const struct ucontext *uc, struct case_state *s)
 {
     copy(s->x, uc->gregs, 32);
@@ -48,6 +79,7 @@ static void registers_get(const struct ucontext *uc, struct case_state *s)
     s->x[0] = 0;
     copy(s->v, uc->fregs, 32);
     s->control[0] = uc->fcsr;
+    vectors_get(s);
 }
 
 static void registers_set(struct ucontext *uc, const struct case_state *s)
@@ -56,6 +88,7 @@ static void registers_set(struct ucontext *uc, const struct case_state *s)
     uc->gregs[0] = s->pc;
     copy(uc->fregs, s->v, 32);
     uc->fcsr = (unsigned)s->control[0];
+    vectors_set(s);
 }
 
 __attribute__((noinline)) static void breakpoint(void)
