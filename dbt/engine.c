@@ -399,12 +399,19 @@ static enum dbt_exit run_emitted(struct dbt_vcpu *d, bool *stop)
         if (unlikely(!b))
             return DBT_EXIT_POLL;
         code = __atomic_load_n(&b->jit, __ATOMIC_ACQUIRE);
-        if (!code && !b->no_code && !(d->mode & DBT_MODE_SINGLE) && b->runs++ >= d->threshold) {
-            dbt_table_emit(d, b, f->pc);
-            code = __atomic_load_n(&b->jit, __ATOMIC_ACQUIRE);
+        if (!code && !b->no_code && !(d->mode & DBT_MODE_SINGLE) &&
+            (b->runs++ >= d->threshold || !b->lowered)) {
+            if (dbt_table_emit(d, b, f->pc)) {
+                connect = connect && generation == d->generation;
+                continue;
+            }
         }
-        if (unlikely(!code && !b->interp.count))
-            continue; /* another vCPU's write killed it a moment ago */
+        if (unlikely(!code && !b->lowered)) {
+            /* Another vCPU's write killed it a moment ago, or one wants to be alone. */
+            if (__atomic_load_n(&f->poll, __ATOMIC_RELAXED))
+                return DBT_EXIT_POLL;
+            continue;
+        }
         if (connect && code && generation == d->generation)
             dbt_jit_connect(d, link, base, b, f->pc);
         f->pc_base = f->pc & ~(uint64_t)(IR_PAGE_SIZE - 1);

@@ -15,7 +15,9 @@
 #define ENTRY_NS_A_RUN 16 /* an entry that costs so much makes a block wait for a run more */
 #define DRAFT_SIZE     KIB(64)
 #define JUMPS_SIZE     (DBT_JUMPS * sizeof(struct dbt_jump))
-#define SITED_MAX      64 /* VMs whose code has sites */
+#define SITED_MAX      64       /* VMs whose code has sites */
+#define PREPARED       KIB(512) /* as much memory comes at once */
+#define LINKS_AHEAD    ((size_t)DRAFT_SIZE / LINK_PER)
 
 struct dbt_jit {
     struct vm *vm;
@@ -24,6 +26,8 @@ struct dbt_jit {
     struct dbt_stubs stubs;
     struct emitter *first; /* made the stubs */
     struct host_code_memory memory;
+    /* Where memory comes as it is needed: how far it is there, and how many bytes of it are. */
+    size_t code_ready, data_ready, ready;
 };
 
 static struct dbt_jit *sited[SITED_MAX]; /* atomic */
@@ -53,6 +57,32 @@ enum err dbt_jit_probe(struct out *reason)
     }
     host_code_memory_destroy(&memory);
     return ERR_OK;
+}
+
+/* Regions are filled in order: what lies before was used already. */
+static void prepare(struct dbt_jit *jit, bool data, size_t from, size_t to)
+{
+    size_t *ready = data ? &jit->data_ready : &jit->code_ready, end;
+
+    if (!jit->memory.prepare || to <= *ready)
+        return;
+    from = ALIGN_DOWN(MAX(from, *ready), PAGE_SIZE);
+    end = MIN(ALIGN_UP(to, PREPARED), data ? jit->memory.data_size : jit->memory.size);
+    jit->memory.prepare(&jit->memory, data, from, end - from);
+    jit->ready += end - from;
+    *ready = end;
+}
+
+/* What emitting writes to in the room that there is. */
+static void prepare_room(struct dbt_jit *jit)
+{
+    struct dbt_room room = dbt_cache_room(&jit->cache);
+    size_t code = (size_t)(room.write - jit->cache.write);
+    size_t data = (size_t)((char *)room.links - (char *)jit->cache.links);
+
+    prepare(jit, false, code, code + MIN(room.size, (size_t)DRAFT_SIZE));
+    prepare(jit, true, data,
+            data + MIN((size_t)room.link_count, LINKS_AHEAD) * sizeof(struct dbt_link));
 }
 
 static enum err sites_create(struct dbt_jit *jit)
@@ -111,6 +141,7 @@ enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm, bool by_words)
     }
     dbt_cache_init(&jit->cache, jit->memory.write, jit->memory.exec, size, jit->memory.data,
                    (unsigned)(size / LINK_PER));
+    prepare_room(jit);
     e = by_words ? sites_create(jit) : ERR_OK;
     *out = jit;
     return e;
@@ -271,8 +302,10 @@ static void copy_code(uint8_t *to, const uint8_t *draft, size_t size)
 /* The unit's code, as a draft, for the room that there is: it is in *room. */
 static enum err emit_draft(struct dbt_vcpu *d, struct dbt_room *room, struct dbt_emitted *emitted)
 {
-    struct dbt_room draft = *room = dbt_cache_room(&d->jit->cache);
+    struct dbt_room draft;
 
+    prepare_room(d->jit);
+    draft = *room = dbt_cache_room(&d->jit->cache);
     draft.write = d->draft;
     draft.size = MIN(draft.size, DRAFT_SIZE);
     return d->jit->emitter->emit(d->emitter, &d->unit, draft, emitted);
@@ -522,5 +555,7 @@ void dbt_jit_connect(struct dbt_vcpu *d, struct dbt_link *link, uint64_t base,
 
 uint64_t dbt_jit_bytes(const struct dbt_jit *jit)
 {
-    return jit ? jit->cache.size + jit->cache.link_count * sizeof(struct dbt_link) : 0;
+    if (!jit)
+        return 0;
+    return jit->memory.prepare ? jit->ready : jit->memory.size + jit->memory.data_size;
 }

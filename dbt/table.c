@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include "dbt/jit.h"
+#include "dbt/knobs.h"
 #include "dbt/pass.h"
 #include "dbt/tlb.h"
 #include "kernel/panic.h"
@@ -12,8 +13,11 @@
 
 #define REGION_ORDER   8 /* 1 MiB */
 #define REGION_SIZE    ((uint64_t)PAGE_SIZE << REGION_ORDER)
-#define REGIONS        26
-#define HASH_BITS      15
+#define REGIONS_MIN    4UL /* of a ring: that many make eviction worth it */
+#define REGIONS_MAX    4096UL
+#define BLOCKS_SHARE   24 /* of the guest's memory: a twenty-fourth may be blocks, */
+#define BLOCKS_MIN     MIB(26)
+#define BLOCK_BYTES    384UL /* as a rule, with what the interpreter needs */
 #define PAGE_HASH_BITS 12
 #define OPS_MAX        (4 * IR_OPS_MAX)
 #define WRITES_COARSE  16 /* writes to a page that drop all of its code; later ones look closely */
@@ -21,11 +25,22 @@
 
 LOCK_CLASS(code_class, "translations", RANK_CODE);
 
+/* Blocks that the interpreter can run are in the first ring, those that only have code in the
+ * second. */
+enum ring_of { RING_LOWERED, RING_EMITTED, RING_COUNT };
+
+#define EMITTED_SIZE offsetof(struct dbt_block, interp) /* bytes of a block in the second */
+
 struct region {
     char *memory; /* NULL: not there yet */
     uint64_t used;
     struct dbt_block *blocks;
     uint64_t epoch; /* its blocks are gone for every vCPU that has been at a safe point since */
+};
+
+struct ring {
+    struct region *region;
+    unsigned current, count;
 };
 
 /* A page that code was translated from. Kept until the VM ends: pages are few. */
@@ -41,12 +56,12 @@ struct dbt_table {
     struct vm *vm;
     struct guest_watch watch;
     struct spinlock lock;
-    struct dbt_block *hash[1u << HASH_BITS];
+    struct dbt_block **hash;
+    unsigned hash_bits;
     struct code_page *pages[1u << PAGE_HASH_BITS];
     uint64_t *is_code, *is_writable; /* atomic, a bit for each page of guest-physical memory */
     uint64_t page_count;
-    struct region region[REGIONS];
-    unsigned current;
+    struct ring ring[RING_COUNT];
     uint64_t epoch;      /* atomic */
     uint64_t generation; /* atomic: counts evictions */
     uint64_t live;       /* blocks */
@@ -253,9 +268,9 @@ void dbt_table_leave(struct dbt_vcpu *d)
 
 /* ---- Lists; changed under the lock ---- */
 
-static unsigned hash_of(uint64_t gpa, uint32_t mode)
+static struct dbt_block **hash_bucket(const struct dbt_table *c, uint64_t gpa, uint32_t mode)
 {
-    return (unsigned)((gpa >> 1 ^ mode) * 0x9e3779b97f4a7c15ULL >> (64 - HASH_BITS));
+    return &c->hash[(gpa >> 1 ^ mode) * 0x9e3779b97f4a7c15ULL >> (64 - c->hash_bits)];
 }
 
 static struct code_page **page_bucket(struct dbt_table *c, uint64_t gpa)
@@ -304,7 +319,7 @@ static void page_unlist(struct code_page *p, struct dbt_block *b)
 
 static void hash_unlist(struct dbt_table *c, struct dbt_block *b)
 {
-    struct dbt_block **at = &c->hash[hash_of(b->gpa, b->mode)];
+    struct dbt_block **at = hash_bucket(c, b->gpa, b->mode);
 
     while (*at != b)
         at = &(*at)->hash_next;
@@ -490,45 +505,69 @@ static void region_evict(struct dbt_table *c, struct dbt_vcpu *d, struct region 
     nudge_others(c, d, false);
 }
 
+/* The region after the current one; where the host has no memory for another one the ring ends. */
+static struct region *region_next(struct ring *ring)
+{
+    struct region *r = &ring->region[(ring->current + 1) % ring->count];
+    hpa_t memory;
+
+    if (r->memory)
+        return r;
+    memory = page_alloc(REGION_ORDER, 0);
+    if (memory.v) {
+        r->memory = phys_to_virt(memory);
+    } else if (ring->current + 1 >= REGIONS_MIN) {
+        ring->count = ring->current + 1;
+        return &ring->region[0];
+    }
+    return r;
+}
+
 /* The next region becomes the current one; the one after it is evicted ahead of its time. False:
  * some vCPU may still be in it, or there is no memory. */
-static bool region_advance(struct dbt_table *c, struct dbt_vcpu *d)
+static bool region_advance(struct dbt_table *c, struct dbt_vcpu *d, struct ring *ring)
 {
-    unsigned next = (c->current + 1) % REGIONS;
-    struct region *r = &c->region[next], *after = &c->region[(next + 1) % REGIONS];
+    struct region *r = region_next(ring), *after;
 
-    if (!r->memory) {
-        hpa_t memory = page_alloc(REGION_ORDER, 0);
-
-        if (!memory.v)
-            return false;
-        r->memory = phys_to_virt(memory);
-    } else if (r->blocks) {
+    if (!r->memory)
+        return false;
+    if (r->blocks)
         region_evict(c, d, r);
-    }
     if (!has_settled(c, d, r->epoch))
         return false;
     r->used = 0;
-    c->current = next;
+    ring->current = (unsigned)(r - ring->region);
+    after = &ring->region[(ring->current + 1) % ring->count];
     if (after->blocks)
         region_evict(c, d, after);
     return true;
 }
 
-static void *region_alloc(struct dbt_table *c, struct dbt_vcpu *d, uint64_t size)
+static void *region_alloc(struct dbt_table *c, struct dbt_vcpu *d, enum ring_of which,
+                          uint64_t size)
 {
-    struct region *r = &c->region[c->current];
+    struct ring *ring = &c->ring[which];
+    struct region *r = &ring->region[ring->current];
     void *at;
 
-    size = ALIGN_UP(size, 64UL);
+    size = ALIGN_UP(size, 16UL);
     if (!r->memory || r->used + size > REGION_SIZE) {
-        if (!region_advance(c, d))
+        if (!region_advance(c, d, ring))
             return NULL;
-        r = &c->region[c->current];
+        r = &ring->region[ring->current];
     }
     at = r->memory + r->used;
     r->used += size;
     return at;
+}
+
+/* What was allocated last, and is in no list. */
+static void region_give_back(struct dbt_table *c, enum ring_of which, const struct dbt_block *b)
+{
+    struct region *r = &c->ring[which].region[c->ring[which].current];
+
+    if ((const char *)b >= r->memory && (const char *)b < r->memory + r->used)
+        r->used = (uint64_t)((const char *)b - r->memory);
 }
 
 /* ---- Translation ---- */
@@ -633,7 +672,8 @@ static bool is_current(struct dbt_table *c, uint64_t gpa, uint64_t version)
 /* Under the lock: into the lists. */
 static void block_list(struct dbt_table *c, struct dbt_block *b)
 {
-    struct dbt_block **bucket = &c->hash[hash_of(b->gpa, b->mode)];
+    struct dbt_block **bucket = hash_bucket(c, b->gpa, b->mode);
+    struct ring *ring = &c->ring[b->lowered ? RING_LOWERED : RING_EMITTED];
     struct code_page *p = page_find(c, b->gpa);
 
     b->hash_next = *bucket;
@@ -645,8 +685,8 @@ static void block_list(struct dbt_table *c, struct dbt_block *b)
         *next_on_page(b, p) = p->blocks;
         p->blocks = b;
     }
-    b->region_next = c->region[c->current].blocks;
-    c->region[c->current].blocks = b;
+    b->region_next = ring->region[ring->current].blocks;
+    ring->region[ring->current].blocks = b;
     c->live++;
 }
 
@@ -659,13 +699,16 @@ static bool is_stale(struct dbt_table *c, const struct request *r)
 static void block_fill(const struct dbt_vcpu *d, struct dbt_block *b, const struct request *r,
                        const struct interp_unit *lowered)
 {
-    *b = (struct dbt_block){.gpa = r->gpa,
-                            .gpa_next = r->gpa_next,
-                            .mode = d->mode,
-                            .bytes =
-                                (uint16_t)unit_bytes(&d->unit, (unsigned)(r->gpa % IR_PAGE_SIZE)),
-                            .insns = (uint16_t)r->insns,
-                            .no_code = r->no_code};
+    struct dbt_block filled = {
+        .gpa = r->gpa,
+        .gpa_next = r->gpa_next,
+        .mode = d->mode,
+        .bytes = (uint16_t)unit_bytes(&d->unit, (unsigned)(r->gpa % IR_PAGE_SIZE)),
+        .insns = (uint16_t)r->insns,
+        .no_code = r->no_code,
+        .lowered = lowered};
+
+    memcpy(b, &filled, lowered ? sizeof(filled) : EMITTED_SIZE);
     if (!lowered)
         return;
     b->interp = (struct interp_unit){.ops = (struct interp_op *)(b + 1), .count = lowered->count};
@@ -679,16 +722,19 @@ static struct dbt_block *publish(struct dbt_vcpu *d, struct request *r,
 {
     struct dbt_table *c = d->table;
     uint64_t flags = dbt_table_lock(c);
-    uint64_t ops = lowered ? lowered->count * sizeof(lowered->ops[0]) : 0;
+    enum ring_of ring = lowered ? RING_LOWERED : RING_EMITTED;
+    uint64_t size = lowered ? sizeof(struct dbt_block) + lowered->count * sizeof(lowered->ops[0])
+                            : EMITTED_SIZE;
     struct dbt_block *b = NULL;
 
     *stale = is_stale(c, r);
     if (!*stale)
-        b = region_alloc(c, d, sizeof(*b) + ops);
+        b = region_alloc(c, d, ring, size);
     if (b)
         block_fill(d, b, r, lowered);
-    if (b && !lowered && !dbt_jit_emit(d, b)) { /* its memory waits for the region's eviction */
+    if (b && !lowered && !dbt_jit_emit(d, b)) {
         r->no_code = b->no_code;
+        region_give_back(c, ring, b);
         b = NULL;
     }
     if (b)
@@ -738,27 +784,65 @@ void dbt_table_evict(struct dbt_vcpu *d)
     struct dbt_table *c = d->table;
     uint64_t flags = dbt_table_lock(c);
 
-    (void)region_advance(c, d);
+    for (unsigned i = 0; i < RING_COUNT; i++)
+        (void)region_advance(c, d, &c->ring[i]);
     if (d->jit)
         dbt_jit_evict(d);
     dbt_table_unlock(c, flags);
     dbt_table_safe_point(d);
 }
 
-void dbt_table_emit(struct dbt_vcpu *d, struct dbt_block *b, uint64_t va)
+/* Emits the code of a block that the interpreter ran, and in its place lists one that has the code
+ * only. Under the lock. False: it stays as it is. */
+static bool replace(struct dbt_vcpu *d, struct dbt_block *b)
+{
+    struct dbt_table *c = d->table;
+    struct dbt_block *emitted = region_alloc(c, d, RING_EMITTED, EMITTED_SIZE);
+
+    if (!emitted)
+        return false;
+    memcpy(emitted, b, EMITTED_SIZE);
+    emitted->lowered = false;
+    if (!dbt_jit_emit(d, emitted)) {
+        b->no_code = emitted->no_code;
+        region_give_back(c, RING_EMITTED, emitted);
+        return false;
+    }
+    block_list(c, emitted);
+    block_kill(c, b);
+    return true;
+}
+
+/* Under the lock. */
+static bool emit(struct dbt_vcpu *d, struct dbt_block *b)
+{
+    if (b->lowered && !d->checker)
+        return replace(d, b);
+    if (dbt_jit_emit(d, b))
+        return true;
+    if (b->lowered || !b->no_code)
+        return false;
+    block_kill(d->table, b); /* nothing can run it */
+    return true;
+}
+
+bool dbt_table_emit(struct dbt_vcpu *d, struct dbt_block *b, uint64_t va)
 {
     struct request r = {.va = va, .gpa = b->gpa};
     struct dbt_table *c = d->table;
     uint64_t began = host_counter_fast(), flags;
+    bool again;
 
     if (!make_unit(d, &r))
-        return;
+        return false;
     flags = dbt_table_lock(c);
-    if (!b->dead && !b->jit && r.gpa_next == b->gpa_next && !is_stale(c, &r))
-        (void)dbt_jit_emit(d, b);
+    again = b->dead || b->jit;
+    if (!again && r.gpa_next == b->gpa_next && !is_stale(c, &r))
+        again = emit(d, b);
     dbt_table_unlock(c, flags);
     dbt_table_safe_point(d);
     d->counters.translate_ticks += host_counter_fast() - began;
+    return again;
 }
 
 static bool is_wanted(const struct dbt_block *b, uint64_t gpa, uint64_t gpa_next, uint32_t mode)
@@ -772,7 +856,7 @@ static bool is_wanted(const struct dbt_block *b, uint64_t gpa, uint64_t gpa_next
  * been at a safe point. */
 static struct dbt_block *look_up(struct dbt_vcpu *d, uint64_t gpa, uint64_t gpa_next)
 {
-    struct dbt_block **at = &d->table->hash[hash_of(gpa, d->mode)], *b;
+    struct dbt_block **at = hash_bucket(d->table, gpa, d->mode), *b;
 
     while ((b = __atomic_load_n(at, __ATOMIC_ACQUIRE)) && !is_wanted(b, gpa, gpa_next, d->mode))
         at = &b->hash_next;
@@ -805,25 +889,63 @@ struct dbt_block *dbt_table_find(struct dbt_vcpu *d, uint64_t va, uint64_t gpa, 
 
 /* ---- Life ---- */
 
+/* How much memory blocks may have, by ring, and a hash for so many. A quarter of it is for blocks
+ * that have code only: there are as many of them in it. */
+static enum err rings_create(struct dbt_table *c)
+{
+    uint64_t bytes = dbt_knobs.blocks;
+    unsigned regions;
+
+    if (!bytes)
+        bytes = MAX(c->vm->config->memory / BLOCKS_SHARE, BLOCKS_MIN);
+    bytes = MAX(bytes, 4 * REGIONS_MIN * REGION_SIZE);
+    regions = (unsigned)(MIN(bytes, REGIONS_MAX * REGION_SIZE) / REGION_SIZE);
+    for (unsigned i = 0; i < RING_COUNT; i++) {
+        struct ring *ring = &c->ring[i];
+
+        ring->count = i == RING_EMITTED ? regions / 4 : regions - regions / 4;
+        ring->current = ring->count - 1;
+        ring->region = heap_zalloc_array(ring->count, sizeof(*ring->region));
+        if (!ring->region)
+            return ERR_NO_MEMORY;
+    }
+    while (BLOCK_BYTES << c->hash_bits < regions * REGION_SIZE)
+        c->hash_bits++;
+    c->hash = heap_zalloc_array(1UL << c->hash_bits, sizeof(struct dbt_block *));
+    return c->hash ? ERR_OK : ERR_NO_MEMORY;
+}
+
 enum err dbt_table_create(struct dbt_table **out, struct vm *vm)
 {
     struct dbt_table *c = heap_zalloc(sizeof(*c));
+    enum err e;
 
     if (!c)
         return ERR_NO_MEMORY;
     c->vm = vm;
     c->watch.written = watch_written;
     c->epoch = c->generation = 1;
-    c->current = REGIONS - 1;
+    e = rings_create(c);
     c->page_count = DIV_ROUND_UP(guest_memory_limit(vm->memory), PAGE_SIZE);
     c->is_code = heap_zalloc_array(DIV_ROUND_UP(c->page_count, 64), sizeof(uint64_t));
     c->is_writable = heap_zalloc_array(DIV_ROUND_UP(c->page_count, 64), sizeof(uint64_t));
     spin_init(&c->lock, &code_class);
     *out = c;
-    if (!c->is_code || !c->is_writable)
+    if (e != ERR_OK || !c->is_code || !c->is_writable)
         return ERR_NO_MEMORY;
     guest_memory_watch(vm->memory, &c->watch);
     return ERR_OK;
+}
+
+static void rings_destroy(struct dbt_table *c)
+{
+    for (struct ring *ring = c->ring; ring < c->ring + RING_COUNT; ring++) {
+        for (unsigned i = 0; ring->region && i < ring->count; i++)
+            if (ring->region[i].memory)
+                page_free(virt_to_phys(ring->region[i].memory), REGION_ORDER);
+        heap_free(ring->region);
+    }
+    heap_free(c->hash);
 }
 
 void dbt_table_destroy(struct dbt_table *c)
@@ -831,9 +953,7 @@ void dbt_table_destroy(struct dbt_table *c)
     if (!c)
         return;
     guest_memory_watch(c->vm->memory, NULL);
-    for (unsigned i = 0; i < REGIONS; i++)
-        if (c->region[i].memory)
-            page_free(virt_to_phys(c->region[i].memory), REGION_ORDER);
+    rings_destroy(c);
     for (unsigned i = 0; i < ARRAY_SIZE(c->pages); i++) {
         struct code_page *p = c->pages[i], *next;
 
@@ -849,8 +969,9 @@ void dbt_table_destroy(struct dbt_table *c)
 
 void dbt_table_usage(struct dbt_table *c, uint64_t *bytes, uint64_t *blocks)
 {
-    *bytes = 0;
+    *bytes = sizeof(*c) + (sizeof(struct dbt_block *) << c->hash_bits);
     *blocks = READ_ONCE(c->live);
-    for (unsigned i = 0; i < REGIONS; i++)
-        *bytes += c->region[i].memory ? REGION_SIZE : 0;
+    for (const struct ring *ring = c->ring; ring < c->ring + RING_COUNT; ring++)
+        for (unsigned i = 0; i < ring->count; i++)
+            *bytes += ring->region[i].memory ? REGION_SIZE : 0;
 }

@@ -3,10 +3,12 @@
  * Translations of a VM: blocks by guest-physical address and mode word, the pages that they were
  * made of, and the memory that holds them. Shared by its vCPUs.
  *
- * Memory: a ring of regions, filled one after another; when all are in use the oldest is evicted as
- * a whole. What is evicted stays readable until every vCPU has passed a safe point (epochs), and no
- * link leads to it afterwards (generations). An invalidated block is `dead`, and its memory waits
- * for the eviction of its region.
+ * Memory: two rings of regions, filled one after another; when all are in use the oldest is evicted
+ * as a whole. One is for blocks that the interpreter can run. A block that ran often moves to the
+ * other as its code is emitted, and has no threaded code there: so what runs once makes room for
+ * what runs once. What is evicted stays readable until every vCPU has passed a safe point (epochs),
+ * and no link leads to it afterwards (generations). An invalidated block is `dead`, and its memory
+ * waits for the eviction of its region. Regions are allocated as they fill.
  *
  * Writes: a page with code has its bit set; vCPUs reach it by the slow path of the TLB only, the
  * hypervisor's own writers through guest_memory's watch. Both call dbt_table_written().
@@ -29,16 +31,19 @@ struct dbt_block {
     uint16_t bytes, insns;
     bool no_code;             /* the emitter has none for it */
     bool dead;                /* atomic */
+    bool lowered;             /* the interpreter can run it */
     uint64_t looks_up;        /* unit.looks_up of its emitted code */
-    uint16_t link_pc[2];      /* offset in the page */
     struct dbt_jit_code *jit; /* atomic: emitted code, NULL: none */
     /* Lists, changed under the table's lock; the hash's is read without. */
     struct dbt_block *hash_next, *region_next;
     struct dbt_block *page_next[2]; /* of its page, of gpa_next's */
+
+    /* From here on only where `lowered`: others end before it. */
+    struct interp_unit interp;
     /* Where it went last, on the same page; good while link_generation is the code's. */
     struct dbt_block *link[2];
     uint64_t link_generation;
-    struct interp_unit interp;
+    uint16_t link_pc[2]; /* offset in the page */
 };
 #define DBT_NO_PAGE UINT64_MAX
 
@@ -59,8 +64,9 @@ void dbt_table_written(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa, ui
 /* The guest's instruction fetch is made to see stores on this vCPU (fence.i and its like). */
 void dbt_table_synchronize(struct dbt_vcpu *d);
 
-/* Emits code for the block, which the interpreter has run often enough. */
-void dbt_table_emit(struct dbt_vcpu *d, struct dbt_block *b, uint64_t va);
+/* Emits code for the block, which the interpreter has run often enough. True: it is to be looked
+ * for again; else it has no code now. */
+bool dbt_table_emit(struct dbt_vcpu *d, struct dbt_block *b, uint64_t va);
 
 /* The oldest blocks and the oldest emitted code go, at a safe point, as if there were no room. */
 void dbt_table_evict(struct dbt_vcpu *d);

@@ -24,6 +24,9 @@
 
 #define GUEST        "guest"
 #define OWN_MEMORY   MIB(160) /* beside the guest's */
+#define CODE_SHARE   8        /* of the guest's memory: an eighth may be code, another one blocks */
+#define CODE_MOST    MIB(512)
+#define BLOCKS_LEAST MIB(26)
 #define DISKS_MAX    8
 #define CPUS_MAX     64
 #define PORT_MAX     65535
@@ -68,7 +71,7 @@ static struct {
     } disks[DISKS_MAX];
     unsigned disk_count, host_cpus;
     char sets[4096];
-    uint64_t hash;
+    uint64_t hash, code_cache;
     bool monitor, stats, wait, icount, check;
     char *trace;
 } options = {.arch = "riscv64", .memory = "256M", .cpus = "1", .append = "", .log = "warn"};
@@ -272,7 +275,7 @@ static bool set_knob(const char *name, unsigned long n)
     struct dbt_knobs *k = &dbt_knobs;
 
     if (strcmp(name, "code-cache") == 0 && n >= 256 && n <= 1 << 20)
-        k->code_cache = n << 10;
+        options.code_cache = k->code_cache = n << 10;
     else if (strcmp(name, "tlb") == 0 && n >= 2 && n <= 1 << 16)
         k->tlb_bits = log2_of(n);
     else if (strcmp(name, "return-stack") == 0 && n >= 4 && n <= 4096)
@@ -467,6 +470,19 @@ static void write_config(char *text)
     add_line(text, "%s", options.sets);
 }
 
+/* What was not said on the command line: a guest with much memory may run much code. The memory
+ * comes as it is used. */
+static uint64_t own_memory(uint64_t guest)
+{
+    struct dbt_knobs *k = &dbt_knobs;
+
+    k->blocks = MAX(ALIGN_DOWN(guest / CODE_SHARE, MIB(1)), BLOCKS_LEAST);
+    k->blocks = MIN(k->blocks, CODE_MOST);
+    if (!options.code_cache)
+        k->code_cache = MAX(k->code_cache, k->blocks);
+    return OWN_MEMORY + k->blocks + k->code_cache / 8; /* of the cache: with --mmu page-table */
+}
+
 static void add_files(struct boot_info *info, const char *config)
 {
     program_text_add(info, "ennead/ennead.ini", config);
@@ -486,17 +502,18 @@ int main(int argc, char **argv)
 {
     static struct boot_info info;
     static char config[CONFIG_BYTES];
-    uint64_t files = 2 * sizeof(config);
+    uint64_t files = 2 * sizeof(config), memory;
 
     if (argc > 1 && strcmp(argv[1], "check") == 0)
         return program_check(argc - 1, argv + 1);
     take_options(argc, argv);
     program_gdb_start();
     write_config(config);
+    memory = memory_bytes(options.memory);
     files += file_bytes(options.kernel) + file_bytes(options.initrd);
     for (unsigned i = 0; i < options.disk_count; i++)
         files += file_bytes(options.disks[i].file);
-    program_memory_create(&info, memory_bytes(options.memory) + OWN_MEMORY, files);
+    program_memory_create(&info, memory + own_memory(memory), files);
     add_files(&info, config);
     kernel_main(&info);
 }
