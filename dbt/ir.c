@@ -77,19 +77,23 @@ unsigned ir_block_begin(struct ir_unit *u)
     return u->block_count++;
 }
 
-ir_value ir_append(struct ir_unit *u, const struct ir_op *op)
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "words are put together so");
+
+ir_value ir_append_words(struct ir_unit *u, uint64_t head, uint32_t rest, int64_t imm)
 {
+    const uint64_t words[] = {head, rest, (uint64_t)imm};
     struct ir_block *b;
 
+    _Static_assert(sizeof(words) == sizeof(struct ir_op), "an operation is three words");
     if (unlikely(u->op_count == u->op_capacity || u->block_count == 0)) {
         u->full = true;
         return 0;
     }
     b = &u->blocks[u->block_count - 1];
     b->count++;
-    if (op->code == IR_param)
+    if ((uint8_t)head == IR_param)
         b->param_count++;
-    u->ops[u->op_count] = *op;
+    memcpy(&u->ops[u->op_count], words, sizeof(words));
     return (ir_value)u->op_count++;
 }
 

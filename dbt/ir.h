@@ -308,8 +308,18 @@ void ir_unit_reset(struct ir_unit *u, const struct dbt_dialect *dialect, uint32_
 
 /* Begins a block; returns its number. */
 unsigned ir_block_begin(struct ir_unit *u);
-/* Appends a copy of `op`; 0 when the unit is full. */
-ir_value ir_append(struct ir_unit *u, const struct ir_op *op);
+/* As ir_append(): the operation as it lies in memory, its first twelve bytes in `head`, `rest`. */
+ir_value ir_append_words(struct ir_unit *u, uint64_t head, uint32_t rest, int64_t imm);
+/* Appends a copy of `op`; 0 when the unit is full. Words, as a copy would have to wait for the
+ * bytes that were stored a moment ago. */
+static inline ir_value ir_append(struct ir_unit *u, const struct ir_op *op)
+{
+    uint32_t codes =
+        op->code | (uint32_t)op->type << 8 | (uint32_t)op->attr << 16 | (uint32_t)op->attr2 << 24;
+
+    return ir_append_words(u, codes | (uint64_t)op->arg[0] << 32 | (uint64_t)op->arg[1] << 48,
+                           op->arg[2] | (uint32_t)op->arg[3] << 16, op->imm);
+}
 
 static inline ir_value ir_op0(struct ir_unit *u, enum ir_code code, enum ir_type type, uint8_t attr,
                               int64_t imm)

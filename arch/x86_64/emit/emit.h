@@ -79,7 +79,6 @@ struct value {
     uint8_t home;
     int16_t slot;
     uint16_t last;       /* the operation that uses it last */
-    uint8_t uses;        /* how many operands it is, as far as that can be counted */
     bool fused;          /* a comparison that the `select` behind it does itself */
     ir_value same;       /* the value that this one is in other words, or itself */
     ir_value next_alias; /* that has the same slot as its home */

@@ -76,12 +76,20 @@ static void note_uses(struct emitter *e, unsigned i)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
 
-    for (unsigned a = 0; a < ARRAY_SIZE(op->arg); a++) { /* what it does not have is 0 */
-        struct value *v = &e->value[same_as(e, op->arg[a])];
+    for (unsigned a = 0; a < ARRAY_SIZE(op->arg); a++) /* what it does not have is 0 */
+        e->value[same_as(e, op->arg[a])].last = (uint16_t)i;
+}
 
-        v->last = (uint16_t)i;
-        v->uses += v->uses < UINT8_MAX;
-    }
+/* Is the value that operation `i` has as its first operand nobody else's? */
+static bool is_only_use(const struct emitter *e, unsigned i)
+{
+    ir_value v = same_as(e, op_of(e, (ir_value)i)->arg[0]);
+    unsigned uses = 0;
+
+    for (unsigned j = v + 1U; j < e->u->op_count; j++)
+        for (unsigned a = 0; a < ARRAY_SIZE(e->u->ops[j].arg); a++)
+            uses += same_as(e, e->u->ops[j].arg[a]) == v;
+    return uses == 1;
 }
 
 /* Operation `i` chooses by a comparison that nobody else asks: it will compare itself. */
@@ -92,7 +100,8 @@ static void fuse_select(struct emitter *e, unsigned i)
 
     from = op_of(e, same_as(e, op->arg[0]));
     if (op->code != IR_select || class_of(op->type) != CLASS_INT || from->code != IR_cmp ||
-        ir_type_size(from->type) < 4 || c->uses != 1 || i - same_as(e, op->arg[0]) > LOOK_AHEAD)
+        ir_type_size(from->type) < 4 || i - same_as(e, op->arg[0]) > LOOK_AHEAD ||
+        !is_only_use(e, i))
         return;
     c->fused = true;
     for (unsigned a = 0; a < 2; a++) {
