@@ -103,8 +103,10 @@ class Process(Console):
 
     shell = Console.guest
 
-    def __init__(self, log, *options, arch="riscv64"):
-        files = [word for name in ("kernel", "initrd") for word in (f"--{name}", str(TOP / f"build/guest/{arch}/{name}"))]
+    def __init__(self, log, *options, arch="riscv64", kernel=None):
+        """Debian's kernel and initial RAM disk, or `kernel` alone."""
+        folder = TOP / "build/guest" / arch
+        files = ["--kernel", str(kernel or folder / "kernel"), *([] if kernel else ["--initrd", str(folder / "initrd")])]
         self.log = log.open("w", encoding="utf-8")
         self.child = pexpect.spawn(str(TOP / "build/hosted/ennead"), ["run", "--arch", arch, *files, *options],
                                    encoding="utf-8", codec_errors="replace", timeout=400)

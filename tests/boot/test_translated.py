@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Translated guests in the hypervisor: emitted code in its cage, and code in a cage that is not what was emitted."""
+import os
 import re
 import socket
 import subprocess
 
 import pytest
 
+from conftest import guest_files
 from test_micro import ended, guest, micro, verdict
 
 MEMORY = "reached for memory that is not the guest's"
@@ -73,6 +75,17 @@ def test_other_hosts_run_each_others_guests_by_the_interpreter(boot, arch, isa):
     machine.child.send("\x1d")
     machine.prompt()
     assert "a: started on interp" in machine.run("log")
+
+
+@pytest.mark.skipif("LONG" not in os.environ, reason="takes six minutes: run with LONG=1")
+def test_an_aarch64_host_brings_debian_for_riscv64_to_its_shell(boot):
+    config = ("[host]\nconfig = 1\nconsole = a\n\n[vm a]\narch = riscv64\nmemory = 256M\nkernel = ennead/riscv64/kernel\n"
+              "initrd = ennead/riscv64/initrd\ncmdline = console=ttyS0 quiet\n")
+    machine = boot("aarch64", config, guest_files("riscv64"), memory=1024, cpus=1)
+    machine.expect("Ennead guest ready: Linux .* riscv64", timeout=1000)
+    machine.expect("guest# ")
+    here = subprocess.run(["sh", "-c", "seq 1 1000 | sha256sum"], capture_output=True, text=True, check=True).stdout.rstrip("\n")
+    assert machine.guest("seq 1 1000 | sha256sum", timeout=100) == here
 
 
 class Stub:

@@ -7,41 +7,10 @@
  * round the device must still come up. rounds=N, seed=N.
  */
 #include "tests/guests/suite.h"
+#include "tests/guests/virtio_pci.h"
 
-#define CONFIG(slot)   (ECAM_BASE + ((uint64_t)(slot) << 15))
-#define VENDOR_VIRTIO  0x1af4u
-#define CONFIG_COMMAND 0x04
-#define COMMAND_ALL    0x0006 /* memory, bus master */
-#define CONFIG_BAR0    0x10
-#define CONFIG_CAPS    0x34
-#define CAP_VENDOR     0x09
-#define TYPE_COMMON    1
-#define TYPE_NOTIFY    2
-#define MULTIPLIER_AT  16
-
-/* 4.1.4.3 */
-enum {
-    COMMON_FEATURE_SELECT = 0x00,
-    COMMON_FEATURES = 0x04,
-    COMMON_DRIVER_SELECT = 0x08,
-    COMMON_DRIVER_FEATURES = 0x0c,
-    COMMON_QUEUES = 0x12,
-    COMMON_STATUS = 0x14,
-    COMMON_QUEUE_SELECT = 0x16,
-    COMMON_QUEUE_SIZE = 0x18,
-    COMMON_QUEUE_ENABLE = 0x1c,
-    COMMON_NOTIFY_OFF = 0x1e,
-    COMMON_DESC = 0x20,
-    COMMON_DRIVER = 0x28,
-    COMMON_DEVICE = 0x30,
-    COMMON_QUEUE_RESET = 0x3a,
-};
-
-#define STATUS_START    3 /* ACKNOWLEDGE, DRIVER */
-#define STATUS_FEATURES 8
-#define STATUS_OK       4
-#define F_VERSION_1     (1ULL << 32)
-#define F_PACKED        (1ULL << 34)
+#define F_VERSION_1 (1ULL << 32)
+#define F_PACKED    (1ULL << 34)
 
 #define DESC_NEXT     1u
 #define DESC_WRITE    2u
@@ -62,11 +31,7 @@ struct desc {
     uint16_t a, b; /* flags and next; packed: id and flags */
 };
 
-static struct rings_device {
-    unsigned slot;
-    uint64_t common, notify;
-    uint32_t multiplier;
-} found[32];
+static struct virtio_pci found[32];
 static unsigned found_count;
 static uint64_t state;
 static bool packed;
@@ -78,33 +43,7 @@ static uint64_t pick(uint64_t below)
 
 /* ---- The driver ---- */
 
-static void find_device(unsigned slot)
-{
-    struct rings_device d = {.slot = slot};
-    unsigned at;
-
-    if ((mmio_read32(CONFIG(slot)) & 0xffff) != VENDOR_VIRTIO)
-        return;
-    mmio_write16(CONFIG(slot) + CONFIG_COMMAND, COMMAND_ALL);
-    for (at = mmio_read8(CONFIG(slot) + CONFIG_CAPS); at; at = mmio_read8(CONFIG(slot) + at + 1)) {
-        uint64_t cap = CONFIG(slot) + at, base;
-
-        if (mmio_read8(cap) != CAP_VENDOR)
-            continue;
-        base = mmio_read32(CONFIG(slot) + CONFIG_BAR0 + 4u * (mmio_read8(cap + 4) & 7)) & ~15u;
-        base += mmio_read32(cap + 8);
-        if (mmio_read8(cap + 3) == TYPE_COMMON)
-            d.common = base;
-        if (mmio_read8(cap + 3) == TYPE_NOTIFY) {
-            d.notify = base;
-            d.multiplier = mmio_read32(cap + MULTIPLIER_AT);
-        }
-    }
-    if (d.common && d.notify)
-        found[found_count++] = d;
-}
-
-static bool negotiate(const struct rings_device *d)
+static bool negotiate(const struct virtio_pci *d)
 {
     uint64_t features, drop = random_next(&state) & random_next(&state);
 
@@ -125,37 +64,21 @@ static bool negotiate(const struct rings_device *d)
     return mmio_read8(d->common + COMMON_STATUS) & STATUS_FEATURES;
 }
 
-static void write_address(uint64_t at, uint64_t value)
-{
-    mmio_write32(at, (uint32_t)value);
-    mmio_write32(at + 4, (uint32_t)(value >> 32));
-}
-
 static uint64_t ring_of(unsigned queue)
 {
     return RINGS + queue * RING_SPACE;
 }
 
-static void enable(const struct rings_device *d, unsigned queue)
+static void enable(const struct virtio_pci *d, unsigned queue)
 {
     uint64_t ring = ring_of(queue);
 
     mmio_write16(d->common + COMMON_QUEUE_SELECT, (uint16_t)queue);
     mmio_write16(d->common + COMMON_QUEUE_SIZE, RING_SIZE);
-    write_address(d->common + COMMON_DESC, ring);
-    write_address(d->common + COMMON_DRIVER, ring + 0x800);
-    write_address(d->common + COMMON_DEVICE, pick(64) ? ring + 0x1000 : RAM_END - 8);
+    virtio_pci_write_address(d->common + COMMON_DESC, ring);
+    virtio_pci_write_address(d->common + COMMON_DRIVER, ring + 0x800);
+    virtio_pci_write_address(d->common + COMMON_DEVICE, pick(64) ? ring + 0x1000 : RAM_END - 8);
     mmio_write16(d->common + COMMON_QUEUE_ENABLE, 1);
-}
-
-static void notify(const struct rings_device *d, unsigned queue)
-{
-    uint16_t offset;
-
-    mmio_write16(d->common + COMMON_QUEUE_SELECT, (uint16_t)queue);
-    offset = mmio_read16(d->common + COMMON_NOTIFY_OFF);
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    mmio_write16(d->notify + (uint64_t)offset * d->multiplier, (uint16_t)queue);
 }
 
 /* ---- What it writes ---- */
@@ -236,7 +159,7 @@ static void fill_ring(unsigned queue)
     avail[1] = (uint16_t)(pick(8) ? avail[1] + pick(RING_SIZE + 1) : random_next(&state));
 }
 
-static void one_round(const struct rings_device *d)
+static void one_round(const struct virtio_pci *d)
 {
     unsigned queues = mmio_read16(d->common + COMMON_QUEUES);
 
@@ -250,7 +173,7 @@ static void one_round(const struct rings_device *d)
         unsigned q = (unsigned)pick(queues);
 
         fill_ring(q);
-        notify(d, q);
+        virtio_pci_notify(d, q);
         if (!pick(16)) {
             mmio_write16(d->common + COMMON_QUEUE_SELECT, (uint16_t)q);
             mmio_write16(d->common + COMMON_QUEUE_RESET, 1);
@@ -268,10 +191,10 @@ static void run_rings(void)
 
     state = option_number("seed", 1);
     for (unsigned slot = 1; slot < 32; slot++)
-        find_device(slot);
+        found_count += virtio_pci_find(slot, &found[found_count]);
     check(found_count > 1, "there are devices");
     for (unsigned i = 0; i < found_count; i++) {
-        const struct rings_device *d = &found[i];
+        const struct virtio_pci *d = &found[i];
         bool ok = true;
 
         for (uint64_t round = 0; ok && round < rounds; round++) {

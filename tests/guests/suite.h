@@ -38,5 +38,9 @@ bool page_exec_works(void);
 bool page_gigabytes(void);
 /* A function that returns at once. */
 extern const uint8_t return_code[4];
+/* Writes one that returns `value` (below 1,024), in at most 32 bytes; and one that first calls the
+ * function that it is given. */
+void isa_code_returns(uint8_t *at, unsigned value);
+void isa_code_calls(uint8_t *at, unsigned value);
 
 #endif

@@ -166,6 +166,26 @@ bool page_gigabytes(void)
 
 const uint8_t return_code[4] = {0xc0, 0x03, 0x5f, 0xd6};
 
+void isa_code_returns(uint8_t *at, unsigned value)
+{
+    const uint32_t code[] = {0x52800000 | value << 5 /* mov w0, value */, 0xd65f03c0 /* ret */};
+
+    memcpy(at, code, sizeof(code));
+}
+
+void isa_code_calls(uint8_t *at, unsigned value)
+{
+    const uint32_t code[] = {
+        0xa9bf7bfd,              /* stp x29, x30, [sp, -16]! */
+        0xd63f0000,              /* blr x0 */
+        0x52800000 | value << 5, /* mov w0, value */
+        0xa8c17bfd,              /* ldp x29, x30, [sp], 16 */
+        0xd65f03c0,              /* ret */
+    };
+
+    memcpy(at, code, sizeof(code));
+}
+
 /* ---- What is not allowed ---- */
 
 #define ACCESS(name, text)         \

@@ -158,6 +158,28 @@ bool page_gigabytes(void)
 
 const uint8_t return_code[4] = {0x67, 0x80, 0x00, 0x00};
 
+void isa_code_returns(uint8_t *at, unsigned value)
+{
+    const uint32_t code[] = {0x00000513 | value << 20 /* li a0, value */, 0x00008067 /* ret */};
+
+    memcpy(at, code, sizeof(code));
+}
+
+void isa_code_calls(uint8_t *at, unsigned value)
+{
+    const uint32_t code[] = {
+        0xff010113,               /* addi sp, sp, -16 */
+        0x00113423,               /* sd ra, 8(sp) */
+        0x000500e7,               /* jalr a0 */
+        0x00000513 | value << 20, /* li a0, value */
+        0x00813083,               /* ld ra, 8(sp) */
+        0x01010113,               /* addi sp, sp, 16 */
+        0x00008067,               /* ret */
+    };
+
+    memcpy(at, code, sizeof(code));
+}
+
 /* ---- What is not allowed ---- */
 
 #define ACCESS(name, text)         \

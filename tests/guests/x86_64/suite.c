@@ -187,6 +187,37 @@ bool page_gigabytes(void)
 
 const uint8_t return_code[4] = {0xc3};
 
+void isa_code_returns(uint8_t *at, unsigned value)
+{
+    const uint8_t code[] = {0xb8, (uint8_t)value, (uint8_t)(value >> 8), 0, 0, 0xc3};
+
+    memcpy(at, code, sizeof(code)); /* mov eax, value; ret */
+}
+
+void isa_code_calls(uint8_t *at, unsigned value)
+{
+    const uint8_t code[] = {
+        0x48,
+        0x83,
+        0xec,
+        0x08, /* sub rsp, 8 */
+        0xff,
+        0xd7, /* call rdi */
+        0xb8,
+        (uint8_t)value,
+        (uint8_t)(value >> 8),
+        0,
+        0, /* mov eax, value */
+        0x48,
+        0x83,
+        0xc4,
+        0x08,
+        0xc3, /* add rsp, 8; ret */
+    };
+
+    memcpy(at, code, sizeof(code));
+}
+
 /* ---- What is not allowed ---- */
 
 static void read_msr(void *number)
