@@ -38,11 +38,32 @@ static enum err range_add(hpa_t base, uint64_t size)
     return ERR_OK;
 }
 
+/*
+ * Machines for pages of 64 KiB spread a GIC-400 so that each of its pages is repeated 16 times
+ * before the next one comes. From the last copy of its first page on, the two pages of a CPU
+ * interface lie side by side there too. In others the identification is not in the second page,
+ * of which only GICC_DIR is used (IHI 0048B, 4.3, 4.4).
+ */
+#define LAST_COPY 0xf000u
+
+static bool v2_is_spread(const char *interface)
+{
+    uint32_t id = mmio_read32(interface + GICC_IIDR);
+
+    return id && mmio_read32(interface + PAGE_SIZE + GICC_IIDR) == id;
+}
+
 /* GICv2: the CPU interface, and for guests its virtual one with the controls of that. */
 static enum err v2_frames_map(hpa_t gicc, hpa_t gich, hpa_t gicv)
 {
     enum err err = frame_map(gicc, GICC_SIZE, &gic.cpu_interface);
 
+    /* At EL1 the second page is not used, and may not be there. */
+    if (err == ERR_OK && arm_mode != MODE_EL1 && v2_is_spread(gic.cpu_interface)) {
+        kernel_unmap_device(gic.cpu_interface, GICC_SIZE);
+        err = frame_map(HPA(gicc.v + LAST_COPY), GICC_SIZE, &gic.cpu_interface);
+        gicv.v += gicv.v ? LAST_COPY : 0;
+    }
     if (err == ERR_OK && gich.v && gicv.v) {
         err = frame_map(gich, GICH_SIZE, &gic.virtual_control);
         gic.virtual_interface = gicv;

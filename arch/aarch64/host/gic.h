@@ -84,6 +84,7 @@
 #define GICC_BPR          0x0008
 #define GICC_IAR          0x000c
 #define GICC_EOIR         0x0010
+#define GICC_IIDR         0x00fc
 #define GICC_DIR          0x1000
 #define GICC_CTLR_ENABLE  (1u << 0)
 #define GICC_CTLR_EOIMODE (1u << 9)
