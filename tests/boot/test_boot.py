@@ -134,3 +134,24 @@ def test_the_report_names_the_iommu(boot, arch, options, extra, name):
     machine.prompt(timeout=240)
     report = machine.run("host")
     assert f"IOMMU: {name}, not used" in report if name else "IOMMU: none" in report
+
+
+# What QEMU's models say of themselves: `max` that it is immune (CSV2, CSV3, SSBS), Cortex-A72 nothing; QEMU's firmware has no
+# workarounds. An AMD processor has no need of what mends Intel's; QEMU has no IBPB.
+SPECULATION = {
+    ("aarch64", "max,pauth-impdef=on"): {"reading across privilege levels": "not needed", "WORKAROUND_1": "not needed",
+                                         "WORKAROUND_2": "not needed", "WORKAROUND_3": "not needed"},
+    ("aarch64", "cortex-a72"): {"reading across privilege levels": "missing", "WORKAROUND_1": "missing",
+                                "WORKAROUND_2": "missing", "WORKAROUND_3": "missing"},
+    ("x86_64", "max"): {"IBPB": "missing", "return stack filling": "applied", "SPEC_CTRL": "not needed",
+                        "VERW": "not needed", "L1 data cache flush": "not needed"},
+}
+
+
+@pytest.mark.parametrize("arch,cpu", SPECULATION, ids=["-".join(key).split(",")[0] for key in SPECULATION])
+def test_the_report_tells_each_measure_against_speculation(boot, arch, cpu):
+    machine = boot(arch, cpu=cpu)
+    machine.prompt()
+    host = machine.run("host")
+    for measure, state in SPECULATION[arch, cpu].items():
+        assert re.search(rf"{measure}.*\b{state}\b", host), measure
