@@ -156,7 +156,7 @@ void dbt_unlink_code(struct dbt_code *code)
         dbt_unlink(code->incoming);
     for (unsigned i = 0; i < code->link_count; i++) {
         dbt_unlink(&code->links[i]);
-        if (code->links[i].linked != DBT_LINK_SLOW) /* who runs it yet may come there yet */
+        if (code->links[i].linked <= 1) /* who runs it yet may come to others yet */
             code->links[i].linked = DBT_LINK_DEAD;
     }
 }

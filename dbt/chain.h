@@ -27,6 +27,7 @@ struct dbt_link {
 };
 #define DBT_LINK_DEAD   2    /* its code is forgotten, it leads nowhere for good */
 #define DBT_LINK_SLOW   3    /* it is no link: what lies before `target` is a struct dbt_slow_op */
+#define DBT_LINK_COUNT  4    /* it is none: counts in `code` for instructions from `target` on */
 #define DBT_LINK_NO_KEY 1ULL /* no pc_base has this */
 
 /* A piece of code: part of its owner's block descriptor. */

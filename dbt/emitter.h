@@ -46,6 +46,7 @@ struct dbt_emitted {
     unsigned link_count; /* links used: target and unlinked are filled, code is unlinked */
     unsigned insn_count;
     unsigned site_count; /* with page tables: sites filled, in order */
+    uint64_t calls;      /* a bit for each instruction that is left to C every time */
 };
 
 struct dbt_stubs {

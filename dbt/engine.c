@@ -107,6 +107,8 @@ static void vm_destroy(struct vm *vm)
 {
     struct dbt_vm *own = vm->engine_data;
 
+    if (own->jit && dbt_knobs.profile)
+        dbt_jit_profile(own->jit, dbt_knobs.profile);
     dbt_jit_destroy(own->jit);
     dbt_table_destroy(own->table);
     heap_free(own);

@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include "dbt/knobs.h"
+#include "dbt/profile.h"
 #include "dbt/slow.h"
 #include "dbt/tlb.h"
 #include "dbt/window.h"
@@ -16,6 +17,7 @@
 #define DRAFT_SIZE     KIB(64)
 #define JUMPS_SIZE     (DBT_JUMPS * sizeof(struct dbt_jump))
 #define SITED_MAX      64       /* VMs whose code has sites */
+#define PROFILE_SHOWN  300      /* instructions */
 #define PREPARED       KIB(512) /* as much memory comes at once */
 #define LINKS_AHEAD    ((size_t)DRAFT_SIZE / LINK_PER)
 
@@ -28,6 +30,7 @@ struct dbt_jit {
     struct host_code_memory memory;
     /* Where memory comes as it is needed: how far it is there, and how many bytes of it are. */
     size_t code_ready, data_ready, ready;
+    struct dbt_profile_sum *profile; /* of code that is gone */
 };
 
 static struct dbt_jit *sited[SITED_MAX]; /* atomic */
@@ -74,15 +77,14 @@ static void prepare(struct dbt_jit *jit, bool data, size_t from, size_t to)
 }
 
 /* What emitting writes to in the room that there is. */
-static void prepare_room(struct dbt_jit *jit)
+static void prepare_room(struct dbt_jit *jit, const struct dbt_room *room)
 {
-    struct dbt_room room = dbt_cache_room(&jit->cache);
-    size_t code = (size_t)(room.write - jit->cache.write);
-    size_t data = (size_t)((char *)room.links - (char *)jit->cache.links);
+    size_t code = (size_t)(room->write - jit->cache.write);
+    size_t data = (size_t)((char *)room->links - (char *)jit->cache.links);
 
-    prepare(jit, false, code, code + MIN(room.size, (size_t)DRAFT_SIZE));
+    prepare(jit, false, code, code + MIN(room->size, (size_t)DRAFT_SIZE));
     prepare(jit, true, data,
-            data + MIN((size_t)room.link_count, LINKS_AHEAD) * sizeof(struct dbt_link));
+            data + MIN((size_t)room->link_count, LINKS_AHEAD) * sizeof(struct dbt_link));
 }
 
 static enum err sites_create(struct dbt_jit *jit)
@@ -126,6 +128,7 @@ const void *dbt_jit_otherwise(uint64_t pc)
 enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm, bool by_words)
 {
     struct dbt_jit *jit = heap_zalloc(sizeof(*jit));
+    struct dbt_room room;
     uint64_t size;
     enum err e;
 
@@ -141,7 +144,8 @@ enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm, bool by_words)
     }
     dbt_cache_init(&jit->cache, jit->memory.write, jit->memory.exec, size, jit->memory.data,
                    (unsigned)(size / LINK_PER));
-    prepare_room(jit);
+    room = dbt_cache_room(&jit->cache);
+    prepare_room(jit, &room);
     e = by_words ? sites_create(jit) : ERR_OK;
     *out = jit;
     return e;
@@ -151,9 +155,10 @@ static void forget_code(void *context, struct dbt_code *code)
 {
     struct dbt_jit_code *jc = container_of(code, struct dbt_jit_code, code);
 
-    (void)context;
     if (jc->block)
         jc->block->jit = NULL;
+    if (jc->profile)
+        dbt_profile_end(&((struct dbt_jit *)context)->profile, jc->profile, code);
     heap_free(jc);
 }
 
@@ -162,7 +167,8 @@ void dbt_jit_destroy(struct dbt_jit *jit)
     if (!jit)
         return;
     for (unsigned i = 0; i < DBT_REGIONS; i++)
-        dbt_cache_advance(&jit->cache, forget_code, NULL);
+        dbt_cache_advance(&jit->cache, forget_code, jit);
+    dbt_profile_destroy(jit->profile);
     if (jit->first)
         jit->emitter->destroy(jit->first);
     sites_destroy(jit);
@@ -278,7 +284,7 @@ static bool make_room(struct dbt_vcpu *d)
 
     if (!dbt_table_alone(d))
         return false;
-    dbt_cache_advance(&jit->cache, forget_code, NULL);
+    dbt_cache_advance(&jit->cache, forget_code, jit);
     dbt_table_code_went(d->table);
     return true;
 }
@@ -302,10 +308,9 @@ static void copy_code(uint8_t *to, const uint8_t *draft, size_t size)
 /* The unit's code, as a draft, for the room that there is: it is in *room. */
 static enum err emit_draft(struct dbt_vcpu *d, struct dbt_room *room, struct dbt_emitted *emitted)
 {
-    struct dbt_room draft;
+    struct dbt_room draft = *room = dbt_cache_room(&d->jit->cache);
 
-    prepare_room(d->jit);
-    draft = *room = dbt_cache_room(&d->jit->cache);
+    prepare_room(d->jit, room);
     draft.write = d->draft;
     draft.size = MIN(draft.size, DRAFT_SIZE);
     return d->jit->emitter->emit(d->emitter, &d->unit, draft, emitted);
@@ -335,6 +340,8 @@ bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b)
         return false;
     }
     jc->block = b;
+    if (unlikely(dbt_knobs.profile))
+        jc->profile = dbt_profile_create(d, b, emitted.calls);
     copy_code(room.write, d->draft, emitted.size);
     dbt_cache_commit_sites(&jit->cache, emitted.site_count);
     dbt_cache_commit(&jit->cache, &jc->code, emitted.size, emitted.link_count);
@@ -551,6 +558,18 @@ void dbt_jit_connect(struct dbt_vcpu *d, struct dbt_link *link, uint64_t base,
         dbt_jump_set(d->frame, pc, context, jc->code.entry);
         d->counters.jumps++;
     }
+}
+
+void dbt_jit_profile(struct dbt_jit *jit, struct out *out)
+{
+    for (unsigned r = 0; r < DBT_REGIONS; r++)
+        for (struct dbt_code *c = jit->cache.regions[r].codes; c; c = c->older) {
+            struct dbt_jit_code *jc = container_of(c, struct dbt_jit_code, code);
+
+            dbt_profile_end(&jit->profile, jc->profile, c);
+            jc->profile = NULL;
+        }
+    dbt_profile_print(jit->profile, out, PROFILE_SHOWN);
 }
 
 uint64_t dbt_jit_bytes(const struct dbt_jit *jit)

@@ -11,6 +11,7 @@
 #include "kernel/cage.h"
 
 struct dbt_jit;
+struct dbt_profile;
 
 #define DBT_THRESHOLD 12 /* runs of a block before code is emitted for it, with `hybrid` */
 
@@ -18,6 +19,7 @@ struct dbt_jit;
 struct dbt_jit_code {
     struct dbt_code code;
     struct dbt_block *block; /* NULL: it is dead */
+    struct dbt_profile *profile;
 };
 
 /* Can this host run emitted code? Otherwise the reason. */
@@ -58,6 +60,8 @@ enum dbt_exit dbt_jit_run(struct dbt_vcpu *d, const struct dbt_jit_code *code);
  * `to`, which has code, next time by itself. */
 void dbt_jit_connect(struct dbt_vcpu *d, struct dbt_link *link, uint64_t base,
                      const struct dbt_block *to, uint64_t pc);
+/* What was counted for dbt_knobs.profile, when no vCPU runs any more. */
+void dbt_jit_profile(struct dbt_jit *jit, struct out *out);
 /* Bytes of the code cache. */
 uint64_t dbt_jit_bytes(const struct dbt_jit *jit);
 

@@ -9,6 +9,7 @@
 #include "kernel/types.h"
 
 struct dbt_vcpu;
+struct out;
 
 struct dbt_knobs {
     uint64_t code_cache;   /* bytes */
@@ -17,6 +18,9 @@ struct dbt_knobs {
     uint32_t return_stack; /* bytes of it that are used: a power of two, 128 to DBT_RETURN_STACK */
     /* At every so manieth block that the dispatcher enters; 0: never. */
     unsigned poll_every, evict_every, invalidate_every;
+    /* Emitted code counts how often the guest's instructions are executed; the most frequent ones
+     * are printed here when the VM ends. NULL: it does not. */
+    struct out *profile;
     bool check; /* emitted code runs in lockstep with the interpreter; with `count` only */
     /* Instructions are counted, and no vCPU goes beyond its frame's limit: there `counted` is
      * called, at a safe point, with all state canonical. It sets the next limit. */

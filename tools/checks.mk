@@ -262,8 +262,15 @@ bench: build/hosted/page_alloc_bench build/hosted/trace_bench build/hosted/ennea
 	@mkdir -p build/bench
 	$(Q)$(if $(filter-out dbt_shadow%,$(filter dbt_%,$(ITEM))),:,$(PYTHON) tests/bench/bench.py $(if $(filter command,$(origin ARCH)),--arch $(ARCH)) --log build/bench \
 	    $(if $(ITEM),--item $(ITEM)) $(if $(KERNEL),--kernel $(KERNEL)) $(if $(INITRD),--initrd $(INITRD)) $(BENCH))
-	+$(Q)$(if $(filter-out dbt_%,$(ITEM))$(filter dbt_shadow%,$(ITEM)),:,$(MAKE) --no-print-directory bench-dbt)
+	+$(Q)$(if $(filter-out dbt_%,$(ITEM))$(filter dbt_shadow% dbt_helper_calls,$(ITEM)),:,$(MAKE) --no-print-directory bench-dbt)
+	+$(Q)$(if $(filter-out dbt_helper_calls,$(ITEM)),:,$(MAKE) --no-print-directory bench-profile)
 	$(Q)$(PYTHON) tools/performance.py
+
+# No helper call is among the most executed instructions of the programs.
+.PHONY: bench-profile
+bench-profile: $(H)/ennead ## print the guest instructions that Debian's programs execute most in a riscv64 guest; none may call a C function
+	+$(Q)$(MAKE) --no-print-directory guest-programs ARCHES=riscv64
+	$(Q)$(PYTHON) tests/bench/programs.py --arch riscv64 --profile $(BENCH)
 
 bench-dbt: $(H)/ennead ## measure the translator against QEMU's; BENCH= options of tests/bench/dbt_bench.py
 	$(Q)$(PYTHON) tests/bench/dbt_bench.py $(if $(KERNEL),--kernel $(KERNEL)) $(BENCH)

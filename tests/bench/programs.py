@@ -2,16 +2,21 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Debian's programs in a translated guest: what they print, and their CPU time, beside the same guest by QEMU's translator.
 
-    programs.py [--arch NAME] [--mmu soft|page-table] [--cpus N] [--runs N] [--only NAME]...
+    programs.py [--arch NAME] [--mmu soft|page-table] [--cpus N] [--runs N] [--profile] [--only NAME]...
 
 Both start the same Debian with systemd from the same disk. Each program prints a digest of its work, which has to be the same in
 both: so it is a test too. Prints both command lines and a table, and adds to build/bench.json. Times are of the whole process.
+
+With --profile the programs run in the translated guest only, and the guest instructions that were executed most are printed; it fails
+when one of them calls a C function each time.
 """
 import argparse
 import contextlib
 import json
 import math
 import pathlib
+import re
+import subprocess
 import sys
 
 TOP = pathlib.Path(__file__).resolve().parent.parent.parent
@@ -24,6 +29,8 @@ from dbt_bench import QEMU_CPUS, cpu_seconds  # noqa: E402
 HERE = TOP / "build/bench/programs"
 TIMED = ["xz", "zstd", "7zz", "python3", "lua5.4", "sqlite3", "gcc"]  # what dbt_program_speedup is made of
 OTHERS = ["openssl", "git", "perl"]
+HOTTEST = 200
+OBJDUMP = {"riscv64": ["riscv64-linux-gnu-objdump", "-m", "riscv:rv64"], "aarch64": ["aarch64-linux-gnu-objdump", "-m", "aarch64"]}
 LEAST = {"dbt_program_speedup.riscv64.soft": 1.6, "dbt_program_speedup.riscv64.page-table": 2.0,
          "dbt_program_speedup.aarch64.soft": 1.5, "dbt_program_speedup.aarch64.page-table": 1.8}
 
@@ -78,6 +85,37 @@ def measure(options, names):
     return best, printed
 
 
+def disassemble(arch, codes):
+    """A line for each instruction, of its bits."""
+    binary = HERE / "hottest.bin"
+    binary.write_bytes(b"".join(int(bits, 16).to_bytes(len(bits) // 2, "little") for bits in codes))
+    done = subprocess.run([*OBJDUMP[arch], "-b", "binary", "-D", binary], capture_output=True, text=True, check=True)
+    lines = [line.split("\t", 2)[2] for line in done.stdout.splitlines() if re.match(r"\s*[0-9a-f]+:\t", line)]
+    return [re.sub(r"\s+", " ", line) for line in lines]
+
+
+def profile(options, names):
+    """Prints the guest instructions that all the programs execute most. How many of them call C functions."""
+    label, command = next(commands(options))
+    with contextlib.ExitStack() as stack:
+        guest = Guest(label, [*command, "--profile"], options, stack)
+        for name in ["prepare", *names]:
+            guest.run(f"programs {name}")
+        guest.child.send("poweroff -f\r")
+        guest.child.expect(pexpect.EOF)
+        text = plain(guest.child.before)
+    counted = int(re.search(r"profile: (\d+) instructions counted", text)[1])
+    found = re.findall(r"^  profile ([0-9a-f]+) ([0-9a-f]+) (\d+) (inline|call)\s*$", text, re.MULTILINE)[:HOTTEST]
+    if len(found) < HOTTEST:
+        sys.exit(f"only {len(found)} instructions in the profile:\n{text[-2000:]}")
+    print(f"{counted} instructions; the {HOTTEST} most executed ones, of {', '.join(names)}:")
+    for (gpa, bits, executed, who), line in zip(found, disassemble(options.arch, [f[1] for f in found])):
+        print(f"{gpa:>10} {bits:>8} {int(executed):12} {int(executed) / counted:7.3%} {who:6} {line}")
+    calls = sum(who == "call" for *_, who in found)
+    print(f"{calls} of them call a C function")
+    return calls
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arch", choices=list(QEMU_CPUS), default="riscv64")
@@ -85,10 +123,13 @@ def main():
     parser.add_argument("--cpus", default="1", help="virtual CPUs")
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--limit", type=int, default=900, help="seconds that a program may take")
+    parser.add_argument("--profile", action="store_true", help="print the guest instructions that are executed most")
     parser.add_argument("--only", action="append", default=[], choices=TIMED + OTHERS)
     options = parser.parse_args()
     names = options.only or TIMED + OTHERS
     HERE.mkdir(parents=True, exist_ok=True)
+    if options.profile:
+        sys.exit(bool(profile(options, options.only or TIMED)))
     best, printed = measure(options, names)
     print(f"{'':10} {'ennead s':>9} {'qemu s':>9} {'x qemu':>8}")
     for name in names:

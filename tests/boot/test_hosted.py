@@ -227,6 +227,19 @@ def test_a_boot_in_lockstep_is_that_of_the_interpreter():
     assert state_hashes(20, "--engine", "jit", "--check") == state_hashes(20, "--engine", "interp")
 
 
+def test_the_profile_counts_each_instruction(tmp_path):
+    command = [PROGRAM, "run", "--kernel", build_kernel("counted_loops.S", tmp_path), "--memory", "16M", "--profile"]
+    text = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=True).stdout
+    told = {bits: (int(executed), who) for bits, executed, who in re.findall(r"^  profile [0-9a-f]+ ([0-9a-f]+) (\d+) (\w+)$", text, re.MULTILINE)}
+    assert told["fff48493"] == (7000, "inline")  # addi s1, s1, -1
+    assert told["fff40413"] == (1000, "inline")  # addi s0, s0, -1
+    assert told["0ac59533"] == (1000, "call")    # clmul a0, a1, a2
+    assert told["00700493"] == (1000, "inline")  # li s1, 7
+    assert told["3e800413"] == (1, "inline")     # li s0, 1000
+    assert told["00000073"] == (1, "call")       # ecall
+    assert "profile: 18008 instructions counted" in text  # 2 before the loop of 18, 6 behind it
+
+
 def test_the_trace_tells_what_happened_last(tmp_path):
     command = [PROGRAM, "run", "--kernel", build_kernel("power_off.S", tmp_path), "--memory", "16M", "--engine", "jit", "--trace"]
     done = subprocess.run([*command, "exits,blocks,flushes"], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=60)

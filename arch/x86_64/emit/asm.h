@@ -126,7 +126,7 @@ enum digit3 {
     DIGIT_IDIV = 7
 };
 enum shift_digit { DIGIT_ROL = 0, DIGIT_ROR = 1, DIGIT_SHL = 4, DIGIT_SHR = 5, DIGIT_SAR = 7 };
-enum digit5 { DIGIT_CALL = 2, DIGIT_JMP = 4, DIGIT_PUSH = 6 };
+enum digit5 { DIGIT_INC = 0, DIGIT_CALL = 2, DIGIT_JMP = 4, DIGIT_PUSH = 6 };
 #define DIGIT_LDMXCSR 2
 #define DIGIT_STMXCSR 3
 

@@ -194,6 +194,7 @@ static bool jump_reg(struct emitter *e, const struct ir_op *op)
 
 static bool leave(struct emitter *e, unsigned i)
 {
+    calls_c(e);
     cold_new(e, COLD_LEAVE, as_jmp(&e->as))->op = (uint16_t)i;
     return true;
 }

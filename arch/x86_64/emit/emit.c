@@ -3,6 +3,7 @@
 #include "arch/x86_64/emit/emit.h"
 
 #include <cpuid.h>
+#include "dbt/knobs.h"
 #include "mm/heap.h"
 
 /* CPUID (SDM volume 2, CPUID): what level v3 adds, as far as it is used. */
@@ -65,6 +66,7 @@ static void slow_op(struct emitter *e, unsigned i)
     unsigned d = REG_NONE;
     struct cold *cold;
 
+    calls_c(e);
     for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)
         operand[a] = where(e, op->arg[a]);
     if (ir_info[op->code].result != '-')
@@ -132,6 +134,7 @@ static bool unit_begin(struct emitter *e, const struct ir_unit *u, struct dbt_ro
     e->body = room.write;
     e->link_count = e->cold_count = e->site_count = 0;
     e->insn_at = e->insn_length = e->insn_index = 0;
+    e->calls = 0;
     e->full = room.size < OP_BYTES_MAX;
     e->unsupported = false;
     find_first_insn(e);
@@ -153,6 +156,22 @@ static void emit_budget(struct emitter *e)
     cold->insn_index = 1; /* none of them is done */
 }
 
+/* From here to the next such place instructions are executed alike. Caged code cannot write it. */
+static void emit_profile(struct emitter *e)
+{
+    struct dbt_link *l;
+
+    if (e->caged)
+        return;
+    if (e->link_count == e->room.link_count) {
+        e->full = true;
+        return;
+    }
+    l = &e->room.links[e->link_count++];
+    *l = (struct dbt_link){.linked = DBT_LINK_COUNT, .target = (int32_t)e->insn_index};
+    as_rip(&e->as, OP_GROUP5, true, DIGIT_INC, &l->code, 0);
+}
+
 static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room room,
                      struct dbt_emitted *out)
 {
@@ -160,6 +179,8 @@ static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room
         return ERR_UNSUPPORTED;
     if (u->mode & DBT_MODE_COUNT && !e->full)
         emit_budget(e);
+    if (unlikely(dbt_knobs.profile) && !e->full)
+        emit_profile(e);
     for (unsigned i = 1; i < u->op_count && !e->full && !e->unsupported; i++) {
         if (is_silent(e, op_of(e, (ir_value)i)))
             continue;
@@ -169,6 +190,8 @@ static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room
         }
         emit_op(e, i);
         values_after(e, i);
+        if (unlikely(dbt_knobs.profile) && op_of(e, (ir_value)i)->code == IR_exit_if && !e->full)
+            emit_profile(e);
     }
     if (!e->full && !e->unsupported)
         cold_emit(e);
@@ -179,7 +202,8 @@ static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room
     *out = (struct dbt_emitted){.size = (size_t)(e->as.p - room.write),
                                 .link_count = e->link_count,
                                 .insn_count = e->insn_index,
-                                .site_count = e->site_count};
+                                .site_count = e->site_count,
+                                .calls = e->calls};
     return ERR_OK;
 }
 

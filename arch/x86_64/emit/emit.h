@@ -146,6 +146,7 @@ struct emitter {
     unsigned insn_at, insn_length, insn_index, first_insn;
     uint8_t *body;
     bool full, unsupported;
+    uint64_t calls; /* bits of instructions that are left to C every time */
     struct value value[IR_OPS_MAX];
     ir_value alias[SLOTS_MAX]; /* of each slot: the first of the values whose home it is */
     ir_value owner[CLASS_COUNT][SCRATCH_COUNT];
@@ -170,6 +171,12 @@ struct emitter {
 #define CELL_SAVE(e, n)      ((e)->cells + (int32_t)sizeof(struct dbt_slow_call) + 8 * (n))
 #define SAVE_CELLS           12 /* an even number: vectors among the spills are aligned */
 #define CELL_SPILL(e, n)     CELL_SAVE(e, SAVE_CELLS + (n))
+
+/* The instruction that comes is left to C. */
+static inline void calls_c(struct emitter *e)
+{
+    e->calls |= BIT((e->insn_index - 1) & 63);
+}
 
 /* ---- regs.c ---- */
 

@@ -62,6 +62,8 @@ static const char usage[] =
     "                     flushes, with commas between them\n"
     "  --stress WHAT=N,.. for tests: code-cache (KiB), tlb (entries), return-stack (calls), and\n"
     "                     poll, evict, invalidate (at every Nth block)\n"
+    "  --profile          count executions of the guest's instructions and print the most\n"
+    "                     frequent ones, and which of them are left to C; implies --engine jit\n"
     "  --stats            print the guest's statistics at the end\n";
 
 static struct {
@@ -96,6 +98,8 @@ static void to_stdout(struct out *out, const char *text, size_t length)
     if (write(STDOUT_FILENO, text, length) < 0)
         exit(EXIT_FAILURE);
 }
+
+static struct out standard_output = {.write = to_stdout};
 
 static void to_stderr(struct out *out, const char *text, size_t length)
 {
@@ -204,6 +208,7 @@ enum option_name {
     OPTION_CHECK,
     OPTION_TRACE,
     OPTION_STRESS,
+    OPTION_PROFILE,
     OPTION_STATS,
     OPTION_HELP,
 };
@@ -229,6 +234,7 @@ static const struct option long_options[] = {
     {"check", no_argument, NULL, OPTION_CHECK},
     {"trace", required_argument, NULL, OPTION_TRACE},
     {"stress", required_argument, NULL, OPTION_STRESS},
+    {"profile", no_argument, NULL, OPTION_PROFILE},
     {"stats", no_argument, NULL, OPTION_STATS},
     {"help", no_argument, NULL, OPTION_HELP},
     {NULL, 0, NULL, 0},
@@ -371,6 +377,10 @@ static void take_option(int name, char *value)
         break;
     case OPTION_STRESS:
         take_stress(value);
+        break;
+    case OPTION_PROFILE:
+        options.engine = "jit";
+        dbt_knobs.profile = &standard_output;
         break;
     case OPTION_STATS:
         options.stats = true;
