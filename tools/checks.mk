@@ -262,8 +262,15 @@ bench: build/hosted/page_alloc_bench build/hosted/trace_bench build/hosted/ennea
 	@mkdir -p build/bench
 	$(Q)$(if $(filter-out dbt_shadow%,$(filter dbt_%,$(ITEM))),:,$(PYTHON) tests/bench/bench.py $(if $(filter command,$(origin ARCH)),--arch $(ARCH)) --log build/bench \
 	    $(if $(ITEM),--item $(ITEM)) $(if $(KERNEL),--kernel $(KERNEL)) $(if $(INITRD),--initrd $(INITRD)) $(BENCH))
-	+$(Q)$(if $(filter-out dbt_%,$(ITEM))$(filter dbt_shadow% dbt_helper_calls,$(ITEM)),:,$(MAKE) --no-print-directory bench-dbt)
+	+$(Q)$(if $(filter-out dbt_%,$(ITEM))$(filter dbt_shadow% dbt_helper_calls dbt_host_insns,$(ITEM)),:,$(MAKE) --no-print-directory bench-dbt)
+	+$(Q)$(if $(filter-out dbt_host_insns,$(ITEM)),:,$(MAKE) --no-print-directory bench-host-insns)
 	+$(Q)$(if $(filter-out dbt_helper_calls,$(ITEM)),:,$(MAKE) --no-print-directory bench-profile)
+	$(Q)$(PYTHON) tools/performance.py
+
+.PHONY: bench-host-insns
+bench-host-insns: ## count host instructions per guest instruction, on an emulated host; BENCH= options of tests/bench/host_insns.py
+	+$(Q)$(MAKE) --no-print-directory kernel ARCH=x86_64
+	$(Q)$(PYTHON) tests/bench/host_insns.py $(BENCH)
 	$(Q)$(PYTHON) tools/performance.py
 
 # No helper call is among the most executed instructions of the programs.

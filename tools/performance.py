@@ -8,7 +8,7 @@ import pathlib
 import sys
 
 TOP = pathlib.Path(__file__).resolve().parent.parent
-SOURCES = [TOP / "tests/bench/bench.py", TOP / "tests/bench/dbt_bench.py", TOP / "tests/bench/programs.py"]
+SOURCES = [TOP / "tests/bench/bench.py", TOP / "tests/bench/dbt_bench.py", TOP / "tests/bench/programs.py", TOP / "tests/bench/host_insns.py"]
 RESULTS = TOP / "build/bench.json"
 PAGE = TOP / "docs/performance.md"
 GROUPS = (("Translator", "dbt_"), ("Guests", "guest_"), ("Exits, interrupts", ("hypercall", "mmio", "ipi", "trace", "gdb")),
