@@ -574,6 +574,13 @@ enum err guest_pin(struct guest_memory *m, gpa_t gpa, uint64_t size, void **span
     return ERR_OK;
 }
 
+void *guest_pin_block(struct guest_memory *m, gpa_t gpa)
+{
+    struct slot *slot;
+
+    return m->watch ? NULL : block_pin(m, ALIGN_DOWN(gpa.v, SLOT_SIZE), SLOT_SIZE, &slot);
+}
+
 void guest_unpin_unwritten(struct guest_memory *m, gpa_t gpa, uint64_t size)
 {
     struct piece p;

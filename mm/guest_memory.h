@@ -62,6 +62,12 @@ void guest_unpin(struct guest_memory *m, gpa_t gpa, uint64_t size);
 /* The same when nothing was written: the watch is not told. */
 void guest_unpin_unwritten(struct guest_memory *m, gpa_t gpa, uint64_t size);
 
+/* A host pointer to all of the GUEST_BLOCK_SIZE bytes around `gpa`, to write some of them, until
+ * guest_unpin_unwritten() with the whole block. NULL: there is no such block yet, or somebody wants
+ * to know of each write. */
+#define GUEST_BLOCK_SIZE MIB(2)
+void *guest_pin_block(struct guest_memory *m, gpa_t gpa);
+
 /* The host memory behind one naturally aligned piece of RAM. */
 struct guest_block {
     gpa_t gpa;

@@ -9,7 +9,7 @@
 #include "virtio/ring.h"
 
 /* A pin reaches to the end of such a block at most (mm/guest_memory.h). */
-#define PIN_BLOCK MIB(2)
+#define PIN_BLOCK GUEST_BLOCK_SIZE
 
 LOCK_CLASS(queue_class, "virtqueue", RANK_QUEUE);
 
@@ -43,25 +43,13 @@ void virtq_chain_begin(struct virtq_chain *c)
     *c = (struct virtq_chain){.buffers = c->buffers};
 }
 
-bool virtq_chain_add(struct virtq *q, struct virtq_chain *c, uint64_t gpa, uint32_t length,
-                     bool writable)
+bool virtq_chain_refuse(struct virtq *q, const struct virtq_chain *c, bool writable)
 {
-    uint32_t *bytes = writable ? &c->in_bytes : &c->out_bytes;
-    unsigned count = c->out_count + c->in_count;
-
-    if (unlikely(count == q->size_max))
+    if (c->out_count + c->in_count == q->size_max)
         return virtq_broken(q, "a chain that is too long or a loop");
-    if (unlikely(c->in_count && !writable))
+    if (c->in_count && !writable)
         return virtq_broken(q, "a readable descriptor after a writable one");
-    if (unlikely(length > UINT32_MAX - c->out_bytes - c->in_bytes))
-        return virtq_broken(q, "a chain of 4 GiB or more");
-    c->buffers[count] = (struct virtq_buffer){gpa, length};
-    *bytes += length;
-    if (writable)
-        c->in_count++;
-    else
-        c->out_count++;
-    return true;
+    return virtq_broken(q, "a chain of 4 GiB or more");
 }
 
 bool virtq_table_open(struct virtq *q, struct virtq_table *t, const struct virtq_desc *d)
@@ -76,10 +64,8 @@ bool virtq_table_open(struct virtq *q, struct virtq_table *t, const struct virtq
     return true;
 }
 
-const struct virtq_desc *virtq_table_get(struct virtq *q, struct virtq_table *t, unsigned index)
+const struct virtq_desc *virtq_table_load(struct virtq *q, struct virtq_table *t, unsigned index)
 {
-    if (index - t->first < t->loaded)
-        return &t->piece[index - t->first];
     if (index >= t->count) {
         virtq_broken(q, "a descriptor beyond its indirect table");
         return NULL;
@@ -115,7 +101,7 @@ static struct stream in_stream(struct virtq_chain *c)
 }
 
 /* The piece at which the stream stands: at most `size` bytes. There are that many left. */
-static struct virtq_buffer stream_piece(const struct stream *s, size_t size)
+static inline struct virtq_buffer stream_piece(const struct stream *s, size_t size)
 {
     const struct virtq_buffer *b = &s->buffers[*s->at];
 
@@ -127,7 +113,7 @@ static struct virtq_buffer stream_piece(const struct stream *s, size_t size)
                                  (uint32_t)MIN(size, (size_t)(b->length - *s->offset))};
 }
 
-static void stream_advance(const struct stream *s, uint32_t length)
+static inline void stream_advance(const struct stream *s, uint32_t length)
 {
     *s->offset += length;
     *s->done += length;
@@ -161,26 +147,63 @@ static void write_failed(struct virtq *q, enum err e)
                                        : "a buffer outside memory");
 }
 
+/* A block of guest memory that is pinned while the pieces of a copy lie in it. */
+struct window {
+    uint64_t gpa;
+    char *at; /* NULL: none */
+};
+
+static void window_close(struct virtq *q, struct window *w)
+{
+    if (w->at)
+        guest_unpin_unwritten(memory_of(q), GPA(w->gpa), GUEST_BLOCK_SIZE);
+    w->at = NULL;
+}
+
+/* Where the window has `piece`, moved if need be; NULL: it cannot be there. */
+static inline char *window_find(struct virtq *q, struct window *w, const struct virtq_buffer *piece)
+{
+    uint64_t offset = piece->gpa - w->gpa;
+
+    if (unlikely(!w->at || offset >= GUEST_BLOCK_SIZE)) {
+        window_close(q, w);
+        offset = piece->gpa % GUEST_BLOCK_SIZE;
+        w->gpa = piece->gpa - offset;
+        w->at = guest_pin_block(memory_of(q), GPA(w->gpa));
+    }
+    return w->at && piece->length <= GUEST_BLOCK_SIZE - offset ? w->at + offset : NULL;
+}
+
 size_t virtq_write(struct virtq *q, struct virtq_chain *c, const void *from, size_t size)
 {
     struct stream s = in_stream(c);
     size_t left = MIN(size, (size_t)virtq_writable(c)), wanted = left;
     const char *at = from;
+    struct window window = {0};
 
     while (left) {
         struct virtq_buffer piece = stream_piece(&s, left);
-        enum err e = at ? guest_copy_to(memory_of(q), GPA(piece.gpa), at, piece.length)
-                        : guest_zero(memory_of(q), GPA(piece.gpa), piece.length);
+        /* Worth it where more pieces follow. */
+        char *to =
+            at && (piece.length < left || window.at) ? window_find(q, &window, &piece) : NULL;
 
-        if (e != ERR_OK) {
-            write_failed(q, e);
-            break;
+        if (likely(to)) {
+            memcpy(to, at, piece.length);
+        } else {
+            enum err e = at ? guest_copy_to(memory_of(q), GPA(piece.gpa), at, piece.length)
+                            : guest_zero(memory_of(q), GPA(piece.gpa), piece.length);
+
+            if (e != ERR_OK) {
+                write_failed(q, e);
+                break;
+            }
         }
         if (at)
             at += piece.length;
         left -= piece.length;
         stream_advance(&s, piece.length);
     }
+    window_close(q, &window);
     return wanted - left;
 }
 

@@ -80,12 +80,36 @@ static inline bool virtq_event_passed(uint16_t event, uint16_t now, uint16_t bef
     return (uint16_t)(now - event - 1) < (uint16_t)(now - before);
 }
 
-/* Begins an empty chain, and appends a buffer to it. False: the ring broke a rule. */
+/* Breaks the device; returns false. */
+bool virtq_broken(struct virtq *q, const char *why);
+
+/* Begins an empty chain. */
 void virtq_chain_begin(struct virtq_chain *c);
-bool virtq_chain_add(struct virtq *q, struct virtq_chain *c, uint64_t gpa, uint32_t length,
-                     bool writable) MUST_CHECK;
+/* Says which rule a buffer breaks that virtq_chain_add() did not take. */
+bool virtq_chain_refuse(struct virtq *q, const struct virtq_chain *c, bool writable);
+
+/* Appends a buffer to it. False: the ring broke a rule. */
+MUST_CHECK static inline bool virtq_chain_add(struct virtq *q, struct virtq_chain *c, uint64_t gpa,
+                                              uint32_t length, bool writable)
+{
+    unsigned count = c->out_count + c->in_count;
+
+    if (unlikely(count == q->size_max || (c->in_count && !writable) ||
+                 length > UINT32_MAX - c->out_bytes - c->in_bytes))
+        return virtq_chain_refuse(q, c, writable);
+    c->buffers[count] = (struct virtq_buffer){gpa, length};
+    if (writable) {
+        c->in_bytes += length;
+        c->in_count++;
+    } else {
+        c->out_bytes += length;
+        c->out_count++;
+    }
+    return true;
+}
+
 /* A table of indirect descriptors, read in pieces, each descriptor once. */
-#define VIRTQ_TABLE_PIECE 16
+#define VIRTQ_TABLE_PIECE 80 /* 256 KiB by pages, with the request's header and status */
 struct virtq_table {
     uint64_t gpa;
     unsigned count, first, loaded; /* descriptors: in all; which of them `piece` holds */
@@ -93,10 +117,16 @@ struct virtq_table {
 };
 bool virtq_table_open(struct virtq *q, struct virtq_table *t,
                       const struct virtq_desc *d) MUST_CHECK;
+const struct virtq_desc *virtq_table_load(struct virtq *q, struct virtq_table *t, unsigned index);
+
 /* NULL: the device is broken. */
-const struct virtq_desc *virtq_table_get(struct virtq *q, struct virtq_table *t, unsigned index);
-/* Breaks the device; returns false. */
-bool virtq_broken(struct virtq *q, const char *why);
+static inline const struct virtq_desc *virtq_table_get(struct virtq *q, struct virtq_table *t,
+                                                       unsigned index)
+{
+    if (likely(index - t->first < t->loaded))
+        return &t->piece[index - t->first];
+    return virtq_table_load(q, t, index);
+}
 
 /* The two kinds of rings. */
 bool virtq_split_pop(struct virtq *q, struct virtq_chain *c) MUST_CHECK;

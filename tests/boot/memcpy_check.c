@@ -7,7 +7,9 @@
 #define SIZES      700
 #define ALIGNMENTS 9
 #define BEFORE     16
-#define WINDOW     800
+#define LARGE      4090 /* up to LARGE_END: loops of many bytes a round, more than once */
+#define LARGE_END  4100
+#define WINDOW     4160
 #define UNTOUCHED  0xee
 
 void *memcpy(void *to, const void *from, size_t size);
@@ -43,10 +45,13 @@ static void check(size_t size, size_t at, size_t source)
 
 static void check_all(void)
 {
-    for (size_t size = 0; size < SIZES; size++)
+    for (size_t size = 0; size < LARGE_END; size++) {
+        if (size == SIZES)
+            size = LARGE;
         for (size_t at = 0; at < ALIGNMENTS; at++)
             for (size_t source = 0; source < ALIGNMENTS; source++)
                 check(size, BEFORE + at, source);
+    }
 }
 
 void _start(void)

@@ -36,12 +36,13 @@ static struct echo *echo;
 
 static bool echo_request(struct virtio_device *d, struct virtq *q, struct virtq_chain *c)
 {
-    uint8_t bytes[100];
-    size_t n;
+    static uint8_t bytes[20000];
+    static unsigned turn;
+    size_t n, most = ++turn % 2 ? 100 : sizeof(bytes); /* parts of buffers, or several at once */
 
     if (container_of(d, struct echo, virtio)->stall)
         return false;
-    while ((n = virtq_read(q, c, bytes, sizeof(bytes))) > 0) {
+    while ((n = virtq_read(q, c, bytes, most)) > 0) {
         for (size_t i = 0; i < n; i++)
             bytes[i] = (uint8_t)~bytes[i];
         if (virtq_write(q, c, bytes, n) < n)
@@ -109,6 +110,8 @@ static void random_chain(struct expected *e, uint64_t *seed)
         b->write = i >= out;
         b->length = (uint32_t)(hosted_random(seed) % (hosted_random(seed) % 4 ? 200 : 9000));
         b->gpa = DATA + hosted_random(seed) % (DATA_SIZE - b->length);
+        if (hosted_random(seed) % 4 == 0) /* over the end of a block */
+            b->gpa = MIB(2) - hosted_random(seed) % (b->length + 1);
         *(b->write ? &e->in : &e->out) += b->length;
     }
 }

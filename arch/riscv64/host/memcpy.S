@@ -17,11 +17,34 @@ memcpy_unaligned:
     .global memcpy
     .hidden memcpy
     .type   memcpy, @function
+/* 64 bytes */
+.macro block at
+    ld t0, \at(a1)
+    ld t1, \at+8(a1)
+    ld t2, \at+16(a1)
+    ld t3, \at+24(a1)
+    ld t4, \at+32(a1)
+    ld a3, \at+40(a1)
+    ld a4, \at+48(a1)
+    ld a5, \at+56(a1)
+    sd t0, \at(t6)
+    sd t1, \at+8(t6)
+    sd t2, \at+16(t6)
+    sd t3, \at+24(t6)
+    sd t4, \at+32(t6)
+    sd a3, \at+40(t6)
+    sd a4, \at+48(t6)
+    sd a5, \at+56(t6)
+.endm
+
 /* a0 = to (returned), a1 = from, a2 = bytes; t6 = where to store */
 memcpy:
     mv t6, a0
     li t5, 16
     bltu a2, t5, .Lbytes
+    or t0, t6, a1
+    andi t0, t0, 7
+    beqz t0, .Lplain
 .Lalign:
     andi t0, t6, 7
     beqz t0, .Laligned
@@ -37,97 +60,25 @@ memcpy:
     lbu t1, memcpy_unaligned
     beqz t1, .Lshifted
 .Lplain:
-    li t5, 256
+    slli t5, t5, 7 /* 2048: what offsets reach */
     bltu a2, t5, .Lblocks
 .Lmany:
-    ld t0, 0(a1)
-    ld t1, 8(a1)
-    ld t2, 16(a1)
-    ld t3, 24(a1)
-    ld t4, 32(a1)
-    ld a3, 40(a1)
-    ld a4, 48(a1)
-    ld a5, 56(a1)
-    sd t0, 0(t6)
-    sd t1, 8(t6)
-    sd t2, 16(t6)
-    sd t3, 24(t6)
-    sd t4, 32(t6)
-    sd a3, 40(t6)
-    sd a4, 48(t6)
-    sd a5, 56(t6)
-    ld t0, 64(a1)
-    ld t1, 72(a1)
-    ld t2, 80(a1)
-    ld t3, 88(a1)
-    ld t4, 96(a1)
-    ld a3, 104(a1)
-    ld a4, 112(a1)
-    ld a5, 120(a1)
-    sd t0, 64(t6)
-    sd t1, 72(t6)
-    sd t2, 80(t6)
-    sd t3, 88(t6)
-    sd t4, 96(t6)
-    sd a3, 104(t6)
-    sd a4, 112(t6)
-    sd a5, 120(t6)
-    ld t0, 128(a1)
-    ld t1, 136(a1)
-    ld t2, 144(a1)
-    ld t3, 152(a1)
-    ld t4, 160(a1)
-    ld a3, 168(a1)
-    ld a4, 176(a1)
-    ld a5, 184(a1)
-    sd t0, 128(t6)
-    sd t1, 136(t6)
-    sd t2, 144(t6)
-    sd t3, 152(t6)
-    sd t4, 160(t6)
-    sd a3, 168(t6)
-    sd a4, 176(t6)
-    sd a5, 184(t6)
-    ld t0, 192(a1)
-    ld t1, 200(a1)
-    ld t2, 208(a1)
-    ld t3, 216(a1)
-    ld t4, 224(a1)
-    ld a3, 232(a1)
-    ld a4, 240(a1)
-    ld a5, 248(a1)
-    sd t0, 192(t6)
-    sd t1, 200(t6)
-    sd t2, 208(t6)
-    sd t3, 216(t6)
-    sd t4, 224(t6)
-    sd a3, 232(t6)
-    sd a4, 240(t6)
-    sd a5, 248(t6)
-    addi a1, a1, 256
-    addi t6, t6, 256
-    addi a2, a2, -256
+    .irp at, 0, 256, 512, 768, 1024, 1280, 1536, 1792
+    block \at
+    block \at+64
+    block \at+128
+    block \at+192
+    .endr
+    add a1, a1, t5
+    add t6, t6, t5
+    sub a2, a2, t5
     bgeu a2, t5, .Lmany
+    beqz a2, .Ldone
 .Lblocks:
     li t5, 64
     bltu a2, t5, .Lwords
 .Lblock:
-    ld t0, 0(a1)
-    ld t1, 8(a1)
-    ld t2, 16(a1)
-    ld t3, 24(a1)
-    ld t4, 32(a1)
-    ld a3, 40(a1)
-    ld a4, 48(a1)
-    ld a5, 56(a1)
-    sd t0, 0(t6)
-    sd t1, 8(t6)
-    sd t2, 16(t6)
-    sd t3, 24(t6)
-    sd t4, 32(t6)
-    sd a3, 40(t6)
-    sd a4, 48(t6)
-    sd a5, 56(t6)
+    block 0
     addi a1, a1, 64
     addi t6, t6, 64
     addi a2, a2, -64
