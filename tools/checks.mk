@@ -289,6 +289,11 @@ bench-programs: $(H)/ennead ## the same of Debian's programs on ARCH, whose outp
 	$(Q)$(PYTHON) tests/bench/programs.py --arch $(ARCH) $(BENCH)
 	$(Q)$(PYTHON) tools/performance.py
 
+.PHONY: userland
+userland: $(H)/ennead ## what Debian's programs print on ARCH, translated and by QEMU, compared; its disk checked; USERLAND= options of tests/userland/userland.py
+	+$(Q)$(MAKE) --no-print-directory guest-userland ARCHES=$(ARCH)
+	$(Q)$(PYTHON) tests/userland/userland.py --arch $(ARCH) $(USERLAND)
+
 # Two builds of the committed tree, in folders of different names, must agree in every byte.
 reproducible: | $(setup) ## prove that a build depends on nothing but the commit
 	+$(Q)rm -rf build/twin; mkdir -p build/twin; for copy in first second-with-a-longer-name; do \

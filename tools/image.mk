@@ -20,6 +20,8 @@ guest-hash := $(shell cat tools/guest-images.sh tools/guest-init.sh tools/guest-
 disk-hash  := $(shell cat tools/guest-images.sh tools/guest-disk.sh $$(find tools/guest-disk -type f | sort) | sha256sum | cut -c1-12)
 programs   := xz-utils zstd 7zip-standalone python3 lua5.4 sqlite3 gcc libc6-dev openssl perl git
 programs-hash := $(shell (echo $(programs); cat $$(find tests/bench/programs -type f | sort)) | cat tools/guest-disk.sh - | sha256sum | cut -c1-12)
+userland   := $(programs) apt make nodejs openjdk-21-jre-headless luajit sbcl libpython3.13-testsuite openssl-provider-fips libstb-dev
+userland-hash := $(shell (echo $(userland); cat $$(find tests/userland/files* tests/bench/programs -type f | sort)) | cat tools/guest-disk.sh - | sha256sum | cut -c1-12)
 tools-hash := $(shell cat tools/guest-tools.sh | sha256sum | cut -c1-12)
 guest-files = $(foreach a,$(GUESTS) $(SHELLS),build/guest/$(a)/complete.$(guest-hash))
 disk-files  = $(foreach a,$(GUESTS),build/guest/$(a)/disk.$(disk-hash))
@@ -64,8 +66,14 @@ build/guest/%/disk.$(disk-hash): | $(setup) build/guest/%/complete.$(guest-hash)
 build/guest/%/programs.$(programs-hash): | $(setup) build/guest/%/complete.$(guest-hash)
 	$(call say,DISK,$* with programs)tools/guest-disk.sh $* build/guest/$* programs tests/bench/programs $(programs)
 	$(Q)rm -f build/guest/$*/programs.[0-9a-f]* && touch $@
+# And with those that tests/userland/userland.py runs.
+build/guest/%/userland.$(userland-hash): | $(setup) build/guest/%/complete.$(guest-hash)
+	$(call say,DISK,$* with a userland)tests/userland/files.sh $* build/guest/$*/userland
+	$(Q)tools/guest-disk.sh $* build/guest/$* userland build/guest/$*/userland $(userland)
+	$(Q)rm -rf build/guest/$*/userland build/guest/$*/userland.[0-9a-f]* && touch $@
 # What benchmarks and tests add to the initial RAM disk.
-.PHONY: guest-tools guest-programs
+.PHONY: guest-tools guest-programs guest-userland
+guest-userland: $(foreach a,$(ARCHES),build/guest/$(a)/userland.$(userland-hash))
 guest-programs: $(foreach a,$(ARCHES),build/guest/$(a)/programs.$(programs-hash))
 guest-tools: $(foreach a,$(ARCHES),build/guest/$(a)/tools.complete.$(tools-hash))
 build/guest/%/tools.complete.$(tools-hash): | $(setup)
