@@ -16,6 +16,7 @@ struct dbt_source {
     const uint8_t *next; /* the next virtual page, or NULL: it cannot be fetched or is not wanted */
     uint64_t features;   /* the guest's own set of extensions */
     unsigned max_insns;  /* at most so many instructions */
+    const struct dbt_frame *frame; /* that will run it first: for guesses; or NULL */
 };
 
 struct dbt_frontend {

@@ -589,7 +589,8 @@ static unsigned lift(struct dbt_vcpu *d, const struct request *r, const uint8_t 
                                 .offset = (unsigned)(r->gpa % IR_PAGE_SIZE),
                                 .next = next,
                                 .features = d->guest->features,
-                                .max_insns = d->mode & DBT_MODE_SINGLE ? 1 : DBT_UNIT_INSNS};
+                                .max_insns = d->mode & DBT_MODE_SINGLE ? 1 : DBT_UNIT_INSNS,
+                                .frame = d->frame};
     unsigned count;
 
     for (;; source.max_insns /= 2) {

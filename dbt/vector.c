@@ -457,6 +457,17 @@ static void place(struct work *w)
         memcpy(w->result, w->a, w->total);
         put(w->result, w->size, imm & 255, lane(w->b, w->size, imm >> 8));
         break;
+    case IR_vmask:
+        e = 0;
+        for (unsigned i = 0; i < 16 / w->size; i++)
+            e |= (lane(w->a, w->size, i) >> (8 * w->size - 1)) << i;
+        put(w->result, 8, 0, e);
+        break;
+    case IR_vexpand:
+        e = lane(w->a, 8, 0);
+        for (unsigned i = 0; i < w->total / w->size; i++)
+            put(w->result, w->size, i, e >> (imm + i) & 1 ? UINT64_MAX : 0);
+        break;
     default: /* vsplat, vsplatl */
         for (unsigned i = 0; i < w->total / w->size; i++)
             put(w->result, w->size, i, lane(w->a, w->size, imm));
@@ -499,7 +510,7 @@ static void run(struct work *w)
     case IR_vtable:
         whole(w);
         break;
-    case IR_vfrom ... IR_vsplatl:
+    case IR_vfrom ... IR_vexpand:
         place(w);
         break;
     case IR_vreverse:

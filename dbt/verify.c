@@ -128,6 +128,7 @@ enum imm_kind {
     IMM_LEFT,   /* below the element's width */
     IMM_RIGHT,  /* from 1 to that width */
     IMM_CC,     /* integer conditions */
+    IMM_BITS,   /* of one for each element, of 64 */
     IMM_BYTES,  /* below the vector's size */
     IMM_WITHIN, /* bytes of 2, 4 or 8, more than an element */
     IMM_AES,
@@ -150,6 +151,8 @@ static const struct vector_rule {
     [IR_vcopy] = {OF_INT, 0, IMM_COPY},
     [IR_vsplat] = {OF_INT, 0, IMM_ZERO},
     [IR_vsplatl] = {OF_INT, 0, IMM_LANE},
+    [IR_vmask] = {OF_INT, 0, IMM_ZERO},
+    [IR_vexpand] = {OF_INT, 0, IMM_BITS},
     [IR_vadd] = {OF_INT, IR_V_LANE0, IMM_ZERO},
     [IR_vsub] = {OF_INT, IR_V_LANE0, IMM_ZERO},
     [IR_vmul] = {OF_INT, 0, IMM_ZERO},
@@ -214,6 +217,8 @@ static bool vector_imm_fits(const struct ir_op *op, enum imm_kind kind)
         return imm == 0;
     case IMM_LANE:
         return imm < whole / size;
+    case IMM_BITS:
+        return imm <= 64 - whole / size;
     case IMM_COPY:
         return (imm & 255) < whole / size && imm >> 8 < whole / size;
     case IMM_LEFT:

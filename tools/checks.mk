@@ -116,7 +116,7 @@ SEED  ?= 1
 differential := build/hosted/differential
 dbt-core-srcs := $(wildcard $(patsubst %,dbt/%.c,chain interp ir knobs lower pass slow softfloat softfloat_arm vector vector_crypto verify)) \
     kernel/out.c $(wildcard arch/$(machine)/emit/*.c)
-lift-srcs-riscv64 := $(patsubst %,arch/riscv64/guest/%.c,insn lift lift_csr lift_int lift_fp lift_half lift_vector helpers vector vector_int vector_fp vector_memory vector_move)
+lift-srcs-riscv64 := $(patsubst %,arch/riscv64/guest/%.c,insn lift lift_csr lift_int lift_fp lift_half lift_vector lift_vector_int lift_vector_fp helpers vector vector_int vector_fp vector_memory vector_move)
 lift-srcs-aarch64 := $(wildcard $(patsubst %,arch/aarch64/guest/%*.c,insn lift helpers))
 runner-cc-riscv64 := riscv64-linux-gnu-gcc -mcmodel=medany -Wl,--no-relax
 runner-cc-aarch64 := aarch64-linux-gnu-gcc -mno-outline-atomics

@@ -194,6 +194,24 @@ def build_kernel(source, folder):
     return image
 
 
+@pytest.mark.parametrize("engine", ["jit", "interp"])
+def test_programs_in_a_riscv64_guest_use_vectors(tmp_path, engine):
+    program = tmp_path / "vectors"
+    subprocess.run(["riscv64-linux-gnu-gcc", "-std=gnu17", "-O2", "-static", "-march=rv64gcv", "-o", program, TOP / "tests/boot/vectors.c"], check=True)
+    # qemu-user keeps no vectors over signals: what it says of the fills, in the last line, does not count.
+    wanted = subprocess.run(["qemu-riscv64", "-cpu", "rv64,v=true,vlen=128", program], capture_output=True, text=True, check=False).stdout.splitlines()
+    archive = subprocess.run(["cpio", "-o", "-H", "newc", "--quiet"], cwd=tmp_path, input=b"vectors\n", capture_output=True, check=True).stdout
+    initrd = tmp_path / "initrd"
+    initrd.write_bytes((GUEST / "initrd").read_bytes() + archive)
+    with Process(tmp_path / "console.log", "--initrd", str(initrd), "--engine", engine, "--set", "vectors=yes") as guest:
+        guest.child.expect("Ennead guest ready: Linux .* riscv64")
+        guest.child.expect_exact(GUEST_PROMPT)
+        assert "imafdcv_" in guest.shell("grep isa /proc/cpuinfo")
+        found = guest.shell("/vectors").split("\n")
+    assert len(wanted) == 41 and [line.strip() for line in found[:-1]] == wanted[:-1]
+    assert found[-1].strip() == "vectors kept"
+
+
 def change_code(pid, old, new):
     """Writes over all such bytes in the code cache; how many there were."""
     count = 0

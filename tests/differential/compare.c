@@ -154,7 +154,8 @@ static void make_unit(uint32_t mode, bool optimise)
     struct dbt_source source = {.page = code,
                                 .offset = (unsigned)(frame->pc - CASE_CODE),
                                 .features = guest_cases.features,
-                                .max_insns = 64};
+                                .max_insns = 64,
+                                .frame = frame};
     char said[200];
     struct out_buffer why;
 
@@ -251,6 +252,16 @@ static enum dbt_exit run_unit(struct jit *j, uint32_t mode, bool optimise)
     return how;
 }
 
+static enum case_next faulted(void)
+{
+    uint32_t word;
+
+    if (!guest_cases.faulted)
+        return CASE_FAULTS;
+    memcpy(&word, code + (frame->pc - CASE_CODE), sizeof(word));
+    return guest_cases.faulted(frame, word);
+}
+
 static void run_here(struct jit *j, const struct case_in *in, struct case_out *out, bool optimise)
 {
     uint32_t mode = guest_cases.mode(in) | DBT_MODE_COUNT;
@@ -269,7 +280,7 @@ static void run_here(struct jit *j, const struct case_in *in, struct case_out *o
     do {
         how = run_unit(j, mode, optimise);
         next = how == DBT_EXIT_LINK    ? CASE_GOES_ON
-               : how == DBT_EXIT_FAULT ? CASE_FAULTS
+               : how == DBT_EXIT_FAULT ? faulted()
                : frame->reason == IR_LEAVE_INTERPRET
                    ? guest_cases.interpret(frame, (uint32_t)frame->detail)
                    : CASE_ILLEGAL;

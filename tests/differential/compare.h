@@ -26,6 +26,8 @@ struct guest_cases {
     /* To the frame and back; pc is done. */
     void (*enter)(const struct case_in *in, struct dbt_frame *frame);
     void (*leave)(const struct case_in *in, const struct dbt_frame *frame, struct case_out *out);
+    /* A unit faulted at this instruction; NULL: CASE_FAULTS. */
+    enum case_next (*faulted)(struct dbt_frame *frame, uint32_t word);
     /* The instruction at frame->pc, which the unit left to C code. */
     enum case_next (*interpret)(struct dbt_frame *frame, uint32_t word);
 };

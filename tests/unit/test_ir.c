@@ -199,6 +199,13 @@ static void test_vectors(void **state)
                             "  %5 = vfwiden.v128 %4 of=f16 how=0x20 imm=0x0\n"
                             "  %6 = vlane %5 of=i8 how=0x1 imm=0xf\n"
                             "  set.i64 %6 slot=a\n" END);
+    expect_round_trip(BEGIN "  %2 = get.v128 slot=v\n"
+                            "  %3 = vmask %2 of=i16 how=0x0 imm=0x0\n"
+                            "  %4 = vexpand.v128 %3 of=i16 how=0x0 imm=0x38\n"
+                            "  set.v128 %4 slot=v\n" END);
+    assert_string_equal(
+        judge(BEGIN "%2 = get.i64 slot=a\n%3 = vexpand.v128 %2 of=i16 how=0x0 imm=0x39\n" END),
+        "operation 3 (vexpand): an attribute is out of range");
     assert_string_equal(
         judge(BEGIN "%2 = get.v128 slot=v\n%3 = vlane %2 of=i64 how=0x0 imm=0x2\n" END),
         "operation 3 (vlane): an attribute is out of range");

@@ -554,10 +554,47 @@ static enum dbt_next left(struct dbt_vcpu *d, struct vm_exit *exit)
     return next;
 }
 
+/* The half word of code at `va`. */
+static bool code_at(struct dbt_vcpu *d, uint64_t va, uint16_t *half)
+{
+    struct dbt_mapping m;
+    const void *host;
+
+    if (!walk(d, va, DBT_FETCH, &m))
+        return false;
+    host = dbt_tlb_ram(d, m.gpa);
+    if (host)
+        *half = READ_ONCE(*(const uint16_t *)host);
+    return host;
+}
+
+/* The load or store of vectors that faulted with nothing done is done again, element by element:
+ * up to the one that faults. False: it is none. */
+static bool vector_faulted(struct dbt_vcpu *d)
+{
+    const struct dbt_fault what = d->frame->fault;
+    uint64_t pc = d->frame->pc;
+    uint16_t low, high;
+    uint32_t word;
+
+    if (!(d->mode & RV_MODE_VS) || !code_at(d, pc, &low) || (low & 0x5f) != 7 ||
+        !code_at(d, pc + 2, &high) || !rv_is_vector(low | (uint32_t)high << 16)) {
+        d->frame->fault = what;
+        return false;
+    }
+    word = low | (uint32_t)high << 16;
+    if (do_vector(d, word) == RV_NEXT) {
+        d->frame->pc += 4;
+        d->frame->count++;
+    }
+    return true;
+}
+
 static void faulted(struct dbt_vcpu *d)
 {
     system_from_frame(d);
-    fault(d);
+    if (!vector_faulted(d))
+        fault(d);
     system_to_frame(d);
 }
 

@@ -194,6 +194,7 @@ static unsigned translate(struct ir_unit *u, const struct dbt_source *s)
     unsigned count = 0;
 
     ir_block_begin(u);
+    rv_lift_vector_begin(&t, s->frame);
     do {
         if (!fetch(&t, s, count == 0)) {
             if (count)

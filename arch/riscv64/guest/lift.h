@@ -72,6 +72,9 @@ struct rv_lift {
     unsigned offset; /* in the page */
     unsigned length; /* bytes */
     bool ended;      /* the unit has its last operation */
+    /* Of vectors: vtype (RV_VCONFIG_TYPE) is this, as far as is known; it is, and vl is VLMAX. */
+    uint8_t vector_type;
+    bool vector_known, vector_full;
 };
 
 typedef void (*rv_lift_fn)(struct rv_lift *t);
@@ -92,6 +95,9 @@ static inline void rv_set_x(struct rv_lift *t, unsigned n, ir_value v)
     if (n)
         ir_set(t->u, RV_SLOT_X1 + n - 1, v);
 }
+
+/* What is known of vectors where a unit begins that the frame will run first. */
+void rv_lift_vector_begin(struct rv_lift *t, const struct dbt_frame *f);
 
 /* Floating point. False: the unit has ended. `writes`: registers or flags of floating point. */
 bool rv_fp_ready(struct rv_lift *t, bool writes);

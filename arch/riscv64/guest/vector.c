@@ -435,6 +435,30 @@ static bool needs_vtype(const struct rv_vector *v)
     return v->shape != RV_SHAPE_CONFIG && !(memory && (v->op & RVO_CODE) == RVO_WHOLE);
 }
 
+static bool is_all_legal(struct rv_vector *v)
+{
+    if (v->shape == RV_SHAPE_LOAD || v->shape == RV_SHAPE_STORE)
+        return rv_vector_memory_is_legal(v);
+    return is_legal(v) && (!is_float(v) || float_ready(v));
+}
+
+bool rv_vector_is_legal(uint32_t word, uint32_t mode, uint64_t vtype)
+{
+    struct rv_vector v = {.word = word,
+                          .mode = mode,
+                          .id = rv_decode(word, RV_EXT_ALL),
+                          .vd = rv_rd(word),
+                          .vs1 = rv_rs1(word),
+                          .vs2 = rv_rs2(word),
+                          .vm = word >> 25 & 1,
+                          .sew = RV_VTYPE_SEW(vtype),
+                          .lmul = RV_VTYPE_LMUL(vtype)};
+
+    v.shape = rv_vector_insns[v.id].shape;
+    v.op = rv_vector_insns[v.id].op;
+    return is_all_legal(&v);
+}
+
 enum rv_vector_result rv_vector_execute(struct dbt_frame *f, uint32_t word, uint32_t mode)
 {
     struct rv_frame *r = (struct rv_frame *)f->cells;
@@ -464,10 +488,10 @@ enum rv_vector_result rv_vector_execute(struct dbt_frame *f, uint32_t word, uint
         return RV_VECTOR_ILLEGAL;
     if (v.shape == RV_SHAPE_CONFIG)
         configure(&v);
+    else if (!is_all_legal(&v))
+        result = RV_VECTOR_ILLEGAL;
     else if (v.shape == RV_SHAPE_LOAD || v.shape == RV_SHAPE_STORE)
         result = rv_vector_memory(&v);
-    else if (!is_legal(&v) || (is_float(&v) && !float_ready(&v)))
-        result = RV_VECTOR_ILLEGAL;
     else
         carry_out(&v);
     if (result == RV_VECTOR_DONE)

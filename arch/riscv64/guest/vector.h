@@ -218,6 +218,9 @@ enum rv_vector_result rv_vector_execute(struct dbt_frame *f, uint32_t word, uint
 bool rv_is_vector(uint32_t word);
 bool rv_vector_is_float(uint32_t word);
 
+/* Is it legal, with that type, vstart 0 and the block mode word? */
+bool rv_vector_is_legal(uint32_t word, uint32_t mode, uint64_t vtype);
+
 /* ---- For the files that do it ---- */
 
 static inline uint8_t *rv_v(struct rv_vector *v, unsigned n)
@@ -283,8 +286,8 @@ uint64_t rv_v_scalar(struct rv_vector *v, unsigned size);
 void rv_vector_int(struct rv_vector *v);
 void rv_vector_float(struct rv_vector *v);
 void rv_vector_move(struct rv_vector *v);
-/* Also says what is legal. */
 enum rv_vector_result rv_vector_memory(struct rv_vector *v);
+bool rv_vector_memory_is_legal(const struct rv_vector *v);
 
 /* What operands must fulfil (vector.c). `lmul` may be fractional. */
 bool rv_v_aligned(unsigned n, int lmul);

@@ -26,20 +26,16 @@ static unsigned width_of(uint32_t word)
 
 static struct access access_of(const struct rv_vector *v)
 {
-    unsigned n = rv_rs1(v->word), stride = rv_rs2(v->word);
     struct access a = {.load = v->shape == RV_SHAPE_LOAD,
                        .kind = v->op & RVO_CODE,
                        .size = width_of(v->word),
-                       .fields = (v->word >> 29) + 1,
-                       .base = n ? v->r->x[n] : 0};
+                       .fields = (v->word >> 29) + 1};
 
     a.index_size = a.size;
     if (a.kind == RVO_INDEXED)
         a.size = v->sew;
     a.lmul = v->lmul + (int)a.size - (int)v->sew;
     a.stride = (uint64_t)a.fields << a.size;
-    if (a.kind == RVO_STRIDED)
-        a.stride = stride ? v->r->x[stride] : 0;
     if (a.kind == RVO_MASK)
         a.lmul = 0;
     return a;
@@ -97,6 +93,13 @@ static bool is_legal(const struct rv_vector *v, const struct access *a)
     default:
         return good_groups(v, a);
     }
+}
+
+bool rv_vector_memory_is_legal(const struct rv_vector *v)
+{
+    struct access a = access_of(v);
+
+    return is_legal(v, &a);
 }
 
 /* ---- Elements ---- */
@@ -163,14 +166,37 @@ static uint64_t length_of(const struct rv_vector *v, struct access *a)
     return fields * (RV_VLENB >> a->size);
 }
 
+/* Consecutive bytes of a page that the TLB knows. False: nothing was done. */
+static bool transfer_block(struct rv_vector *v, const struct access *a, uint64_t length)
+{
+    uint64_t from = v->start << a->size, bytes = (length - v->start) << a->size;
+    uint8_t *memory;
+
+    if (v->start >= length || !v->vm || a->stride != 1u << a->size || a->kind == RVO_INDEXED ||
+        a->kind == RVO_STRIDED)
+        return false;
+    memory = dbt_tlb_lookup(v->f, a->base + from, (unsigned)bytes, a->load ? DBT_READ : DBT_WRITE);
+    if (!memory)
+        return false;
+    if (a->load)
+        memcpy(rv_v(v, v->vd) + from, memory, bytes);
+    else
+        memcpy(memory, rv_v(v, v->vd) + from, bytes);
+    return true;
+}
+
 enum rv_vector_result rv_vector_memory(struct rv_vector *v)
 {
     struct access a = access_of(v);
+    unsigned base = rv_rs1(v->word), stride = rv_rs2(v->word);
     uint64_t length;
 
-    if (!is_legal(v, &a))
-        return RV_VECTOR_ILLEGAL;
+    a.base = base ? v->r->x[base] : 0;
+    if (a.kind == RVO_STRIDED)
+        a.stride = stride ? v->r->x[stride] : 0;
     length = length_of(v, &a);
+    if (transfer_block(v, &a, length))
+        return RV_VECTOR_DONE;
     for (uint64_t i = v->start; i < length; i++) {
         if (!rv_v_active(v, i) || transfer(v, &a, i))
             continue;

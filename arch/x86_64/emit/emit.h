@@ -57,9 +57,11 @@ enum emit_mask {
     MASK_TABLE,
     MASK_SPLAT8, /* element n: 16 of these, then 8 of half words */
     MASK_SPLAT16 = MASK_SPLAT8 + 16,
-    MASK_LEFT8 = MASK_SPLAT16 + 8, /* bytes shifted by 0 to 7, */
-    MASK_RIGHT8 = MASK_LEFT8 + 8,  /* and 0 to 8 */
-    MASK_COUNT = MASK_RIGHT8 + 9
+    MASK_LEFT8 = MASK_SPLAT16 + 8,  /* bytes shifted by 0 to 7, */
+    MASK_RIGHT8 = MASK_LEFT8 + 8,   /* and 0 to 8 */
+    MASK_EXPAND8 = MASK_RIGHT8 + 9, /* a byte's bit, by place, in elements of 1, 2, 4, 8 bytes */
+    MASK_EXPAND_BYTES = MASK_EXPAND8 + 4, /* for pshufb: the first byte below, the second above */
+    MASK_COUNT
 };
 #define MASK_BYTES 16
 

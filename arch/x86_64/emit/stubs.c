@@ -285,6 +285,11 @@ static void emit_masks(struct emitter *e)
         as_fill(e, 0xffu << i);
     for (unsigned i = 0; i <= 8; i++)
         as_fill(e, 0xffu >> i);
+    for (unsigned size = 1; size <= 8; size *= 2) /* MASK_EXPAND8 */
+        for (unsigned i = 0; i < MASK_BYTES; i++)
+            as_8(&e->as, i % size ? 0 : 1u << i / size % 8);
+    for (unsigned i = 0; i < MASK_BYTES; i++)
+        as_8(&e->as, i / 8);
 }
 
 enum err emit_stubs(struct emitter *e, struct dbt_room room, bool caged, struct dbt_stubs *out)

@@ -233,6 +233,64 @@ static bool join(struct emitter *e, unsigned i)
     return true;
 }
 
+/* ---- Masks of a bit for each element ---- */
+
+static bool collect(struct emitter *e, unsigned i)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    unsigned a = use_reg(e, o->arg[0]), d, t;
+
+    switch (bytes_of(o)) {
+    case 1:
+        d = result_reg(e, i);
+        as_rr(&e->as, OP_PMOVMSKB, false, d, a);
+        break;
+    case 2: /* saturated to bytes they keep their sign */
+        t = reg_take(e, CLASS_FP);
+        d = result_reg(e, i);
+        v_load(e, t, v_reg(a));
+        as_rr(&e->as, OP_PACKSSWB, false, t, t);
+        as_rr(&e->as, OP_PMOVMSKB, false, d, t);
+        as_rr(&e->as, OP_MOVZX8, false, d, d);
+        break;
+    default:
+        d = result_reg(e, i);
+        as_rr(&e->as, OP_MOVMSKPS | (bytes_of(o) == 8 ? P66 : 0), false, d, a);
+        break;
+    }
+    return true;
+}
+
+/* The bits everywhere, of which each element keeps its own and compares. */
+static bool expand(struct emitter *e, unsigned i)
+{
+    static const unsigned equal[] = {OP_PCMPEQB, OP_PCMPEQW, OP_PCMPEQD, OP_PCMPEQQ};
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    unsigned size = (unsigned)__builtin_ctz(bytes_of(o)), a, r, d;
+    enum emit_mask own = MASK_EXPAND8 + size;
+
+    a = use_reg(e, o->arg[0]);
+    r = a;
+    if (o->imm) {
+        r = reg_take(e, CLASS_INT);
+        move_reg(e, CLASS_INT, r, a);
+        as_shift_imm(&e->as, DIGIT_SHR, true, r, (unsigned)o->imm);
+    }
+    d = result_reg_apart(e, i, 0);
+    as_rr(&e->as, OP_MOVD_TO_XMM, true, d, r);
+    switch (size) {
+    case 0:
+        v_mask(e, OP_PSHUFB, d, MASK_EXPAND_BYTES);
+        break;
+    default: /* the lowest byte everywhere */
+        v_mask(e, OP_PSHUFB, d, MASK_SPLAT8);
+        break;
+    }
+    v_mask(e, OP_PAND, d, own);
+    v_mask(e, equal[size], d, own);
+    return true;
+}
+
 /* ---- What not every host has ---- */
 
 static bool host_has(unsigned bit)
@@ -306,6 +364,10 @@ bool emit_vector_place(struct emitter *e, unsigned i)
         return splat(e, i);
     case IR_vsplatl:
         return splat_lane(e, i);
+    case IR_vmask:
+        return collect(e, i);
+    case IR_vexpand:
+        return expand(e, i);
     case IR_vpmull:
         return multiply_carryless(e, i);
     case IR_vaes:

@@ -31,6 +31,12 @@ static enum case_next interpret_vector(struct dbt_frame *frame, uint32_t word)
     }
 }
 
+/* Loads and stores of vectors are done again, element by element. */
+static enum case_next faulted(struct dbt_frame *frame, uint32_t word)
+{
+    return rv_is_vector(word) ? interpret_vector(frame, word) : CASE_FAULTS;
+}
+
 /* A store-conditional without a reservation: it fails. Others trap. */
 static enum case_next interpret(struct dbt_frame *frame, uint32_t word)
 {
@@ -404,4 +410,5 @@ const struct guest_cases guest_cases = {
     .enter = enter,
     .leave = leave,
     .interpret = interpret,
+    .faulted = faulted,
 };
