@@ -130,14 +130,51 @@ static ir_value identity(struct ir_unit *u, struct ir_op *op)
     return 0;
 }
 
-/* trunc of what was extended from the same type. */
-static ir_value undo_extension(const struct ir_unit *u, const struct ir_op *op)
+static bool is_small_constant(const struct ir_unit *u, ir_value v)
+{
+    return is_constant(u, v) && constant_of(u, v) <= INT32_MAX;
+}
+
+/* Is the i64 the sign extension of its low half? `depth` operations are looked at, no more. */
+static bool is_extended(const struct ir_unit *u, ir_value v, unsigned depth)
+{
+    const struct ir_op *op = &u->ops[v];
+
+    switch (op->code) {
+    case IR_cmp:
+        return true;
+    case IR_sext:
+        return ir_bits(op->attr) <= 32;
+    case IR_zext:
+        return ir_bits(op->attr) < 32;
+    case IR_load:
+        return ir_bits(op->attr) < 32 || (op->attr == IR_I32 && op->attr2 & IR_SIGNED);
+    case IR_and:
+    case IR_or:
+    case IR_xor:
+        if (op->code == IR_and && is_small_constant(u, op->arg[1]))
+            return true;
+        return depth && is_extended(u, op->arg[0], depth - 1) &&
+               is_extended(u, op->arg[1], depth - 1);
+    default:
+        return is_small_constant(u, v);
+    }
+}
+
+/* trunc of what was extended from the same type; sext of what is extended. */
+static ir_value undo_extension(struct ir_unit *u, struct ir_op *op)
 {
     const struct ir_op *from = &u->ops[op->arg[0]];
 
     if (op->code == IR_trunc && (from->code == IR_sext || from->code == IR_zext) &&
         from->attr == op->type)
         return from->arg[0];
+    if (op->code != IR_sext || op->type != IR_I64 || op->attr != IR_I32)
+        return 0;
+    if (from->code == IR_trunc && from->attr == IR_I64 && is_extended(u, from->arg[0], 2))
+        return from->arg[0];
+    if (from->code == IR_shr && is_constant(u, from->arg[1]) && constant_of(u, from->arg[1]) % 32)
+        op->code = IR_zext; /* which costs nothing */
     return 0;
 }
 

@@ -161,12 +161,55 @@ static void test_identities(void **state)
            "set.i64 %6 slot=b\n" JUMP);
 }
 
+/* What is extended is not extended again; what may not be is. */
+static void test_extensions_of_words(void **state)
+{
+    static const struct {
+        const char *mem, *flags, *op;
+        bool goes;
+    } cases[] = {{"i32", "0x1", "xor", true},  {"i32", "0x1", "or", true},
+                 {"i32", "0x1", "and", true},  {"i32", "0x0", "xor", false},
+                 {"i16", "0x0", "xor", true},  {"i64", "0x0", "xor", false},
+                 {"i32", "0x1", "add", false}, {"i8", "0x0", "or", true}};
+
+    (void)state;
+    for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+        char before[600], after[600];
+
+        snprintf(before, sizeof(before),
+                 "%%2 = get.i64 slot=a\n%%3 = load.i64 %%2 mem=%s flags=%s order=relaxed disp=0x0\n"
+                 "%%4 = load.i64 %%2 mem=i32 flags=0x1 order=relaxed disp=0x4\n"
+                 "%%5 = %s.i64 %%3 %%4\n",
+                 cases[i].mem, cases[i].flags, cases[i].op);
+        strcpy(after, before);
+        strcat(before, "%6 = trunc.i32 %5 from=i64\n%7 = sext.i64 %6 from=i32\n"
+                       "set.i64 %7 slot=b\n" JUMP);
+        strcat(after, cases[i].goes ? "set.i64 %5 slot=b\n" JUMP
+                                    : "%6 = trunc.i32 %5 from=i64\n%7 = sext.i64 %6 from=i32\n"
+                                      "set.i64 %7 slot=b\n" JUMP);
+        expect(before, after);
+    }
+    /* A shift to the right leaves no sign; one by nothing does. */
+    expect("%2 = get.i64 slot=a\n%3 = trunc.i32 %2 from=i64\n%4 = const.i32 imm=0x8\n"
+           "%5 = shr.i32 %3 %4\n%6 = sext.i64 %5 from=i32\nset.i64 %6 slot=b\n" JUMP,
+           "%2 = get.i64 slot=a\n%3 = trunc.i32 %2 from=i64\n%4 = const.i32 imm=0x8\n"
+           "%5 = shr.i32 %3 %4\n%6 = zext.i64 %5 from=i32\nset.i64 %6 slot=b\n" JUMP);
+    expect("%2 = get.i64 slot=a\n%3 = const.i64 imm=0x80000000\n%4 = and.i64 %2 %3\n"
+           "%5 = trunc.i32 %4 from=i64\n%6 = sext.i64 %5 from=i32\nset.i64 %6 slot=b\n" JUMP,
+           "%2 = get.i64 slot=a\n%3 = const.i64 imm=0x80000000\n%4 = and.i64 %2 %3\n"
+           "%5 = trunc.i32 %4 from=i64\n%6 = sext.i64 %5 from=i32\nset.i64 %6 slot=b\n" JUMP);
+    expect("%2 = get.i64 slot=a\n%3 = const.i64 imm=0x7fffffff\n%4 = and.i64 %2 %3\n"
+           "%5 = trunc.i32 %4 from=i64\n%6 = sext.i64 %5 from=i32\nset.i64 %6 slot=b\n" JUMP,
+           "%2 = get.i64 slot=a\n%3 = const.i64 imm=0x7fffffff\n%4 = and.i64 %2 %3\n"
+           "set.i64 %4 slot=b\n" JUMP);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_constants_fold), cmocka_unit_test(test_slots_are_forwarded),
-        cmocka_unit_test(test_dead_sets_go), cmocka_unit_test(test_addresses_fold),
-        cmocka_unit_test(test_identities)};
+        cmocka_unit_test(test_extensions_of_words), cmocka_unit_test(test_constants_fold),
+        cmocka_unit_test(test_slots_are_forwarded), cmocka_unit_test(test_dead_sets_go),
+        cmocka_unit_test(test_addresses_fold),      cmocka_unit_test(test_identities)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
