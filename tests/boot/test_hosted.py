@@ -245,6 +245,12 @@ def test_a_boot_in_lockstep_is_that_of_the_interpreter():
     assert state_hashes(20, "--engine", "jit", "--check") == state_hashes(20, "--engine", "interp")
 
 
+def test_a_counted_run_ends_with_the_guest_and_counted_its_instructions(tmp_path):
+    command = [PROGRAM, "run", "--kernel", build_kernel("counted_loops.S", tmp_path), "--memory", "16M", "--icount", "--stats"]
+    text = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert "translator: 18007 instructions" in text  # without the one that switched off
+
+
 def test_the_profile_counts_each_instruction(tmp_path):
     command = [PROGRAM, "run", "--kernel", build_kernel("counted_loops.S", tmp_path), "--memory", "16M", "--profile"]
     text = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120, check=True).stdout

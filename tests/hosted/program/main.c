@@ -180,6 +180,8 @@ static void watch_start(void)
         program_fail("the guest could not be made: see the lines above");
     if (options.trace)
         start_trace();
+    if (program_count.on) /* the guest's start is not at moment 0, which means never */
+        program_count_sleep(program_count_now() + 1);
     if (!options.monitor && thread_create(&t, "watch", watch, vm, THREAD_WEIGHT, -1) != ERR_OK)
         program_fail("no memory for a thread");
 }
