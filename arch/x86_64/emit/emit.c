@@ -156,8 +156,9 @@ static void emit_budget(struct emitter *e)
     cold->insn_index = 1; /* none of them is done */
 }
 
-/* From here to the next such place instructions are executed alike. Caged code cannot write it. */
-static void emit_profile(struct emitter *e)
+/* From instruction `from` (from 0) to the next such place all are executed alike. Caged code cannot
+ * write it. */
+static void emit_profile(struct emitter *e, unsigned from)
 {
     struct dbt_link *l;
 
@@ -168,8 +169,18 @@ static void emit_profile(struct emitter *e)
         return;
     }
     l = &e->room.links[e->link_count++];
-    *l = (struct dbt_link){.linked = DBT_LINK_COUNT, .target = (int32_t)e->insn_index};
+    *l = (struct dbt_link){.linked = DBT_LINK_COUNT, .target = (int32_t)from};
     as_rip(&e->as, OP_GROUP5, true, DIGIT_INC, &l->code, 0);
+}
+
+/* Who leaves at a poll has not done its instruction. */
+static void emit_profile_behind(struct emitter *e, unsigned i)
+{
+    unsigned code = op_of(e, (ir_value)i)->code;
+
+    if (e->full || (code != IR_exit_if && code != IR_poll))
+        return;
+    emit_profile(e, code == IR_poll ? e->insn_index - 1 : e->insn_index);
 }
 
 static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room room,
@@ -180,7 +191,7 @@ static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room
     if (u->mode & DBT_MODE_COUNT && !e->full)
         emit_budget(e);
     if (unlikely(dbt_knobs.profile) && !e->full)
-        emit_profile(e);
+        emit_profile(e, 0);
     for (unsigned i = 1; i < u->op_count && !e->full && !e->unsupported; i++) {
         if (is_silent(e, op_of(e, (ir_value)i)))
             continue;
@@ -190,8 +201,8 @@ static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room
         }
         emit_op(e, i);
         values_after(e, i);
-        if (unlikely(dbt_knobs.profile) && op_of(e, (ir_value)i)->code == IR_exit_if && !e->full)
-            emit_profile(e);
+        if (unlikely(dbt_knobs.profile))
+            emit_profile_behind(e, i);
     }
     if (!e->full && !e->unsupported)
         cold_emit(e);
