@@ -110,9 +110,9 @@ static inline bool host_irq_enabled(void)
     return flags & BIT(9);
 }
 
-/* The first field of struct cpu points to itself. Read anew after whatever may have moved the thread
- * to another CPU: a call, a barrier, masking of interrupts. For the compiler these may write to a
- * variable that nobody has. */
+/* The first field of struct cpu points to itself. Read anew after whatever may have moved the
+ * thread to another CPU: a call, a barrier, masking of interrupts. For the compiler these may write
+ * to a variable that nobody has. */
 extern char x86_any_memory;
 static inline struct cpu *host_this_cpu(void)
 {
