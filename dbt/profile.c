@@ -143,7 +143,7 @@ static unsigned keep(const struct counted **most, unsigned count, unsigned limit
 
 void dbt_profile_print(struct dbt_profile_sum *sum, struct out *out, unsigned limit)
 {
-    const struct counted **most = heap_zalloc_array(limit, sizeof(*most));
+    const struct counted **most = heap_zalloc_array(limit, sizeof(void *));
     unsigned count = 0;
 
     for (uint64_t i = 0; sum && most && i < BUCKETS; i++)

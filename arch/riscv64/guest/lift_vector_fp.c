@@ -52,7 +52,6 @@ static ir_value sign(struct rvl *v, ir_value a, ir_value b)
 static ir_value multiply_add(struct rvl *v, unsigned size, ir_value a, ir_value b, ir_value d)
 {
     static const uint8_t negations[] = {
-        [RVO_FMADD - RVO_FMADD] = 0,
         [RVO_FNMADD - RVO_FMADD] = IR_FMA_NEGATE_PRODUCT | IR_FMA_NEGATE_ADDEND,
         [RVO_FMSUB - RVO_FMADD] = IR_FMA_NEGATE_ADDEND,
         [RVO_FNMSUB - RVO_FMADD] = IR_FMA_NEGATE_PRODUCT,

@@ -257,9 +257,14 @@ static bool each_narrow(struct rvl *v)
 static bool each_comparison(struct rvl *v)
 {
     static const uint8_t conditions[] = {
-        [RVO_EQ - RVO_EQ] = IR_EQ,   [RVO_NE - RVO_EQ] = IR_NE,   [RVO_LTU - RVO_EQ] = IR_LTU,
-        [RVO_LT - RVO_EQ] = IR_LTS,  [RVO_LEU - RVO_EQ] = IR_LEU, [RVO_LE - RVO_EQ] = IR_LES,
-        [RVO_GTU - RVO_EQ] = IR_GTU, [RVO_GT - RVO_EQ] = IR_GTS,
+        [0] = IR_EQ,
+        [RVO_NE - RVO_EQ] = IR_NE,
+        [RVO_LTU - RVO_EQ] = IR_LTU,
+        [RVO_LT - RVO_EQ] = IR_LTS,
+        [RVO_LEU - RVO_EQ] = IR_LEU,
+        [RVO_LE - RVO_EQ] = IR_LES,
+        [RVO_GTU - RVO_EQ] = IR_GTU,
+        [RVO_GT - RVO_EQ] = IR_GTS,
     };
     bool has_vs1 = rv_insns[v->id].format == RV_FORMAT_VVV;
     unsigned each = RV_VLENB >> v->sew;

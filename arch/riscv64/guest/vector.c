@@ -63,7 +63,7 @@ static void configure(struct rv_vector *v)
 
 static unsigned registers(int lmul)
 {
-    return lmul > 0 ? 1u << lmul : 1;
+    return lmul > 0 ? 1u << (lmul & 3) : 1;
 }
 
 void rv_vector_enter(struct rv_frame *r, const struct rv_vector_state *s)

@@ -231,10 +231,10 @@ static inline uint8_t *rv_v(struct rv_vector *v, unsigned n)
 /* Element i of the group at register n, of 1 << size bytes. */
 static inline uint64_t rv_v_get(struct rv_vector *v, unsigned n, unsigned size, uint64_t i)
 {
-    const uint8_t *from = rv_v(v, n) + (i << size);
+    const uint8_t *from = rv_v(v, n) + (i << (size & 3));
     uint64_t e = 0;
 
-    switch (size) {
+    switch (size & 3) {
     case 0:
         return *from;
     case 1:
@@ -251,6 +251,7 @@ static inline uint64_t rv_v_get(struct rv_vector *v, unsigned n, unsigned size, 
 
 static inline void rv_v_put(struct rv_vector *v, unsigned n, unsigned size, uint64_t i, uint64_t e)
 {
+    size &= 3;
     memcpy(rv_v(v, n) + (i << size), &e, (size_t)1 << size);
 }
 
@@ -273,7 +274,7 @@ static inline bool rv_v_active(struct rv_vector *v, uint64_t i)
 
 static inline int64_t rv_v_signed(unsigned size, uint64_t e)
 {
-    unsigned shift = 64 - (8u << size);
+    unsigned shift = 64 - (8u << (size & 3));
 
     return (int64_t)(e << shift) >> shift;
 }

@@ -209,7 +209,6 @@ static uint64_t multiply_add(struct sf_env *env, unsigned op, enum ir_type f, ui
                              uint64_t b, uint64_t d)
 {
     static const uint8_t negations[] = {
-        [RVO_FMADD - RVO_FMADD] = 0,
         [RVO_FNMADD - RVO_FMADD] = IR_FMA_NEGATE_PRODUCT | IR_FMA_NEGATE_ADDEND,
         [RVO_FMSUB - RVO_FMADD] = IR_FMA_NEGATE_ADDEND,
         [RVO_FNMSUB - RVO_FMADD] = IR_FMA_NEGATE_PRODUCT,
