@@ -15,23 +15,18 @@
 #include "dbt/ir.h"
 #include "kernel/cage.h"
 
-/* What a guest does to memory; DBT_KIND() is an index into dbt_tlb_entry.tag. The last two: with
- * the rights of its least privileged level, whatever runs (IR_USER). */
-enum dbt_access { DBT_READ, DBT_WRITE, DBT_FETCH, DBT_USER_READ = 4, DBT_USER_WRITE };
-#define DBT_KIND(access) ((access)&3u)
-#define DBT_USER         4u
+/* What a guest does to memory; an index into dbt_tlb_entry.tag. */
+enum dbt_access { DBT_READ, DBT_WRITE, DBT_FETCH };
 
 /*
  * Software TLB: direct-mapped by virtual page. `tag` is the address of the virtual page for each
  * kind of access that needs no help, else DBT_TLB_NONE. Host address, as cages have it = virtual
- * address + addend. An entry is for ordinary accesses, or for those by IR_USER: then its tags have
- * a bit more, which no other access compares with.
+ * address + addend.
  */
 struct dbt_tlb_entry {
     uint64_t tag[3];
     uint64_t addend;
 };
-#define DBT_TLB_USER 0x800ULL
 #define DBT_TLB_NONE 0x801ULL /* nor has a misaligned address, its page's bits and its lowest */
 
 /* How a unit was left. */
@@ -114,8 +109,6 @@ _Static_assert(offsetof(struct dbt_frame, cells) == DBT_FRAME_GUEST, "slots are 
  * frame->fault is filled. */
 bool dbt_memory_read(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t *value);
 bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t value);
-/* The same with the rights of the guest's least privileged level. */
-bool dbt_memory_user(struct dbt_frame *f, uint64_t va, unsigned size, bool write, uint64_t *value);
 /* A host address at which `size` bytes (aligned to it) can be read and written atomically, or NULL:
  * then *mmio tells whether frame->fault is filled (false) or it is no RAM (true). */
 void *dbt_memory_atomic(struct dbt_frame *f, uint64_t va, unsigned size, bool *mmio);

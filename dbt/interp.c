@@ -54,7 +54,7 @@ UNALIGNED(uint16_t)
 UNALIGNED(uint32_t)
 UNALIGNED(uint64_t)
 
-/* Ordered, aligned by decree, or with others' rights. */
+/* Ordered, or aligned by decree. */
 static bool load_special(struct dbt_frame *f, const struct interp_op *o, uint64_t va,
                          uint64_t *result)
 {
@@ -66,15 +66,10 @@ static bool load_special(struct dbt_frame *f, const struct interp_op *o, uint64_
         f->fault = (struct dbt_fault){.address = va, .access = DBT_READ, .misaligned = true};
         return false;
     }
-    if (o->attr2 & IR_USER) {
-        if (!dbt_memory_user(f, va, size, false, &v))
-            return false;
-    } else {
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-        if (!dbt_memory_read(f, va, size, &v))
-            return false;
-        __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    }
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (!dbt_memory_read(f, va, size, &v))
+        return false;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
     *result =
         o->attr2 & IR_SIGNED ? ir_zero_extend(load_type(o), (uint64_t)ir_sign_extend(t, v)) : v;
     return true;
@@ -88,12 +83,9 @@ static bool store_special(struct dbt_frame *f, const struct interp_op *o, uint64
         f->fault = (struct dbt_fault){.address = va, .access = DBT_WRITE, .misaligned = true};
         return false;
     }
-    v = ir_zero_extend(o->attr, v);
-    if (o->attr2 & IR_USER)
-        return dbt_memory_user(f, va, size, true, &v);
     if (order >= IR_RELEASE)
         __atomic_thread_fence(__ATOMIC_RELEASE);
-    if (!dbt_memory_write(f, va, size, v))
+    if (!dbt_memory_write(f, va, size, ir_zero_extend(o->attr, v)))
         return false;
     if (order == IR_SEQ_CST)
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
