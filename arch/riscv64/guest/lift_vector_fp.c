@@ -51,16 +51,7 @@ static ir_value sign(struct rvl *v, ir_value a, ir_value b)
 
 static ir_value multiply_add(struct rvl *v, unsigned size, ir_value a, ir_value b, ir_value d)
 {
-    static const uint8_t negations[] = {
-        [RVO_FNMADD - RVO_FMADD] = IR_FMA_NEGATE_PRODUCT | IR_FMA_NEGATE_ADDEND,
-        [RVO_FMSUB - RVO_FMADD] = IR_FMA_NEGATE_ADDEND,
-        [RVO_FNMSUB - RVO_FMADD] = IR_FMA_NEGATE_PRODUCT,
-        [RVO_FMACC - RVO_FMADD] = 0,
-        [RVO_FNMACC - RVO_FMADD] = IR_FMA_NEGATE_PRODUCT | IR_FMA_NEGATE_ADDEND,
-        [RVO_FMSAC - RVO_FMADD] = IR_FMA_NEGATE_ADDEND,
-        [RVO_FNMSAC - RVO_FMADD] = IR_FMA_NEGATE_PRODUCT,
-    };
-    unsigned negate = negations[v->op - RVO_FMADD];
+    unsigned negate = rv_v_negations(v->op);
 
     if (v->op < RVO_FMACC)
         return fp(v, IR_vfma, size, rounding(v), negate, b, d, a);

@@ -348,9 +348,9 @@ static bool is_legal(const struct rv_vector *v)
     }
 }
 
-static bool is_float(const struct rv_vector *v)
+static bool is_float_shape(enum rv_vector_shape shape)
 {
-    switch (v->shape) {
+    switch (shape) {
     case RV_SHAPE_FLOAT:
     case RV_SHAPE_FWIDE:
     case RV_SHAPE_FWIDE_FIRST:
@@ -361,8 +361,13 @@ static bool is_float(const struct rv_vector *v)
     case RV_SHAPE_FREDUCE_WIDE:
         return true;
     default:
-        return source_is_float(v) || v->shape == RV_SHAPE_TO_F;
+        return false;
     }
+}
+
+static bool is_float(const struct rv_vector *v)
+{
+    return is_float_shape(v->shape) || source_is_float(v) || v->shape == RV_SHAPE_TO_F;
 }
 
 bool rv_is_vector(uint32_t word)
@@ -399,6 +404,11 @@ static bool float_ready(struct rv_vector *v)
 
 static void carry_out(struct rv_vector *v)
 {
+    if (is_float_shape(v->shape)) {
+        rv_vector_float(v);
+        v->f->fp_flags |= v->env.flags;
+        return;
+    }
     switch (v->shape) {
     case RV_SHAPE_INT:
     case RV_SHAPE_WIDE:
@@ -411,17 +421,6 @@ static void carry_out(struct rv_vector *v)
     case RV_SHAPE_REDUCE:
     case RV_SHAPE_REDUCE_WIDE:
         rv_vector_int(v);
-        break;
-    case RV_SHAPE_FLOAT:
-    case RV_SHAPE_FWIDE:
-    case RV_SHAPE_FWIDE_FIRST:
-    case RV_SHAPE_FCOMPARE:
-    case RV_SHAPE_FCONVERT_WIDE:
-    case RV_SHAPE_FCONVERT_NARROW:
-    case RV_SHAPE_FREDUCE:
-    case RV_SHAPE_FREDUCE_WIDE:
-        rv_vector_float(v);
-        v->f->fp_flags |= v->env.flags;
         break;
     default:
         rv_vector_move(v);

@@ -279,6 +279,9 @@ static inline int64_t rv_v_signed(unsigned size, uint64_t e)
     return (int64_t)(e << shift) >> shift;
 }
 
+/* IR_FMA_ bits of RVO_FMADD to RVO_FNMSAC. */
+unsigned rv_v_negations(unsigned op);
+
 /* Is the source a vector, vs1? */
 bool rv_v_has_vs1(const struct rv_vector *v);
 /* Else it is this: x[rs1] or the immediate cut to `size`, or f[rs1] unboxed. */

@@ -204,9 +204,7 @@ static uint64_t unary(struct sf_env *env, unsigned op, unsigned to, unsigned fro
     }
 }
 
-/* a: vs2, b: the source, d: what vd held. */
-static uint64_t multiply_add(struct sf_env *env, unsigned op, enum ir_type f, uint64_t a,
-                             uint64_t b, uint64_t d)
+unsigned rv_v_negations(unsigned op)
 {
     static const uint8_t negations[] = {
         [RVO_FNMADD - RVO_FMADD] = IR_FMA_NEGATE_PRODUCT | IR_FMA_NEGATE_ADDEND,
@@ -217,7 +215,15 @@ static uint64_t multiply_add(struct sf_env *env, unsigned op, enum ir_type f, ui
         [RVO_FMSAC - RVO_FMADD] = IR_FMA_NEGATE_ADDEND,
         [RVO_FNMSAC - RVO_FMADD] = IR_FMA_NEGATE_PRODUCT,
     };
-    unsigned negate = negations[op - RVO_FMADD];
+
+    return negations[op - RVO_FMADD];
+}
+
+/* a: vs2, b: the source, d: what vd held. */
+static uint64_t multiply_add(struct sf_env *env, unsigned op, enum ir_type f, uint64_t a,
+                             uint64_t b, uint64_t d)
+{
+    unsigned negate = rv_v_negations(op);
 
     return op < RVO_FMACC ? sf_fma(env, f, b, d, a, negate) : sf_fma(env, f, b, a, d, negate);
 }
