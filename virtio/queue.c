@@ -83,40 +83,54 @@ const struct virtq_desc *virtq_table_load(struct virtq *q, struct virtq_table *t
 
 /* ---- Streams ---- */
 
-/* Where a stream stands. */
+/* Where a stream stands: a copy for registers, which the chain gets back. */
 struct stream {
     const struct virtq_buffer *buffers;
-    unsigned *at;
-    uint32_t *offset, *done;
+    unsigned at;
+    uint32_t offset, done;
 };
 
-static struct stream out_stream(struct virtq_chain *c)
+static inline struct stream out_stream(const struct virtq_chain *c)
 {
-    return (struct stream){c->buffers, &c->out_at, &c->out_offset, &c->out_done};
+    return (struct stream){c->buffers, c->out_at, c->out_offset, c->out_done};
 }
 
-static struct stream in_stream(struct virtq_chain *c)
+static inline struct stream in_stream(const struct virtq_chain *c)
 {
-    return (struct stream){c->buffers + c->out_count, &c->in_at, &c->in_offset, &c->in_done};
+    return (struct stream){c->buffers + c->out_count, c->in_at, c->in_offset, c->in_done};
+}
+
+static inline void out_stream_keep(struct virtq_chain *c, const struct stream *s)
+{
+    c->out_at = s->at;
+    c->out_offset = s->offset;
+    c->out_done = s->done;
+}
+
+static inline void in_stream_keep(struct virtq_chain *c, const struct stream *s)
+{
+    c->in_at = s->at;
+    c->in_offset = s->offset;
+    c->in_done = s->done;
 }
 
 /* The piece at which the stream stands: at most `size` bytes. There are that many left. */
-static inline struct virtq_buffer stream_piece(const struct stream *s, size_t size)
+static inline struct virtq_buffer stream_piece(struct stream *s, size_t size)
 {
-    const struct virtq_buffer *b = &s->buffers[*s->at];
+    const struct virtq_buffer *b = &s->buffers[s->at];
 
-    while (*s->offset == b->length) {
-        b = &s->buffers[++*s->at];
-        *s->offset = 0;
+    while (s->offset == b->length) {
+        b = &s->buffers[++s->at];
+        s->offset = 0;
     }
-    return (struct virtq_buffer){b->gpa + *s->offset,
-                                 (uint32_t)MIN(size, (size_t)(b->length - *s->offset))};
+    return (struct virtq_buffer){b->gpa + s->offset,
+                                 (uint32_t)MIN(size, (size_t)(b->length - s->offset))};
 }
 
-static inline void stream_advance(const struct stream *s, uint32_t length)
+static inline void stream_advance(struct stream *s, uint32_t length)
 {
-    *s->offset += length;
-    *s->done += length;
+    s->offset += length;
+    s->done += length;
 }
 
 size_t virtq_read(struct virtq *q, struct virtq_chain *c, void *to, size_t size)
@@ -137,6 +151,7 @@ size_t virtq_read(struct virtq *q, struct virtq_chain *c, void *to, size_t size)
         left -= piece.length;
         stream_advance(&s, piece.length);
     }
+    out_stream_keep(c, &s);
     return wanted - left;
 }
 
@@ -204,14 +219,15 @@ size_t virtq_write(struct virtq *q, struct virtq_chain *c, const void *from, siz
         stream_advance(&s, piece.length);
     }
     window_close(q, &window);
+    in_stream_keep(c, &s);
     return wanted - left;
 }
 
-static void stream_seek(const struct stream *s, uint32_t total, uint32_t offset)
+static void stream_seek(struct stream *s, uint32_t total, uint32_t offset)
 {
     uint32_t left = MIN(offset, total);
 
-    *s->at = *s->offset = *s->done = 0;
+    s->at = s->offset = s->done = 0;
     while (left) {
         struct virtq_buffer piece = stream_piece(s, left);
 
@@ -225,6 +241,7 @@ void virtq_seek_out(struct virtq_chain *c, uint32_t offset)
     struct stream s = out_stream(c);
 
     stream_seek(&s, c->out_bytes, offset);
+    out_stream_keep(c, &s);
 }
 
 void virtq_seek_in(struct virtq_chain *c, uint32_t offset)
@@ -232,6 +249,7 @@ void virtq_seek_in(struct virtq_chain *c, uint32_t offset)
     struct stream s = in_stream(c);
 
     stream_seek(&s, c->in_bytes, offset);
+    in_stream_keep(c, &s);
 }
 
 /* Pins the beginning of `piece` and cuts it to what lies in one block of host memory. */
@@ -251,8 +269,8 @@ static enum err pin_piece(struct guest_memory *m, struct virtq_buffer *piece, vo
 
 /* Copies what one piece of each side has in common, at most `size` bytes; returns how many, 0 when
  * a device is broken. */
-static uint32_t copy_piece(struct virtq *to_queue, const struct stream *to,
-                           struct virtq *from_queue, const struct stream *from, size_t size)
+static uint32_t copy_piece(struct virtq *to_queue, struct stream *to, struct virtq *from_queue,
+                           struct stream *from, size_t size)
 {
     struct virtq_buffer source = stream_piece(from, size);
     struct virtq_buffer target = stream_piece(to, source.length);
@@ -288,6 +306,8 @@ size_t virtq_copy(struct virtq *to_queue, struct virtq_chain *to, struct virtq *
         stream_advance(&out, length);
         left -= length;
     }
+    in_stream_keep(to, &in);
+    out_stream_keep(from, &out);
     return wanted - left;
 }
 
