@@ -53,10 +53,13 @@ struct dbt_fault {
  * jump hash, which tells bits 12:1. Addresses have up to 57 bits. When all are used up the engine
  * forgets what was linked and looked up with them and begins again.
  */
-#define DBT_CONTEXT(n)     ((uint64_t)(n) >> 11 << 59 | ((uint64_t)(n)&BITS(10, 0)) << 1)
 #define DBT_CONTEXT_COUNT  65536
 #define DBT_CONTEXT_SPACE  0
 #define DBT_CONTEXT_GLOBAL 1
+static inline uint64_t dbt_context(uint16_t number)
+{
+    return (uint64_t)number >> 11 << 59 | ((uint64_t)number & BITS(10, 0)) << 1;
+}
 
 /* The emitted code of a virtual address: entry (va >> 1) % DBT_JUMPS of the vCPU's own table. */
 struct dbt_jump {

@@ -19,7 +19,9 @@
 #define LARGE_SHIFT  21
 #define HUGE_SHIFT   30
 #define CONTEXTS     8  /* of one space: views and modes */
-#define CODE_WORDS   64 /* of the set of pages that contexts lead to */
+#define CODE_BITS    15 /* log of the size of the set of pages that contexts lead to */
+#define CODE_WORDS   (1u << (CODE_BITS - 6))
+#define CODE_PIECE   BIT(63) /* in that set: it is not a page's number but one of 2 MiB */
 #define NO_PAGE      UINT64_MAX
 #define ENTRY_SIZE   sizeof(struct dbt_tlb_entry)
 #define PAGE_OF(va)  ((va) & ~(uint64_t)(IR_PAGE_SIZE - 1))
@@ -59,7 +61,7 @@ struct space {
     uint32_t asid;
     unsigned context_count, next_context;
     struct context context[CONTEXTS];
-    uint64_t code[CODE_WORDS]; /* pages that links and jumps of its contexts lead to, hashed */
+    uint64_t code[CODE_WORDS]; /* what its contexts lead to: two hashed bits each */
     uint64_t used;             /* when, by `clock` */
     struct table *view[DBT_VIEWS];
 };
@@ -222,6 +224,8 @@ void dbt_tlb_publish(struct dbt_vcpu *d)
 /* What was linked and found in the space's contexts is not used any more. */
 static void contexts_drop(struct space *s)
 {
+    if (!s->context_count)
+        return;
     s->context_count = s->next_context = 0;
     memset(s->code, 0, sizeof(s->code));
 }
@@ -263,9 +267,9 @@ static void context_select(struct dbt_vcpu *d)
 
     for (unsigned i = 0; i < s->context_count; i++)
         if (s->context[i].mode == mode && s->context[i].view == view)
-            value = DBT_CONTEXT(s->context[i].number);
+            value = dbt_context(s->context[i].number);
     if (!value)
-        value = DBT_CONTEXT(context_add(d, s, view));
+        value = dbt_context(context_add(d, s, view));
     if (d->frame->context[DBT_CONTEXT_SPACE] == value)
         return;
     d->frame->context[DBT_CONTEXT_SPACE] = value;
@@ -277,23 +281,45 @@ static void context_select(struct dbt_vcpu *d)
     __atomic_store_n(&d->frame->poll, 1, __ATOMIC_SEQ_CST);
 }
 
-static unsigned code_bit(uint64_t va)
+/* A compiler's code has thousands of pages. A page that is taken for one of them by mistake costs
+ * all contexts when it is flushed: with 3,000 in it the set is wrong about one other of 30. */
+static void code_bits(uint64_t number, unsigned bit[2])
 {
-    return (unsigned)((va >> PAGE_SHIFT) * 0x9e3779b97f4a7c15ULL >> 52);
+    uint64_t hash = number * 0x9e3779b97f4a7c15ULL;
+
+    bit[0] = (unsigned)(hash >> (64 - CODE_BITS));
+    bit[1] = (unsigned)(hash >> (64 - 2 * CODE_BITS)) & ((1u << CODE_BITS) - 1);
+}
+
+static void code_note(struct space *s, uint64_t number)
+{
+    unsigned bit[2];
+
+    code_bits(number, bit);
+    s->code[bit[0] / 64] |= BIT(bit[0] % 64);
+    s->code[bit[1] / 64] |= BIT(bit[1] % 64);
+}
+
+static bool code_noted(const struct space *s, uint64_t number)
+{
+    unsigned bit[2];
+
+    code_bits(number, bit);
+    return s->code[bit[0] / 64] & BIT(bit[0] % 64) && s->code[bit[1] / 64] & BIT(bit[1] % 64);
 }
 
 void dbt_tlb_note_code(struct dbt_vcpu *d, uint64_t va)
 {
-    unsigned bit = code_bit(va);
-
-    d->tlbs->current->code[bit / 64] |= BIT(bit % 64);
+    code_note(d->tlbs->current, va >> PAGE_SHIFT);
+    code_note(d->tlbs->current, va >> LARGE_SHIFT | CODE_PIECE);
 }
 
-static bool has_code(const struct space *s, uint64_t va)
+/* In what was invalidated with the page: `size` bytes around it. */
+static bool has_code(const struct space *s, uint64_t va, uint64_t size)
 {
-    unsigned bit = code_bit(va);
-
-    return s->code[bit / 64] & BIT(bit % 64);
+    if (size > BIT(LARGE_SHIFT))
+        return true;
+    return code_noted(s, size > IR_PAGE_SIZE ? va >> LARGE_SHIFT | CODE_PIECE : va >> PAGE_SHIFT);
 }
 
 /* After contexts were dropped. */
@@ -511,16 +537,32 @@ static void note_large(struct table *t, uint64_t va, uint64_t size)
     }
 }
 
-static void table_flush_page(struct table *t, uint64_t page)
+/* How much was dropped, in bytes around the page. */
+static uint64_t table_flush_page(struct table *t, uint64_t page)
 {
     unsigned bit = large_bit(page);
 
-    if (is_huge(t, page))
+    if (is_huge(t, page)) {
         t->stale = true;
-    else if (t->large[bit / 64] & BIT(bit % 64))
+        return UINT64_MAX;
+    }
+    if (t->large[bit / 64] & BIT(bit % 64)) {
         drop_piece(t, page);
-    else
-        drop_page(t, page);
+        return BIT(LARGE_SHIFT);
+    }
+    drop_page(t, page);
+    return IR_PAGE_SIZE;
+}
+
+static void space_flush_page(struct space *s, uint64_t va)
+{
+    uint64_t size = IR_PAGE_SIZE;
+
+    for (unsigned i = 0; i < DBT_VIEWS; i++)
+        if (s->view[i] && !s->view[i]->stale)
+            size = MAX(size, table_flush_page(s->view[i], PAGE_OF(va)));
+    if (has_code(s, va, size))
+        contexts_drop(s);
 }
 
 void dbt_tlb_flush_page(struct dbt_vcpu *d, uint64_t va, uint32_t asid)
@@ -530,13 +572,8 @@ void dbt_tlb_flush_page(struct dbt_vcpu *d, uint64_t va, uint32_t asid)
     note(d, TRACE_FLUSH_PAGE, va);
     d->counters.flush_page++;
     for (struct space *s = t->space; s < t->space + SPACES; s++) {
-        if (asid != DBT_ASID_ALL && s->asid != asid)
-            continue;
-        if (has_code(s, va))
-            contexts_drop(s);
-        for (unsigned i = 0; i < DBT_VIEWS; i++)
-            if (s->view[i] && !s->view[i]->stale)
-                table_flush_page(s->view[i], PAGE_OF(va));
+        if (asid == DBT_ASID_ALL || s->asid == asid)
+            space_flush_page(s, va);
     }
     context_again(d);
     if (t->table->stale) {

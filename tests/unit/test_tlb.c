@@ -41,6 +41,7 @@ static enum err ram_block(gpa_t gpa, struct guest_block *block)
 #define dbt_shared_alloc(d, size, locked)       ((void)(d), calloc(1, size))
 #define dbt_shared_free(d, at, size)            ((void)(d), (void)(size), free(at))
 #define dbt_jit_contexts_renew(d)               ((void)(d))
+#define dbt_returns_empty(frame, stack)         ((void)(frame), (void)(stack))
 #define heap_zalloc(size)                       calloc(1, size)
 #define heap_alloc(size)                        malloc(size)
 #define heap_free(at)                           free(at)
@@ -49,16 +50,18 @@ static enum err ram_block(gpa_t gpa, struct guest_block *block)
 
 #include "dbt/tlb.c"
 
-static struct vm vm;
+static struct config_vm config = {.cpus = 1};
+static struct vm vm = {.config = &config};
 static struct vcpu vcpu = {.vm = &vm};
 static struct dbt_frame frame;
 static struct dbt_vcpu d;
 static uint64_t piece; /* what the page table maps alike */
+static uint64_t first; /* below it nothing is mapped */
 
 /* Virtual pages from VA on are the memory, over and over. */
 static bool walk(struct dbt_vcpu *v, uint64_t va, enum dbt_access access, struct dbt_mapping *out)
 {
-    if (va < VA) {
+    if (va < first) {
         v->frame->fault = (struct dbt_fault){.address = va, .access = (uint8_t)access};
         return false;
     }
@@ -77,6 +80,7 @@ static int setup(void **state)
     d.frame = &frame;
     d.guest = &guest;
     piece = IR_PAGE_SIZE;
+    first = VA;
     code_page = NO_PAGE;
     assert_int_equal(dbt_tlb_create(&d), ERR_OK);
     dbt_tlb_select(&d, 1, 1, 0);
@@ -114,6 +118,21 @@ static void test_what_was_accessed_is_known(void **state)
     assert_null(dbt_tlb_lookup(&frame, AT(6), 1, DBT_READ));
     assert_false(dbt_tlb_resolve(&d, 0x1000, DBT_WRITE, &p));
     assert_int_equal(frame.fault.address, 0x1000);
+}
+
+/* Svvptc: a page that gets mapped is found without a flush, however often it was missed before. */
+static void test_what_is_mapped_later_needs_no_flush(void **state)
+{
+    struct dbt_place p;
+
+    (void)state;
+    first = AT(2);
+    for (unsigned i = 0; i < 4; i++)
+        assert_false(dbt_tlb_resolve(&d, AT(1), i % 2 ? DBT_READ : DBT_WRITE, &p));
+    assert_int_equal(walks(AT(2)), 1);
+    first = VA;
+    assert_int_equal(walks(AT(1)), 1);
+    assert_non_null(dbt_tlb_lookup(&frame, AT(1), 8, DBT_WRITE));
 }
 
 /* More pages than places: the table doubles until they fit, and forgets little over it. */
@@ -234,10 +253,66 @@ static void test_pages_with_code_are_protected(void **state)
     assert_non_null(dbt_tlb_lookup(&frame, AT(9), 4, DBT_WRITE));
 }
 
+/* Code on `count` pages, every other one, is known by the context that there is. */
+static void note_code(unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        dbt_tlb_note_code(&d, AT(2 * i));
+}
+
+static uint64_t contexts_after_flush(uint64_t va)
+{
+    uint64_t before = d.counters.contexts;
+
+    dbt_tlb_flush_page(&d, va, 1);
+    return d.counters.contexts - before;
+}
+
+/* The code of a compiler has thousands of pages; what is flushed beside it costs no contexts, but
+ * for few. */
+static void test_contexts_outlive_flushes_of_other_pages(void **state)
+{
+    uint64_t renewed = 0, one = 1;
+
+    (void)state;
+    d.jit = (void *)&d;
+    dbt_tlb_select(&d, 1, 1, 0);
+    for (unsigned i = 0; i < 1000; i++) {
+        if (one)
+            note_code(1500);
+        one = contexts_after_flush(AT(2 * i + 1));
+        renewed += one;
+    }
+    assert_true(renewed < 30);
+    note_code(1500);
+    assert_int_equal(contexts_after_flush(AT(1234)), 1);
+    note_code(1500);
+    dbt_tlb_flush_page(&d, AT(1234), 2); /* another address space's */
+    assert_int_equal(contexts_after_flush(AT(0)), 1);
+}
+
+/* Where the guest's page table has a large page each address in it stands for all of its code. */
+static void test_contexts_go_with_a_large_page(void **state)
+{
+    (void)state;
+    d.jit = (void *)&d;
+    dbt_tlb_select(&d, 1, 1, 0);
+    piece = MIB(2);
+    (void)walks(AT(3));
+    dbt_tlb_note_code(&d, AT(3));
+    assert_int_equal(contexts_after_flush(AT(512)), 0);
+    assert_int_equal(contexts_after_flush(AT(300)), 1);
+    piece = GIB(1);
+    (void)walks(AT(3));
+    dbt_tlb_note_code(&d, AT(3));
+    assert_int_equal(contexts_after_flush(AT(5000)), 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_was_accessed_is_known, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_what_is_mapped_later_needs_no_flush, setup, teardown),
         cmocka_unit_test_setup_teardown(test_it_grows_under_pressure, setup, teardown),
         cmocka_unit_test_setup_teardown(test_victims_are_recalled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_page_is_invalidated, setup, teardown),
@@ -245,6 +320,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_gigabyte_is_invalidated_as_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_asid_is_invalidated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pages_with_code_are_protected, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_contexts_outlive_flushes_of_other_pages, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_contexts_go_with_a_large_page, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
