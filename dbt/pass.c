@@ -10,6 +10,7 @@ struct pass_scratch {
     ir_value same[IR_OPS_MAX]; /* the value that stands for this one */
     bool used[IR_OPS_MAX];
     ir_value slot[PASS_SLOTS_MAX]; /* what the slot holds now; 0: unknown */
+    uint8_t held[IR_OPS_MAX];      /* how many slots hold the value now */
     /* The slot is set again before anybody can see it, when this is the pass's `era`. */
     uint64_t overwritten[PASS_SLOTS_MAX], era;
 };
@@ -135,6 +136,14 @@ static bool is_small_constant(const struct ir_unit *u, ir_value v)
     return is_constant(u, v) && constant_of(u, v) <= INT32_MAX;
 }
 
+/* Has a shift to the right left the highest bit 0? */
+static bool is_halved(const struct ir_unit *u, ir_value v)
+{
+    const struct ir_op *op = &u->ops[v];
+
+    return op->code == IR_shr && is_constant(u, op->arg[1]) && constant_of(u, op->arg[1]) % 32;
+}
+
 /* Is the i64 the sign extension of its low half? `depth` operations are looked at, no more. */
 static bool is_extended(const struct ir_unit *u, ir_value v, unsigned depth)
 {
@@ -146,7 +155,7 @@ static bool is_extended(const struct ir_unit *u, ir_value v, unsigned depth)
     case IR_sext:
         return ir_bits(op->attr) <= 32;
     case IR_zext:
-        return ir_bits(op->attr) < 32;
+        return ir_bits(op->attr) < 32 || (op->attr == IR_I32 && is_halved(u, op->arg[0]));
     case IR_load:
         return ir_bits(op->attr) < 32 || (op->attr == IR_I32 && op->attr2 & IR_SIGNED);
     case IR_and:
@@ -173,19 +182,22 @@ static ir_value undo_extension(struct ir_unit *u, struct ir_op *op)
         return 0;
     if (from->code == IR_trunc && from->attr == IR_I64 && is_extended(u, from->arg[0], 2))
         return from->arg[0];
-    if (from->code == IR_shr && is_constant(u, from->arg[1]) && constant_of(u, from->arg[1]) % 32)
+    if (is_halved(u, op->arg[0]))
         op->code = IR_zext; /* which costs nothing */
     return 0;
 }
 
-/* address = base + constant: the constant goes into the displacement. */
-static void fold_address(struct ir_unit *u, struct ir_op *op)
+/* address = base + constant: the constant goes into the displacement, unless a slot has the sum
+ * and none the base any more, which would have to be kept for it. */
+static void fold_address(const struct pass_scratch *s, struct ir_unit *u, struct ir_op *op)
 {
     const struct ir_op *base = &u->ops[op->arg[0]];
 
     while (base->code == IR_add && is_constant(u, base->arg[1])) {
         int64_t disp;
 
+        if (s->held[op->arg[0]] && !s->held[base->arg[0]])
+            return;
         if (__builtin_add_overflow(op->imm, u->ops[base->arg[1]].imm, &disp) ||
             disp != (int32_t)disp)
             return;
@@ -196,10 +208,10 @@ static void fold_address(struct ir_unit *u, struct ir_op *op)
 }
 
 /* The value that stands for operation `i`, or 0 when it stays. */
-static ir_value simplify(struct ir_unit *u, struct ir_op *op)
+static ir_value simplify(const struct pass_scratch *s, struct ir_unit *u, struct ir_op *op)
 {
     if (ir_info[op->code].effects & IR_FAULT) {
-        fold_address(u, op);
+        fold_address(s, u, op);
         return 0;
     }
     if (op->code == IR_select && is_constant(u, op->arg[0]))
@@ -230,7 +242,9 @@ static bool simplify_slot(struct pass_scratch *s, struct ir_op *op, ir_value i)
     }
     if (op->code == IR_set && *held == op->arg[0])
         return true;
+    s->held[*held] -= *held != 0;
     *held = op->code == IR_get ? i : op->arg[0];
+    s->held[*held]++;
     return false;
 }
 
@@ -247,7 +261,7 @@ static void simplify_block(struct pass_scratch *s, struct ir_unit *u, const stru
             if (simplify_slot(s, op, (ir_value)i))
                 make_nop(op);
         } else if (ir_info[op->code].operand_count) {
-            ir_value other = simplify(u, op);
+            ir_value other = simplify(s, u, op);
 
             if (other) {
                 s->same[i] = other;
@@ -262,6 +276,7 @@ void pass_simplify(struct pass_scratch *s, struct ir_unit *u)
     if (u->dialect->slot_count > PASS_SLOTS_MAX)
         return;
     s->same[0] = 0;
+    memset(s->held, 0, u->op_count * sizeof(s->held[0]));
     for (unsigned b = 0; b < u->block_count; b++)
         simplify_block(s, u, &u->blocks[b]);
 }

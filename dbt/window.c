@@ -29,6 +29,7 @@ struct page {
     uint64_t va, gpa;
     struct dbt_window *window;
     struct page *next[3], **link[3]; /* in the lists by: */
+    bool write;
 };
 enum { BY_VA, BY_GPA, BY_WINDOW };
 
@@ -243,10 +244,12 @@ static bool is_canonical(uint64_t va)
     return (uint64_t)((int64_t)(va << 15) >> 15) == va;
 }
 
-static void note_page(struct dbt_windows *ws, uint64_t va, uint64_t gpa)
+static void note_page(struct dbt_windows *ws, uint64_t va, uint64_t gpa, bool write)
 {
     struct page *p = page_find(ws->current, va);
 
+    if (p)
+        p->write = write;
     if (p && p->gpa == gpa)
         return;
     if (p)
@@ -254,6 +257,7 @@ static void note_page(struct dbt_windows *ws, uint64_t va, uint64_t gpa)
     p = page_take(ws);
     p->va = va;
     p->gpa = gpa;
+    p->write = write;
     p->window = ws->current;
     put_in(&ws->by_va[bucket_of(va)], p, BY_VA);
     put_in(&ws->by_gpa[bucket_of(gpa)], p, BY_GPA);
@@ -265,7 +269,7 @@ static bool map_in(struct dbt_vcpu *d, struct range *r, uint64_t va, const struc
 {
     bool write = dbt_tlb_lookup(d->frame, va, 1, DBT_WRITE) != NULL;
 
-    note_page(d->windows, va, PAGE_OF(place->gpa));
+    note_page(d->windows, va, PAGE_OF(place->gpa), write);
     if (!d->windows->host->map(d->cage, r->at + (va - r->va), place->host, write))
         return is_full(d);
     r->low = MIN(r->low, va - r->va);
@@ -326,6 +330,14 @@ static void note_stray(struct dbt_vcpu *d, const struct dbt_slow_op *copy, bool 
     dbt_jit_look_up(d, o, copy->insn);
 }
 
+/* Nothing is amiss with the page: emitted code came by another range's word (WINDOW_REACH). */
+static bool is_mapped(const struct dbt_windows *ws, uint64_t page, enum dbt_access access)
+{
+    const struct page *p = ws->current ? page_find(ws->current, page) : NULL;
+
+    return p && (p->write || access == DBT_READ);
+}
+
 /* After an access that was done in C, at a place of emitted code. */
 static void accessed(struct dbt_vcpu *d, const struct dbt_slow_op *o, uint64_t va)
 {
@@ -335,7 +347,8 @@ static void accessed(struct dbt_vcpu *d, const struct dbt_slow_op *o, uint64_t v
 
     if (o->op.attr2 & IR_ALIGNED || d->check || d->watching)
         return;
-    if (!map_page(d, first, access, &device) ||
+    if ((is_mapped(d->windows, first, access) && is_mapped(d->windows, last, access)) ||
+        !map_page(d, first, access, &device) ||
         (last != first && !map_page(d, last, access, &device)))
         note_stray(d, o, device);
 }

@@ -14,7 +14,10 @@
 #include "kernel/table.h"
 
 #define WINDOW_SIZE  GIB(512)
-#define WINDOW_GUARD GIB(4) /* unmapped before and behind each, at least */
+#define WINDOW_GUARD GIB(80) /* unmapped before and behind each, at least */
+#define WINDOW_REACH                                                            \
+    GIB(36) /* how far from another address in it one may be taken to lie in it \
+             */
 
 struct window_host {
     /* Most ranges, and pages in all of them, that each of `vcpus` vCPUs may have; false: none are

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Emitted code of this host against the interpreter: each operation of two operands and of one, on
- * edge values in pinned registers, cells and constants, at each level that the host has. */
+/* Emitted code of this host against the interpreter: each operation of two operands and of one, and
+ * pairs that are done as one, on edge values in pinned registers, cells and constants, at each
+ * level that the host has. Loops, and accesses by the frame's words, against what C computes. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -110,6 +111,26 @@ static void make(enum ir_code code, enum ir_type type, unsigned attr, unsigned p
     ir_jump(&unit, IR_HINT_NONE, 8);
 }
 
+/* (a << left), shifted back or added to b; what comes out goes to the slot of `to`. */
+static void make_pair(enum ir_code code, unsigned left, unsigned right, unsigned places,
+                      unsigned to)
+{
+    ir_value a, b;
+
+    ir_unit_reset(&unit, &dialect, 0);
+    ir_block_begin(&unit);
+    ir_insn(&unit, 0, 4);
+    a = operand(IR_I64, places % 2, 0, 0);
+    b = operand(IR_I64, places / 2 % 2, 1, 0);
+    a = ir_op2(&unit, IR_shl, IR_I64, a, ir_const(&unit, IR_I64, left));
+    if (code == IR_shr)
+        b = ir_const(&unit, IR_I64, right);
+    a = places / 4 && code == IR_add ? ir_op2(&unit, code, IR_I64, b, a)
+                                     : ir_op2(&unit, code, IR_I64, a, b);
+    ir_set(&unit, to, a);
+    ir_jump(&unit, IR_HINT_NONE, 8);
+}
+
 static void fill(const uint64_t *v)
 {
     memset(frame->cells, 0, SLOTS * 8);
@@ -165,6 +186,27 @@ static void run_operation(struct level *l, struct interp_scratch *scratch, enum 
         }
 }
 
+static void run_pairs(struct level *l, struct interp_scratch *scratch)
+{
+    static const unsigned to[] = {0, 1, 5, SLOTS - 2, SLOTS - 1};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(edges) * ARRAY_SIZE(edges); i++)
+        for (unsigned j = 0; j < 8 * ARRAY_SIZE(to); j++) {
+            uint64_t v[2] = {edges[i % ARRAY_SIZE(edges)], edges[i / ARRAY_SIZE(edges)]};
+
+            for (unsigned left = 1; left <= 4; left++) {
+                make_pair(IR_add, left, 0, j % 8, to[j / 8]);
+                fill(v);
+                check(l, scratch);
+            }
+            for (unsigned right = 28; right <= 33; right++) {
+                make_pair(IR_shr, 32, right, j % 8, to[j / 8]);
+                fill(v);
+                check(l, scratch);
+            }
+        }
+}
+
 static void test_operations(void **state)
 {
     static const uint8_t codes[] = {IR_add,  IR_sub,  IR_mul,      IR_mulhu, IR_mulhs, IR_mulhsu,
@@ -194,21 +236,165 @@ static void test_operations(void **state)
                 for (unsigned cc = 0; cc < IR_CC_INTEGERS; cc++)
                     run_operation(&l, scratch, IR_cmp, type, cc);
             }
+            run_pairs(&l, scratch);
             emitter->destroy(l.e);
         }
     }
     interp_scratch_destroy(scratch);
 }
 
+/* ---- Loops, and memory by words ---- */
+
+#define NODES  40
+#define RANGES 3 /* of addresses that lead to the same memory */
+
+/* The address of `at` for emitted code, by the word of one of the ranges. */
+static uint64_t guest_address(const void *at, unsigned range)
+{
+    return (uint64_t)(uintptr_t)at + ((uint64_t)range << DBT_WORD_SHIFT);
+}
+
+static void set_words(const void *at)
+{
+    uint64_t *words = (uint64_t *)((char *)frame + DBT_FRAME_WORDS);
+
+    for (unsigned i = 0; i < DBT_WORDS; i++)
+        words[i] = BIT(46) | BIT(47); /* not canonical with any address of ours */
+    for (uint64_t range = 0; range < RANGES; range++)
+        words[DBT_WORD_OF(guest_address(at, (unsigned)range))] = -(range << DBT_WORD_SHIFT);
+}
+
+/* The loop's end: once more, until slot 1 is 0. */
+static void end_loop(unsigned insn)
+{
+    ir_insn(&unit, 4 * insn, 4);
+    ir_set(&unit, 1, ir_op2(&unit, IR_add, IR_I64, ir_get(&unit, 1), ir_const(&unit, IR_I64, -1)));
+    ir_insn(&unit, 4 * insn + 4, 4);
+    ir_op0(&unit, IR_poll, IR_VOID, 0, 0);
+    ir_exit_if(&unit, IR_I64, IR_NE, ir_get(&unit, 1), ir_const(&unit, IR_I64, 0), 0);
+    ir_jump(&unit, IR_HINT_NONE, 4 * insn + 8);
+}
+
+static void run_loop(struct level *l, unsigned insns, uint64_t rounds)
+{
+    struct dbt_emitted emitted;
+
+    frame->cells[1] = rounds;
+    assert_int_equal(l->emitter->emit(l->e, &unit, dbt_cache_room(&l->cache), &emitted), ERR_OK);
+    assert_int_equal(emitted.insn_count, insns);
+    assert_int_equal(l->stubs.enter(frame, dbt_cache_room(&l->cache).exec), DBT_EXIT_LINK);
+    assert_int_equal(frame->pc, frame->pc_base + 4 * insns);
+    assert_int_equal(frame->cells[1], 0);
+}
+
+/* A list is followed, whose pointers lead from range to range now and then; `slot` holds where. */
+static void run_chase(struct level *l, unsigned slot, unsigned every, uint64_t rounds)
+{
+    static uint64_t nodes[NODES];
+
+    for (unsigned i = 0; i < NODES; i++)
+        nodes[i] = guest_address(&nodes[(i + 7) % NODES], every ? i / every % RANGES : 1);
+    set_words(nodes);
+    ir_unit_reset(&unit, &dialect, 0);
+    ir_block_begin(&unit);
+    ir_insn(&unit, 0, 4);
+    ir_set(&unit, slot, ir_load(&unit, IR_I64, IR_I64, 0, ir_get(&unit, slot), 0));
+    end_loop(1);
+    frame->cells[slot] = guest_address(&nodes[0], 2);
+    run_loop(l, 3, rounds);
+    assert_int_equal((frame->cells[slot] & BITS(DBT_WORD_SHIFT - 1, 0)),
+                     guest_address(&nodes[7 * rounds % NODES], 0) & BITS(DBT_WORD_SHIFT - 1, 0));
+}
+
+/* slot 3 = sum of what lies at slot 0, which moves on, and at slot 2, indexed by 32 bits of slot 4;
+ * that goes to memory behind slot 6, which moves on, too. */
+static void run_streams(struct level *l, uint64_t rounds)
+{
+    static uint64_t from[NODES], index[NODES], to[NODES];
+    ir_value v, at;
+    uint64_t sum = 0;
+
+    for (uint64_t i = 0; i < NODES; i++) {
+        from[i] = i * 0x0101010101010101;
+        index[i] = i << 40 | i * i;
+        to[i] = 0;
+    }
+    set_words(from);
+    ir_unit_reset(&unit, &dialect, 0);
+    ir_block_begin(&unit);
+    ir_insn(&unit, 0, 4);
+    v = ir_load(&unit, IR_I64, IR_I64, 0, ir_get(&unit, 0), 0);
+    ir_set(&unit, 0, ir_op2(&unit, IR_add, IR_I64, ir_get(&unit, 0), ir_const(&unit, IR_I64, 8)));
+    ir_insn(&unit, 4, 4);
+    at = ir_convert(&unit, IR_trunc, IR_I32, IR_I64, ir_get(&unit, 4));
+    at = ir_convert(&unit, IR_zext, IR_I64, IR_I32, at);
+    at = ir_op2(&unit, IR_shl, IR_I64, at, ir_const(&unit, IR_I64, 3));
+    at = ir_op2(&unit, IR_add, IR_I64, ir_get(&unit, 2), at);
+    v = ir_op2(&unit, IR_add, IR_I64, v, ir_load(&unit, IR_I64, IR_I64, 0, at, 0));
+    ir_set(&unit, 3, ir_op2(&unit, IR_add, IR_I64, ir_get(&unit, 3), v));
+    ir_set(&unit, 4, ir_op2(&unit, IR_add, IR_I64, ir_get(&unit, 4), ir_const(&unit, IR_I64, 1)));
+    ir_insn(&unit, 8, 4);
+    ir_set(&unit, 6, ir_op2(&unit, IR_add, IR_I64, ir_get(&unit, 6), ir_const(&unit, IR_I64, 8)));
+    ir_store(&unit, IR_I64, IR_I64, 0, ir_get(&unit, 6), -8, ir_get(&unit, 3));
+    end_loop(3);
+    memset(frame->cells, 0, SLOTS * 8);
+    frame->cells[0] = guest_address(from, 1);
+    frame->cells[2] = guest_address(index, 2);
+    frame->cells[4] = 0xabcd00000000;
+    frame->cells[6] = guest_address(to, 0);
+    run_loop(l, 5, rounds);
+    for (uint64_t i = 0; i < NODES; i++) {
+        sum += from[i] + index[i];
+        assert_int_equal(to[i], i < rounds ? sum : 0);
+    }
+}
+
+static void test_loops(void **state)
+{
+    (void)state;
+    TABLE_FOR_EACH(dbt_emitters, struct dbt_emitter, emitter)
+    {
+        for (unsigned level = 0; level <= emitter->host_level(); level++) {
+            struct level l = {.emitter = emitter};
+
+            l.e = emitter->create(&dialect, &guest, level);
+            assert_true(l.e && code_memory_create(&l.cache, KIB(64), 512));
+            l.cache.sites = calloc(512, sizeof(*l.cache.sites));
+            assert_int_equal(emitter->stubs(l.e, dbt_cache_room(&l.cache), false, &l.stubs),
+                             ERR_OK);
+            dbt_cache_reserve(&l.cache, l.stubs.size);
+            emitter->by_words(l.e);
+            for (uint64_t rounds = 1; rounds < NODES; rounds++) {
+                for (unsigned every = 0; every < 6; every++) {
+                    run_chase(&l, 0, every, rounds);
+                    run_chase(&l, SLOTS - 1, every, rounds);
+                }
+                run_streams(&l, rounds);
+            }
+            free(l.cache.sites);
+            emitter->destroy(l.e);
+        }
+    }
+}
+
+/* With words before it. */
+static struct dbt_frame *frame_create(void)
+{
+    char *at = calloc(1, (size_t)-DBT_FRAME_WORDS + interp_frame_size(&dialect));
+
+    return (struct dbt_frame *)(at - DBT_FRAME_WORDS);
+}
+
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_operations)};
+    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_operations),
+                                              cmocka_unit_test(test_loops)};
 
     for (unsigned i = 0; i < SLOTS; i++) {
         snprintf(names[i], sizeof(names[i]), "r%u", i);
         slots[i] = (struct dbt_slot){names[i], IR_I64, DBT_FRAME_GUEST + 8 * i};
     }
-    frame = calloc(1, interp_frame_size(&dialect));
+    frame = frame_create();
     frame->pc_base = 0x4000;
     frame->jumps = calloc(DBT_JUMPS, sizeof(*frame->jumps));
     dbt_returns_empty(frame, return_stack_create());

@@ -86,6 +86,18 @@ void as_rmx(struct as *a, unsigned op, bool w, unsigned reg, unsigned base, unsi
     a->p = put_indexed(put_opcode(a->p, op, w, reg, index, base), reg, base, index, disp);
 }
 
+void as_lea_shifted(struct as *a, bool w, unsigned reg, unsigned base, unsigned index,
+                    unsigned shift)
+{
+    bool none = base == REG_NONE;
+    unsigned mod = none ? 0 : mod_of(base, 0), low = none ? RBP : base;
+    uint8_t *p = put_opcode(a->p, OP_LEA, w, reg, index, none ? 0 : base);
+
+    *p++ = modrm(mod, reg, RSP);
+    *p++ = (uint8_t)(shift << 6 | (index & 7) << 3 | (low & 7));
+    a->p = put_disp(p, none ? 2 : mod, 0);
+}
+
 void as_rip(struct as *a, unsigned op, bool w, unsigned reg, const void *target, unsigned after)
 {
     uint8_t *p = put_opcode(a->p, op, w, reg, 0, 0);

@@ -184,6 +184,9 @@ void as_rr(struct as *a, unsigned op, bool w, unsigned reg, unsigned rm);
 void as_rm(struct as *a, unsigned op, bool w, unsigned reg, unsigned base, int32_t disp);
 void as_rmx(struct as *a, unsigned op, bool w, unsigned reg, unsigned base, unsigned index,
             int32_t disp);
+/* reg = base + (index << shift); `base` may be REG_NONE. */
+void as_lea_shifted(struct as *a, bool w, unsigned reg, unsigned base, unsigned index,
+                    unsigned shift);
 /* Register and [rip + ...]: `target` is an executed or data address; `after`: bytes of immediate.
  */
 void as_rip(struct as *a, unsigned op, bool w, unsigned reg, const void *target, unsigned after);

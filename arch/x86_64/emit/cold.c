@@ -278,6 +278,10 @@ static void emit_one(struct emitter *e, struct cold *c)
         as_rm(&e->as, OP_MOV_STORE, true, c->operand[0].reg, FRAME_BASE, FRAME(pc_base));
         as_jmp_to(&e->as, c->back);
         break;
+    case COLD_WORD:
+        emit_word(e, c->addend, c->operand[0].reg);
+        as_jmp_to(&e->as, c->back);
+        break;
     case COLD_WRAP:
         emit_wrap(e);
         as_jmp_to(&e->as, c->back);

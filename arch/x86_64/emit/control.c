@@ -10,6 +10,8 @@ static bool is_self(const struct emitter *e, int64_t target)
 
 static bool poll(struct emitter *e)
 {
+    if (e->again) /* the loop's last repetition does */
+        return true;
     as_alu_mem_imm(&e->as, OP_CMP, false, FRAME_BASE, FRAME(poll), 0);
     cold_new(e, COLD_POLL, as_jcc(&e->as, CC_NE));
     return true;
@@ -18,8 +20,15 @@ static bool poll(struct emitter *e)
 static bool exit_if(struct emitter *e, const struct ir_op *op)
 {
     enum cc cc = emit_compare(e, op);
-    uint8_t *jump = as_jcc(&e->as, cc);
+    uint8_t *jump;
 
+    if (e->again) { /* out of the loop, or on with its repetition */
+        const struct ir_op *out = op_of(e, (ir_value)(e->u->op_count - 1));
+
+        cold_new(e, COLD_LINK, as_jcc(&e->as, cc ^ 1))->link = (uint16_t)link_new(e, out->imm);
+        return true;
+    }
+    jump = as_jcc(&e->as, cc);
     if (is_self(e, op->imm) && !(e->u->mode & DBT_MODE_COUNT))
         as_patch(jump, e->body);
     else if (is_self(e, op->imm))

@@ -12,6 +12,9 @@
 #define CPUID_EXT_LZCNT (1u << 5)
 #define CPUID_EXTENDED  0x80000001u
 
+#define LOOP_INSNS  32U /* that a loop is repeated to, at most */
+#define REPETITIONS 4U
+
 enum dbt_level host_level(void)
 {
     unsigned a, b, c, d;
@@ -103,7 +106,7 @@ static void emit_op(struct emitter *e, unsigned i)
     default:
         break;
     }
-    if (e->value[i].same != i)
+    if (e->value[i].same != i || e->value[i].fused)
         return;
     if (effects & (IR_SIDE | IR_END))
         done = emit_control(e, i);
@@ -183,6 +186,50 @@ static void emit_profile_behind(struct emitter *e, unsigned i)
     emit_profile(e, code == IR_poll ? e->insn_index - 1 : e->insn_index);
 }
 
+/* How often the body of a small loop is emitted, with one poll at the end: what it knows of memory
+ * it still knows in its repetition. */
+static unsigned repetitions(const struct emitter *e, const struct ir_unit *u)
+{
+    unsigned insns = 0, exits = 0;
+
+    if (u->mode & (DBT_MODE_COUNT | DBT_MODE_SINGLE) || dbt_knobs.profile ||
+        u->ops[u->op_count - 1].code != IR_jump || u->ops[u->op_count - 1].attr != IR_HINT_NONE)
+        return 1;
+    for (unsigned i = 1; i < u->op_count; i++) {
+        const struct ir_op *op = &u->ops[i];
+
+        insns += op->code == IR_insn;
+        if (!(ir_info[op->code].effects & (IR_SIDE | IR_END)) || op->code == IR_poll)
+            continue;
+        if (op->code == IR_exit_if && op->imm != (int64_t)e->first_insn)
+            return 1;
+        exits++;
+    }
+    if (exits != 2 || u->ops[u->op_count - 2].code != IR_exit_if) /* that, and the jump behind it */
+        return 1;
+    if (insns == 0 || insns > LOOP_INSNS / 2)
+        return 1;
+    return MIN(LOOP_INSNS / insns, REPETITIONS);
+}
+
+static void emit_ops(struct emitter *e, const struct ir_unit *u)
+{
+    for (unsigned i = 1; i < u->op_count && !e->full && !e->unsupported; i++) {
+        if (is_silent(e, op_of(e, (ir_value)i)))
+            continue;
+        if (e->as.p > e->as.limit) {
+            e->full = true;
+            break;
+        }
+        if (e->again && ir_info[u->ops[i].code].effects & IR_END)
+            break; /* its exit led out */
+        emit_op(e, i);
+        values_after(e, i);
+        if (unlikely(dbt_knobs.profile))
+            emit_profile_behind(e, i);
+    }
+}
+
 static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room room,
                      struct dbt_emitted *out)
 {
@@ -192,17 +239,12 @@ static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room
         emit_budget(e);
     if (unlikely(dbt_knobs.profile) && !e->full)
         emit_profile(e, 0);
-    for (unsigned i = 1; i < u->op_count && !e->full && !e->unsupported; i++) {
-        if (is_silent(e, op_of(e, (ir_value)i)))
-            continue;
-        if (e->as.p > e->as.limit) {
-            e->full = true;
+    for (e->again = repetitions(e, u); e->again--;) {
+        emit_ops(e, u);
+        if (!e->again)
             break;
-        }
-        emit_op(e, i);
-        values_after(e, i);
-        if (unlikely(dbt_knobs.profile))
-            emit_profile_behind(e, i);
+        e->insn_at = e->insn_length = e->insn_index = 0;
+        (void)values_again(e);
     }
     if (!e->full && !e->unsupported)
         cold_emit(e);

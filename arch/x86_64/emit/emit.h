@@ -11,6 +11,7 @@
 #include "arch/x86_64/emit/asm.h"
 #include "dbt/emitter.h"
 #include "dbt/slow.h"
+#include "kernel/window.h"
 
 #define FRAME_BASE    RBP
 #define FRAME(member) ((int32_t)offsetof(struct dbt_frame, member) - DBT_FRAME_GUEST)
@@ -20,6 +21,7 @@
 #define VECTOR_SIZE   16  /* bytes of a vector in a register */
 #define OP_BYTES_MAX  400 /* that one operation, or one cold fragment, can take */
 #define NO_SLOT       (-1)
+#define SHIFT_OF_LEA  3 /* at most */
 #define NO_SITE       UINT16_MAX
 
 /* Constants of 16 bytes among the stubs. */
@@ -81,7 +83,8 @@ struct value {
     uint8_t home;
     int16_t slot;
     uint16_t last;       /* the operation that uses it last */
-    bool fused;          /* a comparison that the `select` behind it does itself */
+    bool fused;          /* the operation behind it that is its only user does it, too */
+    uint8_t uses;        /* UINT8_MAX: or more */
     ir_value same;       /* the value that this one is in other words, or itself */
     ir_value next_alias; /* that has the same slot as its home */
 };
@@ -104,6 +107,7 @@ enum cold_kind {
     COLD_WRAP,     /* the return stack is used up */
     COLD_ASTRAY,   /* a return that the return stack does not know; address in operand[0] */
     COLD_PAGE,     /* pc_base becomes operand[0] */
+    COLD_WORD,     /* the word for operand[0] comes into register `addend` */
     COLD_SELF,     /* counts, and begins this unit again */
     COLD_DIVIDE_0, /* division `op` by 0, and by -1: the dividend is in rax, the result in `dst` */
     COLD_DIVIDE_MINUS_1,
@@ -148,6 +152,7 @@ struct emitter {
     unsigned insn_at, insn_length, insn_index, first_insn;
     uint8_t *body;
     bool full, unsupported;
+    unsigned again; /* a loop's body: how often it is emitted behind this once more */
     uint64_t calls; /* bits of instructions that are left to C every time */
     struct value value[IR_OPS_MAX];
     ir_value alias[SLOTS_MAX]; /* of each slot: the first of the values whose home it is */
@@ -158,10 +163,11 @@ struct emitter {
     struct {
         uint8_t reg; /* REG_NONE: nothing is kept */
         bool write;
-        bool word; /* it holds a word of the frame: good for all accesses by the base */
         ir_value base;
         int32_t from, to; /* displacements of the bytes that lie on the page */
     } kept;
+    ir_value word[SCRATCH_COUNT]; /* the register holds the frame's word for this value, or 0; */
+    bool exact[SCRATCH_COUNT];    /* and not that of an address near it */
     unsigned spills;
     uint16_t spill_of[IR_OPS_MAX];
     unsigned cold_count;
@@ -204,9 +210,13 @@ static inline int32_t slot_disp(const struct emitter *e, int64_t slot)
 /* What the pass knows before it begins: last uses, and values that are others. False: there is a
  * type that no code is emitted for. */
 bool values_begin(struct emitter *e);
+/* The same between a loop's body and its repetition: what slots hold has new names there. */
+bool values_again(struct emitter *e);
+/* Where it is, if it is in a register; else REG_NONE. */
+unsigned value_in_reg(const struct emitter *e, ir_value v);
 /* Is `v` not needed after operation `i`? */
 bool value_dies(const struct emitter *e, ir_value v, unsigned i);
-/* A comparison that was left to the only `select` by it. */
+/* Left to its only user: a comparison to the `select`, a shift to the sum or shift. */
 bool value_fused(const struct emitter *e, ir_value v);
 bool value_const(const struct emitter *e, ir_value v, int64_t *c);
 /* A scratch register that nothing in this operation uses; it is locked. */
@@ -233,6 +243,13 @@ void let_go(struct emitter *e, enum class class, unsigned reg);
 /* A register for the result of operation `i`: the pin of the slot that it will be set to, or a
  * scratch one. It may be that of an operand. */
 unsigned result_reg(struct emitter *e, unsigned i);
+/* ... that may be that of `operand`, not of the first. */
+unsigned result_reg_of(struct emitter *e, unsigned i, ir_value operand);
+/* Is the value's scratch register free after operation `i`? */
+bool value_spare(const struct emitter *e, ir_value v, unsigned i);
+/* `operand` lies in the cell of the slot that the result is set to, and nobody wants it otherwise:
+ * the result is made there. */
+bool result_in_cell(struct emitter *e, unsigned i, ir_value operand, int32_t *disp);
 /* ... that is none of the registers (of its class) whose bits are in `reads`. */
 unsigned result_reg_apart(struct emitter *e, unsigned i, uint32_t reads);
 /* The result of operation `i` is in scratch register `reg`. */
@@ -270,6 +287,11 @@ void emit_count(struct emitter *e, unsigned insns);
 
 bool emit_int(struct emitter *e, unsigned i);
 bool emit_memory(struct emitter *e, unsigned i);
+/* A value that is near the address `v`: this one is a sum of it and of what is no more than `most`.
+ */
+ir_value origin_of(const struct emitter *e, ir_value v, uint64_t most);
+/* reg = the frame's word for the address in `from` */
+void emit_word(struct emitter *e, unsigned reg, unsigned from);
 void emit_again_stubs(struct emitter *e);
 void emit_look_up_again(struct emitter *e, const struct cold *c);
 bool emit_fp(struct emitter *e, unsigned i);

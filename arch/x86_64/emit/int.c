@@ -11,6 +11,8 @@
 #define VEX_SHRX (0x0f38f7u | PF2)
 #define VEX_ANDN 0x0f38f2u
 
+#define OP_TO_MEMORY 2 /* from an ALU opcode to its form that changes memory */
+
 static bool is_small(enum ir_type t)
 {
     return t == IR_I8 || t == IR_I16;
@@ -46,13 +48,74 @@ static bool add_apart(struct emitter *e, bool w, unsigned d, struct operand a, s
     return true;
 }
 
+/* The cell of a slot changes in place. */
+static bool binary_in_cell(struct emitter *e, unsigned i, unsigned opcode, ir_value changes,
+                           ir_value by)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    struct operand b;
+    int64_t c = 0;
+    int32_t disp;
+
+    if (op->type != IR_I64 || value_of(e, changes) == value_of(e, by) ||
+        (value_const(e, by, &c) && c != (int32_t)c) || !result_in_cell(e, i, changes, &disp))
+        return false;
+    b = use(e, by);
+    if (b.kind == IN_MEMORY)
+        b = (struct operand){.kind = IN_REG, .reg = (uint8_t)use_reg(e, by)};
+    if (b.kind == IS_CONST)
+        as_alu_mem_imm(&e->as, opcode, true, FRAME_BASE, disp, b.disp);
+    else
+        as_rm(&e->as, opcode - OP_TO_MEMORY, true, b.reg, FRAME_BASE, disp);
+    return true;
+}
+
+/* d = base + (what was to be shifted << count) */
+static bool add_shifted(struct emitter *e, unsigned i, ir_value shifted, ir_value base)
+{
+    const struct ir_op *op = op_of(e, value_of(e, shifted));
+    unsigned index, other, d;
+    int64_t count = 0;
+
+    if (!value_fused(e, shifted))
+        return false;
+    (void)value_const(e, op->arg[1], &count);
+    index = use_reg(e, op->arg[0]);
+    other = use_reg(e, base);
+    d = result_reg_of(e, i, value_spare(e, op->arg[0], i) ? op->arg[0] : base);
+    as_lea_shifted(&e->as, is_64(op->type), d, other, index, (unsigned)count);
+    return true;
+}
+
+/* Zeros above what an `and` keeps: that is a move. */
+static bool and_moves(struct emitter *e, unsigned d, struct operand a, struct operand b)
+{
+    if (a.kind != IN_REG || a.reg == d || b.kind != IS_CONST)
+        return false;
+    if (b.disp != UINT8_MAX && b.disp != UINT16_MAX)
+        return false;
+    as_rr(&e->as, b.disp == UINT8_MAX ? OP_MOVZX8 : OP_MOVZX16, false, d, a.reg);
+    return true;
+}
+
 static bool binary(struct emitter *e, unsigned i, unsigned opcode, bool commutative)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
     bool w = is_64(op->type);
-    struct operand a = use(e, op->arg[0]), b = use(e, op->arg[1]);
-    unsigned d = result_reg(e, i);
+    struct operand a, b;
+    unsigned d;
 
+    if (opcode == OP_ADD &&
+        (add_shifted(e, i, op->arg[0], op->arg[1]) || add_shifted(e, i, op->arg[1], op->arg[0])))
+        return true;
+    if (binary_in_cell(e, i, opcode, op->arg[0], op->arg[1]) ||
+        (commutative && binary_in_cell(e, i, opcode, op->arg[1], op->arg[0])))
+        return true;
+    a = use(e, op->arg[0]);
+    b = use(e, op->arg[1]);
+    d = commutative && !value_spare(e, op->arg[0], i) && value_spare(e, op->arg[1], i)
+            ? result_reg_of(e, i, op->arg[1])
+            : result_reg(e, i);
     if (is_reg(b, d) && !is_reg(a, d)) {
         struct operand t = a;
 
@@ -65,6 +128,8 @@ static bool binary(struct emitter *e, unsigned i, unsigned opcode, bool commutat
         b = t;
     }
     if (opcode == OP_ADD && add_apart(e, w, d, a, b))
+        return true;
+    if (opcode == OP_AND && and_moves(e, d, a, b))
         return true;
     load_operand(e, CLASS_INT, d, a);
     alu(e, opcode, w, d, b);
@@ -191,16 +256,41 @@ static enum shift_digit shift_digit(unsigned code)
                             : DIGIT_ROR;
 }
 
+/* The lower half of what was to be shifted by 32, as far up as it comes back. */
+static bool shift_back(struct emitter *e, unsigned i, int64_t count)
+{
+    ir_value from = op_of(e, value_of(e, op_of(e, (ir_value)i)->arg[0]))->arg[0];
+    struct operand a = use(e, from);
+    unsigned d;
+
+    if (a.kind == IS_CONST)
+        a = (struct operand){.kind = IN_REG, .reg = (uint8_t)use_reg(e, from)};
+    d = result_reg_of(e, i, from);
+    if (a.kind == IN_REG)
+        as_rr(&e->as, OP_MOV, false, d, a.reg);
+    else
+        as_rm(&e->as, OP_MOV, false, d, FRAME_BASE, a.disp);
+    if (count < 32)
+        as_shift_imm(&e->as, DIGIT_SHL, true, d, (unsigned)(32 - count));
+    return true;
+}
+
 static bool shift_const(struct emitter *e, unsigned i, int64_t count)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
     bool w = is_64(op->type);
-    struct operand a = use(e, op->arg[0]);
-    unsigned d = result_reg(e, i);
+    struct operand a;
+    unsigned d;
 
+    if (value_fused(e, op->arg[0]))
+        return shift_back(e, i, count);
+    a = use(e, op->arg[0]);
+    d = result_reg(e, i);
     count &= w ? 63 : 31;
-    if (op->code == IR_shl && count == 1 && a.kind == IN_REG && a.reg != d) {
-        as_rmx(&e->as, OP_LEA, w, d, a.reg, a.reg, 0);
+    if (op->code == IR_shl && count > 0 && count <= SHIFT_OF_LEA && a.kind == IN_REG &&
+        a.reg != d) {
+        as_lea_shifted(&e->as, w, d, count == 1 ? a.reg : REG_NONE, a.reg,
+                       count == 1 ? 0 : (unsigned)count);
         return true;
     }
     load_operand(e, CLASS_INT, d, a);
@@ -337,8 +427,6 @@ static bool compare(struct emitter *e, unsigned i)
     enum cc cc;
     unsigned d;
 
-    if (value_fused(e, (ir_value)i))
-        return true;
     cc = emit_compare(e, op_of(e, (ir_value)i));
     d = result_reg(e, i);
     as_rr(&e->as, OP_SETCC | cc, false, 0, d);

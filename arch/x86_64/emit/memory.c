@@ -24,13 +24,18 @@ static void full_barrier(struct emitter *e)
     as_8(&e->as, 0);
 }
 
-/* Does it go by the frame's words? */
-static bool by_word(const struct emitter *e, const struct ir_op *op)
+/* Does it, of instruction `insn` (from 1), go by the frame's words? */
+static bool by_word_of(const struct emitter *e, const struct ir_op *op, unsigned insn)
 {
     bool plain = op->code == IR_probe ||
                  ((op->code == IR_load || op->code == IR_store) && !(op->attr2 & IR_ALIGNED));
 
-    return e->words && plain && !(e->u->looks_up >> ((e->insn_index - 1) & 63) & 1);
+    return e->words && plain && !(e->u->looks_up >> ((insn - 1) & 63) & 1);
+}
+
+static bool by_word(const struct emitter *e, const struct ir_op *op)
+{
+    return by_word_of(e, op, e->insn_index);
 }
 
 struct access {
@@ -81,7 +86,7 @@ static void gather(struct emitter *e, unsigned i, enum dbt_access access)
 static bool is_kept(const struct emitter *e, const struct ir_op *op, unsigned size,
                     enum dbt_access access)
 {
-    return e->kept.reg != REG_NONE && !e->kept.word && e->kept.base == value_of(e, op->arg[0]) &&
+    return e->kept.reg != REG_NONE && e->kept.base == value_of(e, op->arg[0]) &&
            (e->kept.write || access == DBT_READ) && op->imm >= e->kept.from &&
            op->imm + size <= e->kept.to;
 }
@@ -164,37 +169,181 @@ static struct access look_up(struct emitter *e, unsigned i, unsigned size, enum 
     reg_release(e, CLASS_INT, page);
     e->kept.reg = x.shared ? (uint8_t)x.addend : REG_NONE;
     e->kept.write = access == DBT_WRITE;
-    e->kept.word = false;
     e->kept.base = value_of(e, op->arg[0]);
     return x;
 }
 
-/* With page tables: the word for the base's address, which is kept for others by that base. What
- * it and the displacement lead to faults unless the guest has it there. */
-static struct access take_word(struct emitter *e, const struct ir_op *op)
+/* ---- By words ---- */
+
+#define UNBOUNDED    64
+#define BOUND_DEPTH  4
+#define ORIGIN_STEPS 8
+
+/* Of an i64: the absolute value is less than 2 to this. */
+static unsigned bound_of(const struct emitter *e, ir_value v, unsigned depth)
+{
+    const struct ir_op *op = op_of(e, value_of(e, v));
+    int64_t c;
+
+    if (ir_result_type(op) != IR_I64)
+        return 32; /* zero-extended */
+    switch (op->code) {
+    case IR_const:
+        c = op->imm < 0 ? -op->imm : op->imm;
+        return op->imm == (int32_t)op->imm ? 64 - (unsigned)__builtin_clzll((uint64_t)c | 1)
+                                           : UNBOUNDED;
+    case IR_cmp:
+        return 1;
+    case IR_zext:
+    case IR_sext:
+    case IR_load:
+        return 8 * ir_type_size(op->attr);
+    case IR_and:
+        return value_const(e, op->arg[1], &c) && c > 0 ? 64 - (unsigned)__builtin_clzll((uint64_t)c)
+                                                       : UNBOUNDED;
+    case IR_shr:
+        return value_const(e, op->arg[1], &c) ? 64 - (unsigned)(c & 63) : UNBOUNDED;
+    case IR_shl:
+        return depth && value_const(e, op->arg[1], &c)
+                   ? bound_of(e, op->arg[0], depth - 1) + (unsigned)(c & 63)
+                   : UNBOUNDED;
+    default:
+        return UNBOUNDED;
+    }
+}
+
+ir_value origin_of(const struct emitter *e, ir_value v, uint64_t most)
+{
+    uint64_t reach = 0;
+
+    v = value_of(e, v);
+    for (unsigned step = 0; step < ORIGIN_STEPS; step++) {
+        const struct ir_op *op = op_of(e, v);
+        unsigned a, b, least;
+
+        if (op->code != IR_add || op->type != IR_I64)
+            return v;
+        a = bound_of(e, op->arg[0], BOUND_DEPTH);
+        b = bound_of(e, op->arg[1], BOUND_DEPTH);
+        least = MIN(a, b);
+        if (MAX(a, b) < UNBOUNDED || least >= UNBOUNDED)
+            return v; /* either may be the address */
+        reach += BIT(least);
+        if (reach > most)
+            return v;
+        v = value_of(e, op->arg[a < b ? 1 : 0]);
+    }
+    return v;
+}
+
+void emit_word(struct emitter *e, unsigned reg, unsigned from)
 {
     const unsigned scale = 3, field = (DBT_WORDS - 1) << scale;
-    struct access x = {.base = use_reg(e, op->arg[0]), .disp = (int32_t)op->imm};
 
-    if (e->kept.reg != REG_NONE && e->kept.word && e->kept.base == value_of(e, op->arg[0])) {
-        x.addend = e->kept.reg;
-        e->locked[CLASS_INT] |= (uint8_t)(1u << x.addend);
-        return x;
-    }
-    x.addend = reg_take(e, CLASS_INT);
     if (e->level >= DBT_LEVEL_V3) {
-        as_vex_rr(&e->as, OP_RORX, true, x.addend, 0, x.base);
+        as_vex_rr(&e->as, OP_RORX, true, reg, 0, from);
         as_8(&e->as, DBT_WORD_SHIFT - scale);
     } else {
-        as_mov(&e->as, x.addend, x.base);
-        as_shift_imm(&e->as, DIGIT_SHR, true, x.addend, DBT_WORD_SHIFT - scale);
+        as_mov(&e->as, reg, from);
+        as_shift_imm(&e->as, DIGIT_SHR, true, reg, DBT_WORD_SHIFT - scale);
     }
-    as_alu_imm(&e->as, OP_AND, false, x.addend, field);
-    as_rmx(&e->as, OP_MOV, true, x.addend, FRAME_BASE, x.addend, DBT_FRAME_WORDS - DBT_FRAME_GUEST);
-    e->kept.reg = (uint8_t)x.addend;
-    e->kept.word = true;
-    e->kept.base = value_of(e, op->arg[0]);
+    as_alu_imm(&e->as, OP_AND, false, reg, field);
+    as_rmx(&e->as, OP_MOV, true, reg, FRAME_BASE, reg, DBT_FRAME_WORDS - DBT_FRAME_GUEST);
+}
+
+/* With page tables: the word for the address, which is kept for others that are near. What it and
+ * the address lead to faults unless the guest has it there. */
+static struct access take_word(struct emitter *e, const struct ir_op *op)
+{
+    struct access x = {.base = use_reg(e, op->arg[0]), .disp = (int32_t)op->imm};
+    ir_value origin = origin_of(e, op->arg[0], WINDOW_REACH);
+    unsigned from;
+
+    for (unsigned r = 0; r < SCRATCH_COUNT; r++)
+        if (e->word[r] == origin) {
+            x.addend = r;
+            e->locked[CLASS_INT] |= (uint8_t)(1u << r);
+            return x;
+        }
+    x.addend = reg_take(e, CLASS_INT);
+    from = value_in_reg(e, origin); /* it is there before the sum */
+    e->exact[x.addend] = from != REG_NONE || origin == value_of(e, op->arg[0]);
+    emit_word(e, x.addend, from != REG_NONE ? from : x.base);
+    e->word[x.addend] = origin;
     return x;
+}
+
+/* Is `v` the origin of an access by words from operation `i` on? */
+static bool is_origin_from(const struct emitter *e, ir_value v, unsigned i)
+{
+    for (unsigned insns = e->insn_index; i < e->u->op_count; i++) {
+        const struct ir_op *op = op_of(e, (ir_value)i);
+
+        insns += op->code == IR_insn;
+        if (op->code != IR_probe && by_word_of(e, op, insns) &&
+            origin_of(e, op->arg[0], WINDOW_REACH) == v)
+            return true;
+    }
+    return false;
+}
+
+/* Does the loop's repetition begin with the value in a slot, as an origin of accesses? */
+static bool is_origin_again(const struct emitter *e, ir_value v, unsigned i)
+{
+    int64_t slot = NO_SLOT;
+
+    if (!e->again)
+        return false;
+    for (; i < e->u->op_count; i++) {
+        const struct ir_op *op = op_of(e, (ir_value)i);
+
+        if (op->code == IR_set && value_of(e, op->arg[0]) == v)
+            slot = op->imm;
+        else if (op->code == IR_set && op->imm == slot)
+            slot = NO_SLOT;
+    }
+    for (i = 1; i < e->u->op_count && slot != NO_SLOT; i++) {
+        const struct ir_op *op = op_of(e, (ir_value)i);
+
+        if ((op->code == IR_get || op->code == IR_set) && op->imm == slot)
+            return op->code == IR_get && is_origin_from(e, (ir_value)i, i + 1);
+    }
+    return false;
+}
+
+/*
+ * Pointers lead to pointers of the same range mostly. Where what is loaded will be an address, its
+ * word is taken to be that of the address that it was loaded from, and this is checked beside the
+ * accesses that follow, instead of before them. The register with what is compared, or REG_NONE.
+ */
+static unsigned chase_begin(struct emitter *e, unsigned i, const struct access *x)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    ir_value base = value_of(e, op->arg[0]);
+    unsigned reg;
+
+    if (x->miss || ir_type_size(op->attr) != 8 || e->word[x->addend] != base ||
+        !e->exact[x->addend] || e->locked[CLASS_INT] == (1u << SCRATCH_COUNT) - 1 ||
+        is_origin_from(e, base, i + 1) ||
+        !(is_origin_from(e, (ir_value)i, i + 1) || is_origin_again(e, (ir_value)i, i + 1)))
+        return REG_NONE;
+    reg = reg_take(e, CLASS_INT);
+    as_mov(&e->as, reg, x->base);
+    return reg;
+}
+
+static void chase_end(struct emitter *e, unsigned i, const struct access *x, unsigned reg,
+                      unsigned loaded)
+{
+    struct cold *cold;
+
+    as_rr(&e->as, OP_XOR, true, reg, loaded);
+    as_shift_imm(&e->as, DIGIT_SHR, true, reg, DBT_WORD_SHIFT);
+    cold = cold_new(e, COLD_WORD, as_jcc(&e->as, CC_NE));
+    cold->operand[0] = (struct operand){.kind = IN_REG, .reg = (uint8_t)loaded};
+    cold->addend = (uint8_t)x->addend;
+    cold->back = e->as.p;
+    e->word[x->addend] = (ir_value)i;
 }
 
 static struct access find_access(struct emitter *e, unsigned i, enum dbt_access access)
@@ -306,7 +455,7 @@ static bool load(struct emitter *e, unsigned i)
     const struct ir_op *op = op_of(e, (ir_value)i);
     enum class class = class_of(op->type);
     bool w = false;
-    unsigned size = ir_type_size(op->attr), d;
+    unsigned size = ir_type_size(op->attr), d, chase = REG_NONE;
     struct operand operand[3] = {{0}};
     struct cold *cold;
     struct access x;
@@ -318,6 +467,8 @@ static bool load(struct emitter *e, unsigned i)
     operand[0] = in_reg(x.base);
     if (class == CLASS_INT) /* what looking up had is free again */
         d = result_reg(e, i);
+    if (class == CLASS_INT)
+        chase = chase_begin(e, i, &x);
     at_site(e, &x);
     if (class == CLASS_FP) {
         as_rmx(&e->as,
@@ -332,6 +483,8 @@ static bool load(struct emitter *e, unsigned i)
     }
     cold = cold_slow(e, i, x.miss, d, operand);
     missed(e, cold, &x);
+    if (chase != REG_NONE)
+        chase_end(e, i, &x, chase, d);
     return true;
 }
 

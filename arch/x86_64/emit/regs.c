@@ -4,7 +4,8 @@
 
 _Static_assert(SCRATCH_COUNT == 3, "values_after() looks at so many");
 
-#define LOOK_AHEAD 8 /* operations between a value and the `set` that takes it, at most */
+#define AGAIN_REACH (WINDOW_REACH / 64) /* so far words go from one repetition to the next */
+#define LOOK_AHEAD  8 /* operations between a value and the `set` that takes it, at most */
 
 static ir_value same_as(const struct emitter *e, ir_value v)
 {
@@ -76,38 +77,65 @@ static void note_uses(struct emitter *e, unsigned i)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
 
-    for (unsigned a = 0; a < ARRAY_SIZE(op->arg); a++) /* what it does not have is 0 */
-        e->value[same_as(e, op->arg[a])].last = (uint16_t)i;
+    for (unsigned a = 0; a < ARRAY_SIZE(op->arg); a++) { /* what it does not have is 0 */
+        struct value *v = &e->value[same_as(e, op->arg[a])];
+
+        v->last = (uint16_t)i;
+        v->uses = (uint8_t)(v->uses + (v->uses != UINT8_MAX));
+    }
 }
 
-/* Is the value that operation `i` has as its first operand nobody else's? */
-static bool is_only_use(const struct emitter *e, unsigned i)
+/* Operation `i` alone uses `v`, soon: `v` is made there, of operands that are kept until then. */
+static bool fuse(struct emitter *e, ir_value v, unsigned i)
 {
-    ir_value v = same_as(e, op_of(e, (ir_value)i)->arg[0]);
-    unsigned uses = 0;
-
-    for (unsigned j = v + 1U; j < e->u->op_count; j++)
-        for (unsigned a = 0; a < ARRAY_SIZE(e->u->ops[j].arg); a++)
-            uses += same_as(e, e->u->ops[j].arg[a]) == v;
-    return uses == 1;
-}
-
-/* Operation `i` chooses by a comparison that nobody else asks: it will compare itself. */
-static void fuse_select(struct emitter *e, unsigned i)
-{
-    const struct ir_op *op = op_of(e, (ir_value)i), *from;
-    struct value *c = &e->value[same_as(e, op->arg[0])];
-
-    from = op_of(e, same_as(e, op->arg[0]));
-    if (op->code != IR_select || class_of(op->type) != CLASS_INT || from->code != IR_cmp ||
-        ir_type_size(from->type) < 4 || i - same_as(e, op->arg[0]) > LOOK_AHEAD ||
-        !is_only_use(e, i))
-        return;
-    c->fused = true;
+    if (e->value[v].uses != 1 || i - v > LOOK_AHEAD)
+        return false;
+    e->value[v].fused = true;
     for (unsigned a = 0; a < 2; a++) {
-        struct value *v = &e->value[same_as(e, from->arg[a])];
+        struct value *x = &e->value[same_as(e, op_of(e, v)->arg[a])];
 
-        v->last = MAX(v->last, (uint16_t)i);
+        x->last = MAX(x->last, (uint16_t)i);
+    }
+    return true;
+}
+
+/* Is it a shift to the left, by this much at least and at most? */
+static bool is_shl(const struct emitter *e, ir_value v, enum ir_type t, int64_t least, int64_t most)
+{
+    const struct ir_op *op = op_of(e, v);
+    int64_t count;
+
+    return op->code == IR_shl && op->type == t && value_const(e, op->arg[1], &count) &&
+           count >= least && count <= most;
+}
+
+/* What operation `i` does together with one of its operands: it chooses by a comparison, adds what
+ * it shifted by 3 at most, or shifts back what lost its upper half. */
+static void fuse_operand(struct emitter *e, unsigned i)
+{
+    const struct ir_op *op = op_of(e, (ir_value)i);
+    ir_value a = same_as(e, op->arg[0]), b = same_as(e, op->arg[1]);
+    int64_t count;
+
+    switch (op->code) {
+    case IR_select:
+        if (class_of(op->type) == CLASS_INT && op_of(e, a)->code == IR_cmp &&
+            ir_type_size(op_of(e, a)->type) >= 4)
+            (void)fuse(e, a, i);
+        break;
+    case IR_add:
+        if (ir_type_size(op->type) >= 4 &&
+            !(is_shl(e, b, op->type, 1, SHIFT_OF_LEA) && fuse(e, b, i)) &&
+            is_shl(e, a, op->type, 1, SHIFT_OF_LEA) && !value_const(e, b, &count))
+            (void)fuse(e, a, i);
+        break;
+    case IR_shr:
+        if (op->type == IR_I64 && is_shl(e, a, IR_I64, 32, 32) && value_const(e, b, &count) &&
+            count > 0 && count <= 32)
+            (void)fuse(e, a, i);
+        break;
+    default:
+        break;
     }
 }
 
@@ -135,7 +163,7 @@ static bool may_be_same(unsigned code)
 bool values_begin(struct emitter *e)
 {
     static const struct value fresh = {.reg = REG_NONE, .slot = NO_SLOT};
-    bool selects = false;
+    bool fuses = false;
 
     for (unsigned i = 0; i < e->u->op_count; i++) {
         const struct ir_op *op = op_of(e, (ir_value)i);
@@ -149,14 +177,15 @@ bool values_begin(struct emitter *e)
             return false;
         if (may_be_same(op->code))
             v->same = find_same(e, i);
-        selects |= op->code == IR_select;
+        fuses |= op->code == IR_select || op->code == IR_shl;
         note_uses(e, i);
     }
-    for (unsigned i = 1; selects && i < e->u->op_count; i++)
-        fuse_select(e, i);
+    for (unsigned i = 1; fuses && i < e->u->op_count; i++)
+        fuse_operand(e, i);
     memset(e->alias, 0, e->dialect->slot_count * sizeof(e->alias[0]));
     memset(e->owner, 0, sizeof(e->owner));
     memset(e->locked, 0, sizeof(e->locked));
+    memset(e->word, 0, sizeof(e->word));
     e->kept.reg = REG_NONE;
     e->spills = 0;
     return true;
@@ -228,6 +257,8 @@ static void spill(struct emitter *e, enum class class, unsigned reg)
 
     if (class == CLASS_INT && e->kept.reg == reg)
         e->kept.reg = REG_NONE;
+    if (class == CLASS_INT)
+        e->word[reg] = 0;
     if (v && e->value[v].home == HOME_NONE) {
         unsigned cells = ir_is_vector(value_type(e, v)) ? VECTOR_SIZE / 8 : 1;
 
@@ -245,6 +276,12 @@ static bool is_free(const struct emitter *e, enum class class, unsigned reg)
     return !e->owner[class][reg] && !(e->locked[class] & 1u << reg);
 }
 
+/* Does it hold what accesses to memory may want again? */
+static bool is_kept(const struct emitter *e, unsigned reg)
+{
+    return e->kept.reg == reg || e->word[reg];
+}
+
 unsigned reg_take(struct emitter *e, enum class class)
 {
     unsigned best = SCRATCH_COUNT, best_cost = 0;
@@ -255,10 +292,10 @@ unsigned reg_take(struct emitter *e, enum class class)
 
         if (e->locked[class] & 1u << r)
             continue;
-        cost = class == CLASS_INT && e->kept.reg == r ? 2
-               : is_free(e, class, r)                 ? 1
-               : v->home != HOME_NONE                 ? 3
-                                                      : 4 + (IR_OPS_MAX - v->last);
+        cost = class == CLASS_INT && is_kept(e, r) ? 2
+               : is_free(e, class, r)              ? 1
+               : v->home != HOME_NONE              ? 3
+                                                   : 4 + (IR_OPS_MAX - v->last);
         if (best == SCRATCH_COUNT || cost < best_cost) {
             best = r;
             best_cost = cost;
@@ -281,7 +318,7 @@ void reg_take_this(struct emitter *e, enum class class, unsigned reg)
         e->unsupported = true;
     if (v && e->value[v].home == HOME_NONE) {
         for (unsigned r = 0; r < SCRATCH_COUNT; r++)
-            if (r != reg && is_free(e, class, r) && (class != CLASS_INT || e->kept.reg != r)) {
+            if (r != reg && is_free(e, class, r) && (class != CLASS_INT || !is_kept(e, r))) {
                 move_reg(e, class, r, reg);
                 forget_reg(e, class, reg);
                 give_reg(e, class, r, v);
@@ -403,6 +440,57 @@ bool use_home(struct emitter *e, ir_value value, struct operand *o)
     return true;
 }
 
+unsigned value_in_reg(const struct emitter *e, ir_value value)
+{
+    ir_value v = same_as(e, value), alias;
+    const struct value *x = &e->value[v];
+
+    if (x->home != HOME_PIN)
+        return x->reg;
+    for (alias = e->alias[x->slot]; alias && alias != v;)
+        alias = e->value[alias].next_alias;
+    return alias ? e->pin[x->slot] : REG_NONE; /* it is not wanted any more */
+}
+
+/* Is operation `i` the first that has to do with its slot? */
+static bool is_first_of_slot(const struct emitter *e, unsigned i)
+{
+    int64_t slot = op_of(e, (ir_value)i)->imm;
+
+    for (unsigned j = 1; j < i; j++) {
+        const struct ir_op *op = op_of(e, (ir_value)j);
+
+        if ((op->code == IR_get || op->code == IR_set) && op->imm == slot)
+            return false;
+    }
+    return true;
+}
+
+bool values_again(struct emitter *e)
+{
+    ir_value word[SCRATCH_COUNT] = {0};
+    bool exact[SCRATCH_COUNT] = {false};
+
+    for (unsigned i = 1; i < e->u->op_count; i++) {
+        const struct ir_op *op = op_of(e, (ir_value)i);
+        ir_value v = op->code == IR_get ? e->alias[op->imm] : 0, origin;
+
+        if (!v || op->type != IR_I64 || !is_first_of_slot(e, i))
+            continue;
+        origin = origin_of(e, v, AGAIN_REACH);
+        for (unsigned r = 0; r < SCRATCH_COUNT; r++)
+            if (e->word[r] && e->word[r] == origin) {
+                word[r] = (ir_value)i;
+                exact[r] = e->exact[r] && same_as(e, v) == origin;
+            }
+    }
+    if (!values_begin(e))
+        return false;
+    memcpy(e->word, word, sizeof(word));
+    memcpy(e->exact, exact, sizeof(exact));
+    return true;
+}
+
 bool is_pinned(const struct emitter *e, ir_value v)
 {
     return e->value[same_as(e, v)].home == HOME_PIN;
@@ -446,8 +534,8 @@ static void alias_add(struct emitter *e, ir_value v, int64_t slot)
     e->alias[slot] = v;
 }
 
-/* The pinned slot that the value of operation `i` is set to soon, if it can be made there. */
-static int64_t target_slot(const struct emitter *e, unsigned i)
+/* The slot that the value of operation `i` is set to soon, if it can be made there. */
+static int64_t slot_ahead(const struct emitter *e, unsigned i)
 {
     unsigned end = MIN(i + LOOK_AHEAD, e->u->op_count - 1);
 
@@ -455,7 +543,7 @@ static int64_t target_slot(const struct emitter *e, unsigned i)
         const struct ir_op *op = op_of(e, (ir_value)j);
 
         if (op->code == IR_set && same_as(e, op->arg[0]) == i) {
-            if (e->pin[op->imm] == REG_NONE || alias_needed_after(e, op->imm, i))
+            if (alias_needed_after(e, op->imm, i))
                 return NO_SLOT;
             for (unsigned k = i + 1; k < j; k++) {
                 const struct ir_op *between = op_of(e, (ir_value)k);
@@ -469,6 +557,30 @@ static int64_t target_slot(const struct emitter *e, unsigned i)
             return NO_SLOT;
     }
     return NO_SLOT;
+}
+
+/* ... in a register. */
+static int64_t target_slot(const struct emitter *e, unsigned i)
+{
+    int64_t slot = slot_ahead(e, i);
+
+    return slot != NO_SLOT && e->pin[slot] != REG_NONE ? slot : NO_SLOT;
+}
+
+bool result_in_cell(struct emitter *e, unsigned i, ir_value operand, int32_t *disp)
+{
+    const struct value *x = &e->value[same_as(e, operand)];
+    int64_t slot;
+
+    if (x->home != HOME_SLOT || x->reg != REG_NONE || e->value[i].uses != 1)
+        return false;
+    slot = x->slot;
+    if (slot_ahead(e, i) != slot)
+        return false;
+    e->alias[slot] = 0;
+    alias_add(e, (ir_value)i, slot);
+    *disp = slot_disp(e, slot);
+    return true;
 }
 
 static unsigned result_in_pin(struct emitter *e, unsigned i, int64_t slot)
@@ -491,16 +603,27 @@ unsigned result_reg_apart(struct emitter *e, unsigned i, uint32_t reads)
     return reg;
 }
 
+bool value_spare(const struct emitter *e, ir_value value, unsigned i)
+{
+    ir_value v = same_as(e, value);
+
+    return v && e->value[v].reg != REG_NONE && value_dies(e, v, i);
+}
+
 unsigned result_reg(struct emitter *e, unsigned i)
+{
+    return result_reg_of(e, i, op_of(e, (ir_value)i)->arg[0]);
+}
+
+unsigned result_reg_of(struct emitter *e, unsigned i, ir_value operand)
 {
     enum class class = value_class(e, (ir_value)i);
     int64_t slot = target_slot(e, i);
-    ir_value first = same_as(e, op_of(e, (ir_value)i)->arg[0]);
+    ir_value first = same_as(e, operand);
 
     if (slot != NO_SLOT)
         return result_in_pin(e, i, slot);
-    if (first && e->value[first].reg != REG_NONE && value_dies(e, first, i) &&
-        value_class(e, first) == class) {
+    if (value_spare(e, first, i) && value_class(e, first) == class) {
         unsigned reg = e->value[first].reg;
 
         forget_reg(e, class, reg);
