@@ -19,7 +19,13 @@
 #define SITED_MAX      64       /* VMs whose code has sites */
 #define PROFILE_SHOWN  300      /* instructions */
 #define PREPARED       KIB(512) /* as much memory comes at once */
-#define LINKS_AHEAD    ((size_t)DRAFT_SIZE / LINK_PER)
+#define LINKS_MAX      4096     /* of a unit */
+#define CODE_SHARE     8        /* of the guest's memory: an eighth may be code, */
+#define CODE_MIN       MIB(20)
+#define CODE_MAX       MIB(512)
+
+/* What the memory of a code cache is for: links and sites are data. */
+enum part { PART_CODE, PART_LINKS, PART_SITES, PART_COUNT };
 
 struct dbt_jit {
     struct vm *vm;
@@ -28,8 +34,8 @@ struct dbt_jit {
     struct dbt_stubs stubs;
     struct emitter *first; /* made the stubs */
     struct host_code_memory memory;
-    /* Where memory comes as it is needed: how far it is there, and how many bytes of it are. */
-    size_t code_ready, data_ready, ready;
+    /* Where memory comes as it is needed: how far it is there, by region, and how many bytes. */
+    size_t ready[DBT_REGIONS][PART_COUNT], taken;
     struct dbt_profile_sum *profile; /* of code that is gone */
 };
 
@@ -62,36 +68,41 @@ enum err dbt_jit_probe(struct out *reason)
     return ERR_OK;
 }
 
-/* Regions are filled in order: what lies before was used already. */
-static void prepare(struct dbt_jit *jit, bool data, size_t from, size_t to)
+/* False: there is no memory for it now. */
+static bool prepare(struct dbt_jit *jit, enum part part, size_t from, size_t size)
 {
-    size_t *ready = data ? &jit->data_ready : &jit->code_ready, end;
+    size_t *ready = &jit->ready[jit->cache.current][part], to = from + size, end;
 
-    if (!jit->memory.prepare || to <= *ready)
-        return;
+    if (!jit->memory.prepare || !size || to <= *ready)
+        return true;
     from = ALIGN_DOWN(MAX(from, *ready), PAGE_SIZE);
-    end = MIN(ALIGN_UP(to, PREPARED), data ? jit->memory.data_size : jit->memory.size);
-    jit->memory.prepare(&jit->memory, data, from, end - from);
-    jit->ready += end - from;
+    end = MIN(ALIGN_UP(to, PREPARED), part == PART_CODE ? jit->memory.size : jit->memory.data_size);
+    if (!jit->memory.prepare(&jit->memory, part != PART_CODE, from, end - from))
+        return false;
+    jit->taken += end - from;
     *ready = end;
+    return true;
 }
 
-/* What emitting writes to in the room that there is. */
-static void prepare_room(struct dbt_jit *jit, const struct dbt_room *room)
+/* Leaves as much of the room as a unit may need, and has memory for that. */
+static bool prepare_room(struct dbt_jit *jit, struct dbt_room *room)
 {
-    size_t code = (size_t)(room->write - jit->cache.write);
-    size_t data = (size_t)((char *)room->links - (char *)jit->cache.links);
+    const char *data = jit->memory.data;
 
-    prepare(jit, false, code, code + MIN(room->size, (size_t)DRAFT_SIZE));
-    prepare(jit, true, data,
-            data + MIN((size_t)room->link_count, LINKS_AHEAD) * sizeof(struct dbt_link));
+    room->size = MIN(room->size, (size_t)DRAFT_SIZE);
+    room->link_count = MIN(room->link_count, (unsigned)LINKS_MAX);
+    room->site_count = MIN(room->site_count, (unsigned)LINKS_MAX);
+    return prepare(jit, PART_CODE, (size_t)(room->write - jit->cache.write), room->size) &&
+           prepare(jit, PART_LINKS, (size_t)((const char *)room->links - data),
+                   room->link_count * sizeof(struct dbt_link)) &&
+           (!room->site_count ||
+            prepare(jit, PART_SITES, (size_t)((const char *)room->sites - data),
+                    room->site_count * sizeof(struct dbt_site)));
 }
 
 static enum err sites_create(struct dbt_jit *jit)
 {
-    jit->cache.sites = heap_alloc(jit->cache.link_count * sizeof(struct dbt_site));
-    if (!jit->cache.sites)
-        return ERR_NO_MEMORY;
+    jit->cache.sites = (void *)(jit->cache.links + jit->cache.link_count);
     for (unsigned i = 0; i < SITED_MAX; i++) {
         struct dbt_jit *none = NULL;
 
@@ -110,7 +121,6 @@ static void sites_destroy(struct dbt_jit *jit)
         __atomic_compare_exchange_n(&sited[i], &own, NULL, false, __ATOMIC_SEQ_CST,
                                     __ATOMIC_RELAXED);
     }
-    heap_free(jit->cache.sites);
 }
 
 const void *dbt_jit_otherwise(uint64_t pc)
@@ -125,8 +135,23 @@ const void *dbt_jit_otherwise(uint64_t pc)
     return NULL;
 }
 
+/* A guest with much memory may run much code. The memory comes as it is used. */
+static uint64_t code_size(const struct vm *vm)
+{
+    struct page_stats there;
+    uint64_t share;
+
+    if (dbt_knobs.code_cache)
+        return dbt_knobs.code_cache;
+    page_stats_get(&there);
+    share = ALIGN_DOWN(MIN(vm->config->memory, there.free) / CODE_SHARE, MIB(2));
+    share = MAX(share, CODE_MIN);
+    return MIN(share, CODE_MAX);
+}
+
 enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm, bool by_words)
 {
+    size_t a_link = sizeof(struct dbt_link) + (by_words ? sizeof(struct dbt_site) : 0);
     struct dbt_jit *jit = heap_zalloc(sizeof(*jit));
     struct dbt_room room;
     uint64_t size;
@@ -136,19 +161,18 @@ enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm, bool by_words)
         return ERR_NO_MEMORY;
     jit->vm = vm;
     jit->emitter = find_emitter();
-    size = dbt_knobs.code_cache;
-    e = host_code_memory_create(&jit->memory, size, size / LINK_PER * sizeof(struct dbt_link));
+    size = code_size(vm);
+    e = host_code_memory_create(&jit->memory, size, size / LINK_PER * a_link);
     if (e != ERR_OK) {
         heap_free(jit);
         return e;
     }
     dbt_cache_init(&jit->cache, jit->memory.write, jit->memory.exec, size, jit->memory.data,
                    (unsigned)(size / LINK_PER));
-    room = dbt_cache_room(&jit->cache);
-    prepare_room(jit, &room);
-    e = by_words ? sites_create(jit) : ERR_OK;
     *out = jit;
-    return e;
+    e = by_words ? sites_create(jit) : ERR_OK;
+    room = dbt_cache_room(&jit->cache);
+    return e == ERR_OK && !prepare_room(jit, &room) ? ERR_NO_MEMORY : e;
 }
 
 static void forget_code(void *context, struct dbt_code *code)
@@ -305,15 +329,36 @@ static void copy_code(uint8_t *to, const uint8_t *draft, size_t size)
         WRITE_ONCE(word[i], from[i]);
 }
 
-/* The unit's code, as a draft, for the room that there is: it is in *room. */
+/* The unit's code, as a draft, for the room that there is: it is in *room. ERR_NO_MEMORY: what it
+ * would be copied to is not there. */
 static enum err emit_draft(struct dbt_vcpu *d, struct dbt_room *room, struct dbt_emitted *emitted)
 {
-    struct dbt_room draft = *room = dbt_cache_room(&d->jit->cache);
+    struct dbt_room draft;
 
-    prepare_room(d->jit, room);
+    *room = dbt_cache_room(&d->jit->cache);
+    if (!prepare_room(d->jit, room))
+        return ERR_NO_MEMORY;
+    draft = *room;
     draft.write = d->draft;
-    draft.size = MIN(draft.size, DRAFT_SIZE);
     return d->jit->emitter->emit(d->emitter, &d->unit, draft, emitted);
+}
+
+/* The same, with older code gone where there is no room: without memory the next region may be one
+ * that has some. An empty region is too small for the unit, or there is no memory: false. */
+static bool emit_somewhere(struct dbt_vcpu *d, struct dbt_block *b, struct dbt_room *room,
+                           struct dbt_emitted *emitted)
+{
+    for (unsigned left = DBT_REGIONS, emptied = 0; left; left--) {
+        enum err e = emit_draft(d, room, emitted);
+
+        if (e == ERR_OK)
+            return true;
+        b->no_code = e == ERR_UNSUPPORTED || (e == ERR_RANGE && emptied);
+        if (b->no_code || (e != ERR_RANGE && e != ERR_NO_MEMORY) || !make_room(d))
+            return false;
+        emptied += e == ERR_RANGE;
+    }
+    return false;
 }
 
 bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b)
@@ -322,23 +367,13 @@ bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b)
     struct dbt_emitted emitted;
     struct dbt_room room;
     struct dbt_jit_code *jc;
-    unsigned emptied = 0;
-    enum err e;
 
     d->unit.looks_up = b->looks_up;
-    while ((e = emit_draft(d, &room, &emitted)) == ERR_RANGE) {
-        if (emptied++) { /* an empty region is too small for it */
-            b->no_code = true;
-            return false;
-        }
-        if (!make_room(d))
-            return false;
-    }
-    jc = e == ERR_OK ? heap_zalloc(sizeof(*jc)) : NULL;
-    if (!jc) {
-        b->no_code = e == ERR_UNSUPPORTED;
+    if (!emit_somewhere(d, b, &room, &emitted))
         return false;
-    }
+    jc = heap_zalloc(sizeof(*jc));
+    if (!jc)
+        return false;
     jc->block = b;
     if (unlikely(dbt_knobs.profile))
         jc->profile = dbt_profile_create(d, b, emitted.calls);
@@ -576,5 +611,5 @@ uint64_t dbt_jit_bytes(const struct dbt_jit *jit)
 {
     if (!jit)
         return 0;
-    return jit->memory.prepare ? jit->ready : jit->memory.size + jit->memory.data_size;
+    return jit->memory.prepare ? jit->taken : jit->memory.size + jit->memory.data_size;
 }

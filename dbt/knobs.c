@@ -4,5 +4,4 @@
 
 #include "dbt/emitter.h"
 
-struct dbt_knobs dbt_knobs = {
-    .code_cache = MIB(20), .tlb_bits = 12, .return_stack = DBT_RETURN_STACK};
+struct dbt_knobs dbt_knobs = {.tlb_bits = 12, .return_stack = DBT_RETURN_STACK};

@@ -12,8 +12,8 @@ struct dbt_vcpu;
 struct out;
 
 struct dbt_knobs {
-    uint64_t code_cache;   /* bytes */
-    uint64_t blocks;       /* at most so many bytes of blocks; 0: a part of the guest's memory */
+    /* At most so many bytes of emitted code, and of blocks; 0: a part of the guest's memory. */
+    uint64_t code_cache, blocks;
     unsigned tlb_bits;     /* a TLB has at most 2^n entries */
     uint32_t return_stack; /* bytes of it that are used: a power of two, 128 to DBT_RETURN_STACK */
     /* At every so manieth block that the dispatcher enters; 0: never. */

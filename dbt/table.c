@@ -15,7 +15,7 @@
 #define REGION_SIZE    ((uint64_t)PAGE_SIZE << REGION_ORDER)
 #define REGIONS_MIN    4UL /* of a ring: that many make eviction worth it */
 #define REGIONS_MAX    4096UL
-#define BLOCKS_SHARE   24 /* of the guest's memory: a twenty-fourth may be blocks, */
+#define BLOCKS_SHARE   8 /* of the guest's memory: an eighth may be blocks, */
 #define BLOCKS_MIN     MIB(26)
 #define BLOCK_BYTES    384UL /* as a rule, with what the interpreter needs */
 #define PAGE_HASH_BITS 12

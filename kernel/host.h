@@ -85,8 +85,9 @@ struct host_code_memory {
     const void *exec;
     void *data;
     size_t size, data_size; /* bytes of code, of data */
-    /* Before bytes of code, or of data, are used: memory comes then. NULL: all of it is there. */
-    void (*prepare)(const struct host_code_memory *m, bool data, size_t offset, size_t size);
+    /* Before bytes of code, or of data, are used: memory comes then, zeroed. False: there is none
+     * now. NULL: all of it is there. */
+    bool (*prepare)(const struct host_code_memory *m, bool data, size_t offset, size_t size);
 };
 /* ERR_UNSUPPORTED: this host has none. */
 enum err host_code_memory_create(struct host_code_memory *m, size_t size,

@@ -228,27 +228,22 @@ void kernel_unmap_device(void *va, uint64_t size)
     spin_unlock(&lock);
 }
 
-static bool map_all(uint64_t base, const hpa_t *blocks, unsigned count)
-{
-    for (unsigned i = 0; i < count; i++)
-        if (page_table_map(&kernel_pt, base + i * MIB(2), blocks[i], MIB(2), KERNEL_RW)) {
-            if (i && page_table_unmap(&kernel_pt, base, i * MIB(2)))
-                panic("cannot unmap %#lx", (unsigned long)base);
-            return false;
-        }
-    return true;
-}
-
-void *kernel_map_blocks(const hpa_t *blocks, unsigned count)
+void *kernel_map_reserve(uint64_t size)
 {
     spin_lock(&lock);
-    uint64_t base = area_take(count * MIB(2) + PAGE_SIZE, MIB(2));
-    if (base && !map_all(base, blocks, count)) {
+    uint64_t base = area_take(size + PAGE_SIZE, MIB(2));
+    if (base && page_table_prepare(&kernel_pt, base, size)) {
         area_return(base);
         base = 0;
     }
     spin_unlock(&lock);
     return (void *)(uintptr_t)base;
+}
+
+/* Nobody else changes what is below the tables that are there, and no TLB knows of nothing. */
+enum err kernel_map_fill(void *va, hpa_t block)
+{
+    return page_table_map(&kernel_pt, (uintptr_t)va, block, MIB(2), KERNEL_RW);
 }
 
 /* ---- Stacks ---- */

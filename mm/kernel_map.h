@@ -22,9 +22,12 @@ hpa_t kernel_map_root(void);
 void *kernel_map_device(hpa_t pa, uint64_t size, unsigned attrs) MUST_CHECK;
 void kernel_unmap_device(void *va, uint64_t size);
 
-/* Maps blocks of 2 MiB one behind the other, for reading and writing, aligned to their size. NULL
- * on failure. Undone by kernel_unmap_device(). */
-void *kernel_map_blocks(const hpa_t *blocks, unsigned count) MUST_CHECK;
+/* Addresses for `size` bytes in blocks of 2 MiB, with the tables that these need and nothing mapped
+ * yet. NULL on failure. Undone by kernel_unmap_device(), with all that was mapped there. */
+void *kernel_map_reserve(uint64_t size) MUST_CHECK;
+/* Maps a block of 2 MiB there, for reading and writing. Any context, no lock: whoever reserved the
+ * addresses calls it once for each. */
+enum err kernel_map_fill(void *va, hpa_t block) MUST_CHECK;
 /* What is mapped at `va`; false: nothing. */
 bool kernel_map_lookup(const void *va, struct pt_entry *entry);
 

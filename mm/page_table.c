@@ -254,6 +254,47 @@ enum err page_table_map(struct page_table *pt, uint64_t va, hpa_t pa, uint64_t s
     return e;
 }
 
+/* Down to the table whose leaves are of 2 MiB. */
+static enum err tables_make(struct page_table *pt, uint64_t va)
+{
+    uint64_t *entries = phys_to_virt(pt->root);
+
+    for (unsigned level = top_level(pt); level > 1; level--) {
+        uint64_t *slot = &entries[entry_index(pt, va, level)];
+        hpa_t table;
+
+        if (!pt->format->present(*slot)) {
+            enum err e = table_new(pt, 0, &table);
+
+            if (e)
+                return e;
+            pt_write(pt, slot, pt->format->table(table), va, level);
+            pt_publish(pt, ALIGN_DOWN(va, level_size(level)), level_size(level));
+        }
+        if (pt->format->is_leaf(*slot, level))
+            return ERR_EXISTS;
+        entries = table_of(pt, *slot, level);
+    }
+    return ERR_OK;
+}
+
+enum err page_table_prepare(struct page_table *pt, uint64_t va, uint64_t size)
+{
+    uint64_t last = va + (size - 1);
+    enum err e;
+
+    if (!range_reachable(pt, va, size))
+        return ERR_INVALID;
+    for (;;) {
+        uint64_t end = entry_last(va, 2);
+
+        e = tables_make(pt, va);
+        if (e || end >= last)
+            return e;
+        va = end + 1;
+    }
+}
+
 /* ---- Unmapping and changing ---- */
 
 static enum err

@@ -67,6 +67,9 @@ void page_table_destroy(struct page_table *pt);
  * lock that owns `pt`. */
 enum err page_table_map(struct page_table *pt, uint64_t va, hpa_t pa, uint64_t size,
                         unsigned attrs) MUST_CHECK;
+/* Makes the tables that leaves of 2 MiB in the range need, so that mapping such needs no memory
+ * later (with keep_tables). ERR_EXISTS where something larger is mapped, ERR_NO_MEMORY. */
+enum err page_table_prepare(struct page_table *pt, uint64_t va, uint64_t size) MUST_CHECK;
 /* Unmaps what is mapped in the range (splitting larger leaves), flushes, frees empty tables.
  * ERR_NO_MEMORY when a leaf could not be split: part of the range may be unmapped then. */
 enum err page_table_unmap(struct page_table *pt, uint64_t va, uint64_t size) MUST_CHECK;

@@ -146,6 +146,53 @@ static void test_devices(void **state)
     hosted_child_test(devices());
 }
 
+static uint64_t free_bytes(void)
+{
+    struct page_stats s;
+
+    page_stats_get(&s);
+    return s.free;
+}
+
+/* What is filled piece by piece needs memory for tables when it is reserved, and none afterwards.
+ */
+static void blocks(void)
+{
+    hpa_t block;
+    struct pt_entry e;
+    uint64_t before;
+    char *at;
+
+    start();
+    at = kernel_map_reserve(MIB(8));
+    assert_non_null(at);
+    assert_int_equal((uintptr_t)at % MIB(2), 0);
+    for (unsigned i = 0; i < 4; i++)
+        assert_false(look((uintptr_t)at + i * MIB(2), &e));
+    block = page_alloc(PAGE_ORDER_2M, PAGE_ZERO);
+    before = free_bytes();
+    assert_int_equal(kernel_map_fill(at + MIB(4), block), ERR_OK);
+    assert_int_equal(kernel_map_fill(at + MIB(4), block), ERR_EXISTS);
+    assert_int_equal(free_bytes(), before);
+    assert_true(look((uintptr_t)at + MIB(5), &e));
+    assert_int_equal(e.pa.v, block.v + MIB(1));
+    assert_int_equal(e.size, MIB(2));
+    assert_int_equal(e.attrs & (PT_READ | PT_WRITE | PT_EXEC), PT_READ | PT_WRITE);
+    assert_false(look((uintptr_t)at + MIB(2), &e));
+    assert_false(look((uintptr_t)at + MIB(6), &e));
+    kernel_unmap_device(at, MIB(8));
+    assert_false(look((uintptr_t)at + MIB(4), &e));
+    assert_ptr_equal(kernel_map_reserve(MIB(8)), at);
+    assert_null(kernel_map_reserve(TIB(1)));
+    assert_int_equal(hosted_pt_violations(), 0);
+}
+
+static void test_blocks(void **state)
+{
+    (void)state;
+    hosted_child_test(blocks());
+}
+
 static void stacks(void)
 {
     char *stack[40];
@@ -185,9 +232,8 @@ static void test_stacks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_layout),
-        cmocka_unit_test(test_write_xor_execute),
-        cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_layout),  cmocka_unit_test(test_write_xor_execute),
+        cmocka_unit_test(test_devices), cmocka_unit_test(test_blocks),
         cmocka_unit_test(test_stacks),
     };
     return cmocka_run_group_tests_name("kernel map", tests, NULL, NULL);

@@ -36,7 +36,7 @@
 #define MXCSR_AT        24 /* in the XSAVE area */
 #define MXCSR_INIT      0x1f80u
 #define CODE_BLOCK      MIB(2)
-#define CODE_BLOCKS_MAX 32
+#define CODE_REACH      GIB(2) /* of displacements from code to data */
 #define ROOT_ENTRIES    512
 #define SINGLE_FLUSHES  16 /* pages; for more all goes */
 
@@ -48,7 +48,8 @@ struct piece {
     const void *at;
     size_t size, locked;
     unsigned attrs;
-    bool own; /* allocated for it */
+    bool own;   /* allocated for it */
+    bool grows; /* by blocks, while cages run: those that are missing are mapped at a fault */
 };
 
 struct cage {
@@ -116,10 +117,31 @@ static enum err map(struct cage *c, const void *at, size_t size, uint64_t down, 
     return e;
 }
 
+/* All of the block is there when its last page is. */
+static bool block_is_there(const char *at)
+{
+    struct pt_entry entry;
+
+    return kernel_map_lookup(at + CODE_BLOCK - PAGE_SIZE, &entry);
+}
+
+static enum err map_blocks(struct cage *c, const struct piece *p)
+{
+    const char *at = p->at, *end = at + p->size;
+    enum err e = ERR_OK;
+
+    for (; at < end && e == ERR_OK; at += CODE_BLOCK)
+        if (block_is_there(at))
+            e = map(c, at, CODE_BLOCK, HOST_CAGE_OFFSET, p->attrs);
+    return e;
+}
+
 static enum err map_piece(struct cage *c, const struct piece *p)
 {
     enum err e = ERR_OK;
 
+    if (p->grows)
+        return map_blocks(c, p);
     if (p->locked)
         e = map(c, p->at, p->locked, HOST_CAGE_OFFSET, p->attrs & ~(unsigned)PT_WRITE);
     if (e == ERR_OK && p->locked < p->size)
@@ -266,13 +288,25 @@ static void cage_free(struct cage *c, void *at, size_t size)
 
 static enum err cage_share_code(struct cage *c, const struct host_code_memory *m)
 {
-    enum err e = piece_add(
-        c, (struct piece){.at = m->write, .size = m->size, .attrs = PT_READ | PT_EXEC | PT_USER});
+    struct piece code = {
+        .at = m->write, .size = m->size, .attrs = PT_READ | PT_EXEC | PT_USER, .grows = true};
+    struct piece data = {
+        .at = m->data, .size = m->data_size, .attrs = PT_READ | PT_USER, .grows = true};
+    enum err e = piece_add(c, code);
 
-    if (e != ERR_OK)
-        return e;
-    return piece_add(
-        c, (struct piece){.at = m->data, .size = m->data_size, .attrs = PT_READ | PT_USER});
+    return e == ERR_OK ? piece_add(c, data) : e;
+}
+
+/* Another vCPU's thread made code in a block that is new since this cage's tables were made. */
+static bool map_new_block(struct cage *c, uint64_t va)
+{
+    const char *at = cage_kernel_address(ALIGN_DOWN(va, CODE_BLOCK));
+
+    for (const struct piece *p = c->pieces; p; p = p->next)
+        if (p->grows && at >= (const char *)p->at && at < (const char *)p->at + p->size)
+            return block_is_there(at) &&
+                   map(c, at, CODE_BLOCK, HOST_CAGE_OFFSET, p->attrs) == ERR_OK;
+    return false;
 }
 
 /* Where some of the pages are there already: the others. */
@@ -506,6 +540,7 @@ static bool is_access(const struct cage_call *call, const struct host_trap_frame
 static enum cage_exit cage_run(struct cage *c, struct cage_call *call)
 {
     struct host_trap_frame *f = &c->world->frame;
+    bool absent;
 
     if (unlikely(c->lost))
         return broke(call, "the host has no memory left for page tables of translated code");
@@ -526,8 +561,13 @@ static enum cage_exit cage_run(struct cage *c, struct cage_call *call)
             call->pc = f->rip;
             call->address = f->vector == EXCEPTION_PF ? cr2_read() : 0;
             call->write = f->error_code & PF_WRITE;
+            absent = call->address && !(f->error_code & PF_PRESENT);
             call->faulted = is_access(call, f);
             host_irq_enable();
+            if (absent && map_new_block(c, call->address)) {
+                call->faulted = false;
+                continue;
+            }
             if (call->faulted)
                 return CAGE_FAULTED;
             return broke(call, reason_of(f));
@@ -661,34 +701,43 @@ TABLE_ENTRY(window_hosts, struct window_host, x86_windows) = {.limits = window_l
 
 /* ---- Memory for code: the kernel writes it, cages execute it, at one address ---- */
 
-static void blocks_free(const hpa_t *blocks, unsigned count)
+static bool block_take(char *at)
 {
-    for (unsigned i = 0; i < count; i++)
-        page_free(blocks[i], PAGE_ORDER_2M);
+    hpa_t block;
+
+    if (block_is_there(at))
+        return true;
+    block = page_alloc(PAGE_ORDER_2M, PAGE_ZERO);
+    if (block.v && kernel_map_fill(at, block) == ERR_OK)
+        return true;
+    if (block.v)
+        page_free(block, PAGE_ORDER_2M);
+    return false;
+}
+
+static bool code_memory_prepare(const struct host_code_memory *m, bool data, size_t offset,
+                                size_t size)
+{
+    char *start = data ? m->data : m->write, *end = start + offset + size;
+
+    for (char *at = start + ALIGN_DOWN(offset, CODE_BLOCK); at < end; at += CODE_BLOCK)
+        if (!block_take(at))
+            return false;
+    return true;
 }
 
 enum err host_code_memory_create(struct host_code_memory *m, size_t size, size_t data_size)
 {
     size_t code = ALIGN_UP(size, CODE_BLOCK), all = code + ALIGN_UP(data_size, CODE_BLOCK);
-    unsigned count = (unsigned)(all / CODE_BLOCK);
-    hpa_t blocks[CODE_BLOCKS_MAX] = {{0}};
     char *at;
 
-    *m = (struct host_code_memory){.size = code, .data_size = all - code};
-    if (count > CODE_BLOCKS_MAX)
+    *m = (struct host_code_memory){
+        .size = code, .data_size = all - code, .prepare = code_memory_prepare};
+    if (all >= CODE_REACH)
         return ERR_RANGE;
-    for (unsigned i = 0; i < count; i++) {
-        blocks[i] = page_alloc(PAGE_ORDER_2M, PAGE_ZERO);
-        if (!blocks[i].v) {
-            blocks_free(blocks, i);
-            return ERR_NO_MEMORY;
-        }
-    }
-    at = kernel_map_blocks(blocks, count);
-    if (!at) {
-        blocks_free(blocks, count);
+    at = kernel_map_reserve(all);
+    if (!at)
         return ERR_NO_MEMORY;
-    }
     m->write = at;
     m->exec = cage_address(at);
     m->data = at + code;
@@ -697,18 +746,24 @@ enum err host_code_memory_create(struct host_code_memory *m, size_t size, size_t
 
 void host_code_memory_destroy(struct host_code_memory *m)
 {
-    unsigned count = (unsigned)((m->size + m->data_size) / CODE_BLOCK);
-    hpa_t blocks[CODE_BLOCKS_MAX] = {{0}};
+    char *start = m->write, *end = start + m->size + m->data_size;
     struct pt_entry entry = {0};
+    hpa_t blocks = {0}; /* each one's first word is the next one */
 
     if (!m->write)
         return;
-    ASSERT(count <= CODE_BLOCKS_MAX);
-    for (unsigned i = 0; i < count; i++) {
-        (void)kernel_map_lookup((char *)m->write + i * CODE_BLOCK, &entry);
-        blocks[i] = entry.pa;
+    for (char *at = start; at < end; at += CODE_BLOCK) {
+        if (!block_is_there(at) || !kernel_map_lookup(at, &entry))
+            continue;
+        *(hpa_t *)(void *)at = blocks;
+        blocks = entry.pa;
     }
     kernel_unmap_device(m->write, m->size + m->data_size);
-    blocks_free(blocks, count);
+    while (blocks.v) {
+        hpa_t block = blocks;
+
+        blocks = *(const hpa_t *)phys_to_virt(block);
+        page_free(block, PAGE_ORDER_2M);
+    }
     m->write = NULL;
 }

@@ -135,7 +135,8 @@
 #define EXCEPTION_SS  12
 #define EXCEPTION_GP  13
 #define EXCEPTION_PF  14
-#define PF_WRITE      BIT(1) /* of its error code */
+#define PF_PRESENT    BIT(0) /* of its error code */
+#define PF_WRITE      BIT(1)
 #define PF_FETCH      BIT(4)
 #define EXCEPTION_MC  18
 

@@ -16,7 +16,6 @@
 TABLE_DECLARE(trap_fixups, struct trap_fixup);
 
 /* Page-fault error code: SDM 3, 4.7. */
-#define PF_PRESENT  (1u << 0)
 #define PF_RESERVED (1u << 3)
 
 /* Machine-check banks: SDM 3, 15.3. */

@@ -312,17 +312,18 @@ void host_code_sync(const void *va, size_t size)
 }
 
 /* Many pages at once: a page fault for each would cost a quarter of the time of translation. */
-static void code_memory_prepare(const struct host_code_memory *m, bool data, size_t offset,
+static bool code_memory_prepare(const struct host_code_memory *m, bool data, size_t offset,
                                 size_t size)
 {
     uint64_t begin = ALIGN_DOWN(offset, 4096UL), end = ALIGN_UP(offset + size, 4096UL);
 
     if (data) {
         madvise((char *)m->data + begin, end - begin, MADV_POPULATE_WRITE);
-        return;
+        return true;
     }
     madvise((char *)m->write + begin, end - begin, MADV_POPULATE_WRITE);
     madvise((char *)(uintptr_t)m->exec + begin, end - begin, MADV_POPULATE_READ);
+    return true;
 }
 
 /* One file mapped twice, and its data behind what is executed. */

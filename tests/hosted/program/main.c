@@ -491,8 +491,8 @@ static uint64_t own_memory(uint64_t guest)
     k->blocks = MAX(ALIGN_DOWN(guest / CODE_SHARE, MIB(1)), BLOCKS_LEAST);
     k->blocks = MIN(k->blocks, CODE_MOST);
     if (!options.code_cache)
-        k->code_cache = MAX(k->code_cache, k->blocks);
-    return OWN_MEMORY + k->blocks + k->code_cache / 8; /* of the cache: with --mmu page-table */
+        k->code_cache = k->blocks;
+    return OWN_MEMORY + k->blocks;
 }
 
 static void add_files(struct boot_info *info, const char *config)
