@@ -98,12 +98,13 @@ struct dbt_vcpu {
     uint32_t mode_common; /* bits of it that the engine sets */
     bool attend;          /* the guest's C code: look at interrupts before the next block */
     uint32_t entered;     /* blocks, by the dispatcher, when that is counted */
-    uint32_t outside;     /* atomic, 0 or 1: it uses neither blocks nor TLB now */
-    uint32_t protect;     /* atomic, 0 or 1: pages became code: writes to them must be seen */
-    uint64_t late_write;  /* an atomic operation went to this page with code; DBT_NO_PAGE: none */
-    uint64_t epoch;       /* atomic: code->epoch at its last safe point */
-    uint64_t generation;  /* of links and `recent` */
-    uint64_t forgets;     /* host addresses of guest memory found before it changed are not good */
+    uint64_t kicked_pc, kicked_count; /* where the frame was when that last set the poll word */
+    uint32_t outside;                 /* atomic, 0 or 1: it uses neither blocks nor TLB now */
+    uint32_t protect;    /* atomic, 0 or 1: pages became code: writes to them must be seen */
+    uint64_t late_write; /* an atomic operation went to this page with code; DBT_NO_PAGE: none */
+    uint64_t epoch;      /* atomic: code->epoch at its last safe point */
+    uint64_t generation; /* of links and `recent` */
+    uint64_t forgets;    /* host addresses of guest memory found before it changed are not good */
     struct dbt_counters counters;
     uint64_t slow[IR_CODE_COUNT]; /* operations that emitted code left to C, by code */
 
