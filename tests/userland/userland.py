@@ -88,8 +88,8 @@ def theirs(options):
                           "-drive", f"file={image},format=raw,if=none,id=d", "-device", "virtio-blk-pci,drive=d"]
 
 
-def printed(label, command, options, names):
-    """By part what this guest printed, and in what state it left its disk."""
+def printed(label, command, options, names, keep=lambda texts: None):
+    """By part what this guest printed, and in what state it left its disk; `keep` is called after each part."""
     texts, began = {}, time.monotonic()
     guest = Guest(label, command, options)
     print(f"{label}: {' '.join(guest.command)}\n{label}: login after {time.monotonic() - began:.0f} s", flush=True)
@@ -98,6 +98,7 @@ def printed(label, command, options, names):
             began = time.monotonic()
             texts[name] = guest.run(f"userland {PARTS[name]}")
             print(f"{label}: {name} after {time.monotonic() - began:.0f} s", flush=True)
+            keep(texts)
         texts["disk"] = guest.end()
     finally:
         guest.child.close(force=True)
@@ -105,18 +106,22 @@ def printed(label, command, options, names):
 
 
 def by_qemu(options, names):
-    """What is right, by part: kept for one version of the disk, and of the part's command."""
+    """What is right, by part: kept for one version of the disk, and of the part's command; and whether each boot left its disk clean."""
     kept = options.here / "qemu.json"
     disk = (TOP / f"build/guest/{options.arch}/userland.img").stat().st_mtime_ns
     known = json.loads(kept.read_text(encoding="utf-8")) if kept.exists() and not options.again else {}
-    known = known if known.get("disk") == disk else {"disk": disk, "commands": {}}
+    known = known if known.get("disk") == disk else {"disk": disk, "commands": {}, "left": []}
     missing = [name for name in names if PARTS[name] not in known["commands"]]
-    if missing:
-        texts = printed("qemu", theirs(options), options, missing)
-        known["left"] = texts.pop("disk")
-        known["commands"] |= {PARTS[name]: text for name, text in texts.items()}
+
+    def keep(texts):
+        known["commands"] |= {PARTS[name]: text for name, text in texts.items() if name in PARTS}
         kept.write_text(json.dumps(known, indent=1), encoding="utf-8")
-    return {name: known["commands"][PARTS[name]] for name in names} | {"disk": known["left"]}
+
+    if missing:
+        known["left"].append(printed("qemu", theirs(options), options, missing, keep)["disk"])
+        keep({})
+    dirty = [state for state in known["left"] if state != "clean"]
+    return {name: known["commands"][PARTS[name]] for name in names} | {"disk": dirty[0] if dirty else "clean"}
 
 
 def main():
