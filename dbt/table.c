@@ -6,14 +6,11 @@
 #include "dbt/jit.h"
 #include "dbt/knobs.h"
 #include "dbt/pass.h"
+#include "dbt/ring.h"
 #include "dbt/tlb.h"
 #include "kernel/panic.h"
 #include "mm/heap.h"
-#include "mm/page.h"
 
-#define REGION_ORDER   8 /* 1 MiB */
-#define REGION_SIZE    ((uint64_t)PAGE_SIZE << REGION_ORDER)
-#define REGIONS_MIN    4UL /* of a ring: that many make eviction worth it */
 #define REGIONS_MAX    4096UL
 #define BLOCKS_SHARE   8 /* of the guest's memory: an eighth may be blocks, */
 #define BLOCKS_MIN     MIB(26)
@@ -30,18 +27,6 @@ LOCK_CLASS(code_class, "translations", RANK_CODE);
 enum ring_of { RING_LOWERED, RING_EMITTED, RING_COUNT };
 
 #define EMITTED_SIZE offsetof(struct dbt_block, interp) /* bytes of a block in the second */
-
-struct region {
-    char *memory; /* NULL: not there yet */
-    uint64_t used;
-    struct dbt_block *blocks;
-    uint64_t epoch; /* its blocks are gone for every vCPU that has been at a safe point since */
-};
-
-struct ring {
-    struct region *region;
-    unsigned current, count;
-};
 
 /* A page that code was translated from. Kept until the VM ends: pages are few. */
 struct code_page {
@@ -61,7 +46,7 @@ struct dbt_table {
     struct code_page *pages[1u << PAGE_HASH_BITS];
     uint64_t *is_code, *is_writable; /* atomic, a bit for each page of guest-physical memory */
     uint64_t page_count;
-    struct ring ring[RING_COUNT];
+    struct dbt_ring ring[RING_COUNT];
     uint64_t epoch;      /* atomic */
     uint64_t generation; /* atomic: counts evictions */
     uint64_t live;       /* blocks */
@@ -488,7 +473,7 @@ static uint64_t page_begin(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa
 
 /* ---- Memory; under the lock ---- */
 
-static void region_evict(struct dbt_table *c, struct dbt_vcpu *d, struct region *r)
+static void region_evict(struct dbt_table *c, struct dbt_vcpu *d, struct dbt_ring_region *r)
 {
     struct dbt_block *next;
 
@@ -505,29 +490,11 @@ static void region_evict(struct dbt_table *c, struct dbt_vcpu *d, struct region 
     nudge_others(c, d, false);
 }
 
-/* The region after the current one; where the host has no memory for another one the ring ends. */
-static struct region *region_next(struct ring *ring)
-{
-    struct region *r = &ring->region[(ring->current + 1) % ring->count];
-    hpa_t memory;
-
-    if (r->memory)
-        return r;
-    memory = page_alloc(REGION_ORDER, 0);
-    if (memory.v) {
-        r->memory = phys_to_virt(memory);
-    } else if (ring->current + 1 >= REGIONS_MIN) {
-        ring->count = ring->current + 1;
-        return &ring->region[0];
-    }
-    return r;
-}
-
 /* The next region becomes the current one; the one after it is evicted ahead of its time. False:
  * some vCPU may still be in it, or there is no memory. */
-static bool region_advance(struct dbt_table *c, struct dbt_vcpu *d, struct ring *ring)
+static bool ring_advance(struct dbt_table *c, struct dbt_vcpu *d, struct dbt_ring *ring)
 {
-    struct region *r = region_next(ring), *after;
+    struct dbt_ring_region *r = dbt_ring_next(ring), *after;
 
     if (!r->memory)
         return false;
@@ -535,39 +502,21 @@ static bool region_advance(struct dbt_table *c, struct dbt_vcpu *d, struct ring 
         region_evict(c, d, r);
     if (!has_settled(c, d, r->epoch))
         return false;
-    r->used = 0;
-    ring->current = (unsigned)(r - ring->region);
-    after = &ring->region[(ring->current + 1) % ring->count];
+    dbt_ring_begin(ring, r);
+    after = dbt_ring_after(ring);
     if (after->blocks)
         region_evict(c, d, after);
     return true;
 }
 
-static void *region_alloc(struct dbt_table *c, struct dbt_vcpu *d, enum ring_of which,
-                          uint64_t size)
+static void *block_alloc(struct dbt_table *c, struct dbt_vcpu *d, enum ring_of which, uint64_t size)
 {
-    struct ring *ring = &c->ring[which];
-    struct region *r = &ring->region[ring->current];
-    void *at;
+    struct dbt_ring *ring = &c->ring[which];
+    void *at = dbt_ring_take(ring, size);
 
-    size = ALIGN_UP(size, 16UL);
-    if (!r->memory || r->used + size > REGION_SIZE) {
-        if (!region_advance(c, d, ring))
-            return NULL;
-        r = &ring->region[ring->current];
-    }
-    at = r->memory + r->used;
-    r->used += size;
-    return at;
-}
-
-/* What was allocated last, and is in no list. */
-static void region_give_back(struct dbt_table *c, enum ring_of which, const struct dbt_block *b)
-{
-    struct region *r = &c->ring[which].region[c->ring[which].current];
-
-    if ((const char *)b >= r->memory && (const char *)b < r->memory + r->used)
-        r->used = (uint64_t)((const char *)b - r->memory);
+    if (at || !ring_advance(c, d, ring))
+        return at;
+    return dbt_ring_take(ring, size);
 }
 
 /* ---- Translation ---- */
@@ -674,7 +623,8 @@ static bool is_current(struct dbt_table *c, uint64_t gpa, uint64_t version)
 static void block_list(struct dbt_table *c, struct dbt_block *b)
 {
     struct dbt_block **bucket = hash_bucket(c, b->gpa, b->mode);
-    struct ring *ring = &c->ring[b->lowered ? RING_LOWERED : RING_EMITTED];
+    struct dbt_ring_region *region =
+        dbt_ring_current(&c->ring[b->lowered ? RING_LOWERED : RING_EMITTED]);
     struct code_page *p = page_find(c, b->gpa);
 
     b->hash_next = *bucket;
@@ -686,8 +636,8 @@ static void block_list(struct dbt_table *c, struct dbt_block *b)
         *next_on_page(b, p) = p->blocks;
         p->blocks = b;
     }
-    b->region_next = ring->region[ring->current].blocks;
-    ring->region[ring->current].blocks = b;
+    b->region_next = region->blocks;
+    region->blocks = b;
     c->live++;
 }
 
@@ -730,12 +680,12 @@ static struct dbt_block *publish(struct dbt_vcpu *d, struct request *r,
 
     *stale = is_stale(c, r);
     if (!*stale)
-        b = region_alloc(c, d, ring, size);
+        b = block_alloc(c, d, ring, size);
     if (b)
         block_fill(d, b, r, lowered);
     if (b && !lowered && !dbt_jit_emit(d, b)) {
         r->no_code = b->no_code;
-        region_give_back(c, ring, b);
+        dbt_ring_give_back(&c->ring[ring], b);
         b = NULL;
     }
     if (b)
@@ -786,7 +736,7 @@ void dbt_table_evict(struct dbt_vcpu *d)
     uint64_t flags = dbt_table_lock(c);
 
     for (unsigned i = 0; i < RING_COUNT; i++)
-        (void)region_advance(c, d, &c->ring[i]);
+        (void)ring_advance(c, d, &c->ring[i]);
     if (d->jit)
         dbt_jit_evict(d);
     dbt_table_unlock(c, flags);
@@ -798,7 +748,7 @@ void dbt_table_evict(struct dbt_vcpu *d)
 static bool replace(struct dbt_vcpu *d, struct dbt_block *b)
 {
     struct dbt_table *c = d->table;
-    struct dbt_block *emitted = region_alloc(c, d, RING_EMITTED, EMITTED_SIZE);
+    struct dbt_block *emitted = block_alloc(c, d, RING_EMITTED, EMITTED_SIZE);
 
     if (!emitted)
         return false;
@@ -806,7 +756,7 @@ static bool replace(struct dbt_vcpu *d, struct dbt_block *b)
     emitted->lowered = false;
     if (!dbt_jit_emit(d, emitted)) {
         b->no_code = emitted->no_code;
-        region_give_back(c, RING_EMITTED, emitted);
+        dbt_ring_give_back(&c->ring[RING_EMITTED], emitted);
         return false;
     }
     block_list(c, emitted);
@@ -896,21 +846,18 @@ static enum err rings_create(struct dbt_table *c)
 {
     uint64_t bytes = dbt_knobs.blocks;
     unsigned regions;
+    enum err e;
 
     if (!bytes)
         bytes = MAX(c->vm->config->memory / BLOCKS_SHARE, BLOCKS_MIN);
-    bytes = MAX(bytes, 4 * REGIONS_MIN * REGION_SIZE);
-    regions = (unsigned)(MIN(bytes, REGIONS_MAX * REGION_SIZE) / REGION_SIZE);
-    for (unsigned i = 0; i < RING_COUNT; i++) {
-        struct ring *ring = &c->ring[i];
-
-        ring->count = i == RING_EMITTED ? regions / 4 : regions - regions / 4;
-        ring->current = ring->count - 1;
-        ring->region = heap_zalloc_array(ring->count, sizeof(*ring->region));
-        if (!ring->region)
-            return ERR_NO_MEMORY;
-    }
-    while (BLOCK_BYTES << c->hash_bits < regions * REGION_SIZE)
+    bytes = MAX(bytes, 4 * DBT_RING_MIN * DBT_REGION_SIZE);
+    regions = (unsigned)(MIN(bytes, REGIONS_MAX * DBT_REGION_SIZE) / DBT_REGION_SIZE);
+    e = dbt_ring_create(&c->ring[RING_LOWERED], regions - regions / 4);
+    if (e == ERR_OK)
+        e = dbt_ring_create(&c->ring[RING_EMITTED], regions / 4);
+    if (e != ERR_OK)
+        return e;
+    while (BLOCK_BYTES << c->hash_bits < regions * DBT_REGION_SIZE)
         c->hash_bits++;
     c->hash = heap_zalloc_array(1UL << c->hash_bits, sizeof(struct dbt_block *));
     return c->hash ? ERR_OK : ERR_NO_MEMORY;
@@ -938,23 +885,14 @@ enum err dbt_table_create(struct dbt_table **out, struct vm *vm)
     return ERR_OK;
 }
 
-static void rings_destroy(struct dbt_table *c)
-{
-    for (struct ring *ring = c->ring; ring < c->ring + RING_COUNT; ring++) {
-        for (unsigned i = 0; ring->region && i < ring->count; i++)
-            if (ring->region[i].memory)
-                page_free(virt_to_phys(ring->region[i].memory), REGION_ORDER);
-        heap_free(ring->region);
-    }
-    heap_free(c->hash);
-}
-
 void dbt_table_destroy(struct dbt_table *c)
 {
     if (!c)
         return;
     guest_memory_watch(c->vm->memory, NULL);
-    rings_destroy(c);
+    for (unsigned i = 0; i < RING_COUNT; i++)
+        dbt_ring_destroy(&c->ring[i]);
+    heap_free(c->hash);
     for (unsigned i = 0; i < ARRAY_SIZE(c->pages); i++) {
         struct code_page *p = c->pages[i], *next;
 
@@ -972,7 +910,6 @@ void dbt_table_usage(struct dbt_table *c, uint64_t *bytes, uint64_t *blocks)
 {
     *bytes = sizeof(*c) + (sizeof(struct dbt_block *) << c->hash_bits);
     *blocks = READ_ONCE(c->live);
-    for (const struct ring *ring = c->ring; ring < c->ring + RING_COUNT; ring++)
-        for (unsigned i = 0; i < ring->count; i++)
-            *bytes += ring->region[i].memory ? REGION_SIZE : 0;
+    for (unsigned i = 0; i < RING_COUNT; i++)
+        *bytes += dbt_ring_bytes(&c->ring[i]);
 }
