@@ -14,7 +14,14 @@ const struct rv_insn rv_insns[RV_INSN_COUNT] = {
 
 #define BUCKETS 256 /* major opcode (bits 6 to 2) and funct3 */
 
-static uint16_t bucket_insns[3 * RV_INSN_COUNT + 8 * 96];
+/* What decoding looks at, side by side. */
+struct candidate {
+    uint32_t mask, match;
+    uint16_t id;
+    uint8_t extension;
+};
+
+static struct candidate candidates[3 * RV_INSN_COUNT + 8 * 96];
 static uint16_t bucket_start[BUCKETS + 1];
 static uint32_t buckets_built;
 
@@ -38,9 +45,10 @@ static void build_buckets(void)
 
     for (unsigned b = 0; b < BUCKETS; b++) {
         bucket_start[b] = (uint16_t)used;
-        for (unsigned i = 0; i < RV_INSN_COUNT && used < ARRAY_SIZE(bucket_insns); i++)
+        for (unsigned i = 0; i < RV_INSN_COUNT && used < ARRAY_SIZE(candidates); i++)
             if (belongs(&rv_insns[i], b))
-                bucket_insns[used++] = (uint16_t)i;
+                candidates[used++] = (struct candidate){rv_insns[i].mask, rv_insns[i].match,
+                                                        (uint16_t)i, rv_insns[i].extension};
     }
     bucket_start[BUCKETS] = (uint16_t)used;
     __atomic_store_n(&buckets_built, 1, __ATOMIC_RELEASE);
@@ -55,10 +63,10 @@ enum rv_insn_id rv_decode(uint32_t word, uint64_t extensions)
     if (unlikely(!__atomic_load_n(&buckets_built, __ATOMIC_ACQUIRE)))
         build_buckets();
     for (unsigned i = bucket_start[b]; i < bucket_start[b + 1]; i++) {
-        const struct rv_insn *insn = &rv_insns[bucket_insns[i]];
+        const struct candidate *insn = &candidates[i];
 
         if ((word & insn->mask) == insn->match)
-            return extensions & BIT(insn->extension) ? bucket_insns[i] : RV_INSN_ILLEGAL;
+            return extensions & BIT(insn->extension) ? insn->id : RV_INSN_ILLEGAL;
     }
     return RV_INSN_ILLEGAL;
 }
@@ -118,16 +126,59 @@ static uint32_t encode_j(uint32_t rd, int32_t imm)
 #define ENC_B(f3, rs1, imm)          encode_b(f3, rs1, imm)
 #define ENC_J(rd, imm)               encode_j(rd, imm)
 
+/* Quadrant and funct3: every line of the table knows them. */
+#define C_KEY_MASK 0xe003u
+
+/* The lines of one key, which is constant: of the table no others are left. */
+static inline __attribute__((always_inline)) uint32_t expand(uint32_t c, uint32_t key)
+{
+#define RC(name, mask, match, expansion)                                           \
+    if (((match)&C_KEY_MASK) == key && (c & (mask)) == (match)) {                  \
+        _Static_assert(((mask)&C_KEY_MASK) == C_KEY_MASK, "it has a key: " #name); \
+        return expansion;                                                          \
+    }
+#define RC_RESERVED(mask, match)                                  \
+    if (((match)&C_KEY_MASK) == key && (c & (mask)) == (match)) { \
+        return 0;                                                 \
+    }
+#include "arch/riscv64/guest/rvc.def"
+    return 0;
+}
+
 uint32_t rv_expand(uint16_t compressed)
 {
     uint32_t c = compressed;
 
-#define RC(name, mask, match, expansion) \
-    if ((c & (mask)) == (match))         \
-        return expansion;
-#define RC_RESERVED(mask, match) \
-    if ((c & (mask)) == (match)) \
+#define KEY(n) \
+    case (n):  \
+        return expand(c, (uint32_t)(((n)&7) << 13 | ((n) >> 3 & 3)));
+    switch ((c & 3) << 3 | c >> 13) {
+        KEY(0)
+        KEY(1)
+        KEY(2)
+        KEY(3)
+        KEY(4)
+        KEY(5)
+        KEY(6)
+        KEY(7)
+        KEY(8)
+        KEY(9)
+        KEY(10)
+        KEY(11)
+        KEY(12)
+        KEY(13)
+        KEY(14)
+        KEY(15)
+        KEY(16)
+        KEY(17)
+        KEY(18)
+        KEY(19)
+        KEY(20)
+        KEY(21)
+        KEY(22)
+        KEY(23)
+    default:
         return 0;
-#include "arch/riscv64/guest/rvc.def"
-    return 0;
+    }
+#undef KEY
 }
