@@ -37,7 +37,8 @@ struct interp_guest {
 /* Cells of values begin behind the slots of the dialect: bytes of a frame that runs its units. */
 size_t interp_frame_size(const struct dbt_dialect *dialect);
 
-/* The first of those cells, from the frame's start. */
+/* The first of those cells, from the frame's start: emitted code moves whole vectors there. */
+#define INTERP_CELLS_ALIGN 16u /* bytes */
 unsigned interp_first_cell(const struct dbt_dialect *dialect);
 
 /* What lowering needs besides: one for each translating thread. NULL: no memory. */

@@ -456,7 +456,7 @@ static enum dbt_exit broke(struct dbt_vcpu *d, const struct cage_call *call)
 /* As dbt_slow() is called by code that may; false: there is no such operation. */
 static bool do_slow(struct dbt_vcpu *d, struct cage_call *call)
 {
-    size_t cells = 8 * (size_t)interp_first_cell(d->guest->frontend->dialect);
+    size_t cells = dbt_slow_call_at(d->guest->frontend->dialect);
     const void *at = cage_kernel_address(call->argument[0]);
     struct dbt_slow_op op;
 

@@ -117,7 +117,7 @@ static unsigned cells_begin(const struct dbt_dialect *d)
 
         end = MAX(end, d->slots[s].offset + size);
     }
-    return DIV_ROUND_UP(end, 8);
+    return ALIGN_UP(end, INTERP_CELLS_ALIGN) / 8;
 }
 
 unsigned interp_first_cell(const struct dbt_dialect *dialect)

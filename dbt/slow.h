@@ -19,11 +19,17 @@ struct dbt_slow_op {
 
 _Static_assert(sizeof(struct dbt_slow_op) <= offsetof(struct dbt_link, target), "it has room");
 
-/* Cells behind the slots of the dialect. */
+/* Cells behind the slots of the dialect: what calls and what is called have them from here. */
 struct dbt_slow_call {
     uint64_t arg[3][2];
     uint64_t result[2];
 };
+
+/* Where they are, from the frame's start. */
+static inline size_t dbt_slow_call_at(const struct dbt_dialect *dialect)
+{
+    return sizeof(uint64_t) * interp_first_cell(dialect);
+}
 
 /* False: it faulted, as the interpreter leaves with DBT_EXIT_FAULT. */
 bool dbt_slow(struct dbt_frame *f, const struct dbt_slow_op *o, struct dbt_slow_call *call,

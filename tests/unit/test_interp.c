@@ -15,6 +15,7 @@
 #include "dbt/ir.c"
 #include "dbt/lower.c"
 #include "dbt/pass.c"
+#include "dbt/slow.h"
 #include "dbt/softfloat.c"
 #include "dbt/text.c"
 #include "dbt/verify.c"
@@ -425,6 +426,19 @@ static void test_memory(void **state)
     tlb[0].tag[0] = tlb[0].tag[1] = DBT_TLB_NONE;
 }
 
+/* Emitted code moves vectors in and out of the cells, and asks C for what it put there: with each
+ * number of slots both mean the same bytes. */
+static void test_cells_begin_where_vectors_may_lie(void **state)
+{
+    (void)state;
+    for (unsigned n = 0; n <= SLOTS; n++) {
+        const struct dbt_dialect some = {.name = "some", .slots = slots, .slot_count = n};
+
+        assert_int_equal(dbt_slow_call_at(&some) % 16, 0);
+        assert_in_range(dbt_slow_call_at(&some), SLOT(n), SLOT(n) + 8);
+    }
+}
+
 static void test_faults_are_precise(void **state)
 {
     (void)state;
@@ -538,6 +552,7 @@ int main(void)
         cmocka_unit_test(test_integers_as_the_compiler),
         cmocka_unit_test(test_random_units),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_cells_begin_where_vectors_may_lie),
         cmocka_unit_test(test_faults_are_precise),
         cmocka_unit_test(test_atomics),
         cmocka_unit_test(test_exits),

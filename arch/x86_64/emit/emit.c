@@ -15,6 +15,8 @@
 #define LOOP_INSNS  32U /* that a loop is repeated to, at most */
 #define REPETITIONS 4U
 
+_Static_assert(INTERP_CELLS_ALIGN % VECTOR_SIZE == 0, "cells are moved as vectors");
+
 enum dbt_level host_level(void)
 {
     unsigned a, b, c, d;
@@ -41,7 +43,7 @@ static struct emitter *create(const struct dbt_dialect *dialect, const struct in
     e->dialect = dialect;
     e->guest = guest;
     e->level = level;
-    e->cells = (int32_t)ALIGN_UP(8 * interp_first_cell(dialect), VECTOR_SIZE) - DBT_FRAME_GUEST;
+    e->cells = (int32_t)dbt_slow_call_at(dialect) - DBT_FRAME_GUEST;
     pins_choose(e);
     return e;
 }

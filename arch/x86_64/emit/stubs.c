@@ -319,5 +319,5 @@ enum err emit_stubs(struct emitter *e, struct dbt_room room, bool caged, struct 
     emit_again_stubs(e);
     out->size = (size_t)(e->as.p - room.write);
     out->enter = (enum dbt_exit(*)(struct dbt_frame *, const void *))(uintptr_t)enter;
-    return ERR_OK;
+    return out->size <= STUB_BYTES ? ERR_OK : ERR_RANGE;
 }
