@@ -101,12 +101,12 @@ static uint64_t read_place(struct dbt_vcpu *d, const struct dbt_place *p, unsign
 
 /* With --check: is it noted instead? */
 static bool note_write(struct dbt_vcpu *d, const struct dbt_place *p, uint64_t va, unsigned size,
-                       uint64_t v)
+                       enum dbt_access access, uint64_t v)
 {
     if (likely(!d->check))
         return false;
     if (p->host)
-        dbt_check_write(d, va, size, v);
+        dbt_check_write(d, va, size, access == DBT_USER_WRITE, v);
     else
         dbt_check_device(d);
     return true;
@@ -161,14 +161,15 @@ static uint64_t mask_of(unsigned size)
     return UINT64_MAX >> (64 - 8 * size);
 }
 
-bool dbt_memory_read(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t *value)
+static inline bool read_memory(struct dbt_frame *f, uint64_t va, unsigned size,
+                               enum dbt_access access, uint64_t *value)
 {
     unsigned first = first_part(va, size);
     struct dbt_vcpu *d = f->vcpu;
     struct dbt_place p[2];
 
     if (likely(first == size)) {
-        if (!dbt_tlb_resolve(d, va, DBT_READ, p))
+        if (!dbt_tlb_resolve(d, va, access, p))
             return false;
         if (unlikely(d->watching))
             note_access(d, va, size, POINT_READ);
@@ -177,7 +178,7 @@ bool dbt_memory_read(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t *
             *value = dbt_check_read(d, va, size, *value);
         return true;
     }
-    if (!resolve_two(d, va, first, DBT_READ, p))
+    if (!resolve_two(d, va, first, access, p))
         return false;
     if (unlikely(d->watching))
         note_access(d, va, size, POINT_READ);
@@ -192,26 +193,27 @@ bool dbt_memory_read(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t *
     return true;
 }
 
-bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t value)
+static inline bool write_memory(struct dbt_frame *f, uint64_t va, unsigned size,
+                                enum dbt_access access, uint64_t value)
 {
     unsigned first = first_part(va, size);
     struct dbt_vcpu *d = f->vcpu;
     struct dbt_place p[2];
 
     if (likely(first == size)) {
-        if (!dbt_tlb_resolve(d, va, DBT_WRITE, p))
+        if (!dbt_tlb_resolve(d, va, access, p))
             return false;
         if (unlikely(d->watching))
             note_access(d, va, size, POINT_WRITE);
-        if (!note_write(d, p, va, size, value))
+        if (!note_write(d, p, va, size, access, value))
             write_place(d, p, size, value);
         return true;
     }
-    if (!resolve_two(d, va, first, DBT_WRITE, p))
+    if (!resolve_two(d, va, first, access, p))
         return false;
     if (unlikely(d->watching))
         note_access(d, va, size, POINT_WRITE);
-    if (note_write(d, p, va, size, value))
+    if (note_write(d, p, va, size, access, value))
         return true;
     for (unsigned i = 0; i < size; i++) {
         struct dbt_place at = byte_of(p, first, i);
@@ -219,6 +221,22 @@ bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t 
         write_place(d, &at, 1, value >> (8 * i) & mask_of(1));
     }
     return true;
+}
+
+bool dbt_memory_read(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t *value)
+{
+    return read_memory(f, va, size, DBT_READ, value);
+}
+
+bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t value)
+{
+    return write_memory(f, va, size, DBT_WRITE, value);
+}
+
+bool dbt_memory_user(struct dbt_frame *f, uint64_t va, unsigned size, bool write, uint64_t *value)
+{
+    return write ? write_memory(f, va, size, DBT_USER_WRITE, *value)
+                 : read_memory(f, va, size, DBT_USER_READ, value);
 }
 
 void *dbt_memory_atomic(struct dbt_frame *f, uint64_t va, unsigned size, bool *mmio)

@@ -15,6 +15,7 @@ typedef unsigned long long ull;
 struct noted {
     uint64_t va, value;
     unsigned size;
+    bool user; /* with the least privileged level's rights */
 };
 
 struct dbt_check {
@@ -76,9 +77,9 @@ static struct noted *note(struct dbt_check *c, uint64_t va, unsigned size, uint6
     return &c->store[c->count++];
 }
 
-void dbt_check_write(struct dbt_vcpu *d, uint64_t va, unsigned size, uint64_t value)
+void dbt_check_write(struct dbt_vcpu *d, uint64_t va, unsigned size, bool user, uint64_t value)
 {
-    (void)note(d->check, va, size, value);
+    note(d->check, va, size, value)->user = user;
 }
 
 void *dbt_check_atomic(struct dbt_vcpu *d, uint64_t va, unsigned size, uint64_t in_memory)
@@ -141,7 +142,8 @@ static bool same_memory(struct dbt_vcpu *d)
             uint64_t va = c->store[i].va + k, there;
             uint8_t noted = 0;
 
-            if (!dbt_memory_read(d->frame, va, 1, &there))
+            if (!(c->store[i].user ? dbt_memory_user(d->frame, va, 1, false, &there)
+                                   : dbt_memory_read(d->frame, va, 1, &there)))
                 continue; /* it may be written only */
             (void)stored_byte(c, va, &noted);
             if (there == noted)

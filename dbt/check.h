@@ -23,7 +23,7 @@ enum dbt_exit dbt_check_run(struct dbt_vcpu *d, const struct dbt_block *b,
 /* While d->check is set the slow ways to memory ask here, instead of touching memory: what a read
  * of `in_memory` gives when noted stores lie over it, and to note a store. */
 uint64_t dbt_check_read(struct dbt_vcpu *d, uint64_t va, unsigned size, uint64_t in_memory);
-void dbt_check_write(struct dbt_vcpu *d, uint64_t va, unsigned size, uint64_t value);
+void dbt_check_write(struct dbt_vcpu *d, uint64_t va, unsigned size, bool user, uint64_t value);
 /* Where the bytes at `va`, `in_memory` of them, can be changed atomically. */
 void *dbt_check_atomic(struct dbt_vcpu *d, uint64_t va, unsigned size, uint64_t in_memory);
 /* The access goes to a device: it is not done, what it would answer is not known, and the block is

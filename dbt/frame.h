@@ -15,18 +15,23 @@
 #include "dbt/ir.h"
 #include "kernel/cage.h"
 
-/* What a guest does to memory; an index into dbt_tlb_entry.tag. */
-enum dbt_access { DBT_READ, DBT_WRITE, DBT_FETCH };
+/* What a guest does to memory; DBT_KIND() is an index into dbt_tlb_entry.tag. The last two: with
+ * the rights of its least privileged level, whatever runs (IR_USER). */
+enum dbt_access { DBT_READ, DBT_WRITE, DBT_FETCH, DBT_USER_READ = 4, DBT_USER_WRITE };
+#define DBT_KIND(access) ((access)&3u)
+#define DBT_USER         4u
 
 /*
  * Software TLB: direct-mapped by virtual page. `tag` is the address of the virtual page for each
  * kind of access that needs no help, else DBT_TLB_NONE. Host address, as cages have it = virtual
- * address + addend.
+ * address + addend. An entry is for ordinary accesses, or for those by IR_USER: then its tags have
+ * a bit more, which no other access compares with.
  */
 struct dbt_tlb_entry {
     uint64_t tag[3];
     uint64_t addend;
 };
+#define DBT_TLB_USER 0x800ULL
 #define DBT_TLB_NONE 0x801ULL /* nor has a misaligned address, its page's bits and its lowest */
 
 /* How a unit was left. */
@@ -112,11 +117,19 @@ _Static_assert(offsetof(struct dbt_frame, cells) == DBT_FRAME_GUEST, "slots are 
  * frame->fault is filled. */
 bool dbt_memory_read(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t *value);
 bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t value);
+/* The same with the rights of the guest's least privileged level. */
+bool dbt_memory_user(struct dbt_frame *f, uint64_t va, unsigned size, bool write, uint64_t *value);
 /* A host address at which `size` bytes (aligned to it) can be read and written atomically, or NULL:
  * then *mmio tells whether frame->fault is filled (false) or it is no RAM (true). */
 void *dbt_memory_atomic(struct dbt_frame *f, uint64_t va, unsigned size, bool *mmio);
 /* Would an access fault? */
 bool dbt_memory_probe(struct dbt_frame *f, uint64_t va, unsigned size, enum dbt_access access);
+
+/* The tag that an access to `page` looks for. */
+static inline uint64_t dbt_tlb_tag(uint64_t page, enum dbt_access access)
+{
+    return page | (access & DBT_USER ? DBT_TLB_USER : 0);
+}
 
 /* The host address of an access that the TLB knows and that stays in its page, or NULL. */
 static inline void *dbt_tlb_lookup(const struct dbt_frame *f, uint64_t va, unsigned size,
@@ -125,7 +138,9 @@ static inline void *dbt_tlb_lookup(const struct dbt_frame *f, uint64_t va, unsig
     uint64_t index = va >> (PAGE_SHIFT - 5) & f->tlb_mask;
     const struct dbt_tlb_entry *e = cage_kernel_address((uintptr_t)f->tlb + index);
 
-    if (unlikely(e->tag[access] != ((va + size - 1) & ~(uint64_t)(IR_PAGE_SIZE - 1))))
+    uint64_t page = (va + size - 1) & ~(uint64_t)(IR_PAGE_SIZE - 1);
+
+    if (unlikely(e->tag[DBT_KIND(access)] != dbt_tlb_tag(page, access)))
         return NULL;
     return cage_kernel_address(va + e->addend);
 }

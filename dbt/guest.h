@@ -47,7 +47,8 @@ struct dbt_guest {
     void (*enter)(struct dbt_vcpu *d);
     void (*leave)(struct dbt_vcpu *d);
 
-    /* The page-table walk. False: frame->fault is filled. */
+    /* The page-table walk, for the level that runs or (by IR_USER) the least privileged one, which
+     * out->allowed then is of. False: frame->fault is filled. */
     bool (*walk)(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, struct dbt_mapping *out);
     /* A unit left for the reason in frame->reason. */
     enum dbt_next (*execute)(struct dbt_vcpu *d, struct vm_exit *exit);

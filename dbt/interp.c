@@ -31,6 +31,13 @@ static bool is_ordered(const struct interp_op *o)
 /* Aligned accesses are single-copy atomic, as guests expect of theirs. */
 #define READ_AS(type, p) \
     (likely(IS_ALIGNED((uintptr_t)(p), sizeof(type))) ? READ_ONCE(*(type *)(p)) : read_##type(p))
+#define WRITE_AS(type, p, v)                                  \
+    do {                                                      \
+        if (likely(IS_ALIGNED((uintptr_t)(p), sizeof(type)))) \
+            WRITE_ONCE(*(type *)(p), (type)(v));              \
+        else                                                  \
+            write_##type(p, (type)(v));                       \
+    } while (0)
 /* The type that a sign-extending load makes. */
 static enum ir_type load_type(const struct interp_op *o)
 {
@@ -54,7 +61,52 @@ UNALIGNED(uint16_t)
 UNALIGNED(uint32_t)
 UNALIGNED(uint64_t)
 
-/* Ordered, or aligned by decree. */
+/* With the least privileged level's rights. */
+static bool load_as_user(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t *v)
+{
+    const void *p = dbt_tlb_lookup(f, va, size, DBT_USER_READ);
+
+    if (unlikely(!p))
+        return dbt_memory_user(f, va, size, false, v);
+    switch (size) {
+    case 1:
+        *v = READ_AS(uint8_t, p);
+        break;
+    case 2:
+        *v = READ_AS(uint16_t, p);
+        break;
+    case 4:
+        *v = READ_AS(uint32_t, p);
+        break;
+    default:
+        *v = READ_AS(uint64_t, p);
+    }
+    return true;
+}
+
+static bool store_as_user(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t v)
+{
+    void *p = dbt_tlb_lookup(f, va, size, DBT_USER_WRITE);
+
+    if (unlikely(!p))
+        return dbt_memory_user(f, va, size, true, &v);
+    switch (size) {
+    case 1:
+        WRITE_AS(uint8_t, p, v);
+        break;
+    case 2:
+        WRITE_AS(uint16_t, p, v);
+        break;
+    case 4:
+        WRITE_AS(uint32_t, p, v);
+        break;
+    default:
+        WRITE_AS(uint64_t, p, v);
+    }
+    return true;
+}
+
+/* Ordered, aligned by decree, or with others' rights. */
 static bool load_special(struct dbt_frame *f, const struct interp_op *o, uint64_t va,
                          uint64_t *result)
 {
@@ -66,10 +118,15 @@ static bool load_special(struct dbt_frame *f, const struct interp_op *o, uint64_
         f->fault = (struct dbt_fault){.address = va, .access = DBT_READ, .misaligned = true};
         return false;
     }
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    if (!dbt_memory_read(f, va, size, &v))
-        return false;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    if (o->attr2 & IR_USER) {
+        if (!load_as_user(f, va, size, &v))
+            return false;
+    } else {
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        if (!dbt_memory_read(f, va, size, &v))
+            return false;
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    }
     *result =
         o->attr2 & IR_SIGNED ? ir_zero_extend(load_type(o), (uint64_t)ir_sign_extend(t, v)) : v;
     return true;
@@ -83,9 +140,12 @@ static bool store_special(struct dbt_frame *f, const struct interp_op *o, uint64
         f->fault = (struct dbt_fault){.address = va, .access = DBT_WRITE, .misaligned = true};
         return false;
     }
+    v = ir_zero_extend(o->attr, v);
+    if (o->attr2 & IR_USER)
+        return store_as_user(f, va, size, v);
     if (order >= IR_RELEASE)
         __atomic_thread_fence(__ATOMIC_RELEASE);
-    if (!dbt_memory_write(f, va, size, ir_zero_extend(o->attr, v)))
+    if (!dbt_memory_write(f, va, size, v))
         return false;
     if (order == IR_SEQ_CST)
         __atomic_thread_fence(__ATOMIC_SEQ_CST);
@@ -493,10 +553,7 @@ L_cond:
         __atomic_thread_fence(__ATOMIC_SEQ_CST);                  \
     p = dbt_tlb_lookup(f, va, sizeof(type), DBT_WRITE);           \
     if (likely(p)) {                                              \
-        if (likely(IS_ALIGNED((uintptr_t)p, sizeof(type))))       \
-            WRITE_ONCE(*(type *)p, (type)B);                      \
-        else                                                      \
-            write_##type(p, (type)B);                             \
+        WRITE_AS(type, p, B);                                     \
     } else if (!dbt_memory_write(f, va, sizeof(type), (type)B)) { \
         return fault(f, o);                                       \
     }                                                             \

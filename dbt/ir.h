@@ -46,7 +46,7 @@ enum ir_attribute {
     IR_ATTR_FROM,   /* attr: enum ir_type of the operand */
     IR_ATTR_FIELD,  /* imm: position | length << 8; attr2: sign-extends (extract) */
     IR_ATTR_CARRY,  /* attr: enum ir_carry */
-    IR_ATTR_MEMORY, /* attr: enum ir_type in memory; attr2: IR_SIGNED, IR_PROBED, order; imm: disp
+    IR_ATTR_MEMORY, /* attr: enum ir_type in memory; attr2: IR_SIGNED and others, order; imm: disp
                      */
     IR_ATTR_PROBE,  /* attr: bytes; attr2: for writing; imm: displacement */
     IR_ATTR_RMW,    /* attr: enum ir_rmw and IR_RMW_TYPE(); attr2 and imm as MEMORY */
@@ -135,9 +135,10 @@ enum ir_flag_bit {
 #define IR_SIGNED       0x01
 #define IR_ALIGNED      0x04 /* faults unless it is aligned to its size; atomics always do */
 #define IR_PROBED       0x02 /* a probe before it covers it: it cannot fault */
+#define IR_USER         0x08 /* with the rights of the guest's least privileged level */
 #define IR_ORDER(order) ((uint8_t)((order) << 4))
 #define IR_ORDER_OF(op) ((enum ir_order)((op)->attr2 >> 4))
-#define IR_MEMORY_ATTR2 0x77
+#define IR_MEMORY_ATTR2 0x7f
 enum ir_order { IR_RELAXED, IR_ACQUIRE, IR_ACQUIRE_PC, IR_RELEASE, IR_SEQ_CST, IR_ORDER_COUNT };
 
 enum ir_rmw {

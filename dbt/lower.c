@@ -362,7 +362,7 @@ static unsigned memory_handler(const struct ir_op *op)
         return H_load_special;
     if (op->code == IR_load)
         return load[op->attr2 & IR_SIGNED ? 1 : 0][log];
-    if (op->code == IR_store && op->attr2 & IR_ALIGNED)
+    if (op->code == IR_store && op->attr2 & (IR_ALIGNED | IR_USER))
         return H_store_special;
     return op->code == IR_store ? store[log] : op->code == IR_rmw ? H_rmw : H_cas;
 }

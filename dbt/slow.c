@@ -17,7 +17,7 @@ static bool faulted(struct dbt_frame *f, const struct dbt_slow_op *o)
 static bool is_plain(const struct ir_op *op)
 {
     return (op->code == IR_load || op->code == IR_store) && !ir_is_vector(op->type) &&
-           !(op->attr2 & ~(IR_SIGNED | IR_PROBED));
+           !(op->attr2 & ~(IR_SIGNED | IR_PROBED | IR_USER));
 }
 
 /* With page tables: the access is done otherwise next time. */
@@ -34,11 +34,19 @@ static bool plain_access(struct dbt_frame *f, const struct ir_op *op, struct dbt
 {
     uint64_t va = call->arg[0][0] + (uint64_t)op->imm;
     unsigned size = ir_type_size(op->attr);
+    uint64_t v = op->code == IR_store ? ir_zero_extend(op->attr, call->arg[1][0]) : 0;
 
-    if (op->code == IR_store)
-        return dbt_memory_write(f, va, size, ir_zero_extend(op->attr, call->arg[1][0]));
-    if (!dbt_memory_read(f, va, size, &call->result[0]))
+    if (unlikely(op->attr2 & IR_USER)) {
+        if (!dbt_memory_user(f, va, size, op->code == IR_store, &v))
+            return false;
+    } else if (op->code == IR_store) {
+        return dbt_memory_write(f, va, size, v);
+    } else if (!dbt_memory_read(f, va, size, &v)) {
         return false;
+    }
+    if (op->code == IR_store)
+        return true;
+    call->result[0] = v;
     if (op->attr2 & IR_SIGNED)
         call->result[0] =
             ir_zero_extend(op->type, (uint64_t)ir_sign_extend(op->attr, call->result[0]));

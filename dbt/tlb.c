@@ -98,13 +98,21 @@ static bool is_page(uint64_t tag)
     return tag != DBT_TLB_NONE;
 }
 
-/* The virtual page that the entry is for, DBT_TLB_NONE: it is empty. */
-static uint64_t entry_page(const struct dbt_tlb_entry *e)
+/* What the entry's page is called by in it, DBT_TLB_NONE: it is empty. */
+static uint64_t entry_tag(const struct dbt_tlb_entry *e)
 {
     for (unsigned access = 0; access < ARRAY_SIZE(e->tag); access++)
         if (is_page(e->tag[access]))
             return e->tag[access];
     return DBT_TLB_NONE;
+}
+
+/* The virtual page that the entry is for, DBT_TLB_NONE: it is empty. */
+static uint64_t entry_page(const struct dbt_tlb_entry *e)
+{
+    uint64_t tag = entry_tag(e);
+
+    return is_page(tag) ? tag & ~DBT_TLB_USER : tag;
 }
 
 static unsigned place_of(const struct table *t, uint64_t va)
@@ -689,30 +697,32 @@ void *dbt_tlb_ram(struct dbt_vcpu *d, uint64_t gpa)
 
 /* ---- Filling ---- */
 
-static void displace(struct table *t, unsigned at, uint64_t page)
+static void displace(struct table *t, unsigned at, uint64_t tag)
 {
     struct victim *v = &t->victim[t->next_victim];
-    uint64_t old = entry_page(&t->entries[at]);
+    uint64_t old = entry_tag(&t->entries[at]);
 
-    if (!is_page(old) || old == page)
+    if (!is_page(old) || old == tag)
         return;
     v->entry = t->entries[at];
     v->gpa = t->gpa[at];
     t->next_victim = (t->next_victim + 1) % VICTIMS;
-    t->displaced++;
+    if ((old ^ tag) != DBT_TLB_USER) /* that goes on in a larger table */
+        t->displaced++;
 }
 
 /* Looks among the displaced ones: swaps it in. */
 static struct dbt_tlb_entry *recall(struct table *t, uint64_t page, enum dbt_access access)
 {
+    uint64_t tag = dbt_tlb_tag(page, access);
     unsigned at = place_of(t, page);
 
     for (struct victim *v = t->victim; v < t->victim + VICTIMS; v++) {
         struct victim found = *v;
 
-        if (found.entry.tag[access] != page)
+        if (found.entry.tag[DBT_KIND(access)] != tag)
             continue;
-        if (entry_page(&t->entries[at]) == page)
+        if (entry_tag(&t->entries[at]) == tag)
             entry_clear(&t->entries[at]);
         v->entry = t->entries[at];
         v->gpa = t->gpa[at];
@@ -736,11 +746,11 @@ static bool is_watched(const struct dbt_vcpu *d, uint64_t page)
     return false;
 }
 
-static void insert(struct dbt_vcpu *d, uint64_t va, const struct dbt_mapping *m, char *host,
-                   bool code)
+static void insert(struct dbt_vcpu *d, uint64_t va, enum dbt_access access,
+                   const struct dbt_mapping *m, char *host, bool code)
 {
     struct table *t = d->tlbs->table;
-    uint64_t page = PAGE_OF(va);
+    uint64_t page = PAGE_OF(va), tag = dbt_tlb_tag(page, access);
     struct dbt_tlb_entry *e;
     unsigned at;
     bool watched;
@@ -750,12 +760,12 @@ static void insert(struct dbt_vcpu *d, uint64_t va, const struct dbt_mapping *m,
         publish(d);
     }
     at = place_of(t, page);
-    displace(t, at, page);
+    displace(t, at, tag);
     e = &t->entries[at];
     watched = is_watched(d, page);
-    e->tag[DBT_READ] = m->allowed[DBT_READ] && !watched ? page : DBT_TLB_NONE;
-    e->tag[DBT_WRITE] = m->allowed[DBT_WRITE] && !code && !watched ? page : DBT_TLB_NONE;
-    e->tag[DBT_FETCH] = m->allowed[DBT_FETCH] ? page : DBT_TLB_NONE;
+    e->tag[DBT_READ] = m->allowed[DBT_READ] && !watched ? tag : DBT_TLB_NONE;
+    e->tag[DBT_WRITE] = m->allowed[DBT_WRITE] && !code && !watched ? tag : DBT_TLB_NONE;
+    e->tag[DBT_FETCH] = m->allowed[DBT_FETCH] && tag == page ? page : DBT_TLB_NONE;
     e->addend = (uint64_t)(uintptr_t)cage_address(host) - va;
     t->gpa[at] = PAGE_OF(m->gpa);
     t->fills++;
@@ -779,7 +789,7 @@ static NOINLINE bool fill(struct dbt_vcpu *d, uint64_t va, enum dbt_access acces
     if (m.allowed[DBT_WRITE])
         dbt_table_note_writable(d->table, m.gpa);
     p->code = dbt_table_is_code(d->table, m.gpa);
-    insert(d, va, &m, p->host, p->code);
+    insert(d, va, access, &m, p->host, p->code);
     return true;
 }
 
@@ -789,7 +799,7 @@ bool dbt_tlb_resolve(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, st
     uint64_t page = PAGE_OF(va);
     struct dbt_tlb_entry *e = &t->entries[place_of(t, va)];
 
-    if (e->tag[access] != page) {
+    if (e->tag[DBT_KIND(access)] != dbt_tlb_tag(page, access)) {
         d->counters.tlb_misses++;
         e = recall(t, page, access);
         if (!e)

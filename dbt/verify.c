@@ -96,10 +96,18 @@ static bool memory_fits(enum ir_type t, enum ir_type m)
     return t == m ? t != IR_FLAGS : narrower(m, t);
 }
 
+/* With others' rights: plain accesses of integers. */
+static bool user_fits(const struct ir_op *op)
+{
+    return (op->code == IR_load || op->code == IR_store) && ir_is_int(op->type) &&
+           !(op->attr2 & ~(IR_USER | IR_SIGNED));
+}
+
 static bool access_fits(const struct ir_op *op)
 {
-    return memory_fits(op->type, ir_memory_type(op)) && !(op->attr2 & ~IR_MEMORY_ATTR2) &&
-           IR_ORDER_OF(op) < IR_ORDER_COUNT && op->imm == (int32_t)op->imm;
+    return (!(op->attr2 & IR_USER) || user_fits(op)) && memory_fits(op->type, ir_memory_type(op)) &&
+           !(op->attr2 & ~IR_MEMORY_ATTR2) && IR_ORDER_OF(op) < IR_ORDER_COUNT &&
+           op->imm == (int32_t)op->imm;
 }
 
 static bool link_fits(const struct ir_op *op)

@@ -345,7 +345,7 @@ static void accessed(struct dbt_vcpu *d, const struct dbt_slow_op *o, uint64_t v
     uint64_t first = PAGE_OF(va), last = PAGE_OF(va + ir_type_size(o->op.attr) - 1);
     bool device = false;
 
-    if (o->op.attr2 & IR_ALIGNED || d->check || d->watching)
+    if (o->op.attr2 & (IR_ALIGNED | IR_USER) || d->check || d->watching)
         return;
     if ((is_mapped(d->windows, first, access) && is_mapped(d->windows, last, access)) ||
         !map_page(d, first, access, &device) ||

@@ -100,6 +100,11 @@ bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t 
     return true;
 }
 
+bool dbt_memory_user(struct dbt_frame *f, uint64_t va, unsigned size, bool write, uint64_t *value)
+{
+    return write ? dbt_memory_write(f, va, size, *value) : dbt_memory_read(f, va, size, value);
+}
+
 void *dbt_memory_atomic(struct dbt_frame *f, uint64_t va, unsigned size, bool *mmio)
 {
     uint8_t *p;

@@ -13,6 +13,9 @@ void test_illegal(void);
 void isa_test_exits(void);
 void isa_test_mmio(void);
 void isa_test_illegal(void);
+/* Of pages that show the memory from `memory` on: the first at `va` is the user's, too, the second
+ * the kernel's alone, the third the user's to read. */
+void isa_test_user_pages(uint64_t va, uint64_t memory);
 
 /* For tests/guests/hostile.c: the devices' places; the console made usable again. */
 void isa_hostile_targets(void (*add)(uint64_t base, uint64_t size));
@@ -25,7 +28,7 @@ void check_runs(void (*fn)(void *arg), void *arg, const char *what);
 
 /* Page tables of the ISA: entries (all three have 512 of 8 bytes a table, leaves at 4 KiB, 2 MiB
  * and 1 GiB). Flags: */
-enum { PAGE_WRITE = 1, PAGE_EXEC = 2, PAGE_OLD = 4 /* not accessed yet */ };
+enum { PAGE_WRITE = 1, PAGE_EXEC = 2, PAGE_OLD = 4 /* not accessed yet */, PAGE_USER = 8 };
 uint64_t pte_leaf(uint64_t pa, unsigned shift, unsigned flags);
 uint64_t pte_table(uint64_t pa);
 uint64_t pte_address(uint64_t pte);

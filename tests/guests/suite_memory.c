@@ -164,6 +164,16 @@ static void execution(void)
     check_traps(call_it, (void *)TEST_VA, TRAP_PAGE, "a page that must not be executed");
 }
 
+/* Pages that a less privileged level reaches are not the kernel's to touch without leave. */
+static void user_pages(void)
+{
+    map(TEST_VA, TEST_PA, 12, PAGE_WRITE | PAGE_USER);
+    *entry_of(TEST_VA + 0x1000, 12) = pte_leaf(TEST_PA + 0x1000, 12, PAGE_WRITE);
+    *entry_of(TEST_VA + 0x2000, 12) = pte_leaf(TEST_PA + 0x2000, 12, PAGE_USER);
+    tlb_flush();
+    isa_test_user_pages(TEST_VA, TEST_PA);
+}
+
 void test_paging(void)
 {
     page_size(12, "4 KiB");
@@ -175,6 +185,7 @@ void test_paging(void)
     page_faults();
     accessed_bit();
     execution();
+    user_pages();
     tables_used = 0;
     *entry_of(TEST_VA, 30) = 0;
     tlb_flush();

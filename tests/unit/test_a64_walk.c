@@ -118,7 +118,7 @@ static int walk_at(uint64_t va, enum dbt_access access)
     if (a64_walk(&dbt, va, access, &found))
         return -1;
     assert_int_equal(frame.fault.address, va);
-    assert_int_equal(frame.fault.access, access);
+    assert_int_equal(frame.fault.access, DBT_KIND(access));
     return (int)frame.fault.cause;
 }
 
@@ -228,8 +228,20 @@ static void test_pan_and_e0pd(void **state)
     *leaf() |= USER;
     arm.pstate |= ARM_PSTATE_PAN;
     assert_int_equal(walk(DBT_READ), A64_FAULT_PERMISSION + 3);
-    /* AT S1E0R asks as EL0, which PAN is not for. */
-    assert_int_equal(a64_translate_address(&dbt, VA, true, false) & 1, 0);
+    /* LDTR, STTR; AT S1E0R asks as EL0, which PAN is not for, S1E1W as without, S1E1WP as it is. */
+    assert_int_equal(walk(DBT_USER_WRITE), -1);
+    assert_true(found.allowed[DBT_WRITE]);
+    assert_int_equal(a64_translate_address(&dbt, VA, A64_AT_USER) & 1, 0);
+    assert_int_equal(a64_translate_address(&dbt, VA, A64_AT_WRITE) & 1, 0);
+    assert_int_equal(a64_translate_address(&dbt, VA, A64_AT_WRITE | A64_AT_PAN) & BITS(6, 0),
+                     1 | (A64_FAULT_PERMISSION + 3) << 1);
+    arm.pstate &= ~ARM_PSTATE_PAN;
+    assert_int_equal(a64_translate_address(&dbt, VA, A64_AT_WRITE | A64_AT_PAN) & 1, 0);
+    *leaf() = PAGE | LEAF;
+    assert_int_equal(walk(DBT_READ), -1);
+    assert_int_equal(walk(DBT_USER_READ), A64_FAULT_PERMISSION + 3);
+    assert_int_equal(walk(DBT_USER_WRITE), A64_FAULT_PERMISSION + 3);
+    *leaf() |= USER;
     arm.pstate = ARM_PSTATE_EL0;
     assert_int_equal(walk(DBT_READ), -1);
     arm.sys.tcr |= TCR_E0PD0;
@@ -301,12 +313,12 @@ static void test_tags(void **state)
 static void test_address_translation_instructions(void **state)
 {
     (void)state;
-    assert_int_equal(a64_translate_address(&dbt, VA + 0x234, false, true) & BITS(47, 12), PAGE);
+    assert_int_equal(a64_translate_address(&dbt, VA + 0x234, A64_AT_WRITE) & BITS(47, 12), PAGE);
     *leaf() |= DESC_AP_READ;
-    assert_int_equal(a64_translate_address(&dbt, VA, false, true) & BITS(6, 0),
+    assert_int_equal(a64_translate_address(&dbt, VA, A64_AT_WRITE) & BITS(6, 0),
                      1 | (A64_FAULT_PERMISSION + 3) << 1);
     arm.sys.sctlr = 0;
-    assert_int_equal(a64_translate_address(&dbt, VA, false, true) & BITS(47, 12), VA);
+    assert_int_equal(a64_translate_address(&dbt, VA, A64_AT_WRITE) & BITS(47, 12), VA);
 }
 
 static void test_what_the_tlb_is_selected_by(void **state)

@@ -72,6 +72,15 @@ bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t 
     return true;
 }
 
+/* The least privileged level reaches the page that all can only read, and no other. */
+bool dbt_memory_user(struct dbt_frame *f, uint64_t va, unsigned size, bool write, uint64_t *value)
+{
+    if (va >= READ_ONLY)
+        return write ? dbt_memory_write(f, va, size, *value) : dbt_memory_read(f, va, size, value);
+    f->fault = (struct dbt_fault){.address = va, .access = write ? DBT_WRITE : DBT_READ};
+    return false;
+}
+
 void *dbt_memory_atomic(struct dbt_frame *f, uint64_t va, unsigned size, bool *mmio)
 {
     *mmio = false;
@@ -426,6 +435,41 @@ static void test_memory(void **state)
     tlb[0].tag[0] = tlb[0].tag[1] = DBT_TLB_NONE;
 }
 
+/* attr2 8: with the least privileged level's rights, whatever the TLB has for others. */
+static void test_accesses_with_others_rights(void **state)
+{
+    (void)state;
+    R(0) = RAM;
+    R(1) = 5;
+    tlb[0] = (struct dbt_tlb_entry){{RAM, RAM, DBT_TLB_NONE}, (uintptr_t)ram - RAM};
+    assert_int_equal(run_text(BEGIN "store.i64 %1 %2 mem=i64 flags=8\n" END), DBT_EXIT_FAULT);
+    assert_int_equal(frame->fault.address, RAM);
+    assert_int_equal(frame->fault.access, DBT_WRITE);
+    assert_int_equal(run_text(BEGIN "%3 = load.i64 %1 mem=i64 flags=8\nset.i64 %3 slot=r2\n" END),
+                     DBT_EXIT_FAULT);
+    tlb[0].tag[0] = tlb[0].tag[1] = DBT_TLB_NONE;
+    R(0) = READ_ONLY;
+    ram[READ_ONLY - RAM] = 0x85;
+    assert_int_equal(run_text(BEGIN "%3 = load.i64 %1 mem=i8 flags=9\nset.i64 %3 slot=r2\n" END),
+                     DBT_EXIT_LINK);
+    assert_int_equal(R(2), 0xffffffffffffff85);
+    ram[READ_ONLY - RAM] = 0;
+    /* The same by the TLB, under tags of their own. */
+    R(0) = RAM + 1;
+    tlb[0] = (struct dbt_tlb_entry){{RAM | DBT_TLB_USER, RAM | DBT_TLB_USER, DBT_TLB_NONE},
+                                    (uintptr_t)ram - RAM};
+    slow_accesses = 0;
+    assert_int_equal(run_text(BEGIN "store.i64 %1 %2 mem=i16 flags=8\ninsn at=0x14 len=4\n"
+                                    "%3 = load.i64 %1 mem=i16 flags=8\nset.i64 %3 slot=r2\n" END),
+                     DBT_EXIT_LINK);
+    assert_int_equal(R(2), 5);
+    assert_int_equal(slow_accesses, 0);
+    assert_int_equal(run_text(BEGIN "%3 = load.i64 %1 mem=i16\nset.i64 %3 slot=r2\n" END),
+                     DBT_EXIT_LINK);
+    assert_int_equal(slow_accesses, 1);
+    tlb[0].tag[0] = tlb[0].tag[1] = DBT_TLB_NONE;
+}
+
 /* Emitted code moves vectors in and out of the cells, and asks C for what it put there: with each
  * number of slots both mean the same bytes. */
 static void test_cells_begin_where_vectors_may_lie(void **state)
@@ -552,6 +596,7 @@ int main(void)
         cmocka_unit_test(test_integers_as_the_compiler),
         cmocka_unit_test(test_random_units),
         cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_accesses_with_others_rights),
         cmocka_unit_test(test_cells_begin_where_vectors_may_lie),
         cmocka_unit_test(test_faults_are_precise),
         cmocka_unit_test(test_atomics),

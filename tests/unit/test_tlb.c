@@ -57,12 +57,15 @@ static struct dbt_frame frame;
 static struct dbt_vcpu d;
 static uint64_t piece; /* what the page table maps alike */
 static uint64_t first; /* below it nothing is mapped */
+static bool of_user;   /* the least privileged level reaches it */
 
 /* Virtual pages from VA on are the memory, over and over. */
 static bool walk(struct dbt_vcpu *v, uint64_t va, enum dbt_access access, struct dbt_mapping *out)
 {
-    if (va < first) {
-        v->frame->fault = (struct dbt_fault){.address = va, .access = (uint8_t)access};
+    bool user = access & DBT_USER;
+
+    if (va < first || (user && !of_user)) {
+        v->frame->fault = (struct dbt_fault){.address = va, .access = (uint8_t)DBT_KIND(access)};
         return false;
     }
     *out = (struct dbt_mapping){
@@ -81,6 +84,7 @@ static int setup(void **state)
     d.guest = &guest;
     piece = IR_PAGE_SIZE;
     first = VA;
+    of_user = true;
     code_page = NO_PAGE;
     assert_int_equal(dbt_tlb_create(&d), ERR_OK);
     dbt_tlb_select(&d, 1, 1, 0);
@@ -95,15 +99,20 @@ static int teardown(void **state)
 }
 
 /* How many walks an access makes. */
-static uint64_t walks(uint64_t va)
+static uint64_t walks_for(uint64_t va, enum dbt_access access)
 {
     uint64_t before = d.counters.walks;
     struct dbt_place p;
 
-    assert_true(dbt_tlb_resolve(&d, va, DBT_READ, &p));
+    assert_true(dbt_tlb_resolve(&d, va, access, &p));
     assert_ptr_equal(p.host, memory + (va - VA) % sizeof(memory));
     assert_int_equal(p.gpa, (va - VA) % sizeof(memory));
     return d.counters.walks - before;
+}
+
+static uint64_t walks(uint64_t va)
+{
+    return walks_for(va, DBT_READ);
 }
 
 static void test_what_was_accessed_is_known(void **state)
@@ -308,6 +317,67 @@ static void test_contexts_go_with_a_large_page(void **state)
     assert_int_equal(contexts_after_flush(AT(5000)), 1);
 }
 
+/* What is known for one level says nothing of the other, though both are known at once. */
+static void test_rights_of_the_least_privileged_level(void **state)
+{
+    const struct dbt_tlb_entry *e;
+    struct dbt_place p;
+
+    (void)state;
+    assert_int_equal(walks_for(AT(5), DBT_USER_READ), 1);
+    assert_int_equal(walks_for(AT(5) + 99, DBT_USER_WRITE), 0);
+    assert_null(dbt_tlb_lookup(&frame, AT(5), 1, DBT_READ));
+    assert_null(dbt_tlb_lookup(&frame, AT(5), 1, DBT_WRITE));
+    assert_null(dbt_tlb_lookup(&frame, AT(5), 1, DBT_FETCH));
+    e = &frame.tlb[(AT(5) >> PAGE_SHIFT) & (frame.tlb_mask / ENTRY_SIZE)];
+    assert_int_equal(e->tag[DBT_READ], AT(5) | DBT_TLB_USER); /* what emitted code compares with */
+    assert_int_equal(e->tag[DBT_WRITE], AT(5) | DBT_TLB_USER);
+    assert_int_equal(walks(AT(5)), 1);
+    assert_non_null(dbt_tlb_lookup(&frame, AT(5), 1, DBT_READ));
+    for (unsigned round = 0; round < 20; round++) { /* one place for both */
+        assert_int_equal(walks_for(AT(5), DBT_USER_READ), 0);
+        assert_int_equal(walks(AT(5)), 0);
+    }
+    of_user = false;
+    assert_int_equal(walks(AT(6)), 1);
+    assert_false(dbt_tlb_resolve(&d, AT(6), DBT_USER_WRITE, &p));
+    assert_int_equal(frame.fault.access, DBT_WRITE);
+    assert_int_equal(walks(AT(6)), 0);
+}
+
+/* Both are dropped with the page, in the table and among the victims, and kept when it grows. */
+static void test_both_levels_are_invalidated(void **state)
+{
+    struct dbt_place p;
+
+    (void)state;
+    for (unsigned current = 0; current < 2; current++) {
+        assert_int_equal(walks_for(AT(3), DBT_USER_READ), 1);
+        assert_int_equal(walks(AT(3)), 1);
+        if (current)
+            assert_int_equal(walks_for(AT(3), DBT_USER_READ), 0);
+        dbt_tlb_flush_page(&d, AT(3), 1);
+        assert_int_equal(walks_for(AT(3), DBT_USER_READ), 1);
+        dbt_tlb_flush_page(&d, AT(3), 1);
+    }
+    piece = MIB(2);
+    assert_int_equal(walks_for(AT(7), DBT_USER_READ), 1);
+    dbt_tlb_flush_page(&d, AT(8), 1);
+    assert_int_equal(walks_for(AT(7), DBT_USER_READ), 1);
+    assert_int_equal(walks(AT(7)), 1);
+    code_page = 7 * IR_PAGE_SIZE;
+    dbt_tlb_protect(&d, code_page);
+    for (unsigned i = 0; i < 2; i++) {
+        assert_true(dbt_tlb_resolve(&d, AT(7), i ? DBT_WRITE : DBT_USER_WRITE, &p));
+        assert_true(p.code);
+    }
+    for (unsigned i = 0; i < 64; i++)
+        (void)walks_for(AT(i), DBT_USER_READ);
+    table_resize(&d, d.tlbs->table, BITS_MIN + 3, true);
+    dbt_tlb_publish(&d);
+    assert_int_equal(walks_for(AT(60), DBT_USER_WRITE), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -323,6 +393,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_contexts_outlive_flushes_of_other_pages, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_contexts_go_with_a_large_page, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_rights_of_the_least_privileged_level, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_both_levels_are_invalidated, setup, teardown),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

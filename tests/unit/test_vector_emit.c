@@ -57,6 +57,12 @@ bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t 
     return false;
 }
 
+bool dbt_memory_user(struct dbt_frame *f, uint64_t va, unsigned size, bool write, uint64_t *value)
+{
+    (void)f, (void)va, (void)size, (void)write, (void)value;
+    return false;
+}
+
 void *dbt_memory_atomic(struct dbt_frame *f, uint64_t va, unsigned size, bool *mmio)
 {
     (void)f, (void)va, (void)size;

@@ -33,7 +33,8 @@ static void take(struct vcpu *v, uint64_t esr)
     s->sys.spsr = pstate;
     s->sys.esr = esr;
     s->pc = s->sys.vbar + vector_offset(pstate);
-    s->pstate = ARM_PSTATE_EL1H | ARM_PSTATE_DAIF | (pstate & (ARM_PSTATE_NZCV | ARM_PSTATE_PAN)) |
+    s->pstate = ARM_PSTATE_EL1H | ARM_PSTATE_DAIF |
+                (pstate & (ARM_PSTATE_NZCV | ARM_PSTATE_PAN | ARM_PSTATE_DIT)) |
                 (s->sys.sctlr & GUEST_SCTLR_SPAN ? 0 : ARM_PSTATE_PAN);
 }
 

@@ -83,7 +83,8 @@ uint64_t a64_pstate(const struct dbt_vcpu *d)
     const struct a64_frame *r = a64_frame(d);
     uint64_t nzcv = a64_nzcv(r->flag_op, r->flag_a, r->flag_b);
 
-    return (a64_state(d)->pstate & ~(ARM_PSTATE_DAIF | ARM_PSTATE_NZCV)) | r->daif | nzcv << 28;
+    return (a64_state(d)->pstate & ~(ARM_PSTATE_DAIF | ARM_PSTATE_NZCV | ARM_PSTATE_DIT)) |
+           r->daif | r->dit | nzcv << 28;
 }
 
 void a64_set_pstate(struct dbt_vcpu *d, uint64_t v)
@@ -99,6 +100,7 @@ void a64_set_pstate(struct dbt_vcpu *d, uint64_t v)
     }
     s->pstate = v & (ARM_PSTATE_MODE | ARM_PSTATE_PAN | A64_PSTATE_UAO);
     r->daif = v & ARM_PSTATE_DAIF;
+    r->dit = v & ARM_PSTATE_DIT;
     r->flag_op = A64_FLAG_OP(A64_FLAG_NZCV, v >> 28 & 15);
     r->reserved_address = A64_NO_RESERVATION;
     a64_context(d);
@@ -129,6 +131,7 @@ static void enter(struct dbt_vcpu *d)
     r->esr = s->sys.esr;
     r->far = s->sys.far;
     r->daif = s->pstate & ARM_PSTATE_DAIF;
+    r->dit = s->pstate & ARM_PSTATE_DIT;
     r->flag_op = A64_FLAG_OP(A64_FLAG_NZCV, s->pstate >> 28 & 15);
     d->frame->pc = s->pc;
     a64_context(d);
@@ -191,7 +194,7 @@ static void take(struct dbt_vcpu *d, unsigned offset)
                     : mode == ARM_PSTATE_EL1H ? VECTOR_EL1H
                                               : 0);
     a64_set_pstate(d, ARM_PSTATE_EL1H | ARM_PSTATE_DAIF |
-                          (pstate & (ARM_PSTATE_NZCV | ARM_PSTATE_PAN)) |
+                          (pstate & (ARM_PSTATE_NZCV | ARM_PSTATE_PAN | ARM_PSTATE_DIT)) |
                           (s->sys.sctlr & A64_SCTLR_SPAN ? 0 : ARM_PSTATE_PAN));
 }
 
@@ -297,12 +300,24 @@ static enum a64_outcome system_trap(struct dbt_vcpu *d, uint32_t word)
     return A64_DONE;
 }
 
+void a64_set_pstate_bit(struct dbt_vcpu *d, uint64_t bit, bool on)
+{
+    struct arm_state *s = a64_state(d);
+
+    s->pstate = (s->pstate & ~bit) | (on ? bit : 0);
+    a64_context(d);
+}
+
 /* PSTATE fields by op1 and op2 (C5.2); the rest lifts do themselves where they may. */
 static enum a64_outcome do_msr_imm(struct dbt_vcpu *d, uint32_t word)
 {
     unsigned op1 = a64_field(word, 16, 3), op2 = a64_field(word, 5, 3), v = a64_field(word, 8, 4);
     uint64_t pstate = a64_pstate(d), bits = (uint64_t)v << 6;
 
+    if (op1 == 0 && (op2 == 3 || op2 == 4) && a64_is_el1(d)) {
+        a64_set_pstate_bit(d, op2 == 3 ? A64_PSTATE_UAO : ARM_PSTATE_PAN, v & 1);
+        return A64_NEXT;
+    }
     if (op1 == 3 && (op2 == 6 || op2 == 7)) {
         if (!a64_is_el1(d) && !(a64_state(d)->sys.sctlr & A64_SCTLR_UMA))
             return system_trap(d, word);
@@ -318,21 +333,40 @@ static enum a64_outcome do_msr_imm(struct dbt_vcpu *d, uint32_t word)
 
 /* ---- SYS: caches, address translation, TLB maintenance ---- */
 
+/* By address: IC IVAU; DC CVAC, CVAU, CVAP and CIVAC. */
+static bool is_by_address(unsigned crm, unsigned op2)
+{
+    return op2 == 1 && (crm == 5 || crm == 10 || crm == 11 || crm == 12 || crm == 14);
+}
+
+/* Neither is PAN for these (D8.4.1.2), nor do they write. A fault status code, or -1. */
+static int cache_fault(struct dbt_vcpu *d, uint64_t va)
+{
+    uint64_t par;
+
+    if (dbt_memory_probe(d->frame, va, 1, DBT_READ))
+        return -1;
+    par = a64_translate_address(d, va, A64_AT_READ | (a64_is_el1(d) ? 0 : A64_AT_USER));
+    return par & A64_PAR_F ? (int)A64_PAR_STATUS(par) : -1;
+}
+
 /* IC and DC by CRm; of EL0 only what works on addresses. */
 static enum a64_outcome do_cache(struct dbt_vcpu *d, uint32_t word)
 {
     unsigned reg = A64_SYS_OF(word), crm = A64_SYS_CRM(reg);
     bool by_address = A64_SYS_OP1(reg) == 3;
     uint64_t va = a64_reg(d, a64_rd(word));
+    int status;
 
-    if (!a64_is_el1(d) && !by_address)
-        return A64_UNDEFINED;
     if (reg == A64_SYS_DC_ZVA) /* EL0 without DZE: units do the others */
         return system_trap(d, word);
+    if (by_address ? !is_by_address(crm, A64_SYS_OP2(reg)) : !a64_is_el1(d))
+        return A64_UNDEFINED;
     if (!a64_is_el1(d) && !(a64_state(d)->sys.sctlr & A64_SCTLR_UCI))
         return system_trap(d, word);
-    if (by_address && !dbt_memory_probe(d->frame, va, 1, DBT_READ)) {
-        abort_at(d, va, false, d->frame->fault.cause | SYNDROME_CM | SYNDROME_WRITE);
+    status = by_address ? cache_fault(d, va) : -1;
+    if (status >= 0) {
+        abort_at(d, va, false, (uint64_t)status | SYNDROME_CM | SYNDROME_WRITE);
         return A64_DONE;
     }
     if (crm == 1 || crm == 5)
@@ -348,7 +382,11 @@ static enum a64_outcome do_sys(struct dbt_vcpu *d, uint32_t word)
     if (a64_field(word, 21, 1))
         return A64_UNDEFINED;
     if (A64_SYS_CRN(reg) == 7 && A64_SYS_OP1(reg) == 0 && crm == 8 && op2 < 4 && a64_is_el1(d)) {
-        a64_state(d)->sys.par = a64_translate_address(d, xt, op2 >= 2, op2 & 1);
+        a64_state(d)->sys.par = a64_translate_address(d, xt, op2); /* S1E1R, S1E1W, S1E0R, S1E0W */
+        return A64_NEXT;
+    }
+    if (A64_SYS_CRN(reg) == 7 && A64_SYS_OP1(reg) == 0 && crm == 9 && op2 < 2 && a64_is_el1(d)) {
+        a64_state(d)->sys.par = a64_translate_address(d, xt, op2 | A64_AT_PAN); /* S1E1RP, S1E1WP */
         return A64_NEXT;
     }
     if (A64_SYS_CRN(reg) == 7 && (A64_SYS_OP1(reg) == 0 || A64_SYS_OP1(reg) == 3))
@@ -498,20 +536,6 @@ static enum a64_outcome do_casp(struct dbt_vcpu *d, uint32_t word)
     return A64_NEXT;
 }
 
-/* LDTR and STTR in the upper half: nothing is EL0's there. */
-static enum a64_outcome do_unprivileged(struct dbt_vcpu *d, uint32_t word)
-{
-    const struct a64_frame *r = a64_frame(d);
-    uint64_t va =
-        (a64_rn(word) == 31 ? r->sp : r->x[a64_rn(word)]) + (uint64_t)a64_signed_field(word, 12, 9);
-    bool write = a64_field(word, 22, 2) == 0;
-    uint64_t par = a64_translate_address(d, va, true, write);
-
-    abort_at(d, va, false,
-             (par & 1 ? par >> 1 & 0x3f : A64_FAULT_PERMISSION) | (write ? SYNDROME_WRITE : 0));
-    return A64_DONE;
-}
-
 /* ---- Dispatch ---- */
 
 static enum a64_outcome do_exclusive(struct dbt_vcpu *d, uint32_t word, enum a64_insn_id id)
@@ -588,8 +612,6 @@ static enum a64_outcome do_instruction(struct dbt_vcpu *d, uint32_t word, struct
     case A64_FORMAT_EXCLUSIVE:
     case A64_FORMAT_CASP:
         return do_exclusive(d, word, id);
-    case A64_FORMAT_UNPRIVILEGED:
-        return do_unprivileged(d, word);
     default: /* FP and Advanced SIMD while they trap */
         a64_exception(d, A64_CLASS_FP, SYNDROME_ANY);
         return A64_DONE;

@@ -92,6 +92,8 @@ void a64_context(struct dbt_vcpu *d);
 /* PSTATE becomes `v`, as SPSR_EL1 has it: mode and with it the stack pointer, masks, flags. */
 void a64_set_pstate(struct dbt_vcpu *d, uint64_t v);
 uint64_t a64_pstate(const struct dbt_vcpu *d);
+/* PAN or UAO, which are in canonical state. */
+void a64_set_pstate_bit(struct dbt_vcpu *d, uint64_t bit, bool on);
 /* Takes a synchronous exception to EL1; the preferred return address is frame->pc. */
 void a64_exception(struct dbt_vcpu *d, enum a64_class class, uint64_t syndrome);
 
@@ -103,8 +105,12 @@ void a64_identify(struct vcpu *v, uint64_t features);
 /* ---- mmu.c ---- */
 
 bool a64_walk(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, struct dbt_mapping *out);
-/* AT: PAR_EL1 for an access by EL1 or EL0. */
-uint64_t a64_translate_address(struct dbt_vcpu *d, uint64_t va, bool user, bool write);
+/* AT: PAR_EL1 (D19.2.111) for an access by EL1 or EL0; EL1's as if PSTATE.PAN were clear, or not.
+ */
+enum { A64_AT_READ, A64_AT_WRITE = 1, A64_AT_USER = 2, A64_AT_PAN = 4 };
+#define A64_PAR_F           BIT(0)
+#define A64_PAR_STATUS(par) ((par) >> 1 & 0x3f)
+uint64_t a64_translate_address(struct dbt_vcpu *d, uint64_t va, unsigned how);
 /* What the TLB is selected by. */
 void a64_select(struct dbt_vcpu *d);
 

@@ -100,6 +100,7 @@ static const struct dbt_slot slots[A64_SLOT_COUNT] = {
     V(29),
     V(30),
     V(31),
+    WORD(dit),
 };
 
 static const struct dbt_dialect dialect = {.name = "aarch64",

@@ -33,6 +33,7 @@ struct a64_frame {
     uint64_t daif; /* PSTATE.DAIF, at its place */
     uint64_t elr, spsr, esr, far;
     uint64_t pending; /* bits of DAIF: an interrupt that this mask alone keeps off */
+    uint64_t dit;     /* PSTATE.DIT, at its place */
 };
 
 #define A64_NO_RESERVATION UINT64_MAX
@@ -60,7 +61,8 @@ enum a64_slot {
     A64_SLOT_FPCR,
     A64_SLOT_FPSR,
     A64_SLOT_V0,
-    A64_SLOT_COUNT = A64_SLOT_V0 + 32
+    A64_SLOT_DIT = A64_SLOT_V0 + 32,
+    A64_SLOT_COUNT
 };
 
 /* Block mode word: bits of the guest's own, above the common ones. */
@@ -76,7 +78,8 @@ enum a64_slot {
 #define A64_MODE_DZE         BIT(18) /* EL0 may use DC ZVA */
 #define A64_MODE_RMODE_SHIFT 11
 
-#define A64_DAIF 0x3c0u /* of PSTATE, and of a64_frame.daif and .pending */
+#define A64_DIT  BIT(24) /* of PSTATE */
+#define A64_DAIF 0x3c0u  /* of PSTATE, and of a64_frame.daif and .pending */
 
 /* The sticky flags of FPSR (C5.2.9) and enum sf_flag. */
 static inline uint64_t a64_fpsr_flags(uint32_t f)

@@ -78,16 +78,13 @@ static void leave_if(struct a64_lift *t, ir_value v)
 
 /* ---- Single registers and pairs ---- */
 
-/*
- * LDTR and STTR of EL1 access as EL0 does. Addresses of the upper half, where EL0 has nothing, are
- * the C code's; in the lower half they are done with EL1's rights.
- */
-static void unprivileged(struct a64_lift *t, const struct a64_address *a)
+/* LDTR and STTR of EL1 access as EL0 does, unless PSTATE.UAO is set (C6.2.205). */
+static uint8_t rights(const struct a64_lift *t)
 {
-    if (!(t->u->mode & A64_MODE_EL1) || t->u->mode & A64_MODE_UAO)
-        return;
-    leave_if(t, ir_cmp(t->u, IR_I64, IR_LTS,
-                       a64_op2(t, IR_add, a->base, a64_imm(t, (uint64_t)a->disp)), a64_imm(t, 0)));
+    bool user = a64_insns[t->id].format == A64_FORMAT_UNPRIVILEGED && t->u->mode & A64_MODE_EL1 &&
+                !(t->u->mode & A64_MODE_UAO);
+
+    return user ? IR_USER : 0;
 }
 
 /* Store, load, load with sign to 64 and to 32 bits by bits 23 and 22. */
@@ -96,19 +93,18 @@ LIFT(single)
     unsigned size = a64_field(t->word, 30, 2), opc = a64_field(t->word, 22, 2);
     enum ir_type memory = memory_types[size];
     struct a64_address a = a64_address(t, size);
+    uint8_t user = rights(t);
     ir_value v;
 
-    if (a64_insns[t->id].format == A64_FORMAT_UNPRIVILEGED)
-        unprivileged(t, &a);
     if (opc == 0) {
-        ir_store(t->u, IR_I64, memory, 0, a.base, a.disp, a64_get_x(t, a64_rd(t->word)));
+        ir_store(t->u, IR_I64, memory, user, a.base, a.disp, a64_get_x(t, a64_rd(t->word)));
         a64_address_done(t, &a);
         return;
     }
     if (opc == 3)
-        v = a64_extend(t, ir_load(t->u, IR_I32, memory, IR_SIGNED, a.base, a.disp));
+        v = a64_extend(t, ir_load(t->u, IR_I32, memory, IR_SIGNED | user, a.base, a.disp));
     else
-        v = ir_load(t->u, IR_I64, memory, opc == 2 ? IR_SIGNED : 0, a.base, a.disp);
+        v = ir_load(t->u, IR_I64, memory, (opc == 2 ? IR_SIGNED : 0) | user, a.base, a.disp);
     a64_set_x(t, a64_rd(t->word), v);
     a64_address_done(t, &a); /* last, as QEMU has it where both are one register */
 }

@@ -105,6 +105,8 @@ LIFT(mrs)
         a64_set_x(t, a64_rd(t->word), a64_op2(t, IR_shl, a64_flags_get(t), a64_imm(t, NZCV_SHIFT)));
     else if (reg == A64_SYS_DAIF && is_el1(t))
         a64_set_x(t, a64_rd(t->word), ir_get(t->u, A64_SLOT_DAIF));
+    else if (reg == A64_SYS_DIT)
+        a64_set_x(t, a64_rd(t->word), ir_get(t->u, A64_SLOT_DIT));
     else if (is_constant(t, reg, &value))
         a64_set_x(t, a64_rd(t->word), a64_imm(t, value));
     else
@@ -123,13 +125,16 @@ LIFT(msr)
     unsigned reg = A64_SYS_OF(t->word), slot = slot_of(t, reg, true);
     ir_value v;
 
-    if (slot == A64_SLOT_COUNT && reg != A64_SYS_NZCV && (reg != A64_SYS_DAIF || !is_el1(t))) {
+    if (slot == A64_SLOT_COUNT && reg != A64_SYS_NZCV && reg != A64_SYS_DIT &&
+        (reg != A64_SYS_DAIF || !is_el1(t))) {
         a64_lift_interpret(t);
         return;
     }
     v = a64_get_x(t, a64_rd(t->word));
     if (slot != A64_SLOT_COUNT)
         ir_set(t->u, slot, v);
+    else if (reg == A64_SYS_DIT)
+        ir_set(t->u, A64_SLOT_DIT, a64_op2(t, IR_and, v, a64_imm(t, A64_DIT)));
     else if (reg == A64_SYS_DAIF)
         set_daif(t, a64_op2(t, IR_and, v, a64_imm(t, A64_DAIF)));
     else
@@ -137,13 +142,17 @@ LIFT(msr)
             t, a64_op2(t, IR_and, a64_op2(t, IR_shr, v, a64_imm(t, NZCV_SHIFT)), a64_imm(t, 15)));
 }
 
-/* DAIFSet and DAIFClr at EL1: op1 3, op2 6 and 7. */
+/* DIT; DAIFSet and DAIFClr at EL1: op1 3, op2 2, 6 and 7. */
 LIFT(msr_imm)
 {
     unsigned op1 = a64_field(t->word, 16, 3), op2 = a64_field(t->word, 5, 3);
     uint64_t bits = (uint64_t)a64_field(t->word, 8, 4) << 6;
     ir_value old;
 
+    if (op1 == 3 && op2 == 2) {
+        ir_set(t->u, A64_SLOT_DIT, a64_imm(t, bits & BIT(6) ? A64_DIT : 0));
+        return;
+    }
     if (op1 != 3 || op2 < 6 || !is_el1(t)) {
         a64_lift_interpret(t);
         return;

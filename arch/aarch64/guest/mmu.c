@@ -270,16 +270,15 @@ static int translate(struct walk *w, enum dbt_access access, struct dbt_mapping 
 
 bool a64_walk(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, struct dbt_mapping *out)
 {
-    const struct arm_state *s = a64_state(d);
     struct walk w = {.d = d,
                      .va = va,
-                     .user = !a64_is_el1(d),
-                     .pan = s->pstate & ARM_PSTATE_PAN && a64_is_el1(d)};
-    int fault = translate(&w, access, out);
+                     .user = !a64_is_el1(d) || access & DBT_USER,
+                     .pan = a64_state(d)->pstate & ARM_PSTATE_PAN};
+    int fault = translate(&w, (enum dbt_access)DBT_KIND(access), out);
 
     if (fault >= 0) {
         d->frame->fault =
-            (struct dbt_fault){.address = va, .access = access, .cause = (uint32_t)fault};
+            (struct dbt_fault){.address = va, .access = DBT_KIND(access), .cause = (uint32_t)fault};
         return false;
     }
     if ((va >> 56) != (va >> 55 & 1 ? 0xff : 0))
@@ -287,19 +286,20 @@ bool a64_walk(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, struct db
     return true;
 }
 
-/* PAR_EL1 (D19.2.111) */
-#define PAR_F         BIT(0)
 #define PAR_FST_SHIFT 1
 #define PAR_RES1      BIT(11)
 #define PAR_NORMAL    (0xffULL << 56)
 
-uint64_t a64_translate_address(struct dbt_vcpu *d, uint64_t va, bool user, bool write)
+uint64_t a64_translate_address(struct dbt_vcpu *d, uint64_t va, unsigned how)
 {
-    struct walk w = {.d = d, .va = va, .user = user};
+    struct walk w = {.d = d,
+                     .va = va,
+                     .user = how & A64_AT_USER,
+                     .pan = how & A64_AT_PAN && a64_state(d)->pstate & ARM_PSTATE_PAN};
     struct dbt_mapping m;
-    int fault = translate(&w, write ? DBT_WRITE : DBT_READ, &m);
+    int fault = translate(&w, how & A64_AT_WRITE ? DBT_WRITE : DBT_READ, &m);
 
     if (fault >= 0)
-        return PAR_F | PAR_RES1 | (uint64_t)fault << PAR_FST_SHIFT;
+        return A64_PAR_F | PAR_RES1 | (uint64_t)fault << PAR_FST_SHIFT;
     return (m.gpa & BITS(47, 12)) | PAR_RES1 | PAR_NORMAL;
 }

@@ -123,6 +123,7 @@ struct arm_traits {
 #define ARM_PSTATE_BTYPE   (3ULL << 10)
 #define ARM_PSTATE_AARCH32 BIT(4)
 #define ARM_PSTATE_PAN     BIT(22)
+#define ARM_PSTATE_DIT     BIT(24)
 #define ARM_PSTATE_NZCV    (0xfULL << 28)
 
 /* CNTV_CTL_EL0, D19.12.18 */

@@ -25,6 +25,7 @@
 #define A64_SYS_TPIDR_EL1   A64_SYS(3u, 0u, 13u, 0u, 4u)
 #define A64_SYS_NZCV        A64_SYS(3u, 3u, 4u, 2u, 0u)
 #define A64_SYS_DAIF        A64_SYS(3u, 3u, 4u, 2u, 1u)
+#define A64_SYS_DIT         A64_SYS(3u, 3u, 4u, 2u, 5u)
 #define A64_SYS_FPCR        A64_SYS(3u, 3u, 4u, 4u, 0u)
 #define A64_SYS_FPSR        A64_SYS(3u, 3u, 4u, 4u, 1u)
 #define A64_SYS_CTR         A64_SYS(3u, 3u, 0u, 0u, 1u)

@@ -226,6 +226,10 @@ static bool read_system(struct dbt_vcpu *d, unsigned reg, uint64_t *value)
     case A64_SYS_SPSEL:
         *value = a64_state(d)->pstate & A64_PSTATE_SP;
         return true;
+    case A64_SYS_PAN:
+    case A64_SYS_UAO:
+        *value = a64_state(d)->pstate & (reg == A64_SYS_PAN ? ARM_PSTATE_PAN : A64_PSTATE_UAO);
+        return true;
     case SYS_ISR:
         *value = a64_icc_signals(d) ? A64_PSTATE_I : 0;
         return true;
@@ -250,6 +254,12 @@ static bool write_system(struct dbt_vcpu *d, unsigned reg, uint64_t value)
     }
     if (reg == A64_SYS_SPSEL) {
         a64_set_pstate(d, (a64_pstate(d) & ~A64_PSTATE_SP) | (value & A64_PSTATE_SP));
+        return true;
+    }
+    if (reg == A64_SYS_PAN || reg == A64_SYS_UAO) {
+        uint64_t bit = reg == A64_SYS_PAN ? ARM_PSTATE_PAN : A64_PSTATE_UAO;
+
+        a64_set_pstate_bit(d, bit, value & bit);
         return true;
     }
     return arm_sysreg_write(d->vcpu, to_syndrome(reg), value);
@@ -309,6 +319,7 @@ void a64_identify(struct vcpu *v, uint64_t features)
     show(s, 4, 0, 16, fp ? 0 : 0xf);
     show(s, 4, 0, 20, fp ? 0 : 0xf);
     show(s, 4, 0, 24, 1); /* the GIC's system registers */
+    show(s, 4, 0, 48, 1); /* DIT: the host's instructions take as long as they take, for all data */
     show(s, 4, 0, 56, 1); /* CSV2 and CSV3: nothing is run that is not */
     show(s, 4, 0, 60, 1);
     show(s, 5, 0, 12, 1); /* two breakpoints, */
@@ -322,6 +333,7 @@ void a64_identify(struct vcpu *v, uint64_t features)
     show_if(s, features >> A64_FEAT_DOTPROD & 1, 0, 44, 1);
     show_if(s, features >> A64_FEAT_FHM & 1, 0, 48, 1);
     show_if(s, features >> A64_FEAT_FLAGM & 1, 0, 52, 1);
+    show(s, 6, 1, 0, 1); /* DC CVAP */
     show_if(s, features >> A64_FEAT_JSCVT & 1, 1, 12, 1);
     show_if(s, features >> A64_FEAT_FCMA & 1, 1, 16, 1);
     show_if(s, features >> A64_FEAT_LRCPC & 1, 1, 20, 1);
@@ -330,5 +342,7 @@ void a64_identify(struct vcpu *v, uint64_t features)
     show(s, 7, 0, 4, 2);  /* ASIDs of 16 bits */
     show(s, 7, 0, 20, 1); /* granules of 16 KiB, too */
     show(s, 7, 1, 0, 2);  /* access flag and dirty state by hardware */
+    show(s, 7, 1, 20, 2); /* PAN, and AT that honours it */
+    show(s, 7, 2, 4, 1);  /* UAO */
     show(s, 7, 2, 60, 1); /* E0PD */
 }

@@ -15,6 +15,8 @@
 
 #define FRAME_BASE    RBP
 #define FRAME(member) ((int32_t)offsetof(struct dbt_frame, member) - DBT_FRAME_GUEST)
+/* Look-ups of their own in stubs. */
+enum { AGAIN_WRITE = 1, AGAIN_USER = 2, AGAIN_COUNT = 4 };
 #define SCRATCH_COUNT 3 /* of each class: rax, rcx, rdx; xmm0, xmm1, xmm2 */
 #define SLOTS_MAX     256
 #define COLD_MAX      512
@@ -142,7 +144,8 @@ struct emitter {
     int32_t cells;          /* displacement of the cells behind the slots */
     struct emit_stubs {
         const uint8_t *exit, *slow, *link, *probe, *poll, *leave, *miss, *masks;
-        const uint8_t *again[2][SCRATCH_COUNT][SCRATCH_COUNT]; /* access, page, addend */
+        /* By AGAIN_ bits */
+        const uint8_t *again[AGAIN_COUNT][SCRATCH_COUNT][SCRATCH_COUNT]; /* page, addend */
     } stub;
 
     /* The unit */
@@ -162,7 +165,7 @@ struct emitter {
      * the addend, or 0 after the look-up missed. */
     struct {
         uint8_t reg; /* REG_NONE: nothing is kept */
-        bool write;
+        bool write, user;
         ir_value base;
         int32_t from, to; /* displacements of the bytes that lie on the page */
     } kept;

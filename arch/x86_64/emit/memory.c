@@ -27,8 +27,8 @@ static void full_barrier(struct emitter *e)
 /* Does it, of instruction `insn` (from 1), go by the frame's words? */
 static bool by_word_of(const struct emitter *e, const struct ir_op *op, unsigned insn)
 {
-    bool plain = op->code == IR_probe ||
-                 ((op->code == IR_load || op->code == IR_store) && !(op->attr2 & IR_ALIGNED));
+    bool plain = op->code == IR_probe || ((op->code == IR_load || op->code == IR_store) &&
+                                          !(op->attr2 & (IR_ALIGNED | IR_USER)));
 
     return e->words && plain && !(e->u->looks_up >> ((insn - 1) & 63) & 1);
 }
@@ -58,10 +58,17 @@ static bool writes(const struct ir_op *op)
     return op->code == IR_store || (op->code == IR_probe && op->attr2);
 }
 
+/* With the rights of the least privileged level? */
+static bool as_user(const struct ir_op *op)
+{
+    return op->code != IR_probe && op->attr2 & IR_USER;
+}
+
 /* The range of displacements around those of operation `i` that later accesses of the same kind by
  * the same base have, as far as it is small. */
 static void gather(struct emitter *e, unsigned i, enum dbt_access access)
 {
+    bool user = as_user(op_of(e, (ir_value)i));
     ir_value base = value_of(e, op_of(e, (ir_value)i)->arg[0]);
 
     for (unsigned j = i + 1; j < e->u->op_count; j++) {
@@ -72,7 +79,7 @@ static void gather(struct emitter *e, unsigned i, enum dbt_access access)
             break; /* others go by words */
         if ((op->code != IR_load && op->code != IR_store && op->code != IR_probe) ||
             value_of(e, op->arg[0]) != base || (writes(op) && access == DBT_READ) ||
-            (op->code != IR_probe && op->attr2 & IR_ALIGNED))
+            (op->code != IR_probe && op->attr2 & IR_ALIGNED) || as_user(op) != user)
             continue;
         to = MAX(e->kept.to, (int32_t)op->imm + (int32_t)access_size(op));
         if ((int64_t)to - from > GATHER_BYTES)
@@ -87,8 +94,8 @@ static bool is_kept(const struct emitter *e, const struct ir_op *op, unsigned si
                     enum dbt_access access)
 {
     return e->kept.reg != REG_NONE && e->kept.base == value_of(e, op->arg[0]) &&
-           (e->kept.write || access == DBT_READ) && op->imm >= e->kept.from &&
-           op->imm + size <= e->kept.to;
+           e->kept.user == as_user(op) && (e->kept.write || access == DBT_READ) &&
+           op->imm >= e->kept.from && op->imm + size <= e->kept.to;
 }
 
 /* entry: the page's TLB entry; page: an address that is its tag when it is the one. */
@@ -100,6 +107,14 @@ static void probe_tlb(struct emitter *e, unsigned entry, unsigned page, enum dbt
     as_rm(&e->as, OP_AND, true, entry, FRAME_BASE, FRAME(tlb_mask));
     as_rm(&e->as, OP_ADD, true, entry, FRAME_BASE, FRAME(tlb));
     as_rm(&e->as, OP_CMP, true, page, entry, tag);
+}
+
+/* Of the page of the last byte, its tag. */
+static void tag_of(struct emitter *e, unsigned page, bool user)
+{
+    as_alu_imm(&e->as, OP_AND, true, page, -IR_PAGE_SIZE);
+    if (user)
+        as_alu_imm(&e->as, OP_OR, true, page, DBT_TLB_USER);
 }
 
 /* reg = base + disp */
@@ -161,7 +176,7 @@ static struct access look_up(struct emitter *e, unsigned i, unsigned size, enum 
     x.page = (uint8_t)page;
     address(e, x.addend, x.base, e->kept.from);
     address(e, page, x.base, e->kept.to - 1);
-    as_alu_imm(&e->as, OP_AND, true, page, -IR_PAGE_SIZE);
+    tag_of(e, page, as_user(op));
     probe_tlb(e, x.addend, page, access);
     x.miss = as_jcc(&e->as, CC_NE);
     as_rm(&e->as, OP_MOV, true, x.addend, x.addend, offsetof(struct dbt_tlb_entry, addend));
@@ -169,6 +184,7 @@ static struct access look_up(struct emitter *e, unsigned i, unsigned size, enum 
     reg_release(e, CLASS_INT, page);
     e->kept.reg = x.shared ? (uint8_t)x.addend : REG_NONE;
     e->kept.write = access == DBT_WRITE;
+    e->kept.user = as_user(op);
     e->kept.base = value_of(e, op->arg[0]);
     return x;
 }
@@ -389,16 +405,16 @@ static void missed(struct emitter *e, struct cold *cold, const struct access *x)
  * Equal: it is known, and `addend` is one. */
 void emit_again_stubs(struct emitter *e)
 {
-    for (unsigned access = DBT_READ; access <= DBT_WRITE; access++)
+    for (unsigned n = 0; n < ARRAY_SIZE(e->stub.again); n++)
         for (unsigned page = 0; page < SCRATCH_COUNT; page++)
             for (unsigned addend = 0; addend < SCRATCH_COUNT; addend++) {
                 uint8_t *miss;
 
                 if (page == addend)
                     continue;
-                e->stub.again[access][page][addend] = as_exec(&e->as, e->as.p);
-                as_alu_imm(&e->as, OP_AND, true, page, -IR_PAGE_SIZE);
-                probe_tlb(e, addend, page, access);
+                e->stub.again[n][page][addend] = as_exec(&e->as, e->as.p);
+                tag_of(e, page, n & AGAIN_USER);
+                probe_tlb(e, addend, page, n & AGAIN_WRITE ? DBT_WRITE : DBT_READ);
                 miss = as_jcc(&e->as, CC_NE);
                 as_rm(&e->as, OP_MOV, true, addend, addend, offsetof(struct dbt_tlb_entry, addend));
                 as_patch(miss, e->as.p);
@@ -410,14 +426,14 @@ void emit_again_stubs(struct emitter *e)
 void emit_look_up_again(struct emitter *e, const struct cold *c)
 {
     const struct ir_op *op = op_of(e, c->op);
-    enum dbt_access access = writes(op) ? DBT_WRITE : DBT_READ;
+    unsigned again = (writes(op) ? AGAIN_WRITE : 0) | (as_user(op) ? AGAIN_USER : 0);
     unsigned base = c->operand[0].reg;
     size_t size = (size_t)(c->back - c->again);
     uint8_t *miss;
 
     address(e, c->addend, base, (int32_t)op->imm);
     address(e, c->page, base, (int32_t)op->imm + (int32_t)access_size(op) - 1);
-    as_call_exec(&e->as, e->stub.again[access][c->page][c->addend]);
+    as_call_exec(&e->as, e->stub.again[again][c->page][c->addend]);
     miss = as_jcc(&e->as, CC_NE);
     memcpy(e->as.p, c->again, size); /* it jumps nowhere */
     e->as.p += size;

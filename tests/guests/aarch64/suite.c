@@ -124,7 +124,8 @@ void isa_test_mmio(void)
 uint64_t pte_leaf(uint64_t pa, unsigned shift, unsigned flags)
 {
     return pa | (shift == 12 ? 3 : 1) | 1 << 2 | (flags & PAGE_WRITE ? 0 : 1 << 7) | 3 << 8 |
-           (flags & PAGE_OLD ? 0 : PTE_ACCESSED) | (flags & PAGE_EXEC ? 0 : 3ULL << 53);
+           (flags & PAGE_OLD ? 0 : PTE_ACCESSED) | (flags & PAGE_USER ? 1 << 6 : 0) |
+           (flags & PAGE_EXEC ? 0 : 3ULL << 53);
 }
 
 uint64_t pte_table(uint64_t pa)
@@ -184,6 +185,247 @@ void isa_code_calls(uint8_t *at, unsigned value)
     };
 
     memcpy(at, code, sizeof(code));
+}
+
+/* ---- PAN, UAO, unprivileged accesses (Arm ARM D8.4.1.2) ---- */
+
+#define SCTLR_SPAN  (1ULL << 23)
+#define PAN         (1ULL << 22) /* PSTATE's bits, as SPSR and MRS have them */
+#define UAO         (1ULL << 23)
+#define DIT         (1ULL << 24)
+#define READ_FAULT  0x9600000fULL /* ESR: data abort of EL1, permission, level 3 */
+#define WRITE_FAULT 0x9600004fULL
+#define ROUNDS      64 /* so that what was looked up once is found */
+
+#define MSR_PAN(v) __asm__ volatile(".inst 0xd500409f | %0 << 8" : : "i"(v) : "memory")
+#define MSR_UAO(v) __asm__ volatile(".inst 0xd500407f | %0 << 8" : : "i"(v) : "memory")
+#define MSR_DIT(v) __asm__ volatile(".inst 0xd503405f | %0 << 8" : : "i"(v) : "memory")
+#define READ_PAN() READ_SYSREG("S3_0_C4_C2_3")
+#define READ_UAO() READ_SYSREG("S3_0_C4_C2_4")
+#define READ_DIT() READ_SYSREG("S3_3_C4_C2_5")
+
+static uint64_t id_field(uint64_t id, unsigned shift)
+{
+    return id >> shift & 0xf;
+}
+
+static uint64_t loaded;
+
+/* `value` is stored, or becomes what is loaded; `arg`: where. */
+#define OFTEN(name, text)                                                            \
+    static void name(void *arg)                                                      \
+    {                                                                                \
+        uint64_t value = 0x8877665544332211;                                         \
+                                                                                     \
+        for (unsigned i = 0; i < ROUNDS; i++)                                        \
+            __asm__ volatile(text : "+r"(value) : "r"(arg) : "x9", "x10", "memory"); \
+        loaded = value;                                                              \
+    }
+OFTEN(ldr_often, "ldr %0, [%1]")
+OFTEN(str_often, "str %0, [%1]")
+OFTEN(ldtr_often, "ldtr %0, [%1]")
+OFTEN(sttr_often, "sttr %0, [%1]")
+OFTEN(ldtrsb_often, "ldtrsb %w0, [%1, #7]")
+OFTEN(ldtrsw_often, "ldtrsw %0, [%1, #4]")
+OFTEN(sttrb_often, "sttrb %w0, [%1, #3]")
+OFTEN(
+    pair_often,
+    "ldtr x9, [%1]\n\tldtr x10, [%1, #8]\n\teor %0, x9, x10\n\tsttr x9, [%1, #8]\n\tsttr x10, [%1]")
+OFTEN(
+    both_often,
+    "ldr x9, [%1]\n\tldtr x10, [%1, #8]\n\tstr x10, [%1]\n\tsttr x9, [%1, #8]\n\tldr %0, [%1, #8]")
+OFTEN(ldxr_often, "ldxr %0, [%1]\n\tclrex")
+OFTEN(zva, "dc zva, %1")
+OFTEN(clean, "dc cvac, %1\n\tdc civac, %1\n\tdc cvau, %1\n\tic ivau, %1")
+OFTEN(clean_persistent, "sys #3, c7, c12, #1, %1")
+
+static void check_fault(void (*fn)(void *arg), uint64_t va, uint64_t esr, const char *what)
+{
+    struct trap t;
+    bool ran = trap_try(fn, (void *)va, &t);
+
+    check(!ran && t.cause == esr && t.address == va, "%s faults # %s, ESR 0x%llx, FAR 0x%llx", what,
+          ran ? "it ran" : "it trapped", (unsigned long long)t.cause,
+          (unsigned long long)t.address);
+}
+
+static void with_pan(uint64_t user, uint64_t kernel, volatile uint64_t *memory)
+{
+    MSR_PAN(1);
+    check_equal(READ_PAN(), PAN, "PSTATE.PAN is set");
+    check_fault(ldr_often, user, READ_FAULT, "with PAN LDR of a user's page");
+    check_fault(str_often, user + 8, WRITE_FAULT, "with PAN STR to it");
+    check_runs(sttr_often, (void *)user, "with PAN STTR to it");
+    check_equal(*memory, 0x8877665544332211, "what STTR stored is there");
+    check_runs(ldtr_often, (void *)user, "with PAN LDTR of it");
+    check_equal(loaded, 0x8877665544332211, "LDTR loads it");
+    check_runs(ldtrsb_often, (void *)user, "LDTRSB of it");
+    check_equal(loaded, 0xffffff88, "LDTRSB extends the sign");
+    check_runs(ldtrsw_often, (void *)user, "LDTRSW of it");
+    check_equal(loaded, 0xffffffff88776655, "LDTRSW extends the sign");
+    check_runs(sttrb_often, (void *)user, "STTRB to it");
+    check_equal(*memory, 0x8877665511332211, "STTRB stores a byte");
+    memory[1] = 0x1111;
+    check_runs(pair_often, (void *)user, "pairs of them");
+    check_equal(memory[1], 0x1111, "an even number of exchanges changes nothing");
+    check_equal(loaded, 0x8877665511333300, "both are loaded");
+    check_fault(ldr_often, user, READ_FAULT, "afterwards LDR of the user's page");
+    check_fault(str_often, user + 16, WRITE_FAULT, "and STR to it");
+    check_fault(ldxr_often, user, READ_FAULT, "LDXR of it");
+    check_runs(str_often, (void *)kernel, "with PAN STR to the kernel's page");
+    check_fault(ldtr_often, kernel, READ_FAULT, "with PAN LDTR of the kernel's page");
+    check_fault(sttr_often, kernel, WRITE_FAULT, "with PAN STTR to it");
+    check_runs(ldr_often, (void *)kernel, "LDR of it after that");
+    check_runs(ldtr_often, (void *)(kernel + 0x1000), "LDTR of a read-only user's page");
+    check_fault(sttr_often, kernel + 0x1000, WRITE_FAULT, "STTR to it");
+    check_runs(clean, (void *)user, "cache maintenance of the user's page");
+    check_fault(zva, user, WRITE_FAULT, "DC ZVA of it");
+}
+
+static void without_pan(uint64_t user, uint64_t kernel, volatile uint64_t *memory)
+{
+    WRITE_SYSREG("S3_0_C4_C2_3", 0);
+    check_equal(READ_PAN(), 0, "PSTATE.PAN is clear");
+    check_runs(ldr_often, (void *)user, "without PAN LDR of a user's page");
+    check_runs(str_often, (void *)user, "STR to it");
+    check_runs(ldtr_often, (void *)user, "LDTR of it");
+    memory[0] = 1;
+    memory[1] = 2;
+    check_runs(both_often, (void *)user, "both kinds by turns");
+    check(memory[0] == 1 && memory[1] == 2 && loaded == 2, "an even number of exchanges");
+    check_runs(str_often, (void *)kernel, "STR to the kernel's page");
+    check_fault(ldtr_often, kernel, READ_FAULT, "without PAN LDTR of the kernel's page");
+    check_fault(sttr_often, kernel, WRITE_FAULT, "without PAN STTR to it");
+    check_runs(zva, (void *)user, "DC ZVA of the user's page");
+    check_equal(memory[0], 0, "it is zero");
+}
+
+static void access_override(uint64_t user, uint64_t kernel)
+{
+    if (!id_field(READ_SYSREG("S3_0_C0_C7_2"), 4)) {
+        skip("UAO", "this CPU has none");
+        return;
+    }
+    MSR_UAO(1);
+    check_equal(READ_UAO(), UAO, "PSTATE.UAO is set");
+    check_runs(ldtr_often, (void *)kernel, "with UAO LDTR of the kernel's page");
+    MSR_UAO(1); /* the trap's handler has none */
+    check_runs(sttr_often, (void *)kernel, "with UAO STTR to it");
+    MSR_PAN(1);
+    check_fault(ldtr_often, user, READ_FAULT, "with UAO and PAN LDTR of the user's page");
+    check_equal(READ_UAO(), 0, "an exception clears UAO");
+    check_equal(READ_SYSREG("spsr_el1") & (PAN | UAO), PAN | UAO, "SPSR has what both were");
+    check_runs(ldtr_often, (void *)user, "LDTR of it after that");
+    WRITE_SYSREG("S3_0_C4_C2_4", UAO);
+    check_equal(READ_UAO(), UAO, "UAO is set by MSR");
+    WRITE_SYSREG("S3_0_C4_C2_4", 0);
+    check_fault(ldtr_often, kernel, READ_FAULT, "without UAO LDTR of the kernel's page");
+}
+
+static void trap_now(void *unused)
+{
+    (void)unused;
+    undefined_instruction();
+}
+
+static void eret_with(uint64_t bits)
+{
+    uint64_t spsr = 0x3c5 | bits, at;
+
+    __asm__ volatile("adr %0, 1f\n\tmsr elr_el1, %0\n\tmsr spsr_el1, %1\n\teret\n1:"
+                     : "=&r"(at)
+                     : "r"(spsr)
+                     : "memory", "cc");
+}
+
+/* SCTLR_EL1.SPAN: is PAN left alone on the way into EL1? */
+static void exception_entry(uint64_t user)
+{
+    uint64_t sctlr = READ_SYSREG("sctlr_el1");
+    struct trap t;
+
+    WRITE_SYSREG("sctlr_el1", sctlr & ~SCTLR_SPAN);
+    __asm__ volatile("isb");
+    MSR_PAN(0);
+    (void)trap_try(trap_now, NULL, &t);
+    check_equal(READ_PAN(), PAN, "an exception sets PAN where SPAN is clear");
+    check_equal(READ_SYSREG("spsr_el1") & PAN, 0, "SPSR has that it was clear");
+    check_fault(ldr_often, user, READ_FAULT, "LDR of the user's page in the handler");
+    WRITE_SYSREG("sctlr_el1", sctlr | SCTLR_SPAN);
+    __asm__ volatile("isb");
+    MSR_PAN(0);
+    (void)trap_try(trap_now, NULL, &t);
+    check_equal(READ_PAN(), 0, "an exception leaves PAN clear where SPAN is set");
+    MSR_PAN(1);
+    (void)trap_try(trap_now, NULL, &t);
+    check_equal(READ_PAN(), PAN, "and set");
+    check_equal(READ_SYSREG("spsr_el1") & PAN, PAN, "SPSR has that it was set");
+    eret_with(0);
+    check_equal(READ_PAN(), 0, "ERET clears PAN");
+    check_runs(ldr_often, (void *)user, "LDR of the user's page after it");
+    eret_with(PAN);
+    check_equal(READ_PAN(), PAN, "ERET sets PAN");
+    check_fault(ldr_often, user, READ_FAULT, "LDR of the user's page after that");
+    WRITE_SYSREG("sctlr_el1", sctlr);
+    __asm__ volatile("isb");
+}
+
+static uint64_t par(void)
+{
+    __asm__ volatile("isb" : : : "memory");
+    return READ_SYSREG("par_el1") & 0x7f; /* F and the fault status */
+}
+
+/* AT S1E1RP and S1E1WP honour PAN, S1E1R and S1E0R do not. */
+static void address_translation(uint64_t user)
+{
+    if (id_field(READ_SYSREG("S3_0_C0_C7_1"), 20) < 2) {
+        skip("AT with PAN", "this CPU has none");
+        return;
+    }
+    MSR_PAN(1);
+    __asm__ volatile("at s1e1r, %0" : : "r"(user) : "memory");
+    check_equal(par(), 0, "AT S1E1R does not heed PAN");
+    __asm__ volatile("sys #0, c7, c9, #0, %0" : : "r"(user) : "memory");
+    check_equal(par(), 1 | 0xf << 1, "AT S1E1RP finds that PAN forbids it");
+    __asm__ volatile("sys #0, c7, c9, #1, %0" : : "r"(user) : "memory");
+    check_equal(par(), 1 | 0xf << 1, "AT S1E1WP does, too");
+    __asm__ volatile("at s1e0w, %0" : : "r"(user) : "memory");
+    check_equal(par(), 0, "AT S1E0W asks for EL0");
+    MSR_PAN(0);
+    __asm__ volatile("sys #0, c7, c9, #1, %0" : : "r"(user) : "memory");
+    check_equal(par(), 0, "without PAN AT S1E1WP finds it allowed");
+}
+
+static void timing_and_persistence(uint64_t user)
+{
+    if (id_field(READ_SYSREG("S3_0_C0_C4_0"), 48)) {
+        MSR_DIT(1);
+        check_equal(READ_DIT(), DIT, "PSTATE.DIT is set");
+        WRITE_SYSREG("S3_3_C4_C2_5", 0);
+        check_equal(READ_DIT(), 0, "PSTATE.DIT is clear");
+    }
+    if (!id_field(READ_SYSREG("S3_0_C0_C6_1"), 0))
+        return;
+    check_runs(clean_persistent, (void *)user, "DC CVAP of the user's page");
+    check_traps(clean_persistent, (void *)(user + 0x3000), TRAP_PAGE, "DC CVAP of no page");
+}
+
+void isa_test_user_pages(uint64_t va, uint64_t memory)
+{
+    if (!id_field(READ_SYSREG("S3_0_C0_C7_1"), 20)) {
+        skip("PAN", "this CPU has none");
+        return;
+    }
+    for (unsigned round = 0; round < 2; round++) {
+        with_pan(va, va + 0x1000, (volatile uint64_t *)memory);
+        without_pan(va, va + 0x1000, (volatile uint64_t *)memory);
+    }
+    access_override(va, va + 0x1000);
+    exception_entry(va);
+    address_translation(va);
+    MSR_PAN(0);
+    timing_and_persistence(va);
 }
 
 /* ---- What is not allowed ---- */

@@ -116,7 +116,7 @@ uint64_t pte_leaf(uint64_t pa, unsigned shift, unsigned flags)
 {
     (void)shift;
     return pa >> 2 | 3 | (flags & PAGE_WRITE ? 4 : 0) | (flags & PAGE_EXEC ? 8 : 0) |
-           (flags & PAGE_OLD ? 0 : 0xc0);
+           (flags & PAGE_OLD ? 0 : 0xc0) | (flags & PAGE_USER ? 0x10 : 0);
 }
 
 uint64_t pte_table(uint64_t pa)
@@ -178,6 +178,56 @@ void isa_code_calls(uint8_t *at, unsigned value)
     };
 
     memcpy(at, code, sizeof(code));
+}
+
+/* sstatus.SUM (privileged architecture, 12.1.1.2): may the supervisor load and store there? */
+#define SSTATUS_SUM     (1UL << 18)
+#define LOAD_FAULT      13
+#define STORE_FAULT     15
+#define ROUNDS          64 /* so that what was looked up once is found */
+#define CSR_SUM(change) __asm__ volatile(change " sstatus, %0" : : "r"(SSTATUS_SUM) : "memory")
+
+static void load_often(void *arg)
+{
+    for (unsigned i = 0; i < ROUNDS; i++)
+        (void)*(volatile uint64_t *)arg;
+}
+
+static void store_often(void *arg)
+{
+    for (unsigned i = 0; i < ROUNDS; i++)
+        *(volatile uint64_t *)arg = i;
+}
+
+static void add_atomically(void *arg)
+{
+    __asm__ volatile("amoadd.d zero, zero, (%0)" : : "r"(arg) : "memory");
+}
+
+static void check_fault(void (*fn)(void *arg), uint64_t va, uint64_t cause, const char *what)
+{
+    struct trap t;
+
+    check(!trap_try(fn, (void *)va, &t) && t.cause == cause && t.address == va,
+          "%s is a page fault # cause %llu at 0x%llx", what, (unsigned long long)t.cause,
+          (unsigned long long)t.address);
+}
+
+void isa_test_user_pages(uint64_t va, uint64_t memory)
+{
+    CSR_SUM("csrc");
+    for (unsigned round = 0; round < 2; round++) {
+        check_fault(load_often, va, LOAD_FAULT, "without SUM a load from a user's page");
+        check_fault(store_often, va + 8, STORE_FAULT, "a store to it");
+        check_fault(add_atomically, va + 16, STORE_FAULT, "an atomic operation on it");
+        check_runs(store_often, (void *)(va + 0x1000), "a store to the supervisor's page");
+        CSR_SUM("csrs");
+        check_runs(load_often, (void *)va, "with SUM a load from a user's page");
+        check_runs(store_often, (void *)va, "with SUM a store to it");
+        check_equal(*(volatile uint64_t *)memory, ROUNDS - 1, "what was stored is there");
+        check_fault(store_often, va + 0x2000, STORE_FAULT, "with SUM a store to a read-only one");
+        CSR_SUM("csrc");
+    }
 }
 
 /* ---- What is not allowed ---- */
