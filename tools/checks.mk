@@ -120,7 +120,7 @@ lift-srcs-riscv64 := $(patsubst %,arch/riscv64/guest/%.c,insn lift lift_csr lift
 lift-srcs-aarch64 := $(wildcard $(patsubst %,arch/aarch64/guest/%*.c,insn lift helpers))
 runner-cc-riscv64 := riscv64-linux-gnu-gcc -mcmodel=medany -Wl,--no-relax
 runner-cc-aarch64 := aarch64-linux-gnu-gcc -mno-outline-atomics
-qemu-riscv64 := qemu-riscv64 -cpu rv64,v=true,vlen=128,vext_spec=v1.0,zfa=true,zfh=true,zcb=true,zcmop=true,zimop=true,zacas=true,zawrs=true,zba=true,zbb=true,zbc=true,zbs=true,zicond=true
+qemu-riscv64 := qemu-riscv64 -cpu rv64,v=true,vlen=128,vext_spec=v1.0,zvbb=true,zvfhmin=true,zfa=true,zfh=true,zcb=true,zcmop=true,zimop=true,zacas=true,zawrs=true,zba=true,zbb=true,zbc=true,zbs=true,zicond=true
 qemu-aarch64 := qemu-aarch64 -cpu neoverse-n1
 qemu-aarch64-late := qemu-aarch64 -cpu max,sve=off,sme=off
 

@@ -24,7 +24,7 @@ static const char rm_names[8][4] = {"rne", "rtz", "rdn", "rup", "rmm", "", "", "
  *   c z      number of a CSR, immediate of a CSR instruction
  *   m        rounding mode           p q      predecessors and successors of a fence
  *   f        number of a constant
- *   V X Y    vd, vs2, vs1            k        5-bit immediate
+ *   V X Y    vd, vs2, vs1            k g      5-bit immediate, 6-bit shift
  *   0 M      v0, mask if any         C        vector configuration
  * A space follows each comma.
  */
@@ -47,7 +47,7 @@ static const char *const operands[] = {
     [RV_FORMAT_VV2] = "V,XM",     [RV_FORMAT_XV2] = "d,XM",      [RV_FORMAT_FV2] = "D,X",
     [RV_FORMAT_VMVV] = "V,Y",     [RV_FORMAT_VMVX] = "V,s",      [RV_FORMAT_VMVI] = "V,k",
     [RV_FORMAT_VMVF] = "V,S",     [RV_FORMAT_VID] = "VM",        [RV_FORMAT_VSETI] = "d,s,C",
-    [RV_FORMAT_VSETII] = "d,z,C",
+    [RV_FORMAT_VSETII] = "d,z,C", [RV_FORMAT_VVS] = "V,X,gM",
 };
 
 /* The bits of a fence: input, output, reads, writes. */
@@ -93,6 +93,9 @@ static void print_vector_operand(struct out *out, char what, uint32_t w)
         break;
     case 'k':
         out_printf(out, "%d", (int)(rv_rs1(w) ^ 16) - 16);
+        break;
+    case 'g':
+        out_printf(out, "%u", rv_imm_v6(w));
         break;
     default:
         out_printf(out, "v0");
@@ -166,6 +169,7 @@ static void print_operand(struct out *out, char what, uint32_t w)
     case 'M':
     case 'C':
     case 'k':
+    case 'g':
     case '0':
         print_vector_operand(out, what, w);
         break;

@@ -33,11 +33,11 @@
     "rv64imafdc_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_"    \
     "zihpm_zimop_zaamo_zacas_zalrsc_zawrs_zfa_zfh_zfhmin_zca_zcb_zcd_zcmop_zba_zbb_zbc_zbs_" \
     "sstc_svadu_svinval_svnapot_svpbmt_svvptc"
-#define ISA_STRING_VECTOR                                                                         \
-    "rv64imafdcv_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_"        \
-    "zihpm_zimop_zaamo_zacas_zalrsc_zawrs_zfa_zfh_zfhmin_zca_zcb_zcd_zcmop_zba_zbb_zbc_zbs_"      \
-    "zve32f_zve32x_zve64d_zve64f_zve64x_zvl32b_zvl64b_zvl128b_sstc_svadu_svinval_svnapot_svpbmt_" \
-    "svvptc"
+#define ISA_STRING_VECTOR                                                                    \
+    "rv64imafdcv_zicbom_zicbop_zicboz_zicntr_zicond_zicsr_zifencei_zihintntl_zihintpause_"   \
+    "zihpm_zimop_zaamo_zacas_zalrsc_zawrs_zfa_zfh_zfhmin_zca_zcb_zcd_zcmop_zba_zbb_zbc_zbs_" \
+    "zvbb_zve32f_zve32x_zve64d_zve64f_zve64x_zvfhmin_zvkb_zvl32b_zvl64b_zvl128b_"            \
+    "sstc_svadu_svinval_svnapot_svpbmt_svvptc"
 
 /* ---- Context ---- */
 

@@ -16,7 +16,7 @@
 #define INTC_S_EXTERNAL 9u /* riscv,cpu-intc: the cause's number */
 #define LEVEL_HIGH      4u /* interrupt specifiers of two cells */
 #define NODE_NAME_SIZE  32
-#define ISA_STRING_SIZE 320
+#define ISA_STRING_SIZE 512
 #define SEED_SIZE       64
 
 /* PCI Bus Binding to IEEE 1275, 2.2.1: first cell of an address. */

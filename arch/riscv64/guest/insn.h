@@ -33,6 +33,7 @@ enum rv_extension {
     RV_EXT_ZFH,
     RV_EXT_ZFA,
     RV_EXT_V,
+    RV_EXT_ZVBB,
     RV_EXT_COUNT
 };
 #define RV_EXT_ALL (BIT(RV_EXT_COUNT) - 1)
@@ -75,11 +76,12 @@ enum rv_format {
     RV_FORMAT_VLD,
     RV_FORMAT_VLDS,
     RV_FORMAT_VLDX,
-    /* vd, vs2, then vs1, x[rs1], immediates, f[rs1]; M: then v0 */
+    /* vd, vs2, then vs1, x[rs1], immediates (of six bits: VVS), f[rs1]; M: then v0 */
     RV_FORMAT_VVV,
     RV_FORMAT_VVX,
     RV_FORMAT_VVI,
     RV_FORMAT_VVU,
+    RV_FORMAT_VVS,
     RV_FORMAT_VVF,
     RV_FORMAT_VVVM,
     RV_FORMAT_VVXM,
@@ -147,6 +149,11 @@ static inline unsigned rv_rs3(uint32_t w)
 static inline unsigned rv_rm(uint32_t w)
 {
     return w >> 12 & 7;
+}
+/* Of RV_FORMAT_VVS. */
+static inline unsigned rv_imm_v6(uint32_t w)
+{
+    return (w >> 21 & 32) | (w >> 15 & 31);
 }
 static inline int64_t rv_imm_i(uint32_t w)
 {

@@ -119,6 +119,7 @@ ir_value rvl_scalar(struct rvl *v, unsigned size)
         e = rv_get_x(v->t, n);
         break;
     case RV_FORMAT_VVU:
+    case RV_FORMAT_VVS:
         e = rvl_imm(v, n);
         break;
     case RV_FORMAT_VVF:
@@ -364,7 +365,8 @@ static bool lift_inline(struct rv_lift *t, enum rv_insn_id id)
                     .is_signed_a = op & RVO_SIGNED_A,
                     .is_signed_b = op & RVO_SIGNED_B,
                     .vd = rv_rd(t->word),
-                    .vs1 = rv_rs1(t->word),
+                    .vs1 =
+                        rv_insns[id].format == RV_FORMAT_VVS ? rv_imm_v6(t->word) : rv_rs1(t->word),
                     .vs2 = rv_rs2(t->word),
                     .vm = t->word >> 25 & 1,
                     .sew = RV_VTYPE_SEW(t->vector_type),

@@ -8,7 +8,7 @@
 
 static enum ir_type format_of(unsigned size)
 {
-    return size == 3 ? IR_F64 : IR_F32;
+    return size == 3 ? IR_F64 : size == 2 ? IR_F32 : IR_F16;
 }
 
 static uint8_t rounding(const struct rvl *v)
@@ -136,7 +136,8 @@ static bool each_binary(struct rvl *v)
 
 static ir_value widen(struct rvl *v, ir_value a, bool high)
 {
-    return ir_vector(v->u, IR_vfwiden, IR_V128, IR_F32, 0, 0, rvl_half(v, a, high), 0, 0);
+    return ir_vector(v->u, IR_vfwiden, IR_V128, format_of(v->sew), 0, 0, rvl_half(v, a, high), 0,
+                     0);
 }
 
 /* Register k of the wide result comes from half a register. */
@@ -195,7 +196,7 @@ static bool each_unary(struct rvl *v)
     return true;
 }
 
-/* Between f32 and f64. */
+/* Between f32 and f64, or f16 and f32. */
 static bool convert_wide(struct rvl *v)
 {
     unsigned count = rvl_registers(v->lmul + 1);
@@ -220,7 +221,7 @@ static bool convert_narrow(struct rvl *v)
         return false;
     for (unsigned k = 0; k < count; k++) {
         for (unsigned i = 0; i < (v->lmul < 0 ? 1u : 2u); i++)
-            half[i] = ir_vector(v->u, IR_vfnarrow, IR_V64, IR_F32, how, 0,
+            half[i] = ir_vector(v->u, IR_vfnarrow, IR_V64, format_of(v->sew), how, 0,
                                 rvl_get(v, v->vs2 + 2 * k + i), 0, 0);
         values[k] = v->lmul < 0 ? ir_op1(v->u, IR_vzext, IR_V128, half[0])
                                 : ir_op2(v->u, IR_vjoin, IR_V128, half[0], half[1]);

@@ -36,11 +36,93 @@ static ir_value shift(struct rvl *v, unsigned size, ir_value a, ir_value b)
     return rvl_v2(v, IR_vshift, size, how, a, b);
 }
 
+/* ---- Bits ---- */
+
+/* What is shifted out comes in again; IR_vshift makes nothing of counts beyond the width. */
+static ir_value rotate(struct rvl *v, unsigned size, ir_value a, ir_value b)
+{
+    unsigned width = 8u << size;
+    ir_value left, rest;
+
+    if (v->op == RVO_ROR)
+        b = ir_vector(v->u, IR_vneg, IR_V128, rvl_int(size), 0, 0, b, 0, 0);
+    left = rvl_bits(v, IR_vand, b, splat(v, size, width - 1));
+    rest = rvl_v2(v, IR_vsub, size, 0, left, splat(v, size, width));
+    return rvl_bits(v, IR_vor, rvl_v2(v, IR_vshift, size, 0, a, left),
+                    rvl_v2(v, IR_vshift, size, 0, a, rest));
+}
+
+static ir_value rotate_by_constant(struct rvl *v, unsigned size, ir_value a, unsigned right)
+{
+    unsigned width = 8u << size;
+
+    if (right == 0)
+        return a;
+    return rvl_bits(v, IR_vor, ir_vector(v->u, IR_vshr, IR_V128, rvl_int(size), 0, right, a, 0, 0),
+                    ir_vector(v->u, IR_vshl, IR_V128, rvl_int(size), 0, width - right, a, 0, 0));
+}
+
+static ir_value reverse_bytes(struct rvl *v, unsigned size, ir_value a)
+{
+    if (size == 0)
+        return a;
+    return ir_vector(v->u, IR_vreverse, IR_V128, IR_I8, 0, 1u << size, a, 0, 0);
+}
+
+static ir_value reverse_bits(struct rvl *v, unsigned size, ir_value a)
+{
+    return reverse_bytes(v, size, ir_vector(v->u, IR_vbitrev, IR_V128, IR_I8, 0, 0, a, 0, 0));
+}
+
+/* Those of bytes, added up. */
+static ir_value popcount(struct rvl *v, unsigned size, ir_value a)
+{
+    a = ir_vector(v->u, IR_vpopcount, IR_V128, IR_I8, 0, 0, a, 0, 0);
+    for (unsigned part = 8; part < 8u << size; part *= 2)
+        a = rvl_v2(v, IR_vadd, size, 0, a,
+                   ir_vector(v->u, IR_vshr, IR_V128, rvl_int(size), 0, part, a, 0, 0));
+    return size ? rvl_bits(v, IR_vand, a, splat(v, size, 0x7f)) : a;
+}
+
+static bool is_unary(unsigned op)
+{
+    return op >= RVO_BREV && op <= RVO_POPCOUNT;
+}
+
+static ir_value of_bits(struct rvl *v, unsigned size, ir_value a)
+{
+    switch (v->op) {
+    case RVO_BREV:
+        return reverse_bits(v, size, a);
+    case RVO_BREV8:
+        return reverse_bits(v, 0, a);
+    case RVO_REV8:
+        return reverse_bytes(v, size, a);
+    case RVO_CTZ:
+        a = reverse_bits(v, size, a);
+        return ir_vector(v->u, IR_vclz, IR_V128, rvl_int(size), 0, 0, a, 0, 0);
+    case RVO_CLZ:
+        return ir_vector(v->u, IR_vclz, IR_V128, rvl_int(size), 0, 0, a, 0, 0);
+    default:
+        return popcount(v, size, a);
+    }
+}
+
 /* ---- Elements ---- */
 
-static bool is_simple(unsigned op)
+static bool is_simple(const struct rvl *v)
 {
-    switch (op) {
+    switch (v->op) {
+    case RVO_CLZ:
+    case RVO_CTZ:
+        return v->sew < 3; /* no operation counts in elements of 64 bits */
+    case RVO_ANDN:
+    case RVO_ROL:
+    case RVO_ROR:
+    case RVO_BREV:
+    case RVO_BREV8:
+    case RVO_REV8:
+    case RVO_POPCOUNT:
     case RVO_ADD:
     case RVO_SUB:
     case RVO_RSUB:
@@ -117,8 +199,13 @@ static ir_value element(struct rvl *v, unsigned size, ir_value a, ir_value b, ir
     case RVO_SRL:
     case RVO_SRA:
         return shift(v, size, a, b);
+    case RVO_ANDN:
+        return rvl_bits(v, IR_vandn, a, b);
+    case RVO_ROL:
+    case RVO_ROR:
+        return rotate(v, size, a, b);
     default:
-        return saturating(v, size, a, b);
+        return is_unary(v->op) ? of_bits(v, size, a) : saturating(v, size, a, b);
     }
 }
 
@@ -132,19 +219,22 @@ static bool each_element(struct rvl *v)
 {
     bool has_vs1 =
         rv_insns[v->id].format == RV_FORMAT_VVV || rv_insns[v->id].format == RV_FORMAT_MVV;
-    bool by_constant = is_shift(v->op) && rv_insns[v->id].format == RV_FORMAT_VVU;
+    bool by_constant = rv_insns[v->id].format == RV_FORMAT_VVS ||
+                       (is_shift(v->op) && rv_insns[v->id].format == RV_FORMAT_VVU);
+    unsigned constant = v->vs1 & ((8u << v->sew) - 1);
     bool adds = v->op >= RVO_MADD && v->op <= RVO_NMSAC;
     unsigned count = rvl_registers(v->lmul);
     ir_value values[RVL_REGISTERS], scalar;
 
-    if (!is_simple(v->op) && !is_saturating(v))
+    if (!is_simple(v) && !is_saturating(v))
         return false;
-    scalar = has_vs1 || by_constant ? 0 : rvl_scalar(v, v->sew);
+    scalar = has_vs1 || by_constant || is_unary(v->op) ? 0 : rvl_scalar(v, v->sew);
     for (unsigned k = 0; k < count; k++) {
         ir_value a = rvl_get(v, v->vs2 + k), b = has_vs1 ? rvl_get(v, v->vs1 + k) : scalar;
 
-        values[k] = by_constant ? shift_by_constant(v, v->sew, a, v->vs1 & ((8u << v->sew) - 1))
-                                : element(v, v->sew, a, b, adds ? rvl_get(v, v->vd + k) : 0);
+        values[k] = by_constant && v->op == RVO_ROR ? rotate_by_constant(v, v->sew, a, constant)
+                    : by_constant                   ? shift_by_constant(v, v->sew, a, constant)
+                                  : element(v, v->sew, a, b, adds ? rvl_get(v, v->vd + k) : 0);
     }
     put_all(v, count, v->sew, v->lmul, values);
     return true;
@@ -287,7 +377,7 @@ static bool reduce(struct rvl *v)
     unsigned bytes = v->vlmax << v->sew;
     ir_value sum;
 
-    if (!v->vm || !is_simple(v->op))
+    if (!v->vm || !is_simple(v))
         return false;
     sum = rvl_get(v, v->vs2);
     for (unsigned k = 1; k < rvl_registers(v->lmul); k++)

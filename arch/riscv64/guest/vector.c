@@ -136,6 +136,8 @@ uint64_t rv_v_scalar(struct rv_vector *v, unsigned size)
                                              : v->r->f[n];
     else if (format == RV_FORMAT_VVU)
         e = n;
+    else if (format == RV_FORMAT_VVS)
+        e = rv_imm_v6(v->word);
     else if (format == RV_FORMAT_VVI || format == RV_FORMAT_VVIM || format == RV_FORMAT_VMVI)
         e = (uint64_t)((int64_t)(n ^ 16) - 16);
     return size == 3 ? e : e & (BIT(8u << size) - 1);
@@ -243,6 +245,13 @@ static bool is_float_size(unsigned size)
     return size == 2 || size == 3;
 }
 
+/* Zvfhmin: between half and single precision, and nothing else. */
+static bool is_half_conversion(const struct rv_vector *v)
+{
+    return v->sew == 1 && v->op == RVO_FTOF &&
+           (v->shape == RV_SHAPE_FCONVERT_WIDE || v->shape == RV_SHAPE_FCONVERT_NARROW);
+}
+
 static bool good_float(const struct rv_vector *v)
 {
     switch (v->shape) {
@@ -252,8 +261,9 @@ static bool good_float(const struct rv_vector *v)
         unsigned op = v->op & RVO_CODE, from = wide ? v->sew : v->sew + 1,
                  to = wide ? v->sew + 1 : v->sew;
 
-        return (op == RVO_UTOF || op == RVO_ITOF || is_float_size(from)) &&
-               (op == RVO_FTOU || op == RVO_FTOI || is_float_size(to));
+        return is_half_conversion(v) ||
+               ((op == RVO_UTOF || op == RVO_ITOF || is_float_size(from)) &&
+                (op == RVO_FTOU || op == RVO_FTOI || is_float_size(to)));
     }
     case RV_SHAPE_FWIDE:
     case RV_SHAPE_FWIDE_FIRST:

@@ -93,6 +93,15 @@ enum rv_vector_op {
     RVO_NMSUB,
     RVO_MACC,
     RVO_NMSAC,
+    RVO_ANDN,
+    RVO_ROL,
+    RVO_ROR,
+    RVO_BREV, /* of one operand, to RVO_POPCOUNT */
+    RVO_BREV8,
+    RVO_REV8,
+    RVO_CLZ,
+    RVO_CTZ,
+    RVO_POPCOUNT,
     /* fixed point */
     RVO_SADDU,
     RVO_SADD,

@@ -168,6 +168,48 @@ static uint64_t multiply_high(unsigned size, unsigned op, uint64_t a, uint64_t b
     return size == 3 ? (uint64_t)(product >> 64) : (uint64_t)product >> (8u << size);
 }
 
+/* ---- Bits (Zvbb) ---- */
+
+static uint64_t rotate_left(unsigned size, uint64_t a, unsigned count)
+{
+    unsigned width = 8u << size;
+
+    count &= width - 1;
+    return count ? a << count | a >> (width - count) : a;
+}
+
+static uint64_t reverse_bits_of_bytes(uint64_t a)
+{
+    a = (a & 0x5555555555555555) << 1 | (a >> 1 & 0x5555555555555555);
+    a = (a & 0x3333333333333333) << 2 | (a >> 2 & 0x3333333333333333);
+    return (a & 0x0f0f0f0f0f0f0f0f) << 4 | (a >> 4 & 0x0f0f0f0f0f0f0f0f);
+}
+
+static uint64_t reverse_bytes(unsigned size, uint64_t a)
+{
+    return __builtin_bswap64(a) >> (64 - (8u << size));
+}
+
+static uint64_t of_bits(unsigned size, unsigned op, uint64_t a)
+{
+    unsigned width = 8u << size;
+
+    switch (op) {
+    case RVO_BREV:
+        return reverse_bytes(size, reverse_bits_of_bytes(a));
+    case RVO_BREV8:
+        return reverse_bits_of_bytes(a);
+    case RVO_REV8:
+        return reverse_bytes(size, a);
+    case RVO_CLZ:
+        return a ? (uint64_t)__builtin_clzll(a) - (64 - width) : width;
+    case RVO_CTZ:
+        return a ? (uint64_t)__builtin_ctzll(a) : width;
+    default:
+        return (uint64_t)__builtin_popcountll(a);
+    }
+}
+
 static uint64_t smaller(unsigned size, bool is_signed, bool largest, uint64_t a, uint64_t b)
 {
     bool less = is_signed ? rv_v_signed(size, a) < rv_v_signed(size, b) : a < b;
@@ -225,6 +267,19 @@ static uint64_t element(struct rv_vector *v, unsigned size, unsigned op, uint64_
     case RVO_REM:
     case RVO_REMU:
         return divide(size, op, a, b);
+    case RVO_ANDN:
+        return a & ~b;
+    case RVO_ROL:
+        return rotate_left(size, a, count);
+    case RVO_ROR:
+        return rotate_left(size, a, 0 - count);
+    case RVO_BREV:
+    case RVO_BREV8:
+    case RVO_REV8:
+    case RVO_CLZ:
+    case RVO_CTZ:
+    case RVO_POPCOUNT:
+        return of_bits(size, op, a);
     default:
         return fixed_point(v, size, op, a, b);
     }

@@ -13,7 +13,7 @@ import subprocess
 import sys
 
 LLVM = ["llvm-mc-19", "--disassemble", "--triple=riscv64", "-M", "no-aliases", "--mattr=+m,+a,+f,+d,+c,+zba,+zbb,+zbc,+zbs,+zicond,+zawrs,"
-        "+zicbom,+zicboz,+zimop,+zcmop,+zcb,+experimental-zacas,+zfh,+zfa,+svinval,+v"]
+        "+zicbom,+zicboz,+zimop,+zcmop,+zcb,+experimental-zacas,+zfh,+zfa,+svinval,+v,+zvbb"]
 # Of our text, or of LLVM's where we say that it is none.
 EXCEPTIONS = [
     (r"mret$", "guests have no machine mode"),
