@@ -7,8 +7,8 @@
 #include "mm/heap.h"
 
 /* CPUID (SDM volume 2, CPUID): what level v3 adds, as far as it is used. */
-#define CPUID_1_ECX_V3  (1u << 12 | 1u << 22 | 1u << 23 | 1u << 27 | 1u << 28) /* FMA .. AVX */
-#define CPUID_7_EBX_V3  (1u << 3 | 1u << 5 | 1u << 8)                          /* BMI1 AVX2 BMI2 */
+#define CPUID_1_ECX_V3  (1u << 12 | 1u << 22 | 1u << 23 | 7u << 27) /* FMA .. F16C */
+#define CPUID_7_EBX_V3  (1u << 3 | 1u << 5 | 1u << 8)               /* BMI1 AVX2 BMI2 */
 #define CPUID_EXT_LZCNT (1u << 5)
 #define CPUID_EXTENDED  0x80000001u
 

@@ -65,6 +65,8 @@ enum emit_mask {
     MASK_RIGHT8 = MASK_LEFT8 + 8,   /* and 0 to 8 */
     MASK_EXPAND8 = MASK_RIGHT8 + 9, /* a byte's bit, by place, in elements of 1, 2, 4, 8 bytes */
     MASK_EXPAND_BYTES = MASK_EXPAND8 + 4, /* for pshufb: the first byte below, the second above */
+    MASK_SHA1, /* constants of the first three kinds of rounds (FIPS 180-4, 4.2.1) */
+    MASK_SHA1_END = MASK_SHA1 + 2,
     MASK_COUNT
 };
 #define MASK_BYTES 16

@@ -272,6 +272,8 @@ static void emit_masks(struct emitter *e)
         [MASK_NARROW16] = {0x0d0c090805040100, 0x8080808080808080},
     };
 
+    static const uint32_t sha1[] = {0x5a827999, 0x6ed9eba1, 0x8f1bbcdc};
+
     for (unsigned i = 0; i < MASK_REVERSE8; i++) {
         as_64(&e->as, mask[i][0]);
         as_64(&e->as, mask[i][1]);
@@ -290,6 +292,9 @@ static void emit_masks(struct emitter *e)
             as_8(&e->as, i % size ? 0 : 1u << i / size % 8);
     for (unsigned i = 0; i < MASK_BYTES; i++)
         as_8(&e->as, i / 8);
+    for (unsigned i = 0; i < ARRAY_SIZE(sha1); i++)
+        for (unsigned k = 0; k < MASK_BYTES / 4; k++)
+            as_32(&e->as, sha1[i]);
 }
 
 enum err emit_stubs(struct emitter *e, struct dbt_room room, bool caged, struct dbt_stubs *out)

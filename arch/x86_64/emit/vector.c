@@ -92,17 +92,32 @@ static void inputs(struct emitter *e, unsigned i, unsigned temporaries, struct v
     }
 }
 
-void v_begin(struct emitter *e, unsigned i, unsigned temporaries, struct v_work *w)
+static void take_result(struct emitter *e, unsigned i, struct v_work *w)
 {
     uint32_t reads = 0;
 
+    for (unsigned a = 0; a < ARRAY_SIZE(w->in); a++)
+        reads |= bit_of(w->in[a]);
+    w->d = result_reg_apart(e, i, reads);
+}
+
+void v_begin(struct emitter *e, unsigned i, unsigned temporaries, struct v_work *w)
+{
     memset(w->in, 0, sizeof(w->in));
     inputs(e, i, temporaries, w);
     for (unsigned t = 0; t < temporaries; t++)
         w->t[t] = reg_take(e, CLASS_FP);
-    for (unsigned a = 0; a < ARRAY_SIZE(w->in); a++)
-        reads |= bit_of(w->in[a]);
-    w->d = result_reg_apart(e, i, reads);
+    take_result(e, i, w);
+}
+
+void v_begin_xmm0(struct emitter *e, unsigned i, struct v_work *w)
+{
+    memset(w->in, 0, sizeof(w->in));
+    inputs(e, i, 2, w);
+    reg_take_this(e, CLASS_FP, 0);
+    w->t[0] = 0;
+    w->t[1] = reg_take(e, CLASS_FP);
+    take_result(e, i, w);
 }
 
 void v_load(struct emitter *e, unsigned reg, struct operand o)

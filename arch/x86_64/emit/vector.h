@@ -10,6 +10,7 @@
 #define SSE38(op) (0x0f3800u | (op) | P66)
 #define SSE3A(op) (0x0f3a00u | (op) | P66)
 #define PLAIN(op) (0x0f00u | (op))
+#define SHA38(op) (0x0f3800u | (op))
 
 enum vector_opcode {
     OP_PUNPCKLBW = SSE2(0x60),
@@ -111,6 +112,7 @@ enum vector_opcode {
     OP_PINSRB = SSE3A(0x20),
     OP_INSERTPS = SSE3A(0x21),
     OP_PINSRD = SSE3A(0x22),
+    OP_VCVTPS2PH = SSE3A(0x1d), /* to its second operand */
     OP_PCLMULQDQ = SSE3A(0x44),
     OP_MOVMSKPS = PLAIN(0x50), /* P66: of f64, as all below */
     OP_SQRTPS = PLAIN(0x51),
@@ -127,6 +129,10 @@ enum vector_opcode {
     OP_DIVPS = PLAIN(0x5e),
     OP_MAXPS = PLAIN(0x5f),
     OP_CMPPS = PLAIN(0xc2),
+    OP_SHA1RNDS4 = 0x0f3accu,
+    OP_SHA256RNDS2 = SHA38(0xcb), /* its third operand is xmm0 */
+    OP_SHA256MSG1 = SHA38(0xcc),
+    OP_SHA256MSG2 = SHA38(0xcd),
 };
 
 /* /digit of OP_PSHIFT_*. */
@@ -140,6 +146,8 @@ struct v_work {
 
 /* Takes the registers of operation `i`, with up to two more as temporaries. */
 void v_begin(struct emitter *e, unsigned i, unsigned temporaries, struct v_work *w);
+/* With two, of which the first is xmm0. */
+void v_begin_xmm0(struct emitter *e, unsigned i, struct v_work *w);
 struct operand v_reg(unsigned reg);
 /* d = a op b; d is not b */
 void v_op(struct emitter *e, unsigned op, unsigned d, unsigned a, struct operand b);
@@ -156,5 +164,6 @@ void v_shift(struct emitter *e, unsigned size, enum v_shift_digit digit, unsigne
 bool emit_vector_integer(struct emitter *e, unsigned i);
 bool emit_vector_place(struct emitter *e, unsigned i);
 bool emit_vector_fp(struct emitter *e, unsigned i);
+bool emit_vector_crypto(struct emitter *e, unsigned i);
 
 #endif

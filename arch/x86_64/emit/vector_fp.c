@@ -367,7 +367,43 @@ static bool from_int(struct emitter *e, unsigned i)
     return true;
 }
 
-/* f32 to f64 and back; f16 is left to C. */
+static bool from_half(struct emitter *e, unsigned i)
+{
+    struct v_work w;
+    unsigned r = begin(e, i, 1, &w);
+
+    if (w.in[0].kind == IN_MEMORY)
+        as_vex_rm(&e->as, OP_VCVTPH2PS, false, w.d, 0, FRAME_BASE, w.in[0].disp);
+    else
+        as_vex_rr(&e->as, OP_VCVTPH2PS, false, w.d, 0, w.in[0].reg);
+    check_nan(e, i, &w, false, r)->back = e->as.p;
+    return true;
+}
+
+/* NaNs are looked for before: halves have no comparison. */
+static bool to_half(struct emitter *e, unsigned i)
+{
+    struct cold *cold;
+    struct v_work w;
+    unsigned r = begin(e, i, 1, &w);
+
+    v_load(e, w.d, w.in[0]);
+    cold = check_nan(e, i, &w, false, r);
+    as_vex_rr(&e->as, OP_VCVTPS2PH, false, w.d, 0, w.d);
+    as_8(&e->as, 0); /* to nearest */
+    if (e->dialect->fp == DBT_FP_ARM) {
+        v_load(e, w.t[0], v_reg(w.d));
+        v_mask(e, OP_PAND, w.t[0], MASK_EACH_REST16);
+        v_mask(e, OP_PCMPEQW, w.t[0], MASK_EACH_LEAST16);
+        as_rr(&e->as, OP_PMOVMSKB, false, r, w.t[0]);
+        as_rr(&e->as, OP_TEST, false, r, r);
+        (void)leave_when(e, i, cold, CC_NE, &w);
+    }
+    cold->back = e->as.p;
+    return true;
+}
+
+/* f32 to f64 and back, f16 to f32 and back. */
 static bool resize(struct emitter *e, unsigned i)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
@@ -376,8 +412,10 @@ static bool resize(struct emitter *e, unsigned i)
     struct v_work w;
     unsigned r;
 
-    if (o->attr != IR_F32 || o->attr2)
+    if (o->attr2 || (o->attr == IR_F16 && e->level < DBT_LEVEL_V3))
         return false;
+    if (o->attr == IR_F16)
+        return widens ? from_half(e, i) : to_half(e, i);
     r = begin(e, i, 1, &w);
     v_unary(e, widens ? OP_CVTPS2PD : OP_CVTPD2PS, w.d, w.in[0]);
     cold = check_nan(e, i, &w, widens, r);

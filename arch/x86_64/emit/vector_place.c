@@ -1,12 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Vector operations that move single elements and halves, between registers of both classes too;
- * and AES and carry-less products, where the host has them. */
+/* Vector operations that move single elements and halves, between registers of both classes too. */
 #include "arch/x86_64/emit/vector.h"
-
-#include <cpuid.h>
-
-#define CPUID_1_ECX_PCLMULQDQ (1u << 1) /* SDM volume 2, CPUID */
-#define CPUID_1_ECX_AES       (1u << 25)
 
 static unsigned bytes_of(const struct ir_op *o)
 {
@@ -291,58 +285,6 @@ static bool expand(struct emitter *e, unsigned i)
     return true;
 }
 
-/* ---- What not every host has ---- */
-
-static bool host_has(unsigned bit)
-{
-    unsigned a, b, c, d;
-
-    return __get_cpuid(1, &a, &b, &c, &d) && c & bit;
-}
-
-static bool multiply_carryless(struct emitter *e, unsigned i)
-{
-    const struct ir_op *o = op_of(e, (ir_value)i);
-    struct v_work w;
-
-    if (bytes_of(o) != 8 || e->level < DBT_LEVEL_V3 || !host_has(CPUID_1_ECX_PCLMULQDQ))
-        return false;
-    v_begin(e, i, 0, &w);
-    v_load(e, w.d, w.in[0]);
-    shuffle(e, OP_PCLMULQDQ, w.d, w.in[1], 0);
-    return true;
-}
-
-/* x86's rounds add the key last: with a key of zeros that is Arm's order. MixColumns alone is a
- * round after the inverse of its other half. */
-static bool aes(struct emitter *e, unsigned i)
-{
-    const struct ir_op *o = op_of(e, (ir_value)i);
-    struct v_work w;
-
-    if (e->level < DBT_LEVEL_V3 || !host_has(CPUID_1_ECX_AES))
-        return false;
-    v_begin(e, i, 1, &w);
-    as_rr(&e->as, OP_PXOR, false, w.t[0], w.t[0]);
-    v_binary(e, OP_PXOR, w.d, w.in[0], w.in[1]);
-    switch ((enum ir_aes)o->imm) {
-    case IR_AES_E:
-        as_rr(&e->as, OP_AESENCLAST, false, w.d, w.t[0]);
-        break;
-    case IR_AES_D:
-        as_rr(&e->as, OP_AESDECLAST, false, w.d, w.t[0]);
-        break;
-    case IR_AES_MC:
-        as_rr(&e->as, OP_AESDECLAST, false, w.d, w.t[0]);
-        as_rr(&e->as, OP_AESENC, false, w.d, w.t[0]);
-        break;
-    default:
-        as_rr(&e->as, OP_AESIMC, false, w.d, w.d);
-        break;
-    }
-    return true;
-}
-
 bool emit_vector_place(struct emitter *e, unsigned i)
 {
     switch (op_of(e, (ir_value)i)->code) {
@@ -368,10 +310,6 @@ bool emit_vector_place(struct emitter *e, unsigned i)
         return collect(e, i);
     case IR_vexpand:
         return expand(e, i);
-    case IR_vpmull:
-        return multiply_carryless(e, i);
-    case IR_vaes:
-        return aes(e, i);
     default:
         return false;
     }
@@ -379,5 +317,6 @@ bool emit_vector_place(struct emitter *e, unsigned i)
 
 bool emit_vector(struct emitter *e, unsigned i)
 {
-    return emit_vector_place(e, i) || emit_vector_integer(e, i) || emit_vector_fp(e, i);
+    return emit_vector_place(e, i) || emit_vector_integer(e, i) || emit_vector_fp(e, i) ||
+           emit_vector_crypto(e, i);
 }
