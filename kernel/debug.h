@@ -43,6 +43,7 @@ struct debug_feature {
     const struct debug_register *registers;
     unsigned count;
     bool rarely; /* fetched one by one only: not among the registers that each stop transfers */
+    bool (*is_there)(const struct vcpu *v); /* NULL: in every guest; else it is `rarely` fetched */
 };
 
 #define DEBUG_CODE_MAX 4 /* bytes of a breakpoint instruction */

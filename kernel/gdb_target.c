@@ -77,7 +77,8 @@ void gdb_read_target(struct gdb_session *s, uint64_t offset, uint64_t length)
     /* gdb steps riscv64 Linux by breakpoints of its own, which takes three times as long. */
     out_printf(&w.out, "<osabi>%s</osabi>", s->vm->engine->no_step ? "GNU/Linux" : "none");
     for (unsigned i = 0; i < isa->feature_count; i++)
-        print_feature(&w.out, &isa->features[i]);
+        if (!isa->features[i].is_there || isa->features[i].is_there(s->vm->vcpus[0]))
+            print_feature(&w.out, &isa->features[i]);
     out_printf(&w.out, "</target>");
     window_close(&w);
 }

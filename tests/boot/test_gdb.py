@@ -216,6 +216,33 @@ def test_gdb_debugs_a_translated_debian_and_its_processes(tmp_path, arch):
         debug_debian(arch, tmp_path, guest.guest, lambda *commands: gdb(port, *commands))
 
 
+# By the manual: vsetivli zero, 4, e32, m1, tu, mu; vadd.vi v9, v8, 5; ret.
+ADD_FIVE = [0xc1027057, 0x0282b4d7, 0x00008067]
+
+
+@pytest.mark.parametrize("engine", ["interp", "jit"])
+def test_gdb_shows_and_changes_vector_registers(tmp_path, engine):
+    """The guest calls code for ever that gdb writes, with operands that gdb writes."""
+    port = free_port()
+    options = ["--memory", "64M", "--engine", engine, "--append", "given", "--set", "vectors=yes", "--gdb", str(port)]
+    with Process(tmp_path / "console.log", *options, arch="riscv64", kernel=TOP / "build/riscv64/guests/micro") as process:
+        at = int(process.expect(r"given at (0x[0-9a-f]+)\r")[1], 16)
+        process.expect(r"value 1\r")
+        said = gdb(port, "set $sstatus = $sstatus | 0x200", "set $v8.w = {1, 2, 0xffffffff, 0x7ffffffe}", "set $v9.l[1] = 0",
+                   *[f"set *(unsigned int *){at + 4 * i:#x} = {word:#x}" for i, word in enumerate(ADD_FIVE)],
+                   f"set $pc = {at:#x}", f"break *{at + 8:#x}", "continue", "p $v9.w", "p $v8.b[0]", "p $vl", "p $vlenb", "p/x $vtype", "delete", "detach")
+        assert re.findall(r"^\$\d+ = (.*)$", said, re.M) == ["{6, 7, 4, 2147483651}", "1", "4", "16", "0x10"], said
+        assert "org.gnu.gdb.riscv.vector" in gdb(port, "maint print xml-tdesc", "detach")
+
+
+def test_gdb_finds_no_vector_registers_where_there_are_none(tmp_path):
+    port = free_port()
+    options = ["--memory", "64M", "--append", "given", "--gdb", str(port)]
+    with Process(tmp_path / "console.log", *options, arch="riscv64", kernel=TOP / "build/riscv64/guests/micro") as process:
+        process.expect(r"value 1\r")
+        assert "= void\n" in gdb(port, "p $v8", "detach")
+
+
 @pytest.mark.parametrize("arch,isa", [("x86_64", "riscv64"), ("aarch64", "aarch64")], ids=["translated", "hardware"])
 def test_gdb_interrupts_a_guest_over_the_second_serial_port(boot, arch, isa):
     """A guest that waits for gdb from its first instruction on; Ctrl-C stops it while it runs, detaching lets it go on."""

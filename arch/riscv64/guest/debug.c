@@ -106,6 +106,39 @@ static const struct debug_register csrs[] = {
     CSR(scause),  CSR(stval), CSR(sip),   CSR(stimecmp),   CSR(satp),     CSR(senvcfg),
 };
 
+#define V(n)                                                                               \
+    {                                                                                      \
+        "v" #n, "riscv_vector", 128, 16, false, offsetof(struct riscv_state, v) + 16 * (n) \
+    }
+/* Of 128 bits, which translated guests have (docs/translator.md). */
+static const struct debug_register vectors[] = {
+    V(0),  V(1),  V(2),  V(3),  V(4),  V(5),  V(6),  V(7),  V(8),  V(9),  V(10),
+    V(11), V(12), V(13), V(14), V(15), V(16), V(17), V(18), V(19), V(20), V(21),
+    V(22), V(23), V(24), V(25), V(26), V(27), V(28), V(29), V(30), V(31),
+};
+
+static const char vector_types[] =
+    "<vector id=\"v2d\" type=\"ieee_double\" count=\"2\"/>"
+    "<vector id=\"v4f\" type=\"ieee_single\" count=\"4\"/>"
+    "<vector id=\"v16u\" type=\"uint8\" count=\"16\"/>"
+    "<vector id=\"v8u\" type=\"uint16\" count=\"8\"/>"
+    "<vector id=\"v4u\" type=\"uint32\" count=\"4\"/>"
+    "<vector id=\"v2u\" type=\"uint64\" count=\"2\"/>"
+    "<vector id=\"v1u\" type=\"uint128\" count=\"1\"/>"
+    "<union id=\"riscv_vector\"><field name=\"b\" type=\"v16u\"/><field name=\"s\" type=\"v8u\"/>"
+    "<field name=\"w\" type=\"v4u\"/><field name=\"l\" type=\"v2u\"/>"
+    "<field name=\"q\" type=\"v1u\"/><field name=\"f\" type=\"v4f\"/>"
+    "<field name=\"d\" type=\"v2d\"/></union>";
+
+static const struct debug_register vector_csrs[] = {
+    CSR(vl), CSR(vtype), CSR(vstart), CSR(vcsr), CSR(vlenb),
+};
+
+static bool has_vectors(const struct vcpu *v)
+{
+    return riscv_state(v)->vlenb == 16;
+}
+
 static const struct debug_register virtuals[] = {
     {"priv", NULL, 64, 8, false, offsetof(struct riscv_state, prv)},
 };
@@ -119,6 +152,17 @@ static const struct debug_feature features[] = {
     FEATURE("org.gnu.gdb.riscv.fpu", floats, false),
     FEATURE("org.gnu.gdb.riscv.csr", csrs, true),
     FEATURE("org.gnu.gdb.riscv.virtual", virtuals, true),
+    {.name = "org.gnu.gdb.riscv.vector",
+     .types = vector_types,
+     .registers = vectors,
+     .count = ARRAY_SIZE(vectors),
+     .rarely = true,
+     .is_there = has_vectors},
+    {.name = "org.ennead.riscv.vector",
+     .registers = vector_csrs,
+     .count = ARRAY_SIZE(vector_csrs),
+     .rarely = true,
+     .is_there = has_vectors},
 };
 
 static void get(struct vcpu *v, uint32_t id, uint8_t *bytes)
