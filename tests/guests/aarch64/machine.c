@@ -57,6 +57,7 @@
 
 extern char start_secondary[];
 uint64_t ticks_hz;
+bool machine_gic_v2;
 static const void *fdt;
 
 static int64_t psci(uint64_t function, uint64_t a, uint64_t b, uint64_t c)
@@ -160,6 +161,7 @@ static void cpu_setup(uint64_t cpu)
 void machine_setup(void)
 {
     ticks_hz = READ_SYSREG("cntfrq_el0");
+    machine_gic_v2 = !(READ_SYSREG("S3_0_C0_C4_0") >> 24 & 0xf);
     mmio_write32(UARTCR, UARTCR_ENABLE);
     mmio_write32(GICD_CTLR, gic_v2() ? GICD_CTLR_ENABLE_0 : GICD_CTLR_ENABLE);
     for (unsigned i = 1; i < 4 && !gic_v2(); i++)
