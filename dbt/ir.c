@@ -164,11 +164,6 @@ enum ir_type ir_operand_type(const struct ir_op *op, unsigned i)
     return signature_type(op, ir_info[op->code].operands[i]);
 }
 
-enum ir_type ir_result_type(const struct ir_op *op)
-{
-    return signature_type(op, ir_info[op->code].result);
-}
-
 enum ir_type ir_memory_type(const struct ir_op *op)
 {
     return op->code == IR_rmw ? op->attr >> 4 : op->attr;

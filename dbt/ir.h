@@ -468,7 +468,15 @@ unsigned ir_type_size(enum ir_type t);
 const char *ir_type_name(enum ir_type t);
 /* The type of operand `i` of `op`, as its signature and attributes say; and of its result. */
 enum ir_type ir_operand_type(const struct ir_op *op, unsigned i);
-enum ir_type ir_result_type(const struct ir_op *op);
+static inline enum ir_type ir_result_type(const struct ir_op *op)
+{
+    char result = ir_info[op->code].result;
+
+    return result == '-'   ? IR_VOID
+           : result == 'L' ? IR_I64
+           : result == 'C' ? IR_FLAGS
+                           : (enum ir_type)op->type;
+}
 /* The type in memory of a load, store, cas or rmw. */
 enum ir_type ir_memory_type(const struct ir_op *op);
 /* May it fault? (Probed accesses do not.) */

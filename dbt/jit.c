@@ -37,6 +37,16 @@ struct dbt_jit {
     /* Where memory comes as it is needed: how far it is there, by region, and how many bytes. */
     size_t ready[DBT_REGIONS][PART_COUNT], taken;
     struct dbt_profile_sum *profile; /* of code that is gone */
+    /* Under the lock: what describes pieces of code, and which of these are free. */
+    struct codes *codes;
+    struct dbt_jit_code *free;
+};
+
+/* Many at once. */
+#define CODES 62
+struct codes {
+    struct codes *next;
+    struct dbt_jit_code code[CODES];
 };
 
 static struct dbt_jit *sited[SITED_MAX]; /* atomic */
@@ -175,15 +185,41 @@ enum err dbt_jit_create(struct dbt_jit **out, struct vm *vm, bool by_words)
     return e == ERR_OK && !prepare_room(jit, &room) ? ERR_NO_MEMORY : e;
 }
 
+static void code_free(struct dbt_jit *jit, struct dbt_jit_code *jc)
+{
+    jc->next_free = jit->free;
+    jit->free = jc;
+}
+
+static struct dbt_jit_code *code_alloc(struct dbt_jit *jit)
+{
+    struct dbt_jit_code *jc = jit->free;
+    struct codes *more;
+
+    if (likely(jc)) {
+        jit->free = jc->next_free;
+        return jc;
+    }
+    more = heap_alloc(sizeof(*more));
+    if (!more)
+        return NULL;
+    more->next = jit->codes;
+    jit->codes = more;
+    for (unsigned i = CODES; --i > 0;)
+        code_free(jit, &more->code[i]);
+    return &more->code[0];
+}
+
 static void forget_code(void *context, struct dbt_code *code)
 {
     struct dbt_jit_code *jc = container_of(code, struct dbt_jit_code, code);
+    struct dbt_jit *jit = context;
 
     if (jc->block)
         jc->block->jit = NULL;
     if (jc->profile)
-        dbt_profile_end(&((struct dbt_jit *)context)->profile, jc->profile, code);
-    heap_free(jc);
+        dbt_profile_end(&jit->profile, jc->profile, code);
+    code_free(jit, jc);
 }
 
 void dbt_jit_destroy(struct dbt_jit *jit)
@@ -192,6 +228,10 @@ void dbt_jit_destroy(struct dbt_jit *jit)
         return;
     for (unsigned i = 0; i < DBT_REGIONS; i++)
         dbt_cache_advance(&jit->cache, forget_code, jit);
+    for (struct codes *next; jit->codes; jit->codes = next) {
+        next = jit->codes->next;
+        heap_free(jit->codes);
+    }
     dbt_profile_destroy(jit->profile);
     if (jit->first)
         jit->emitter->destroy(jit->first);
@@ -371,12 +411,11 @@ bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b)
     d->unit.looks_up = b->looks_up;
     if (!emit_somewhere(d, b, &room, &emitted))
         return false;
-    jc = heap_zalloc(sizeof(*jc));
+    jc = code_alloc(jit);
     if (!jc)
         return false;
     jc->block = b;
-    if (unlikely(dbt_knobs.profile))
-        jc->profile = dbt_profile_create(d, b, emitted.calls);
+    jc->profile = unlikely(dbt_knobs.profile) ? dbt_profile_create(d, b, emitted.calls) : NULL;
     copy_code(room.write, d->draft, emitted.size);
     dbt_cache_commit_sites(&jit->cache, emitted.site_count);
     dbt_cache_commit(&jit->cache, &jc->code, emitted.size, emitted.link_count);

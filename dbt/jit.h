@@ -19,7 +19,10 @@ struct dbt_profile;
 struct dbt_jit_code {
     struct dbt_code code;
     struct dbt_block *block; /* NULL: it is dead */
-    struct dbt_profile *profile;
+    union {
+        struct dbt_profile *profile;
+        struct dbt_jit_code *next_free;
+    };
 };
 
 /* Can this host run emitted code? Otherwise the reason. */

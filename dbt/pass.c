@@ -255,8 +255,12 @@ static void simplify_block(struct pass_scratch *s, struct ir_unit *u, const stru
         struct ir_op *op = &u->ops[i];
 
         s->same[i] = (ir_value)i;
-        for (unsigned a = 0; a < ARRAY_SIZE(op->arg); a++) /* what it does not have is 0 */
-            op->arg[a] = s->same[op->arg[a]];
+        op->arg[0] = s->same[op->arg[0]]; /* what it does not have is 0 */
+        op->arg[1] = s->same[op->arg[1]];
+        if (unlikely(op->arg[2] | op->arg[3])) {
+            op->arg[2] = s->same[op->arg[2]];
+            op->arg[3] = s->same[op->arg[3]];
+        }
         if (op->code == IR_get || op->code == IR_set) {
             if (simplify_slot(s, op, (ir_value)i))
                 make_nop(op);
@@ -298,8 +302,12 @@ static bool is_observer(const struct ir_op *op)
 
 static void use_operands(struct pass_scratch *s, const struct ir_op *op)
 {
-    for (unsigned a = 0; a < ARRAY_SIZE(op->arg); a++) /* what it does not have is 0 */
-        s->used[op->arg[a]] = true;
+    s->used[op->arg[0]] = true; /* what it does not have is 0 */
+    s->used[op->arg[1]] = true;
+    if (unlikely(op->arg[2] | op->arg[3])) {
+        s->used[op->arg[2]] = true;
+        s->used[op->arg[3]] = true;
+    }
 }
 
 /* Backwards: all uses of a value are behind it. */

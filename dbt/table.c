@@ -560,12 +560,11 @@ static bool leaves_to_fetch(const struct ir_unit *u)
 /* Bytes of guest code of the unit. */
 static unsigned unit_bytes(const struct ir_unit *u, unsigned offset)
 {
-    unsigned end = offset;
+    unsigned i = u->op_count - 1;
 
-    for (unsigned i = 1; i < u->op_count; i++)
-        if (u->ops[i].code == IR_insn)
-            end = (unsigned)u->ops[i].imm + u->ops[i].attr;
-    return end - offset;
+    while (i && u->ops[i].code != IR_insn)
+        i--;
+    return i ? (unsigned)u->ops[i].imm + u->ops[i].attr - offset : 0;
 }
 
 static bool absent(struct dbt_vcpu *d, uint64_t va)

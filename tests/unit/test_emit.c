@@ -73,9 +73,9 @@ bool dbt_memory_probe(struct dbt_frame *f, uint64_t va, unsigned size, enum dbt_
 
 /* ---- Units ---- */
 
-static struct dbt_slot slots[SLOTS];
+static struct dbt_slot slots[SLOTS + 1];
 static char names[SLOTS][8];
-static struct dbt_dialect dialect = {.name = "test", .slots = slots, .slot_count = SLOTS};
+static struct dbt_dialect dialect = {.name = "test", .slots = slots, .slot_count = SLOTS + 1};
 static const struct interp_guest guest = {.fp = DBT_FP_RISCV};
 static struct dbt_frame *frame;
 static struct ir_unit unit;
@@ -383,6 +383,48 @@ static void test_loops(void **state)
     }
 }
 
+/* ---- Calls ---- */
+
+/* Given an instruction that calls itself for ever, when the poll word is set, then it is left
+ * before the instruction, with the return address where the call has put it. `link`: its slot. */
+static void call_for_ever(struct level *l, unsigned link)
+{
+    struct dbt_emitted emitted;
+    struct dbt_room room;
+
+    ir_unit_reset(&unit, &dialect, 0);
+    ir_block_begin(&unit);
+    ir_insn(&unit, 0x10, 4);
+    ir_op0(&unit, IR_poll, IR_VOID, 0, 0);
+    ir_set(&unit, link,
+           ir_op2(&unit, IR_add, IR_I64, ir_get(&unit, SLOTS), ir_const(&unit, IR_I64, 0x14)));
+    ir_jump(&unit, IR_HINT_CALL, 0x10);
+    room = dbt_cache_room(&l->cache);
+    assert_int_equal(l->emitter->emit(l->e, &unit, room, &emitted), ERR_OK);
+    frame->poll = 1;
+    assert_int_equal(l->stubs.enter(frame, room.exec), DBT_EXIT_POLL);
+    frame->poll = 0;
+    assert_int_equal(frame->pc, frame->pc_base + 0x10);
+    assert_int_equal(frame->cells[link], frame->pc_base + 0x14);
+}
+
+static void test_endless_calls_poll(void **state)
+{
+    (void)state;
+    TABLE_FOR_EACH(dbt_emitters, struct dbt_emitter, emitter)
+    {
+        struct level l = {.emitter = emitter};
+
+        l.e = emitter->create(&dialect, &guest, emitter->host_level());
+        assert_true(l.e && code_memory_create(&l.cache, KIB(64), 512));
+        assert_int_equal(emitter->stubs(l.e, dbt_cache_room(&l.cache), false, &l.stubs), ERR_OK);
+        dbt_cache_reserve(&l.cache, l.stubs.size);
+        call_for_ever(&l, 0);         /* a slot with a register, */
+        call_for_ever(&l, SLOTS - 1); /* and one without */
+        emitter->destroy(l.e);
+    }
+}
+
 /* With words before it. */
 static struct dbt_frame *frame_create(void)
 {
@@ -394,12 +436,14 @@ static struct dbt_frame *frame_create(void)
 int main(void)
 {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(test_operations),
-                                              cmocka_unit_test(test_loops)};
+                                              cmocka_unit_test(test_loops),
+                                              cmocka_unit_test(test_endless_calls_poll)};
 
     for (unsigned i = 0; i < SLOTS; i++) {
         snprintf(names[i], sizeof(names[i]), "r%u", i);
         slots[i] = (struct dbt_slot){names[i], IR_I64, DBT_FRAME_GUEST + 8 * i};
     }
+    slots[SLOTS] = (struct dbt_slot){"pc_base", IR_I64, offsetof(struct dbt_frame, pc_base)};
     frame = frame_create();
     frame->pc_base = 0x4000;
     frame->jumps = calloc(DBT_JUMPS, sizeof(*frame->jumps));

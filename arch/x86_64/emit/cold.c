@@ -238,6 +238,14 @@ static void emit_divide(struct emitter *e, const struct cold *c)
     as_jmp_to(&e->as, c->back);
 }
 
+/* Leaves before the instruction. */
+static void emit_poll(struct emitter *e, const struct cold *c)
+{
+    emit_count(e, c->insn_index - 1U);
+    as_const(&e->as, RCX, c->insn_at);
+    as_jmp_exec(&e->as, e->stub.poll);
+}
+
 static void emit_one(struct emitter *e, struct cold *c)
 {
     if (c->kind == COLD_STUB) {
@@ -254,9 +262,7 @@ static void emit_one(struct emitter *e, struct cold *c)
         emit_link(e, c->link, c->insn_index);
         break;
     case COLD_POLL:
-        emit_count(e, c->insn_index - 1U);
-        as_const(&e->as, RCX, c->insn_at);
-        as_jmp_exec(&e->as, e->stub.poll);
+        emit_poll(e, c);
         break;
     case COLD_LEAVE:
         emit_leave(e, c);
@@ -285,6 +291,12 @@ static void emit_one(struct emitter *e, struct cold *c)
     case COLD_WRAP:
         emit_wrap(e);
         as_jmp_to(&e->as, c->back);
+        break;
+    case COLD_WRAP_POLL:
+        emit_wrap(e);
+        as_alu_mem_imm(&e->as, OP_CMP, false, FRAME_BASE, FRAME(poll), 0);
+        as_patch(as_jcc(&e->as, CC_E), c->back);
+        emit_poll(e, c);
         break;
     case COLD_ASTRAY:
         emit_wrap(e);

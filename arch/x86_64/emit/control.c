@@ -8,15 +8,6 @@ static bool is_self(const struct emitter *e, int64_t target)
     return target == (int64_t)e->first_insn;
 }
 
-static bool poll(struct emitter *e)
-{
-    if (e->again) /* the loop's last repetition does */
-        return true;
-    as_alu_mem_imm(&e->as, OP_CMP, false, FRAME_BASE, FRAME(poll), 0);
-    cold_new(e, COLD_POLL, as_jcc(&e->as, CC_NE));
-    return true;
-}
-
 static bool exit_if(struct emitter *e, const struct ir_op *op)
 {
     enum cc cc = emit_compare(e, op);
@@ -58,18 +49,53 @@ static unsigned return_place(const struct emitter *e)
     return e->insn_at + e->insn_length;
 }
 
-/* Pushes the guest's return address; `scratch` is free. */
-static void push_return(struct emitter *e, unsigned scratch)
+/* Is the value an address relative to the page base, as auipc and jalr make them? */
+static bool page_relative(const struct emitter *e, ir_value v, int64_t *offset)
 {
+    const struct ir_op *op = op_of(e, v);
+    int64_t c = 0;
+
+    for (*offset = 0; op->code == IR_add || op->code == IR_and; op = op_of(e, op->arg[0])) {
+        if (!value_const(e, op->arg[1], &c) || (op->code == IR_and && (c != -2 || *offset)))
+            return false;
+        *offset += op->code == IR_add ? c : 0;
+    }
+    return op->code == IR_get && *offset == (int32_t)*offset && !(*offset & 1) &&
+           e->dialect->slots[op->imm].offset == offsetof(struct dbt_frame, pc_base);
+}
+
+/* The register that the call `i` has just set to its return address, or REG_NONE. */
+static unsigned link_register(const struct emitter *e, unsigned i)
+{
+    int64_t offset;
+
+    while (--i && op_of(e, (ir_value)i)->code != IR_insn) {
+        const struct ir_op *op = op_of(e, (ir_value)i);
+
+        if (op->code == IR_set)
+            return page_relative(e, op->arg[0], &offset) && offset == return_place(e)
+                       ? e->pin[op->imm]
+                       : REG_NONE;
+    }
+    return REG_NONE;
+}
+
+/* Pushes the guest's return address for the call `i`; `scratch` is free. */
+static void push_return(struct emitter *e, unsigned i, unsigned scratch)
+{
+    unsigned link = link_register(e, i);
     struct cold *cold;
 
     as_rr(&e->as, OP_TEST_IMM, false, 0, RSP);
     as_32(&e->as, (uint32_t)(dbt_knobs.return_stack - STACK_SPARE));
-    cold = cold_new(e, COLD_WRAP, as_jcc(&e->as, CC_E));
+    cold = cold_new(e, e->call_polls ? COLD_WRAP_POLL : COLD_WRAP, as_jcc(&e->as, CC_E));
     cold->back = e->as.p;
-    as_rm(&e->as, OP_MOV, true, scratch, FRAME_BASE, FRAME(pc_base));
-    as_alu_imm(&e->as, OP_ADD, true, scratch, (int32_t)return_place(e));
-    as_rr(&e->as, OP_GROUP5, false, DIGIT_PUSH, scratch);
+    if (link == REG_NONE) {
+        as_rm(&e->as, OP_MOV, true, scratch, FRAME_BASE, FRAME(pc_base));
+        as_alu_imm(&e->as, OP_ADD, true, scratch, (int32_t)return_place(e));
+        link = scratch;
+    }
+    as_rr(&e->as, OP_GROUP5, false, DIGIT_PUSH, link);
 }
 
 void emit_wrap(struct emitter *e)
@@ -90,13 +116,47 @@ static void return_point(struct emitter *e)
     emit_link(e, link_new(e, return_place(e)), 0);
 }
 
-static bool jump(struct emitter *e, const struct ir_op *op)
+/* Is the poll word looked at by the call that the instruction of poll `i` is? Who calls and never
+ * returns comes to the end of the return stack; returns poll. The instruction may be begun again,
+ * as it sets nothing but its return address. */
+static bool polled_by_call(const struct emitter *e, unsigned i)
+{
+    unsigned last = e->u->op_count - 1;
+    const struct ir_op *jump = op_of(e, (ir_value)last);
+    int64_t offset;
+
+    if (jump->code != IR_jump || jump->attr != IR_HINT_CALL || e->u->mode & DBT_MODE_COUNT)
+        return false;
+    while (++i < last) {
+        const struct ir_op *op = op_of(e, (ir_value)i);
+
+        if (op->code == IR_insn || ir_info[op->code].effects & (IR_FAULT | IR_SIDE) ||
+            (op->code == IR_set && !page_relative(e, op->arg[0], &offset)))
+            return false;
+    }
+    return true;
+}
+
+static bool poll(struct emitter *e, unsigned i)
+{
+    if (e->again) /* the loop's last repetition does */
+        return true;
+    e->call_polls = polled_by_call(e, i);
+    if (e->call_polls)
+        return true;
+    as_alu_mem_imm(&e->as, OP_CMP, false, FRAME_BASE, FRAME(poll), 0);
+    cold_new(e, COLD_POLL, as_jcc(&e->as, CC_NE));
+    return true;
+}
+
+/* `op`: operation `i`, or what it comes to. */
+static bool jump(struct emitter *e, unsigned i, const struct ir_op *op)
 {
     bool call = op->attr == IR_HINT_CALL;
 
     emit_count(e, e->insn_index);
     if (call)
-        push_return(e, RAX);
+        push_return(e, i, RAX);
     if (is_self(e, op->imm) && call)
         as_patch(as_call(&e->as), e->body);
     else if (is_self(e, op->imm))
@@ -163,35 +223,21 @@ static void jump_back(struct emitter *e, unsigned target)
     as_8(&e->as, OP_RET);
 }
 
-/* Is the value an address relative to the page base, as auipc and jalr make them? */
-static bool page_relative(const struct emitter *e, ir_value v, int64_t *offset)
+static bool jump_reg(struct emitter *e, unsigned i)
 {
-    const struct ir_op *op = op_of(e, v);
-    int64_t c = 0;
-
-    for (*offset = 0; op->code == IR_add || op->code == IR_and; op = op_of(e, op->arg[0])) {
-        if (!value_const(e, op->arg[1], &c) || (op->code == IR_and && (c != -2 || *offset)))
-            return false;
-        *offset += op->code == IR_add ? c : 0;
-    }
-    return op->code == IR_get && *offset == (int32_t)*offset && !(*offset & 1) &&
-           e->dialect->slots[op->imm].offset == offsetof(struct dbt_frame, pc_base);
-}
-
-static bool jump_reg(struct emitter *e, const struct ir_op *op)
-{
+    const struct ir_op *op = op_of(e, (ir_value)i);
     struct cold *miss;
     int64_t offset;
     unsigned target;
 
     if (op->attr != IR_HINT_RETURN && page_relative(e, op->arg[0], &offset))
-        return jump(e, &(struct ir_op){.attr = op->attr, .imm = offset});
+        return jump(e, i, &(struct ir_op){.attr = op->attr, .imm = offset});
     target = use_reg(e, op->arg[0]);
     emit_count(e, e->insn_index);
     if (op->attr == IR_HINT_RETURN) {
         jump_back(e, target);
     } else if (op->attr == IR_HINT_CALL) {
-        push_return(e, target == RAX ? RCX : RAX);
+        push_return(e, i, target == RAX ? RCX : RAX);
         miss = emit_probe(e, target, true);
         miss->back = e->as.p;
         return_point(e);
@@ -214,15 +260,15 @@ bool emit_control(struct emitter *e, unsigned i)
 
     switch (op->code) {
     case IR_poll:
-        return poll(e);
+        return poll(e, i);
     case IR_exit_if:
         return exit_if(e, op);
     case IR_leave_if:
         return leave_if(e, i);
     case IR_jump:
-        return jump(e, op);
+        return jump(e, i, op);
     case IR_jump_reg:
-        return jump_reg(e, op);
+        return jump_reg(e, i);
     case IR_leave:
         return leave(e, i);
     default: /* exit_cond waits for the first guest with flags */

@@ -89,6 +89,7 @@ struct value {
     uint16_t last;       /* the operation that uses it last */
     bool fused;          /* the operation behind it that is its only user does it, too */
     uint8_t uses;        /* UINT8_MAX: or more */
+    uint8_t class;       /* enum class */
     ir_value same;       /* the value that this one is in other words, or itself */
     ir_value next_alias; /* that has the same slot as its home */
 };
@@ -107,13 +108,14 @@ enum cold_kind {
     COLD_LEAVE, /* leaves as operation `op` says */
     COLD_MISS,  /* leaves: no code is known for the address in operand[0]; with `back` it is called
                  */
-    COLD_FAR_CALL, /* calls by link `link`, which does not hold here */
-    COLD_WRAP,     /* the return stack is used up */
-    COLD_ASTRAY,   /* a return that the return stack does not know; address in operand[0] */
-    COLD_PAGE,     /* pc_base becomes operand[0] */
-    COLD_WORD,     /* the word for operand[0] comes into register `addend` */
-    COLD_SELF,     /* counts, and begins this unit again */
-    COLD_DIVIDE_0, /* division `op` by 0, and by -1: the dividend is in rax, the result in `dst` */
+    COLD_FAR_CALL,  /* calls by link `link`, which does not hold here */
+    COLD_WRAP,      /* the return stack is used up */
+    COLD_WRAP_POLL, /* likewise; then the poll word is looked at */
+    COLD_ASTRAY,    /* a return that the return stack does not know; address in operand[0] */
+    COLD_PAGE,      /* pc_base becomes operand[0] */
+    COLD_WORD,      /* the word for operand[0] comes into register `addend` */
+    COLD_SELF,      /* counts, and begins this unit again */
+    COLD_DIVIDE_0,  /* division `op` by 0, and by -1: the dividend is in rax, the result in `dst` */
     COLD_DIVIDE_MINUS_1,
 };
 
@@ -157,8 +159,9 @@ struct emitter {
     unsigned insn_at, insn_length, insn_index, first_insn;
     uint8_t *body;
     bool full, unsupported;
-    unsigned again; /* a loop's body: how often it is emitted behind this once more */
-    uint64_t calls; /* bits of instructions that are left to C every time */
+    bool call_polls; /* the poll of the instruction is left to its call */
+    unsigned again;  /* a loop's body: how often it is emitted behind this once more */
+    uint64_t calls;  /* bits of instructions that are left to C every time */
     struct value value[IR_OPS_MAX];
     ir_value alias[SLOTS_MAX]; /* of each slot: the first of the values whose home it is */
     ir_value owner[CLASS_COUNT][SCRATCH_COUNT];

@@ -171,6 +171,7 @@ bool values_begin(struct emitter *e)
 
         *v = fresh;
         v->same = (ir_value)i;
+        v->class = (uint8_t)class_of(ir_result_type(op));
         if (op->code == IR_const)
             v->home = HOME_CONST;
         if (FOREIGN_TYPES >> op->type & 1 || (op->code == IR_const && VECTOR_TYPES >> op->type & 1))
@@ -215,7 +216,7 @@ bool value_const(const struct emitter *e, ir_value v, int64_t *c)
 }
 
 static enum class value_class(const struct emitter *e, ir_value v) {
-    return class_of(ir_result_type(op_of(e, v)));
+    return (enum class)e->value[v].class;
 }
 
 /* ---- Scratch registers ---- */
