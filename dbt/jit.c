@@ -518,7 +518,6 @@ static bool do_fault(struct dbt_vcpu *d, struct cage_call *call)
     if (call->address && dbt_window_fault(d, call->address, call->write))
         return true;
     to = dbt_jit_otherwise(call->pc);
-    call->text = "translated code reached for memory that is not the guest's";
     if (to)
         call->pc = (uint64_t)(uintptr_t)to;
     return to;

@@ -45,7 +45,7 @@ struct cage_call {
     uint64_t answer;
     uint64_t asked;      /* what for */
     const uint32_t *end; /* the word that, not zero, makes the code come to its gate soon */
-    const char *text;    /* CAGE_BROKE: what happened */
+    const char *text;    /* CAGE_BROKE, CAGE_FAULTED: what happened */
     uint64_t pc, address;
     bool takes_faults, faulted; /* the next run goes on after a fault */
     bool write; /* it was to write to `address`, else to read; which is 0: unknown */

@@ -43,6 +43,14 @@ ATTACKS += [(code, ENDLESS) for code in (
     "pushf; orl $0x44400, (%rsp); popf; 1: jmp 1b",  # direction, nested task, alignment check
 )]
 ATTACKS += [("pushf; orl $0x3100, (%rsp); popf; nop; nop", "caused an exception")]  # single steps
+# By page tables, where an access that faults is one of the guest's until it is found that no such access was emitted.
+ATTACKS_BY_WORDS = [(code, MEMORY) for code in (
+    "movq $0, -9000(%rbp)", "movq $0, -4500(%rbp)",   # the words, which stand before the frame
+    "mov $0x17ffffff000, %rax; mov %al, (%rax)",      # a range's end, and what is kept free between ranges
+    "mov $0x18000001000, %rax; mov %al, (%rax)",
+    "mov $0x10000000000, %rax; jmp *%rax",
+)]
+ATTACKS_BY_WORDS += [("mov $0xc00000000000, %rax; mov (%rax), %al", RIGHTS)]  # where words lead that lead nowhere
 
 
 @pytest.mark.parametrize("engine,cpus", [("jit", 1), ("hybrid", 2)])
@@ -147,20 +155,22 @@ def places(machine, stub):
     return {"code": stub.stop_at(0), "direct": 0xffff800000100000, "vmap": 0xffffc00000000000, **found}
 
 
-def test_hostile_code_in_a_cage(boot, tmp_path):
+@pytest.mark.parametrize("mmu", ["soft", "page-table"])
+def test_hostile_code_in_a_cage(boot, tmp_path, mmu):
     """QEMU's debugger writes hostile code over emitted code that runs; a guest beside it checks its registers."""
-    bad = guest("bad", "leak rounds=100000000", extra="arch = riscv64\nengine = jit\nautostart = no\n").replace("= micro", "= foreign")
+    bad = guest("bad", "leak rounds=100000000", extra=f"arch = riscv64\nengine = jit\nmmu = {mmu}\nautostart = no\n").replace("= micro", "= foreign")
     config = "[host]\nconfig = 1\n\n" + guest("good", "leak rounds=12000") + bad
     machine = boot("x86_64", config, [("micro", micro("x86_64")), ("foreign", micro("riscv64"))], memory=1024, cpus=1)
     machine.expect("good: started")
     machine.host.monitor(execute="human-monitor-command", arguments={"command-line": f"gdbserver unix:{tmp_path}/gdb,server=on,wait=off"})
     known = None
-    for code, says in ATTACKS:
+    for code, says in ATTACKS + (ATTACKS_BY_WORDS if mmu == "page-table" else []):
         machine.child.send("vm start bad\r")
         machine.expect("bad runs on jit")
         stub = Stub(tmp_path / "gdb")
         known = known or places(machine, stub)
-        stub.write(stub.stop_at(3), assemble(tmp_path, code.format(**known) + "; ud2"))
+        # What faults just where an access was emitted is taken for that access, and done in C: not there.
+        stub.write(stub.stop_at(3), assemble(tmp_path, "nop; " + code.format(**known) + "; ud2"))
         stub.let_go()
         machine.expect(rf"bad: translated code {says}|bad: code of the translator {says}")
     machine.child.send("vm console good\r")

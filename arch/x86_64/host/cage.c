@@ -551,7 +551,8 @@ static enum cage_exit cage_run(struct cage *c, struct cage_call *call)
     else
         f->rax = call->answer;
     call->faulted = false;
-    c->periods = 0;
+    if (call->entry) /* what faults and asks all the time does not come to an end either */
+        c->periods = 0;
     for (;;) {
         host_irq_disable();
         enter(c);
@@ -568,9 +569,8 @@ static enum cage_exit cage_run(struct cage *c, struct cage_call *call)
                 call->faulted = false;
                 continue;
             }
-            if (call->faulted)
-                return CAGE_FAULTED;
-            return broke(call, reason_of(f));
+            call->text = reason_of(f);
+            return call->faulted ? CAGE_FAULTED : CAGE_BROKE;
         }
         x86_trap(f);
         if (!stops(c, call->end)) {
