@@ -37,8 +37,8 @@
 #define WRITE_SYSREG(reg, value) \
     __asm__ volatile("msr " reg ", %0" : : "r"((uint64_t)(value)) : "memory")
 
-/* Without the GIC's system registers (ID_AA64PFR0_EL1.GIC) this machine has a GICv2. Asked once: the
- * hypervisor answers, and what an interrupt costs is measured. */
+/* Without the GIC's system registers (ID_AA64PFR0_EL1.GIC) this machine has a GICv2. Asked once:
+ * the hypervisor answers, and what an interrupt costs is measured. */
 extern bool machine_gic_v2;
 
 static inline bool gic_v2(void)
