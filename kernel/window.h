@@ -15,9 +15,8 @@
 
 #define WINDOW_SIZE  GIB(512)
 #define WINDOW_GUARD GIB(80) /* unmapped before and behind each, at least */
-#define WINDOW_REACH                                                            \
-    GIB(36) /* how far from another address in it one may be taken to lie in it \
-             */
+/* How far from an address in a window another one may be and be taken to lie in it. */
+#define WINDOW_REACH GIB(36)
 
 struct window_host {
     /* Most ranges, and pages in all of them, that each of `vcpus` vCPUs may have; false: none are

@@ -56,7 +56,7 @@ struct virtio_device_ops {
 
     /*
      * Serves one chain of queue `q`, whose lock is held: reads and writes its streams and returns
-     * true, and the chain goes back with c->in_done bytes. False: not now, the chain stays in the
+     * true, and the chain goes back with c->in.done bytes. False: not now, the chain stays in the
      * ring untouched, and the device calls virtio_queue_kick() when it can go on.
      * NULL when all queues are passive.
      */

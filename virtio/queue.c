@@ -83,51 +83,26 @@ const struct virtq_desc *virtq_table_load(struct virtq *q, struct virtq_table *t
 
 /* ---- Streams ---- */
 
-/* Where a stream stands: a copy for registers, which the chain gets back. */
-struct stream {
-    const struct virtq_buffer *buffers;
-    unsigned at;
-    uint32_t offset, done;
-};
-
-static inline struct stream out_stream(const struct virtq_chain *c)
+static inline const struct virtq_buffer *in_buffers(const struct virtq_chain *c)
 {
-    return (struct stream){c->buffers, c->out_at, c->out_offset, c->out_done};
-}
-
-static inline struct stream in_stream(const struct virtq_chain *c)
-{
-    return (struct stream){c->buffers + c->out_count, c->in_at, c->in_offset, c->in_done};
-}
-
-static inline void out_stream_keep(struct virtq_chain *c, const struct stream *s)
-{
-    c->out_at = s->at;
-    c->out_offset = s->offset;
-    c->out_done = s->done;
-}
-
-static inline void in_stream_keep(struct virtq_chain *c, const struct stream *s)
-{
-    c->in_at = s->at;
-    c->in_offset = s->offset;
-    c->in_done = s->done;
+    return c->buffers + c->out_count;
 }
 
 /* The piece at which the stream stands: at most `size` bytes. There are that many left. */
-static inline struct virtq_buffer stream_piece(struct stream *s, size_t size)
+static inline struct virtq_buffer stream_piece(struct virtq_stream *s,
+                                               const struct virtq_buffer *buffers, size_t size)
 {
-    const struct virtq_buffer *b = &s->buffers[s->at];
+    const struct virtq_buffer *b = &buffers[s->at];
 
     while (s->offset == b->length) {
-        b = &s->buffers[++s->at];
+        b = &buffers[++s->at];
         s->offset = 0;
     }
     return (struct virtq_buffer){b->gpa + s->offset,
                                  (uint32_t)MIN(size, (size_t)(b->length - s->offset))};
 }
 
-static inline void stream_advance(struct stream *s, uint32_t length)
+static inline void stream_advance(struct virtq_stream *s, uint32_t length)
 {
     s->offset += length;
     s->done += length;
@@ -135,12 +110,12 @@ static inline void stream_advance(struct stream *s, uint32_t length)
 
 size_t virtq_read(struct virtq *q, struct virtq_chain *c, void *to, size_t size)
 {
-    struct stream s = out_stream(c);
+    struct virtq_stream s = c->out; /* a copy may stay in registers */
     size_t left = MIN(size, (size_t)virtq_readable(c)), wanted = left;
     char *at = to;
 
     while (left) {
-        struct virtq_buffer piece = stream_piece(&s, left);
+        struct virtq_buffer piece = stream_piece(&s, c->buffers, left);
 
         if (at && guest_copy_from(memory_of(q), GPA(piece.gpa), at, piece.length) != ERR_OK) {
             virtq_broken(q, "a buffer outside memory");
@@ -151,7 +126,7 @@ size_t virtq_read(struct virtq *q, struct virtq_chain *c, void *to, size_t size)
         left -= piece.length;
         stream_advance(&s, piece.length);
     }
-    out_stream_keep(c, &s);
+    c->out = s;
     return wanted - left;
 }
 
@@ -191,13 +166,14 @@ static inline char *window_find(struct virtq *q, struct window *w, const struct 
 
 size_t virtq_write(struct virtq *q, struct virtq_chain *c, const void *from, size_t size)
 {
-    struct stream s = in_stream(c);
+    const struct virtq_buffer *buffers = in_buffers(c);
+    struct virtq_stream s = c->in;
     size_t left = MIN(size, (size_t)virtq_writable(c)), wanted = left;
     const char *at = from;
     struct window window = {0};
 
     while (left) {
-        struct virtq_buffer piece = stream_piece(&s, left);
+        struct virtq_buffer piece = stream_piece(&s, buffers, left);
         /* Worth it where more pieces follow. */
         char *to =
             at && (piece.length < left || window.at) ? window_find(q, &window, &piece) : NULL;
@@ -219,37 +195,34 @@ size_t virtq_write(struct virtq *q, struct virtq_chain *c, const void *from, siz
         stream_advance(&s, piece.length);
     }
     window_close(q, &window);
-    in_stream_keep(c, &s);
+    c->in = s;
     return wanted - left;
 }
 
-static void stream_seek(struct stream *s, uint32_t total, uint32_t offset)
+/* The stream that stands `offset` of `total` bytes behind its beginning. */
+static struct virtq_stream stream_at(const struct virtq_buffer *buffers, uint32_t total,
+                                     uint32_t offset)
 {
+    struct virtq_stream s = {0};
     uint32_t left = MIN(offset, total);
 
-    s->at = s->offset = s->done = 0;
     while (left) {
-        struct virtq_buffer piece = stream_piece(s, left);
+        struct virtq_buffer piece = stream_piece(&s, buffers, left);
 
         left -= piece.length;
-        stream_advance(s, piece.length);
+        stream_advance(&s, piece.length);
     }
+    return s;
 }
 
 void virtq_seek_out(struct virtq_chain *c, uint32_t offset)
 {
-    struct stream s = out_stream(c);
-
-    stream_seek(&s, c->out_bytes, offset);
-    out_stream_keep(c, &s);
+    c->out = stream_at(c->buffers, c->out_bytes, offset);
 }
 
 void virtq_seek_in(struct virtq_chain *c, uint32_t offset)
 {
-    struct stream s = in_stream(c);
-
-    stream_seek(&s, c->in_bytes, offset);
-    in_stream_keep(c, &s);
+    c->in = stream_at(in_buffers(c), c->in_bytes, offset);
 }
 
 /* Pins the beginning of `piece` and cuts it to what lies in one block of host memory. */
@@ -269,11 +242,11 @@ static enum err pin_piece(struct guest_memory *m, struct virtq_buffer *piece, vo
 
 /* Copies what one piece of each side has in common, at most `size` bytes; returns how many, 0 when
  * a device is broken. */
-static uint32_t copy_piece(struct virtq *to_queue, struct stream *to, struct virtq *from_queue,
-                           struct stream *from, size_t size)
+static uint32_t copy_piece(struct virtq *to_queue, struct virtq_chain *to, struct virtq *from_queue,
+                           struct virtq_chain *from, size_t size)
 {
-    struct virtq_buffer source = stream_piece(from, size);
-    struct virtq_buffer target = stream_piece(to, source.length);
+    struct virtq_buffer source = stream_piece(&from->out, from->buffers, size);
+    struct virtq_buffer target = stream_piece(&to->in, in_buffers(to), source.length);
     void *span;
     enum err e = pin_piece(memory_of(to_queue), &target, &span);
 
@@ -293,21 +266,18 @@ static uint32_t copy_piece(struct virtq *to_queue, struct stream *to, struct vir
 size_t virtq_copy(struct virtq *to_queue, struct virtq_chain *to, struct virtq *from_queue,
                   struct virtq_chain *from, size_t size)
 {
-    struct stream in = in_stream(to), out = out_stream(from);
     size_t room = MIN(virtq_writable(to), virtq_readable(from));
     size_t wanted = MIN(size, room), left = wanted;
 
     while (left) {
-        uint32_t length = copy_piece(to_queue, &in, from_queue, &out, left);
+        uint32_t length = copy_piece(to_queue, to, from_queue, from, left);
 
         if (!length)
             break;
-        stream_advance(&in, length);
-        stream_advance(&out, length);
+        stream_advance(&to->in, length);
+        stream_advance(&from->out, length);
         left -= length;
     }
-    in_stream_keep(to, &in);
-    out_stream_keep(from, &out);
     return wanted - left;
 }
 
@@ -328,7 +298,7 @@ void virtq_push(struct virtq *q, const struct virtq_chain *c)
     if (trace_on(TRACE_VIRTIO))
         trace_event(TRACE_VIRTIO, q->device->vm, TRACE_NO_VCPU,
                     (uint32_t)q->device->ops->id << 16 | q->index,
-                    (uint64_t)c->out_bytes << 32 | c->in_done);
+                    (uint64_t)c->out_bytes << 32 | c->in.done);
 }
 
 void virtq_publish(struct virtq *q)

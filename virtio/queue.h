@@ -31,19 +31,24 @@ struct virtq_buffer {
     uint32_t length; /* bytes */
 };
 
+/* How far one half of a request was read or written. */
+struct virtq_stream {
+    uint32_t done;   /* bytes so far */
+    unsigned at;     /* the buffer where it stands, of its half */
+    uint32_t offset; /* bytes inside that */
+};
+
 /*
  * A request: first what the device may read, then what it may write. Read and written as two
  * streams by virtq_read() and virtq_write(), which never pass the end.
  */
 struct virtq_chain {
-    struct virtq_buffer *buffers;   /* out_count readable ones, then in_count writable ones */
-    unsigned out_count, in_count;   /* together at most the queue's size */
-    uint32_t out_bytes, in_bytes;   /* sums of the lengths */
-    uint32_t out_done, in_done;     /* bytes read and written so far; in_done goes to the driver */
-    unsigned out_at, in_at;         /* the buffers where the streams stand */
-    uint32_t out_offset, in_offset; /* bytes inside these */
-    uint16_t id;                    /* head descriptor, or the packed ring's buffer id */
-    uint16_t slots;                 /* descriptors that it takes in the ring */
+    struct virtq_buffer *buffers; /* out_count readable ones, then in_count writable ones */
+    unsigned out_count, in_count; /* together at most the queue's size */
+    uint32_t out_bytes, in_bytes; /* sums of the lengths */
+    struct virtq_stream out, in;  /* in.done goes to the driver */
+    uint16_t id;                  /* head descriptor, or the packed ring's buffer id */
+    uint16_t slots;               /* descriptors that it takes in the ring */
 };
 
 /* One of the three parts of a ring, pinned while the queue is enabled: page by page, as host memory
@@ -103,7 +108,7 @@ struct virtq {
 /* Takes the next chain into `c` (whose `buffers` has room for size_max entries). False when there
  * is none, or the ring is broken. */
 bool virtq_pop(struct virtq *q, struct virtq_chain *c) MUST_CHECK;
-/* Returns `c` with c->in_done bytes written. The driver sees it at the next virtq_publish(). */
+/* Returns `c` with c->in.done bytes written. The driver sees it at the next virtq_publish(). */
 void virtq_push(struct virtq *q, const struct virtq_chain *c);
 /* Gives all pushed chains to the driver. */
 void virtq_publish(struct virtq *q);
@@ -132,11 +137,11 @@ void virtq_seek_out(struct virtq_chain *c, uint32_t offset);
 void virtq_seek_in(struct virtq_chain *c, uint32_t offset);
 static inline uint32_t virtq_readable(const struct virtq_chain *c)
 {
-    return c->out_bytes - c->out_done;
+    return c->out_bytes - c->out.done;
 }
 static inline uint32_t virtq_writable(const struct virtq_chain *c)
 {
-    return c->in_bytes - c->in_done;
+    return c->in_bytes - c->in.done;
 }
 /* A chain object for `q` besides q->chain. */
 enum err virtq_chain_init(struct virtq_chain *c, const struct virtq *q) MUST_CHECK;

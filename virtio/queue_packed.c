@@ -89,7 +89,7 @@ bool virtq_packed_pop(struct virtq *q, struct virtq_chain *c)
 void virtq_packed_push(struct virtq *q, const struct virtq_chain *c)
 {
     if (q->at.pushed < q->size)
-        q->pushed[q->at.pushed++] = (struct virtq_pushed){c->in_done, c->id, c->slots};
+        q->pushed[q->at.pushed++] = (struct virtq_pushed){c->in.done, c->id, c->slots};
 }
 
 /* Everything but the flags of a used descriptor; returns those (2.8.7). */

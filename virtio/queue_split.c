@@ -96,7 +96,7 @@ void virtq_split_push(struct virtq *q, const struct virtq_chain *c)
 
     /* Two words: an element may cross a page. */
     __atomic_store_n((uint32_t *)virtq_area_at(&q->used, at), c->id, __ATOMIC_RELAXED);
-    __atomic_store_n((uint32_t *)virtq_area_at(&q->used, at + 4), c->in_done, __ATOMIC_RELAXED);
+    __atomic_store_n((uint32_t *)virtq_area_at(&q->used, at + 4), c->in.done, __ATOMIC_RELAXED);
     q->at.used++;
 }
 

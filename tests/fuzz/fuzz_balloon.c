@@ -45,8 +45,8 @@ size_t virtq_read(struct virtq *q, struct virtq_chain *c, void *to, size_t size)
     size_t n = MIN(size, (size_t)virtq_readable(c));
 
     (void)q;
-    memcpy(to, request_bytes + c->out_done, n);
-    c->out_done += (uint32_t)n;
+    memcpy(to, request_bytes + c->out.done, n);
+    c->out.done += (uint32_t)n;
     return n;
 }
 

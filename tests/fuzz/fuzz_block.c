@@ -79,8 +79,8 @@ size_t virtq_read(struct virtq *q, struct virtq_chain *c, void *to, size_t size)
 {
     size_t n = MIN(size, (size_t)virtq_readable(c));
     (void)q;
-    memcpy(to, request_bytes + c->out_done, n);
-    c->out_done += (uint32_t)n;
+    memcpy(to, request_bytes + c->out.done, n);
+    c->out.done += (uint32_t)n;
     return n;
 }
 
@@ -89,10 +89,10 @@ size_t virtq_write(struct virtq *q, struct virtq_chain *c, const void *from, siz
     size_t n = MIN(size, (size_t)virtq_writable(c));
     (void)q;
     if (from)
-        memcpy(answer + c->in_done, from, n);
+        memcpy(answer + c->in.done, from, n);
     else
-        memset(answer + c->in_done, 0, n);
-    c->in_done += (uint32_t)n;
+        memset(answer + c->in.done, 0, n);
+    c->in.done += (uint32_t)n;
     return n;
 }
 
@@ -137,7 +137,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     configure(&block);
     if (!request(&block.virtio, NULL, &c))
         abort();
-    if (!broken && (c.in_done != c.in_bytes || answer[c.in_bytes - 1] > S_UNSUPP))
+    if (!broken && (c.in.done != c.in_bytes || answer[c.in_bytes - 1] > S_UNSUPP))
         abort();
     return 0;
 }

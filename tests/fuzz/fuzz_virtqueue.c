@@ -30,7 +30,7 @@ static bool request(struct virtio_device *d, struct virtq *q, struct virtq_chain
     while (total < MIB(1) && (n = virtq_read(q, c, bytes, sizeof(bytes))) > 0)
         total += virtq_write(q, c, bytes, n);
     virtq_write(q, c, NULL, KIB(64));
-    if (c->in_done > c->in_bytes || c->out_done > c->out_bytes)
+    if (c->in.done > c->in_bytes || c->out.done > c->out_bytes)
         abort();
     return true;
 }

@@ -247,7 +247,7 @@ static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room
         if (!e->again)
             break;
         e->insn_at = e->insn_length = e->insn_index = 0;
-        (void)values_again(e);
+        values_again(e);
     }
     if (!e->full && !e->unsupported)
         cold_emit(e);

@@ -219,7 +219,7 @@ static inline int32_t slot_disp(const struct emitter *e, int64_t slot)
  * type that no code is emitted for. */
 bool values_begin(struct emitter *e);
 /* The same between a loop's body and its repetition: what slots hold has new names there. */
-bool values_again(struct emitter *e);
+void values_again(struct emitter *e);
 /* Where it is, if it is in a register; else REG_NONE. */
 unsigned value_in_reg(const struct emitter *e, ir_value v);
 /* Is `v` not needed after operation `i`? */
