@@ -89,13 +89,23 @@ const void *dbt_cache_otherwise(const struct dbt_cache *c, uint64_t pc)
     return NULL;
 }
 
+static unsigned next_region(const struct dbt_cache *c)
+{
+    return (c->current + 1) % DBT_REGIONS;
+}
+
+struct dbt_code *dbt_cache_oldest(const struct dbt_cache *c)
+{
+    return c->regions[next_region(c)].codes;
+}
+
 void dbt_cache_advance(struct dbt_cache *c, void (*forget)(void *context, struct dbt_code *code),
                        void *context)
 {
     struct dbt_region *r;
     struct dbt_code *code, *older;
 
-    c->current = (c->current + 1) % DBT_REGIONS;
+    c->current = next_region(c);
     r = &c->regions[c->current];
     for (code = r->codes; code; code = older) {
         older = code->older;

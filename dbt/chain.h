@@ -86,9 +86,11 @@ void dbt_cache_commit(struct dbt_cache *c, struct dbt_code *code, size_t size, u
 void dbt_cache_commit_sites(struct dbt_cache *c, unsigned sites);
 /* The code that does otherwise what was to be done at `pc`; NULL: `pc` is no site. Any context. */
 const void *dbt_cache_otherwise(const struct dbt_cache *c, uint64_t pc);
+/* The code in the next region, newest first; NULL: none. */
+struct dbt_code *dbt_cache_oldest(const struct dbt_cache *c);
 /* Empties the next region and goes on there. `forget` is called for each piece of code in it, after
  * it was unlinked: its owner must never enter it again. No vCPU may be in emitted code of that
- * region: the engine stops or passes them by first. */
+ * region: the engine passes them by first. */
 void dbt_cache_advance(struct dbt_cache *c, void (*forget)(void *context, struct dbt_code *code),
                        void *context);
 

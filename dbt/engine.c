@@ -420,7 +420,7 @@ static enum dbt_exit run_emitted(struct dbt_vcpu *d, bool *stop)
             }
         }
         if (unlikely(!code && !b->lowered)) {
-            /* Another vCPU's write killed it a moment ago, or one wants to be alone. */
+            /* Another vCPU's write killed it a moment ago. */
             if (__atomic_load_n(&f->poll, __ATOMIC_RELAXED))
                 return DBT_EXIT_POLL;
             continue;
@@ -638,18 +638,12 @@ static void run(struct vcpu *v, struct vm_exit *exit)
     dbt_windows_safe_point(d);
     d->guest->enter(d);
     v->reg_dirty = 0;
-    if (dbt_table_enter(d)) {
-        if (unlikely(step))
-            run_step(d, exit);
-        else if (unlikely(points))
-            run_with_points(d, exit);
-        else
-            run_until_exit(d, exit);
-        dbt_table_leave(d);
-    } else {
-        exit->kind = EXIT_INTERRUPT;
-        d->crowded = true;
-    }
+    if (unlikely(step))
+        run_step(d, exit);
+    else if (unlikely(points))
+        run_with_points(d, exit);
+    else
+        run_until_exit(d, exit);
     d->guest->leave(d);
     if (unlikely(d->crowded)) {
         d->crowded = false;

@@ -116,7 +116,6 @@ struct dbt_vcpu {
     uint64_t point_address;
     uint32_t points_known;
 
-    uint32_t in_code;  /* atomic, 0 or 1: in run(), where it may be in emitted code */
     bool emitted_runs; /* emitted code waits for a C function that it called */
     bool crowded;      /* another vCPU has to run before this one can go on */
     uint32_t forget;   /* atomic, 0 or 1: pieces of emitted code died */

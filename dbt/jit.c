@@ -36,6 +36,10 @@ struct dbt_jit {
     struct host_code_memory memory;
     /* Where memory comes as it is needed: how far it is there, by region, and how many bytes. */
     size_t ready[DBT_REGIONS][PART_COUNT], taken;
+    /* The next region's code is dead, and gone for vCPUs that have been at a safe point since this
+     * epoch; 0: it lives. And: the current one is full. Both atomic. */
+    uint64_t dying;
+    bool full;
     struct dbt_profile_sum *profile; /* of code that is gone */
     /* Under the lock: what describes pieces of code, and which of these are free. */
     struct codes *codes;
@@ -341,16 +345,44 @@ void dbt_jit_forget(struct dbt_vcpu *d)
     dbt_returns_empty(d->frame, d->return_stack);
 }
 
-/* The oldest code goes. Under the lock; with several vCPUs the others have been stopped. */
+/* Nobody comes to the oldest code any more. Who is in it goes on to its end: it stays as it is. */
+static void oldest_dies(struct dbt_vcpu *d)
+{
+    struct dbt_jit *jit = d->jit;
+    const struct dbt_code *oldest = dbt_cache_oldest(&jit->cache);
+
+    if (!oldest)
+        return;
+    for (const struct dbt_code *c = oldest; c; c = c->older) {
+        struct dbt_block *b = container_of(c, struct dbt_jit_code, code)->block;
+
+        if (b)
+            dbt_jit_kill(b);
+    }
+    WRITE_ONCE(jit->dying, dbt_table_code_died(d));
+}
+
+/* The oldest code goes. Under the lock. False: another vCPU may be in it yet. Nobody waits for
+ * that: the interpreter runs what has no code. */
 static bool make_room(struct dbt_vcpu *d)
 {
     struct dbt_jit *jit = d->jit;
 
-    if (!dbt_table_alone(d))
+    if (!jit->dying)
+        oldest_dies(d);
+    if (!dbt_table_has_settled(d, jit->dying))
         return false;
     dbt_cache_advance(&jit->cache, forget_code, jit);
-    dbt_table_code_went(d->table);
+    WRITE_ONCE(jit->dying, 0);
+    WRITE_ONCE(jit->full, false);
     return true;
+}
+
+bool dbt_jit_has_room(const struct dbt_vcpu *d)
+{
+    const struct dbt_jit *jit = d->jit;
+
+    return !READ_ONCE(jit->full) || dbt_table_has_settled(d, READ_ONCE(jit->dying));
 }
 
 void dbt_jit_evict(struct dbt_vcpu *d)
@@ -394,7 +426,10 @@ static bool emit_somewhere(struct dbt_vcpu *d, struct dbt_block *b, struct dbt_r
         if (e == ERR_OK)
             return true;
         b->no_code = e == ERR_UNSUPPORTED || (e == ERR_RANGE && emptied);
-        if (b->no_code || (e != ERR_RANGE && e != ERR_NO_MEMORY) || !make_room(d))
+        if (b->no_code || (e != ERR_RANGE && e != ERR_NO_MEMORY))
+            return false;
+        WRITE_ONCE(d->jit->full, true);
+        if (!make_room(d))
             return false;
         emptied += e == ERR_RANGE;
     }
@@ -409,7 +444,7 @@ bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b)
     struct dbt_jit_code *jc;
 
     d->unit.looks_up = b->looks_up;
-    if (!emit_somewhere(d, b, &room, &emitted))
+    if (!dbt_jit_has_room(d) || !emit_somewhere(d, b, &room, &emitted))
         return false;
     jc = code_alloc(jit);
     if (!jc)

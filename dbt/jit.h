@@ -40,7 +40,9 @@ void dbt_jit_vcpu_fini(struct dbt_vcpu *d);
 /* Emits d->unit, which is the block's, under the lock. False: it has no code now. When older code
  * went for it, d->generation is not the table's any more. */
 bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b);
-/* The oldest code goes, under the lock, unless other vCPUs may be in it. */
+/* False: there is none before the other vCPUs have been at a safe point. Needs no lock. */
+bool dbt_jit_has_room(const struct dbt_vcpu *d);
+/* The oldest code dies, under the lock, and goes unless other vCPUs may be in it. */
 void dbt_jit_evict(struct dbt_vcpu *d);
 /* The block dies, under the lock. */
 void dbt_jit_kill(struct dbt_block *b);

@@ -54,8 +54,7 @@ struct dbt_table {
         uint64_t gpa, epoch;
     } settling[SETTLING];
     unsigned settling_count;
-    bool code_died;    /* emitted code of blocks that were killed: vCPUs are to be told */
-    uint32_t alone_by; /* atomic: number of the vCPU that wants to be alone, plus 1; 0: nobody */
+    bool code_died; /* emitted code of blocks that were killed: vCPUs are to be told */
 };
 
 /* ---- Bits of pages ---- */
@@ -119,22 +118,36 @@ static bool has_settled(const struct dbt_table *c, const struct dbt_vcpu *self, 
     return true;
 }
 
-static void nudge_others(const struct dbt_table *c, const struct dbt_vcpu *self, bool protect)
+static void protect_others(const struct dbt_table *c, const struct dbt_vcpu *self)
 {
     for (unsigned i = 0; i < c->vm->vcpu_count; i++) {
         struct dbt_vcpu *d = vcpu_number(c, i);
 
-        if (!d || d == self)
-            continue;
-        if (protect)
+        if (d && d != self)
             __atomic_store_n(&d->protect, 1, __ATOMIC_SEQ_CST);
-        nudge(d);
     }
 }
 
+/* A new epoch begins: the others are to come to a safe point. What they are to take notice of there
+ * has been told before. */
+static uint64_t epoch_begin(struct dbt_table *c, const struct dbt_vcpu *self)
+{
+    uint64_t epoch = __atomic_add_fetch(&c->epoch, 1, __ATOMIC_SEQ_CST);
+
+    for (unsigned i = 0; i < c->vm->vcpu_count; i++) {
+        struct dbt_vcpu *d = vcpu_number(c, i);
+
+        if (d && d != self)
+            nudge(d);
+    }
+    return epoch;
+}
+
+/* The epoch is read first: what was told before it began is taken notice of. */
 void dbt_table_safe_point(struct dbt_vcpu *d)
 {
     struct dbt_table *c = d->table;
+    uint64_t epoch = __atomic_load_n(&c->epoch, __ATOMIC_SEQ_CST);
     uint64_t generation = __atomic_load_n(&c->generation, __ATOMIC_SEQ_CST);
 
     if (unlikely(d->late_write != DBT_NO_PAGE)) {
@@ -153,7 +166,7 @@ void dbt_table_safe_point(struct dbt_vcpu *d)
     if (unlikely(__atomic_load_n(&d->forget, __ATOMIC_RELAXED)) &&
         __atomic_exchange_n(&d->forget, 0, __ATOMIC_SEQ_CST) && d->jit)
         dbt_jit_forget(d);
-    __atomic_store_n(&d->epoch, __atomic_load_n(&c->epoch, __ATOMIC_SEQ_CST), __ATOMIC_SEQ_CST);
+    __atomic_store_n(&d->epoch, epoch, __ATOMIC_SEQ_CST);
 }
 
 uint64_t dbt_table_generation(const struct dbt_table *c)
@@ -203,52 +216,19 @@ void dbt_table_unlock(struct dbt_table *c, uint64_t flags)
     spin_unlock_irq(&c->lock, flags);
 }
 
-bool dbt_table_alone(struct dbt_vcpu *d)
+uint64_t dbt_table_code_died(struct dbt_vcpu *d)
 {
     struct dbt_table *c = d->table;
-    uint32_t by = 0, self = d->vcpu->id + 1;
 
-    if (!__atomic_compare_exchange_n(&c->alone_by, &by, self, false, __ATOMIC_SEQ_CST,
-                                     __ATOMIC_SEQ_CST) &&
-        by != self)
-        return false;
-    for (unsigned i = 0; i < c->vm->vcpu_count; i++) {
-        const struct dbt_vcpu *other = vcpu_number(c, i);
-
-        if (other && other != d && __atomic_load_n(&other->in_code, __ATOMIC_SEQ_CST)) {
-            nudge_others(c, d, false);
-            return false;
-        }
-    }
-    return true;
-}
-
-void dbt_table_code_went(struct dbt_table *c)
-{
     c->code_died = true;
+    tell_of_deaths(c);
     __atomic_fetch_add(&c->generation, 1, __ATOMIC_SEQ_CST);
-    __atomic_store_n(&c->alone_by, 0, __ATOMIC_SEQ_CST);
+    return epoch_begin(c, d);
 }
 
-bool dbt_table_enter(struct dbt_vcpu *d)
+bool dbt_table_has_settled(const struct dbt_vcpu *d, uint64_t epoch)
 {
-    uint32_t by;
-
-    __atomic_store_n(&d->in_code, 1, __ATOMIC_SEQ_CST);
-    by = __atomic_load_n(&d->table->alone_by, __ATOMIC_SEQ_CST);
-    if (likely(!by || by == d->vcpu->id + 1))
-        return true;
-    __atomic_store_n(&d->in_code, 0, __ATOMIC_SEQ_CST);
-    return false;
-}
-
-void dbt_table_leave(struct dbt_vcpu *d)
-{
-    uint32_t by = d->vcpu->id + 1;
-
-    __atomic_compare_exchange_n(&d->table->alone_by, &by, 0, false, __ATOMIC_SEQ_CST,
-                                __ATOMIC_SEQ_CST);
-    __atomic_store_n(&d->in_code, 0, __ATOMIC_SEQ_CST);
+    return has_settled(d->table, d, epoch);
 }
 
 /* ---- Lists; changed under the lock ---- */
@@ -430,8 +410,8 @@ static void settle_later(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa)
                               c->settling[0].gpa + IR_PAGE_SIZE);
     unsigned at = kept == SETTLING ? 0 : c->settling_count++;
     c->settling[at].gpa = ALIGN_DOWN(gpa, PAGE_SIZE);
-    c->settling[at].epoch = __atomic_add_fetch(&c->epoch, 1, __ATOMIC_SEQ_CST);
-    nudge_others(c, d, true);
+    protect_others(c, d);
+    c->settling[at].epoch = epoch_begin(c, d);
 }
 
 /* The page's first code, or it has none any more. */
@@ -486,8 +466,7 @@ static void region_evict(struct dbt_table *c, struct dbt_vcpu *d, struct dbt_rin
     }
     r->blocks = NULL;
     __atomic_fetch_add(&c->generation, 1, __ATOMIC_SEQ_CST);
-    r->epoch = __atomic_add_fetch(&c->epoch, 1, __ATOMIC_SEQ_CST);
-    nudge_others(c, d, false);
+    r->epoch = epoch_begin(c, d);
 }
 
 /* The next region becomes the current one; the one after it is evicted ahead of its time. False:
@@ -770,9 +749,9 @@ static bool emit(struct dbt_vcpu *d, struct dbt_block *b)
         return replace(d, b);
     if (dbt_jit_emit(d, b))
         return true;
-    if (b->lowered || !b->no_code)
+    if (b->lowered)
         return false;
-    block_kill(d->table, b); /* nothing can run it */
+    block_kill(d->table, b); /* nothing can run it: it is made anew for the interpreter */
     return true;
 }
 
@@ -783,7 +762,7 @@ bool dbt_table_emit(struct dbt_vcpu *d, struct dbt_block *b, uint64_t va)
     uint64_t began = host_counter_fast(), flags;
     bool again;
 
-    if (!make_unit(d, &r))
+    if ((b->lowered && !dbt_jit_has_room(d)) || !make_unit(d, &r))
         return false;
     flags = dbt_table_lock(c);
     again = b->dead || b->jit;

@@ -76,14 +76,11 @@ uint64_t dbt_table_lock(struct dbt_table *c) MUST_CHECK;
 /* False: somebody has it now. */
 bool dbt_table_try_lock(struct dbt_table *c, uint64_t *flags) MUST_CHECK;
 void dbt_table_unlock(struct dbt_table *c, uint64_t flags);
-/* Under it: no other vCPU is in emitted code, nor comes to it before the lock is free. When false,
- * ask again after a while. */
-bool dbt_table_alone(struct dbt_vcpu *d);
-/* Under it: emitted code was taken back. */
-void dbt_table_code_went(struct dbt_table *c);
-/* run() begins. False: another vCPU wants to be alone for a moment. */
-bool dbt_table_enter(struct dbt_vcpu *d);
-void dbt_table_leave(struct dbt_vcpu *d);
+/* Under it: nothing leads to some emitted code any more. It may be taken back when
+ * dbt_table_has_settled() says so of the epoch that is returned. */
+uint64_t dbt_table_code_died(struct dbt_vcpu *d);
+/* All other vCPUs have been at a safe point since the epoch began. Needs no lock. */
+bool dbt_table_has_settled(const struct dbt_vcpu *d, uint64_t epoch);
 
 /* A safe point of the vCPU: takes notice of evictions and protections. */
 void dbt_table_safe_point(struct dbt_vcpu *d);

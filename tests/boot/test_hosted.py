@@ -309,3 +309,12 @@ def test_code_that_changes_in_every_way_is_made_anew(tmp_path, engine):
     assert "abcd" in done.stdout
     writes, invalidated = map(int, re.search(r"writes to code (\d+); blocks invalidated (\d+)", done.stdout).groups())
     assert writes >= 100_000 and invalidated < 10_000  # data beside code costs no code
+
+
+@pytest.mark.parametrize("engine", ["jit", "hybrid"])
+def test_a_vcpu_that_evicts_code_never_keeps_the_other_one_waiting(tmp_path, engine):
+    """It looks at what the other one counts: that has to go on, however often there is no room for code."""
+    command = [PROGRAM, "run", "--kernel", build_kernel("waiting_turns.S", tmp_path), "--memory", "16M", "--cpus", "2", "--engine", engine,
+               "--stress", "code-cache=256,evict=50"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=300)
+    assert done.stdout.rstrip()[-1:] == "."
