@@ -688,6 +688,9 @@ static void print_counters(struct out *out, const struct dbt_counters *c, uint64
                    "instructions that look up %llu\n",
                    (ull)c->window_pages, (ull)c->window_drops, (ull)c->window_moves,
                    (ull)c->looked_up);
+    if (c->code_starved || c->blocks_starved)
+        out_printf(out, "  no memory left: for code %llu times, for blocks %llu times\n",
+                   (ull)c->code_starved, (ull)c->blocks_starved);
     if (c->checked)
         out_printf(out, "  runs of blocks checked %llu, not compared %llu\n", (ull)c->checked,
                    (ull)c->unchecked);
@@ -766,15 +769,16 @@ static void json(struct vm *vm, struct json *j)
         size_t offset;
     } names[] = {
 #define COUNTER(field) {#field, offsetof(struct dbt_counters, field)}
-        COUNTER(units),           COUNTER(unit_insns),    COUNTER(dispatches),
-        COUNTER(leaves),          COUNTER(faults),        COUNTER(interrupts),
-        COUNTER(tlb_misses),      COUNTER(walks),         COUNTER(tlb_cleared),
-        COUNTER(flush_all),       COUNTER(flush_asid),    COUNTER(flush_page),
-        COUNTER(evicted),         COUNTER(invalidated),   COUNTER(code_writes),
-        COUNTER(flush_remote),    COUNTER(window_pages),  COUNTER(window_drops),
-        COUNTER(window_moves),    COUNTER(looked_up),     COUNTER(emitted),
-        COUNTER(links),           COUNTER(jumps),         COUNTER(contexts),
-        COUNTER(device_accesses), COUNTER(emitted_bytes), COUNTER(cage_entries),
+        COUNTER(units),           COUNTER(unit_insns),     COUNTER(dispatches),
+        COUNTER(leaves),          COUNTER(faults),         COUNTER(interrupts),
+        COUNTER(tlb_misses),      COUNTER(walks),          COUNTER(tlb_cleared),
+        COUNTER(flush_all),       COUNTER(flush_asid),     COUNTER(flush_page),
+        COUNTER(evicted),         COUNTER(invalidated),    COUNTER(code_writes),
+        COUNTER(flush_remote),    COUNTER(window_pages),   COUNTER(window_drops),
+        COUNTER(window_moves),    COUNTER(looked_up),      COUNTER(emitted),
+        COUNTER(links),           COUNTER(jumps),          COUNTER(contexts),
+        COUNTER(device_accesses), COUNTER(emitted_bytes),  COUNTER(cage_entries),
+        COUNTER(code_starved),    COUNTER(blocks_starved),
 #undef COUNTER
     };
     const struct dbt_vm *own = vm->engine_data;

@@ -82,6 +82,13 @@ enum err dbt_jit_probe(struct out *reason)
     return ERR_OK;
 }
 
+static bool take(const struct dbt_jit *jit, enum part part, size_t from, size_t size)
+{
+    if (unlikely(dbt_knobs.code_memory) && jit->taken + size > dbt_knobs.code_memory)
+        return false;
+    return jit->memory.prepare(&jit->memory, part != PART_CODE, from, size);
+}
+
 /* False: there is no memory for it now. */
 static bool prepare(struct dbt_jit *jit, enum part part, size_t from, size_t size)
 {
@@ -91,7 +98,7 @@ static bool prepare(struct dbt_jit *jit, enum part part, size_t from, size_t siz
         return true;
     from = ALIGN_DOWN(MAX(from, *ready), PAGE_SIZE);
     end = MIN(ALIGN_UP(to, PREPARED), part == PART_CODE ? jit->memory.size : jit->memory.data_size);
-    if (!jit->memory.prepare(&jit->memory, part != PART_CODE, from, end - from))
+    if (!take(jit, part, from, end - from))
         return false;
     jit->taken += end - from;
     *ready = end;
@@ -195,6 +202,7 @@ static void code_free(struct dbt_jit *jit, struct dbt_jit_code *jc)
     jit->free = jc;
 }
 
+/* NULL: there is no memory. */
 static struct dbt_jit_code *code_alloc(struct dbt_jit *jit)
 {
     struct dbt_jit_code *jc = jit->free;
@@ -432,8 +440,21 @@ static bool emit_somewhere(struct dbt_vcpu *d, struct dbt_block *b, struct dbt_r
         if (!make_room(d))
             return false;
         emptied += e == ERR_RANGE;
+        d->counters.code_starved += e == ERR_NO_MEMORY;
     }
     return false;
+}
+
+/* Without memory: that of older code. */
+static struct dbt_jit_code *code_get(struct dbt_vcpu *d)
+{
+    struct dbt_jit_code *jc = code_alloc(d->jit);
+
+    for (unsigned left = DBT_REGIONS; !jc && left && make_room(d); left--) {
+        d->counters.code_starved++;
+        jc = code_alloc(d->jit);
+    }
+    return jc;
 }
 
 bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b)
@@ -444,11 +465,15 @@ bool dbt_jit_emit(struct dbt_vcpu *d, struct dbt_block *b)
     struct dbt_jit_code *jc;
 
     d->unit.looks_up = b->looks_up;
-    if (!dbt_jit_has_room(d) || !emit_somewhere(d, b, &room, &emitted))
+    if (!dbt_jit_has_room(d))
         return false;
-    jc = code_alloc(jit);
+    jc = code_get(d);
     if (!jc)
         return false;
+    if (!emit_somewhere(d, b, &room, &emitted)) {
+        code_free(jit, jc);
+        return false;
+    }
     jc->block = b;
     jc->profile = unlikely(dbt_knobs.profile) ? dbt_profile_create(d, b, emitted.calls) : NULL;
     copy_code(room.write, d->draft, emitted.size);

@@ -14,6 +14,9 @@ struct out;
 struct dbt_knobs {
     /* At most so many bytes of emitted code, and of blocks; 0: a part of the guest's memory. */
     uint64_t code_cache, blocks;
+    /* The host has no more than so many bytes for emitted code and its links, and for each of the
+     * two rings of blocks; 0: as much as it has. */
+    uint64_t code_memory, block_memory;
     unsigned tlb_bits;     /* a TLB has at most 2^n entries */
     uint32_t return_stack; /* bytes of it that are used: a power of two, 128 to DBT_RETURN_STACK */
     /* At every so manieth block that the dispatcher enters; 0: never. */

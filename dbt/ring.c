@@ -2,6 +2,7 @@
 /* Memory for blocks (ring.h). */
 #include "dbt/ring.h"
 
+#include "dbt/knobs.h"
 #include "mm/heap.h"
 #include "mm/page.h"
 
@@ -31,21 +32,26 @@ struct dbt_ring_region *dbt_ring_after(const struct dbt_ring *ring)
     return &ring->region[(ring->current + 1) % ring->count];
 }
 
+static void region_take(const struct dbt_ring *ring, struct dbt_ring_region *r)
+{
+    hpa_t memory = {0};
+
+    if (!dbt_knobs.block_memory || dbt_ring_bytes(ring) < dbt_knobs.block_memory)
+        memory = page_alloc(DBT_REGION_ORDER, 0);
+    r->memory = memory.v ? phys_to_virt(memory) : NULL;
+}
+
 struct dbt_ring_region *dbt_ring_next(struct dbt_ring *ring)
 {
     struct dbt_ring_region *r = dbt_ring_after(ring);
-    hpa_t memory;
 
-    if (r->memory)
+    if (!r->memory)
+        region_take(ring, r);
+    if (r->memory || !ring->region[0].memory)
         return r;
-    memory = page_alloc(DBT_REGION_ORDER, 0);
-    if (memory.v) {
-        r->memory = phys_to_virt(memory);
-    } else if (ring->current + 1 >= DBT_RING_MIN) {
+    if (ring->current + 1 >= DBT_RING_MIN)
         ring->count = ring->current + 1;
-        return &ring->region[0];
-    }
-    return r;
+    return &ring->region[0];
 }
 
 void dbt_ring_begin(struct dbt_ring *ring, struct dbt_ring_region *r)

@@ -473,8 +473,9 @@ static void region_evict(struct dbt_table *c, struct dbt_vcpu *d, struct dbt_rin
  * some vCPU may still be in it, or there is no memory. */
 static bool ring_advance(struct dbt_table *c, struct dbt_vcpu *d, struct dbt_ring *ring)
 {
-    struct dbt_ring_region *r = dbt_ring_next(ring), *after;
+    struct dbt_ring_region *after = dbt_ring_after(ring), *r = dbt_ring_next(ring);
 
+    d->counters.blocks_starved += r != after || !r->memory;
     if (!r->memory)
         return false;
     if (r->blocks)
@@ -831,6 +832,8 @@ static enum err rings_create(struct dbt_table *c)
     bytes = MAX(bytes, 4 * DBT_RING_MIN * DBT_REGION_SIZE);
     regions = (unsigned)(MIN(bytes, REGIONS_MAX * DBT_REGION_SIZE) / DBT_REGION_SIZE);
     e = dbt_ring_create(&c->ring[RING_LOWERED], regions - regions / 4);
+    if (e == ERR_OK && !dbt_ring_next(&c->ring[RING_LOWERED])->memory)
+        e = ERR_NO_MEMORY; /* without any the guest cannot run */
     if (e == ERR_OK)
         e = dbt_ring_create(&c->ring[RING_EMITTED], regions / 4);
     if (e != ERR_OK)

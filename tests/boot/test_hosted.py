@@ -162,6 +162,7 @@ def test_a_counted_boot_is_the_same_with_each_engine_and_under_stress(cpus):
     assert state_hashes(150, "--engine", "jit", "--cpus", cpus) == by_interpreter
     assert state_hashes(150, "--engine", "jit", "--cpus", cpus, "--stress",
                         "code-cache=256,tlb=16,return-stack=4,invalidate=50,evict=400") == by_interpreter
+    assert state_hashes(150, "--engine", "jit", "--cpus", cpus, "--stress", SCARCE) == by_interpreter
 
 
 STRESS = "code-cache=256,tlb=16,return-stack=4,invalidate=50,evict=400"
@@ -318,3 +319,24 @@ def test_a_vcpu_that_evicts_code_never_keeps_the_other_one_waiting(tmp_path, eng
                "--stress", "code-cache=256,evict=50"]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=300)
     assert done.stdout.rstrip()[-1:] == "."
+
+
+SCARCE = "code-memory=2048,block-memory=1024"
+
+
+@pytest.mark.parametrize("engine, cpus", [("jit", "1"), ("hybrid", "2")])
+def test_debian_goes_on_where_the_host_has_no_memory_for_more_code(tmp_path, engine, cpus):
+    options = ["--memory", "256M", "--cpus", cpus, "--engine", engine, "--append", "console=ttyS0 quiet", "--stress", SCARCE, "--stats"]
+    with Process(tmp_path / "console.log", *options) as guest:
+        guest.child.expect("Ennead guest ready: Linux .* riscv64")
+        guest.child.expect_exact(GUEST_PROMPT)
+        for command in SAME_HERE:
+            assert guest.shell(command) == subprocess.run(["sh", "-c", command], capture_output=True, text=True, check=True).stdout.rstrip("\n")
+        guest.child.send("poweroff -f\r")
+        guest.child.expect(r"no memory left: for code (\d+) times, for blocks (\d+) times")
+        assert int(guest.child.match[1]) > 1 and int(guest.child.match[2]) > 0
+        guest.child.expect(r"with the code cache (\d+) KiB")
+        assert int(guest.child.match[1]) < 10 << 10
+        guest.child.expect(pexpect.EOF)
+        guest.child.close()
+        assert guest.child.exitstatus == 0

@@ -60,8 +60,9 @@ static const char usage[] =
     "                     compared; implies --icount\n"
     "  --trace WHAT       print at the end what happened last: exits, interrupts, virtio, blocks,\n"
     "                     flushes, with commas between them\n"
-    "  --stress WHAT=N,.. for tests: code-cache (KiB), tlb (entries), return-stack (calls), and\n"
-    "                     poll, evict, invalidate (at every Nth block)\n"
+    "  --stress WHAT=N,.. for tests: code-cache (KiB), tlb (entries), return-stack (calls);\n"
+    "                     code-memory, block-memory (KiB that the host has for it); and poll,\n"
+    "                     evict, invalidate (at every Nth block)\n"
     "  --profile          count executions of the guest's instructions and print the most\n"
     "                     frequent ones, and which of them are left to C; implies --engine jit\n"
     "  --stats            print the guest's statistics at the end\n";
@@ -289,6 +290,10 @@ static bool set_knob(const char *name, unsigned long n)
     else if (strcmp(name, "return-stack") == 0 && n >= 4 && n <= 4096)
         k->return_stack =
             128U << log2_of(n / 4) > DBT_RETURN_STACK ? DBT_RETURN_STACK : 128U << log2_of(n / 4);
+    else if (strcmp(name, "code-memory") == 0)
+        k->code_memory = n << 10;
+    else if (strcmp(name, "block-memory") == 0)
+        k->block_memory = n << 10;
     else if (strcmp(name, "poll") == 0)
         k->poll_every = (unsigned)n;
     else if (strcmp(name, "evict") == 0)
