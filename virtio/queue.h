@@ -98,8 +98,9 @@ struct virtq {
     struct thread *worker;    /* serves it, when the device blocks or floods; NULL: none */
     uint32_t worker_state;    /* atomic, virtio/serve.c's own */
     /* Notifications that are served at once because putting them off brought nothing the last
-     * `alone` times. Changed by anybody who notifies: a lost count does no harm. */
-    uint32_t at_once, alone;
+     * `alone` times; and how long others are put off, which doubles `longer` times. Changed by
+     * anybody who notifies: a lost count does no harm. */
+    uint32_t at_once, alone, longer;
     uint64_t requests, interrupts, notifications; /* statistics */
 };
 

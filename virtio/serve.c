@@ -163,10 +163,30 @@ void virtio_queue_kick(struct virtio_device *d, unsigned index)
  * A driver that sends one request often sends another soon. So its vCPU goes back to it, and the
  * queue, which wants no further notification meanwhile, is served before the vCPU sleeps, or after
  * DELAY_NS. Where only one request was found then, as from a program that waits for each, the next
- * notifications are served at once: twice as many each time.
+ * notifications are served at once: twice as many each time. Where as many came as a vCPU sends
+ * that does little else, the next ones may wait twice as long: such a guest does not wait for the
+ * device, and each batch costs it a notification, an interrupt and what that takes.
  */
-#define DELAY_NS  (100 * NS_PER_US)
-#define ALONE_MAX 10u
+#define DELAY_NS   (100 * NS_PER_US)
+#define DENSE      4u /* requests in DELAY_NS */
+#define LONGER_MAX 2u /* doublings */
+#define ALONE_MAX  10u
+
+/* What the queue learns of its driver from the requests that were found together. */
+static void learn(struct virtq *q, uint64_t found)
+{
+    uint32_t longer = READ_ONCE(q->longer);
+
+    if (found > 1)
+        q->alone = 0;
+    else if (q->alone < ALONE_MAX)
+        q->alone++;
+    q->at_once = (1u << q->alone) - 1;
+    if (found >= DENSE << longer)
+        WRITE_ONCE(q->longer, MIN(longer + 1, LONGER_MAX));
+    else if (longer)
+        WRITE_ONCE(q->longer, longer - 1);
+}
 
 static void serve_put_off(void *arg)
 {
@@ -174,11 +194,7 @@ static void serve_put_off(void *arg)
     uint64_t before = READ_ONCE(q->requests);
 
     virtio_queue_kick(q->device, q->index);
-    if (READ_ONCE(q->requests) - before > 1)
-        q->alone = 0;
-    else if (q->alone < ALONE_MAX)
-        q->alone++;
-    q->at_once = (1u << q->alone) - 1;
+    learn(q, READ_ONCE(q->requests) - before);
 }
 
 /* False: it is to be served now. */
@@ -198,7 +214,8 @@ static bool put_off(struct virtq *q)
         virtq_set_notify(q, false);
     mutex_unlock(&q->lock);
     __atomic_thread_fence(__ATOMIC_SEQ_CST); /* as in virtio_queue_kick() */
-    return !READ_ONCE(q->kicked) && vcpu_do_later(v, serve_put_off, q, DELAY_NS);
+    return !READ_ONCE(q->kicked) &&
+           vcpu_do_later(v, serve_put_off, q, DELAY_NS << READ_ONCE(q->longer));
 }
 
 void virtio_queue_notify(struct virtio_device *d, unsigned index)

@@ -11,6 +11,7 @@
 #include <string.h>
 #include <cmocka.h>
 #include "hosted.h"
+#include "kernel/vcpu.h"
 #include "mm/heap.h"
 #include "test_vm.h"
 #include "virtio/device.h"
@@ -57,8 +58,11 @@ static void echo_destroy(struct virtio_device *d)
     heap_free(container_of(d, struct echo, virtio));
 }
 
-static const struct virtio_device_ops echo_ops = {
-    .name = "echo", .id = ECHO_ID, .request = echo_request, .destroy = echo_destroy};
+static const struct virtio_device_ops echo_ops = {.name = "echo",
+                                                  .id = ECHO_ID,
+                                                  .batches = true,
+                                                  .request = echo_request,
+                                                  .destroy = echo_destroy};
 
 static void start(struct test_vm *t, bool pins_only, bool mmio)
 {
@@ -230,6 +234,77 @@ static void test_chains(void **state)
     hosted_child_test(chains_packed_event());
     hosted_child_test(chains_mmio());
     hosted_child_test(chains_wrap());
+}
+
+/* ---- Notifications that are put off ---- */
+
+/* The vCPU sends `n` requests, then sleeps, which serves them. Returns how long they would have
+ * waited if it went on, in microseconds; 0: they were served at once. */
+static uint64_t requests_wait(struct driver_queue *q, struct vcpu *v, unsigned n)
+{
+    struct driver_buffer b = {DATA, 16, false};
+    void (*serve)(void *arg);
+    uint64_t wait = 0;
+    uint32_t got;
+
+    for (unsigned i = 0; i < n; i++) {
+        assert_int_not_equal(driver_add(q, &b, 1, false), -1);
+        driver_kick(q);
+    }
+    serve = v->later.run;
+    if (serve) {
+        assert_int_equal(driver_take(q, &got), -1);
+        wait = (v->later.timer.deadline - clock_ns()) / NS_PER_US;
+        timer_cancel(&v->later.timer);
+        v->later.run = NULL;
+        serve(v->later.arg);
+    }
+    for (unsigned i = 0; i < n; i++)
+        assert_int_not_equal(driver_take(q, &got), -1);
+    return wait;
+}
+
+static void put_off(uint64_t features)
+{
+    static struct vcpu v;
+    struct driver_queue q;
+    struct test_vm t;
+    struct driver d;
+
+    start_driver(&t, &d, &q, features, false, 128);
+    clock_init(hosted_counter, NS_PER_SEC);
+    if (!this_cpu()->timers)
+        timer_cpu_init(this_cpu());
+    v.vm = &t.vm;
+    timer_setup(&v.later.timer, NULL);
+    thread_current()->vcpu = &v;
+
+    /* The more come at once, the longer the next ones may wait, up to a limit. */
+    assert_int_equal(requests_wait(&q, &v, 8), 100);
+    assert_int_equal(requests_wait(&q, &v, 8), 200);
+    assert_int_equal(requests_wait(&q, &v, 32), 400);
+    assert_int_equal(requests_wait(&q, &v, 100), 400);
+    /* With fewer it is as it was. */
+    assert_int_equal(requests_wait(&q, &v, 2), 400);
+    assert_int_equal(requests_wait(&q, &v, 2), 200);
+    assert_int_equal(requests_wait(&q, &v, 2), 100);
+    /* One alone has none to wait for: the next ones do not, twice as many each time. */
+    assert_int_equal(requests_wait(&q, &v, 1), 100);
+    for (unsigned round = 1; round < 5; round++) {
+        for (unsigned i = 1; i < 1u << round; i++)
+            assert_int_equal(requests_wait(&q, &v, 1), 0);
+        assert_int_equal(requests_wait(&q, &v, 1), 100);
+    }
+    thread_current()->vcpu = NULL;
+    test_vm_stop(&t);
+}
+
+static void test_put_off(void **state)
+{
+    (void)state;
+    hosted_child_test(put_off(0));
+    hosted_child_test(put_off(F_EVENT));
+    hosted_child_test(put_off(F_PACKED));
 }
 
 /* ---- Interrupts ---- */
@@ -627,9 +702,9 @@ static void test_state(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_chains),    cmocka_unit_test(test_interrupts),
-        cmocka_unit_test(test_registers), cmocka_unit_test(test_hostile_rings),
-        cmocka_unit_test(test_state),
+        cmocka_unit_test(test_chains),        cmocka_unit_test(test_put_off),
+        cmocka_unit_test(test_interrupts),    cmocka_unit_test(test_registers),
+        cmocka_unit_test(test_hostile_rings), cmocka_unit_test(test_state),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
