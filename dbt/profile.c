@@ -23,7 +23,8 @@ struct dbt_profile {
     struct place place[];
 };
 
-/* An instruction of the guest; one that changed is another. */
+/* An instruction of the guest; one that changed is another, and so is one that calls in one unit
+ * and not in others. */
 struct counted {
     struct counted *next;
     uint64_t gpa, executed;
@@ -71,14 +72,15 @@ static struct counted *counted_at(struct dbt_profile_sum *s, uint64_t gpa, const
         &s->bucket[(gpa >> 1 ^ p->word) * 0x9e3779b97f4a7c15ULL >> 32 & (BUCKETS - 1)];
     struct counted *c = *bucket;
 
-    while (c && (c->gpa != gpa || c->word != p->word))
+    while (c && (c->gpa != gpa || c->word != p->word || c->calls != p->calls))
         c = c->next;
     if (c)
         return c;
     c = heap_zalloc(sizeof(*c));
     if (!c)
         return NULL;
-    *c = (struct counted){.next = *bucket, .gpa = gpa, .word = p->word, .length = p->length};
+    *c = (struct counted){
+        .next = *bucket, .gpa = gpa, .word = p->word, .length = p->length, .calls = p->calls};
     *bucket = c;
     return c;
 }
@@ -89,10 +91,8 @@ static void add(struct dbt_profile_sum *s, const struct dbt_profile *p, unsigned
     struct counted *c = counted_at(s, p->page + p->place[i].at, &p->place[i]);
 
     s->executed += executed;
-    if (!c)
-        return;
-    c->executed += executed;
-    c->calls |= p->place[i].calls;
+    if (c)
+        c->executed += executed;
 }
 
 static void add_all(struct dbt_profile_sum **sum, const struct dbt_profile *p,

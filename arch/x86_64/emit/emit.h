@@ -20,8 +20,8 @@ enum { AGAIN_WRITE = 1, AGAIN_USER = 2, AGAIN_COUNT = 4 };
 #define SCRATCH_COUNT 3 /* of each class: rax, rcx, rdx; xmm0, xmm1, xmm2 */
 #define SLOTS_MAX     256
 #define COLD_MAX      512
-#define VECTOR_SIZE   16  /* bytes of a vector in a register */
-#define OP_BYTES_MAX  400 /* that one operation, or one cold fragment, can take */
+#define VECTOR_SIZE   16   /* bytes of a vector in a register */
+#define OP_BYTES_MAX  1200 /* that one operation, or one cold fragment, can take */
 #define NO_SLOT       (-1)
 #define SHIFT_OF_LEA  3 /* at most */
 #define NO_SITE       UINT16_MAX
@@ -45,9 +45,20 @@ enum emit_mask {
     MASK_EACH_65536,   /* as f32 */
     MASK_EACH_LEAST16, /* the smallest normal f16, in both signs' place */
     MASK_EACH_REST16,
-    MASK_LOW16,   /* the lower half of each word, */
-    MASK_LOW8,    /* half word, */
-    MASK_COUNT64, /* double word */
+    MASK_EACH_SIGN16,
+    MASK_EACH_FRACTION32, /* the largest f32 that may have a fraction */
+    MASK_EACH_FRACTION64,
+    MASK_EACH_2_31, /* as f32, */
+    MASK_EACH_2_32,
+    MASK_EACH_2_63,  /* as f64 */
+    MASK_HALF64,     /* 2^31 in double words */
+    MASK_EACH_8,     /* in bytes, */
+    MASK_EACH_16,    /* in half words */
+    MASK_ZEROS_LOW,  /* leading zeros of a byte by its lower half, */
+    MASK_ZEROS_HIGH, /* and by its upper one: the lesser counts */
+    MASK_LOW16,      /* the lower half of each word, */
+    MASK_LOW8,       /* half word, */
+    MASK_COUNT64,    /* double word */
     MASK_NIBBLE,
     MASK_POPCOUNT,
     MASK_BITREV_LOW, /* of a nibble: its bits the other way round, moved up or not */

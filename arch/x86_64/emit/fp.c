@@ -128,22 +128,71 @@ static bool unary(struct emitter *e, unsigned i, unsigned op)
     return true;
 }
 
-/* To an integral value. */
-static bool round_integral(struct emitter *e, unsigned i)
+/* d = a, rounded to an integral value. */
+static void round_to(struct emitter *e, enum ir_type t, unsigned d, unsigned a, enum ir_round round,
+                     bool quiet)
 {
     static const uint8_t modes[] = {
         [IR_ROUND_NEAREST] = 0, [IR_ROUND_ZERO] = 3, [IR_ROUND_DOWN] = 1, [IR_ROUND_UP] = 2};
+
+    as_rr(&e->as, OP_ROUNDSS + (t == IR_F64), false, d, a);
+    as_8(&e->as, modes[round] | (quiet ? ROUND_QUIET : 0));
+}
+
+/*
+ * d = a, rounded to nearest with ties away from zero: what is left without the fraction, and the
+ * fraction's double without its own; all of it is exact. A jump away for what may have no fraction,
+ * NaNs among it. Uses fp register t and general register r.
+ */
+static uint8_t *round_away(struct emitter *e, enum ir_type type, unsigned d, unsigned a, unsigned t,
+                           unsigned r, bool quiet)
+{
+    const struct layout *l = layout_of(type);
+    uint8_t *large;
+
+    as_rr(&e->as, OP_MOVD_FROM_XMM, type == IR_F64, a, r);
+    as_rr(&e->as, OP_ADD, type == IR_F64, r, r); /* without the sign */
+    as_shift_imm(&e->as, DIGIT_SHR, type == IR_F64, r, l->stored + 1);
+    as_alu_imm(&e->as, OP_CMP, false, r, (int32_t)(l->bias + l->stored));
+    large = as_jcc(&e->as, CC_AE);
+    round_to(e, type, d, a, IR_ROUND_ZERO, quiet);
+    move_reg(e, CLASS_FP, t, a);
+    as_rr(&e->as, scalar(OP_SUBSS, type), false, t, d);
+    as_rr(&e->as, scalar(OP_ADDSS, type), false, t, t);
+    round_to(e, type, t, t, IR_ROUND_ZERO, true);
+    as_rr(&e->as, scalar(OP_ADDSS, type), false, d, t);
+    move_reg(e, CLASS_FP, t, a);
+    with_mask(e, OP_ANDPS, t, type == IR_F64 ? MASK_SIGN64 : MASK_SIGN32);
+    as_rr(&e->as, OP_ORPS, false, d, t); /* of zeros, too */
+    return large;
+}
+
+static bool integral_away(struct emitter *e, unsigned i)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    unsigned a = use_reg(e, o->arg[0]), t = reg_take(e, CLASS_FP), r = reg_take(e, CLASS_INT), d;
+    struct operand operand[3] = {in_reg(a)};
+
+    d = result_reg_apart(e, i, 1u << a);
+    cold_slow(e, i, round_away(e, o->type, d, a, t, r, true), d, operand)->back = e->as.p;
+    return true;
+}
+
+/* To an integral value. */
+static bool round_integral(struct emitter *e, unsigned i)
+{
     const struct ir_op *o = op_of(e, (ir_value)i);
     struct operand operand[3] = {{0}};
     unsigned d;
 
+    if (o->attr == IR_ROUND_AWAY && !o->attr2)
+        return integral_away(e, i);
     if (o->attr >= IR_ROUND_AWAY)
         return false;
     operand[0] = use(e, o->arg[0]);
     d = result_reg_apart(e, i, bit_of(operand[0]));
     load_operand(e, CLASS_FP, d, operand[0]);
-    as_rr(&e->as, OP_ROUNDSS + (o->type == IR_F64), false, d, d);
-    as_8(&e->as, modes[o->attr] | (o->attr2 ? 0 : ROUND_QUIET));
+    round_to(e, o->type, d, d, o->attr, !o->attr2);
     check_nan(e, i, d, operand);
     return true;
 }
@@ -250,54 +299,88 @@ static uint8_t *check_range(struct emitter *e, enum ir_type t, unsigned a, unsig
     return as_jcc(&e->as, CC_AE);
 }
 
+/* What a conversion works with. */
+struct to_int {
+    enum ir_type from;
+    enum ir_round round;
+    bool w;              /* to i64 */
+    unsigned a, d;       /* registers: of the operand, of the result; */
+    unsigned rounded, t; /* of the rounded operand, of anything; */
+    unsigned r;          /* and general */
+    struct operand operand[3];
+    struct cold *cold;
+};
+
+static void to_int_leave(struct emitter *e, unsigned i, struct to_int *c, uint8_t *jump)
+{
+    if (c->cold)
+        c->cold->jump[c->cold->jump_count++] = jump;
+    else
+        c->cold = cold_slow(e, i, jump, c->d, c->operand);
+}
+
+static void to_int_begin(struct emitter *e, unsigned i, struct to_int *c)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+
+    *c = (struct to_int){
+        .from = o->attr2, .round = o->attr, .w = o->type == IR_I64, .a = use_reg(e, o->arg[0])};
+    c->operand[0] = in_reg(c->a);
+    c->rounded = c->a;
+    if (c->round != IR_ROUND_ZERO && c->round != IR_ROUND_NEAREST) {
+        c->rounded = reg_take(e, CLASS_FP);
+        c->r = reg_take(e, CLASS_INT);
+    }
+    if (c->round == IR_ROUND_AWAY)
+        c->t = reg_take(e, CLASS_FP);
+    c->d = result_reg(e, i);
+}
+
+/* Rounds to an integral value where the conversion itself does not. */
+static void to_int_round(struct emitter *e, unsigned i, struct to_int *c, bool quiet)
+{
+    if (c->round == IR_ROUND_AWAY)
+        to_int_leave(e, i, c, round_away(e, c->from, c->rounded, c->a, c->t, c->r, quiet));
+    else if (c->rounded != c->a)
+        round_to(e, c->from, c->rounded, c->a, c->round, quiet);
+}
+
 static bool to_unsigned(struct emitter *e, unsigned i)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
-    bool nearest = o->attr == IR_ROUND_NEAREST;
-    unsigned a, d;
-    struct operand operand[3] = {{0}};
-    struct cold *cold;
+    struct to_int c;
 
-    if (o->attr != IR_ROUND_ZERO && !(nearest && o->type == IR_I64))
+    if (o->attr != IR_ROUND_ZERO && o->type != IR_I64)
         return false;
-    a = use_reg(e, o->arg[0]);
-    operand[0] = in_reg(a);
-    d = result_reg(e, i);
-    cold = cold_slow(e, i, check_range(e, o->attr2, a, o->type == IR_I64 ? 63 : 32), d, operand);
-    as_rr(&e->as, scalar(nearest ? OP_CVTSS2SI : OP_CVTTSS2SI, o->attr2), true, d, a);
-    cold->back = e->as.p;
+    to_int_begin(e, i, &c);
+    to_int_leave(e, i, &c, check_range(e, c.from, c.a, c.w ? 63 : 32));
+    to_int_round(e, i, &c, false);
+    as_rr(&e->as, scalar(c.round == IR_ROUND_NEAREST ? OP_CVTSS2SI : OP_CVTTSS2SI, c.from), true,
+          c.d, c.rounded);
+    c.cold->back = e->as.p;
     return true;
 }
 
+/* Rounding first would raise Inexact for what does not fit, unless nothing so large has a fraction:
+ * for 32 bits it is raised at the end. */
 static bool to_int(struct emitter *e, unsigned i)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
-    bool w = o->type == IR_I64, nearest = o->attr == IR_ROUND_NEAREST;
-    bool directed = o->attr == IR_ROUND_DOWN || o->attr == IR_ROUND_UP;
-    struct operand operand[3] = {{0}};
-    unsigned a, d, from;
-    struct cold *cold;
+    struct to_int c;
 
-    if (o->type < IR_I32 || o->attr >= IR_ROUND_AWAY)
+    if (o->type < IR_I32 || o->attr > IR_ROUND_AWAY)
         return false;
     if (o->imm)
         return to_unsigned(e, i);
-    /* Rounding first would raise Inexact for what does not fit, unless nothing so large has a
-     * fraction. */
-    if (directed && !w)
-        return false;
-    from = a = use_reg(e, o->arg[0]);
-    operand[0] = in_reg(a);
-    if (directed) {
-        from = reg_take(e, CLASS_FP);
-        as_rr(&e->as, OP_ROUNDSS + (o->attr2 == IR_F64), false, from, a);
-        as_8(&e->as, o->attr == IR_ROUND_DOWN ? 1 : 2);
-    }
-    d = result_reg(e, i);
-    as_rr(&e->as, scalar(nearest ? OP_CVTSS2SI : OP_CVTTSS2SI, o->attr2), w, d, from);
-    as_alu_imm(&e->as, OP_CMP, w, d, 1); /* overflows for the one value that says "does not fit" */
-    cold = cold_slow(e, i, as_jcc(&e->as, CC_O), d, operand);
-    cold->back = e->as.p;
+    to_int_begin(e, i, &c);
+    to_int_round(e, i, &c, !c.w);
+    as_rr(&e->as, scalar(c.round == IR_ROUND_NEAREST ? OP_CVTSS2SI : OP_CVTTSS2SI, c.from), c.w,
+          c.d, c.rounded);
+    as_alu_imm(&e->as, OP_CMP, c.w, c.d, 1); /* overflows for the one that says "does not fit" */
+    to_int_leave(e, i, &c, as_jcc(&e->as, CC_O));
+    if (c.rounded != c.a && !c.w)
+        as_rr(&e->as, scalar(OP_CVTTSS2SI, c.from), false, c.r, c.a);
+    c.cold->back = e->as.p;
     return true;
 }
 

@@ -6,18 +6,6 @@
  */
 #include "arch/x86_64/emit/vector.h"
 
-#define BYTES(size) ((size) == 1 ? 0u : (size) == 2 ? 1u : (size) == 4 ? 2u : 3u)
-
-/* The instruction for elements of 1, 2, 4 and 8 bytes; 0: there is none. */
-struct by_size {
-    uint32_t op[4];
-};
-
-static unsigned element(const struct ir_op *o)
-{
-    return BYTES(ir_type_size(o->attr));
-}
-
 void v_op(struct emitter *e, unsigned op, unsigned d, unsigned a, struct operand b)
 {
     if (e->level >= DBT_LEVEL_V3 && a != d) {
@@ -135,20 +123,19 @@ void v_binary(struct emitter *e, unsigned op, unsigned d, struct operand a, stru
     }
 }
 
-static void copy_and_shift(struct emitter *e, unsigned size, enum v_shift_digit digit, unsigned d,
-                           struct operand a, unsigned count)
+void v_copy_shift(struct emitter *e, unsigned size, enum v_shift_digit digit, unsigned d,
+                  struct operand a, unsigned count)
 {
     v_load(e, d, a);
     v_shift(e, size, digit, d, count);
 }
 
-/* reg becomes zeros, or ones. */
-static void zeros(struct emitter *e, unsigned reg)
+void v_zeros(struct emitter *e, unsigned reg)
 {
     as_rr(&e->as, OP_PXOR, false, reg, reg);
 }
 
-static void ones(struct emitter *e, unsigned reg)
+void v_ones(struct emitter *e, unsigned reg)
 {
     as_rr(&e->as, OP_PCMPEQD, false, reg, reg);
 }
@@ -161,21 +148,20 @@ static void shuffle(struct emitter *e, unsigned op, unsigned d, struct operand a
 
 /* ---- Logic and simple arithmetic ---- */
 
-static const struct by_size one_to_one[] = {
-    [IR_vadd - IR_vfrom] = {{OP_PADDB, OP_PADDW, OP_PADDD, OP_PADDQ}},
-    [IR_vsub - IR_vfrom] = {{OP_PSUBB, OP_PSUBW, OP_PSUBD, OP_PSUBQ}},
-    [IR_vmul - IR_vfrom] = {{0, OP_PMULLW, OP_PMULLD, 0}},
-};
-static const struct by_size signed_min = {{OP_PMINSB, OP_PMINSW, OP_PMINSD, 0}},
-                            unsigned_min = {{OP_PMINUB, OP_PMINUW, OP_PMINUD, 0}},
-                            signed_max = {{OP_PMAXSB, OP_PMAXSW, OP_PMAXSD, 0}},
-                            unsigned_max = {{OP_PMAXUB, OP_PMAXUW, OP_PMAXUD, 0}},
-                            equal = {{OP_PCMPEQB, OP_PCMPEQW, OP_PCMPEQD, OP_PCMPEQQ}},
-                            greater = {{OP_PCMPGTB, OP_PCMPGTW, OP_PCMPGTD, OP_PCMPGTQ}},
-                            absolute = {{OP_PABSB, OP_PABSW, OP_PABSD, 0}},
-                            low_zip = {{OP_PUNPCKLBW, OP_PUNPCKLWD, OP_PUNPCKLDQ, OP_PUNPCKLQDQ}},
-                            high_zip = {{OP_PUNPCKHBW, OP_PUNPCKHWD, OP_PUNPCKHDQ, OP_PUNPCKHQDQ}},
-                            average = {{OP_PAVGB, OP_PAVGW, 0, 0}};
+const struct v_by_size v_sum = {{OP_PADDB, OP_PADDW, OP_PADDD, OP_PADDQ}},
+                       v_difference = {{OP_PSUBB, OP_PSUBW, OP_PSUBD, OP_PSUBQ}},
+                       v_equal = {{OP_PCMPEQB, OP_PCMPEQW, OP_PCMPEQD, OP_PCMPEQQ}},
+                       v_greater = {{OP_PCMPGTB, OP_PCMPGTW, OP_PCMPGTD, OP_PCMPGTQ}};
+static const struct v_by_size signed_min = {{OP_PMINSB, OP_PMINSW, OP_PMINSD, 0}},
+                              unsigned_min = {{OP_PMINUB, OP_PMINUW, OP_PMINUD, 0}},
+                              signed_max = {{OP_PMAXSB, OP_PMAXSW, OP_PMAXSD, 0}},
+                              unsigned_max = {{OP_PMAXUB, OP_PMAXUW, OP_PMAXUD, 0}},
+                              product = {{0, OP_PMULLW, OP_PMULLD, 0}},
+                              absolute = {{OP_PABSB, OP_PABSW, OP_PABSD, 0}},
+                              low_zip = {{OP_PUNPCKLBW, OP_PUNPCKLWD, OP_PUNPCKLDQ, OP_PUNPCKLQDQ}},
+                              high_zip = {{OP_PUNPCKHBW, OP_PUNPCKHWD, OP_PUNPCKHDQ,
+                                           OP_PUNPCKHQDQ}},
+                              average = {{OP_PAVGB, OP_PAVGW, 0, 0}};
 
 static bool binary(struct emitter *e, unsigned i, unsigned op)
 {
@@ -203,7 +189,7 @@ static bool invert(struct emitter *e, unsigned i)
     struct v_work w;
 
     v_begin(e, i, 0, &w);
-    ones(e, w.d);
+    v_ones(e, w.d);
     v_unary(e, OP_PXOR, w.d, w.in[0]);
     return true;
 }
@@ -220,27 +206,35 @@ static bool select_bits(struct emitter *e, unsigned i)
     return true;
 }
 
-/* Of an operation on the lowest element: what is above it becomes 0. */
-static bool lane0(struct emitter *e, unsigned i, unsigned d)
+void v_keep_bytes(struct emitter *e, unsigned d, unsigned bytes)
 {
-    const struct ir_op *o = op_of(e, (ir_value)i);
-
-    if (o->attr2 & IR_V_LANE0)
+    if (bytes == 8) {
         as_rr(&e->as, OP_MOVQ_LOAD, false, d, d);
-    return true;
+        return;
+    }
+    as_rr(&e->as, OP_PSHIFT_Q, false, V_SLL_BYTES, d);
+    as_8(&e->as, VECTOR_SIZE - bytes);
+    as_rr(&e->as, OP_PSHIFT_Q, false, V_SRL_BYTES, d);
+    as_8(&e->as, VECTOR_SIZE - bytes);
 }
 
-static bool arithmetic(struct emitter *e, unsigned i)
+void v_lane0(struct emitter *e, const struct ir_op *o, unsigned d)
+{
+    if (o->attr2 & IR_V_LANE0)
+        v_keep_bytes(e, d, ir_type_size(o->attr));
+}
+
+static bool arithmetic(struct emitter *e, unsigned i, unsigned op)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
-    unsigned op = one_to_one[o->code - IR_vfrom].op[element(o)];
     struct v_work w;
 
     if (!op)
         return false;
     v_begin(e, i, 0, &w);
     v_binary(e, op, w.d, w.in[0], w.in[1]);
-    return lane0(e, i, w.d);
+    v_lane0(e, o, w.d);
+    return true;
 }
 
 /* Even and odd bytes by themselves. */
@@ -249,8 +243,8 @@ static bool multiply_bytes(struct emitter *e, unsigned i)
     struct v_work w;
 
     v_begin(e, i, 1, &w);
-    copy_and_shift(e, 1, V_SRL, w.t[0], w.in[0], 8);
-    copy_and_shift(e, 1, V_SRL, w.d, w.in[1], 8);
+    v_copy_shift(e, 1, V_SRL, w.t[0], w.in[0], 8);
+    v_copy_shift(e, 1, V_SRL, w.d, w.in[1], 8);
     v_unary(e, OP_PMULLW, w.d, v_reg(w.t[0]));
     v_shift(e, 1, V_SLL, w.d, 8);
     v_binary(e, OP_PMULLW, w.t[0], w.in[0], w.in[1]);
@@ -266,9 +260,10 @@ static bool negate(struct emitter *e, unsigned i)
     struct v_work w;
 
     v_begin(e, i, 0, &w);
-    zeros(e, w.d);
-    v_unary(e, one_to_one[IR_vsub - IR_vfrom].op[element(o)], w.d, w.in[0]);
-    return lane0(e, i, w.d);
+    v_zeros(e, w.d);
+    v_unary(e, v_difference.op[v_element(o)], w.d, w.in[0]);
+    v_lane0(e, o, w.d);
+    return true;
 }
 
 static bool magnitude(struct emitter *e, unsigned i)
@@ -276,27 +271,29 @@ static bool magnitude(struct emitter *e, unsigned i)
     const struct ir_op *o = op_of(e, (ir_value)i);
     struct v_work w;
 
-    if (element(o) < 3) {
+    if (v_element(o) < 3) {
         v_begin(e, i, 0, &w);
-        v_unary(e, absolute.op[element(o)], w.d, w.in[0]);
+        v_unary(e, absolute.op[v_element(o)], w.d, w.in[0]);
+        v_lane0(e, o, w.d);
         return true;
     }
     v_begin(e, i, 1, &w);
-    zeros(e, w.t[0]);
+    v_zeros(e, w.t[0]);
     v_unary(e, OP_PCMPGTQ, w.t[0], w.in[0]);
     v_load(e, w.d, w.in[0]);
     v_unary(e, OP_PXOR, w.d, v_reg(w.t[0]));
     v_unary(e, OP_PSUBQ, w.d, v_reg(w.t[0]));
-    return lane0(e, i, w.d);
+    v_lane0(e, o, w.d);
+    return true;
 }
 
 static unsigned min_max_op(const struct ir_op *o, bool max)
 {
     bool is_signed = o->attr2 & IR_V_SIGNED;
-    const struct by_size *t =
+    const struct v_by_size *t =
         max ? (is_signed ? &signed_max : &unsigned_max) : (is_signed ? &signed_min : &unsigned_min);
 
-    return t->op[element(o)];
+    return t->op[v_element(o)];
 }
 
 /* ---- Comparisons ---- */
@@ -304,8 +301,8 @@ static unsigned min_max_op(const struct ir_op *o, bool max)
 /* Is a at least (at most) b, unsigned: it is the greater (lesser) of both then. */
 static void compare_unsigned(struct emitter *e, const struct ir_op *o, struct v_work *w, bool most)
 {
-    v_binary(e, (most ? &unsigned_min : &unsigned_max)->op[element(o)], w->d, w->in[0], w->in[1]);
-    v_unary(e, equal.op[element(o)], w->d, w->in[0]);
+    v_binary(e, (most ? &unsigned_min : &unsigned_max)->op[v_element(o)], w->d, w->in[0], w->in[1]);
+    v_unary(e, v_equal.op[v_element(o)], w->d, w->in[0]);
 }
 
 /* d = a > b, of 64 bits without signs */
@@ -325,11 +322,9 @@ static bool compare(struct emitter *e, unsigned i)
     enum ir_cc cc = (enum ir_cc)o->imm;
     bool swap = cc == IR_LTS || cc == IR_GES || cc == IR_LTU || cc == IR_GEU;
     bool flip = cc == IR_NE || cc == IR_GES || cc == IR_LES;
-    bool is_unsigned = cc >= IR_LTU && cc <= IR_GTU, wide = element(o) == 3;
+    bool is_unsigned = cc >= IR_LTU && cc <= IR_GTU, wide = v_element(o) == 3;
     struct v_work w;
 
-    if (o->attr2 & IR_V_LANE0 && !wide)
-        return false;
     v_begin(e, i, 1, &w);
     if (is_unsigned && wide) {
         greater_unsigned64(e, &w, w.in[swap], w.in[!swap]);
@@ -338,15 +333,16 @@ static bool compare(struct emitter *e, unsigned i)
         compare_unsigned(e, o, &w, cc == IR_LEU || cc == IR_GTU);
         flip = cc == IR_LTU || cc == IR_GTU;
     } else {
-        const struct by_size *t = cc == IR_EQ || cc == IR_NE ? &equal : &greater;
+        const struct v_by_size *t = cc == IR_EQ || cc == IR_NE ? &v_equal : &v_greater;
 
-        v_binary(e, t->op[element(o)], w.d, w.in[swap], w.in[!swap]);
+        v_binary(e, t->op[v_element(o)], w.d, w.in[swap], w.in[!swap]);
     }
     if (flip) {
-        ones(e, w.t[0]);
+        v_ones(e, w.t[0]);
         v_unary(e, OP_PXOR, w.d, v_reg(w.t[0]));
     }
-    return lane0(e, i, w.d);
+    v_lane0(e, o, w.d);
+    return true;
 }
 
 /* ---- Shifts ---- */
@@ -357,22 +353,21 @@ static bool shift_left(struct emitter *e, unsigned i)
     unsigned count = (unsigned)o->imm;
     struct v_work w;
 
-    if (o->attr2 & IR_V_LANE0 && element(o) < 3)
-        return false;
     v_begin(e, i, 0, &w);
-    copy_and_shift(e, MAX(element(o), 1u), V_SLL, w.d, w.in[0], count);
-    if (element(o) == 0)
+    v_copy_shift(e, MAX(v_element(o), 1u), V_SLL, w.d, w.in[0], count);
+    if (v_element(o) == 0)
         v_mask(e, OP_PAND, w.d, MASK_LEFT8 + count);
-    return lane0(e, i, w.d);
+    v_lane0(e, o, w.d);
+    return true;
 }
 
 /* Bytes with signs: the odd ones as they lie, the even ones moved up. */
 static void shift_signed_bytes(struct emitter *e, struct v_work *w, unsigned count)
 {
-    copy_and_shift(e, 1, V_SLL, w->t[0], w->in[0], 8);
+    v_copy_shift(e, 1, V_SLL, w->t[0], w->in[0], 8);
     v_shift(e, 1, V_SRA, w->t[0], count);
     v_shift(e, 1, V_SRL, w->t[0], 8);
-    copy_and_shift(e, 1, V_SRA, w->d, w->in[0], count + 8);
+    v_copy_shift(e, 1, V_SRA, w->d, w->in[0], count + 8);
     v_shift(e, 1, V_SLL, w->d, 8);
     v_unary(e, OP_POR, w->d, v_reg(w->t[0]));
 }
@@ -380,7 +375,7 @@ static void shift_signed_bytes(struct emitter *e, struct v_work *w, unsigned cou
 /* ~(~a >> count) where a is negative. */
 static void shift_signed64(struct emitter *e, struct v_work *w, unsigned count)
 {
-    zeros(e, w->t[0]);
+    v_zeros(e, w->t[0]);
     v_unary(e, OP_PCMPGTQ, w->t[0], w->in[0]);
     v_binary(e, OP_PXOR, w->d, w->in[0], v_reg(w->t[0]));
     v_shift(e, 3, V_SRL, w->d, count);
@@ -389,7 +384,7 @@ static void shift_signed64(struct emitter *e, struct v_work *w, unsigned count)
 
 static void shift_right_by(struct emitter *e, const struct ir_op *o, struct v_work *w)
 {
-    unsigned size = element(o), bits = 8u << size, count = (unsigned)o->imm;
+    unsigned size = v_element(o), bits = 8u << size, count = (unsigned)o->imm;
     bool is_signed = o->attr2 & IR_V_SIGNED;
 
     if (is_signed && count == bits)
@@ -399,7 +394,7 @@ static void shift_right_by(struct emitter *e, const struct ir_op *o, struct v_wo
     else if (is_signed && size == 3)
         shift_signed64(e, w, count);
     else
-        copy_and_shift(e, MAX(size, 1u), is_signed ? V_SRA : V_SRL, w->d, w->in[0], count);
+        v_copy_shift(e, MAX(size, 1u), is_signed ? V_SRA : V_SRL, w->d, w->in[0], count);
     if (!is_signed && size == 0)
         v_mask(e, OP_PAND, w->d, MASK_RIGHT8 + count);
 }
@@ -407,157 +402,58 @@ static void shift_right_by(struct emitter *e, const struct ir_op *o, struct v_wo
 static bool shift_right(struct emitter *e, unsigned i)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
-    unsigned size = element(o), bits = 8u << size;
+    unsigned size = v_element(o), bits = 8u << size;
     struct v_work w;
 
-    if ((o->attr2 & IR_V_LANE0 && size < 3) || (o->attr2 & IR_V_ROUND && size == 0))
-        return false;
     v_begin(e, i, 1, &w);
     shift_right_by(e, o, &w);
     if (o->attr2 & IR_V_ROUND) { /* the highest bit that went */
-        copy_and_shift(e, size, V_SLL, w.t[0], w.in[0], bits - (unsigned)o->imm);
-        v_shift(e, size, V_SRL, w.t[0], bits - 1);
-        v_unary(e, one_to_one[IR_vadd - IR_vfrom].op[size], w.d, v_reg(w.t[0]));
+        if (size == 0) {
+            v_copy_shift(e, 1, V_SRL, w.t[0], w.in[0], (unsigned)o->imm - 1);
+            v_mask(e, OP_PAND, w.t[0], MASK_RIGHT8 + 7);
+        } else {
+            v_copy_shift(e, size, V_SLL, w.t[0], w.in[0], bits - (unsigned)o->imm);
+            v_shift(e, size, V_SRL, w.t[0], bits - 1);
+        }
+        v_unary(e, v_sum.op[size], w.d, v_reg(w.t[0]));
     }
-    return lane0(e, i, w.d);
+    v_lane0(e, o, w.d);
+    return true;
+}
+
+/* `mask` has the bits that come from the second. */
+static void insert_bytes(struct emitter *e, struct v_work *w, bool left, enum emit_mask mask)
+{
+    unsigned count = mask - (left ? MASK_LEFT8 : MASK_RIGHT8);
+
+    v_copy_shift(e, 1, left ? V_SLL : V_SRL, w->d, w->in[1], count);
+    v_mask(e, OP_PAND, w->d, mask);
+    v_mask(e, OP_MOVUPS_LOAD, w->t[0], mask);
+    v_unary(e, OP_PANDN, w->t[0], w->in[0]);
+    v_unary(e, OP_POR, w->d, v_reg(w->t[0]));
 }
 
 /* Second shifted, beside what the first keeps. */
 static bool shift_insert(struct emitter *e, unsigned i)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
-    unsigned size = element(o), bits = 8u << size, count = (unsigned)o->imm;
+    unsigned size = v_element(o), bits = 8u << size, count = (unsigned)o->imm;
     bool left = o->code == IR_vsli;
     struct v_work w;
 
-    if (size == 0 || (o->attr2 & IR_V_LANE0 && size < 3))
-        return false;
     v_begin(e, i, 1, &w);
-    copy_and_shift(e, size, left ? V_SLL : V_SRL, w.t[0], w.in[0], bits - count);
+    if (size == 0) {
+        insert_bytes(e, &w, left, left ? MASK_LEFT8 + count : MASK_RIGHT8 + count);
+        v_lane0(e, o, w.d);
+        return true;
+    }
+    v_copy_shift(e, size, left ? V_SLL : V_SRL, w.t[0], w.in[0], bits - count);
     v_shift(e, size, left ? V_SRL : V_SLL, w.t[0], bits - count);
     if (count == 0 && left) /* nothing is kept */
-        zeros(e, w.t[0]);
-    copy_and_shift(e, size, left ? V_SLL : V_SRL, w.d, w.in[1], count);
+        v_zeros(e, w.t[0]);
+    v_copy_shift(e, size, left ? V_SLL : V_SRL, w.d, w.in[1], count);
     v_unary(e, OP_POR, w.d, v_reg(w.t[0]));
-    return lane0(e, i, w.d);
-}
-
-/* Each element by the second's lowest byte, which is signed: left, or right when negative. Counts
- * that are too large, among them those of the other direction, give 0. */
-static bool shift_by_register(struct emitter *e, unsigned i)
-{
-    const struct ir_op *o = op_of(e, (ir_value)i);
-    unsigned size = element(o);
-    bool is_signed = o->attr2 & IR_V_SIGNED;
-    struct v_work w;
-
-    if (e->level < DBT_LEVEL_V3 || size < 2 || o->attr2 & (IR_V_ROUND | IR_V_SATURATE) ||
-        (is_signed && size == 3) || (o->attr2 & IR_V_LANE0 && size < 3))
-        return false;
-    v_begin(e, i, 2, &w);
-    copy_and_shift(e, 2, V_SLL, w.t[0], w.in[1], 24);
-    v_shift(e, 2, V_SRA, w.t[0], 24);
-    zeros(e, w.t[1]);
-    v_unary(e, OP_PSUBD, w.t[1], v_reg(w.t[0]));
-    v_load(e, w.d, w.in[0]);
-    if (size == 3) { /* counts are of 64 bits */
-        v_mask(e, OP_PAND, w.t[0], MASK_COUNT64);
-        v_mask(e, OP_PAND, w.t[1], MASK_COUNT64);
-    }
-    as_vex_rr(&e->as, is_signed ? OP_VPSRAVD : OP_VPSRLVD, size == 3, w.t[1], w.d, w.t[1]);
-    as_vex_rr(&e->as, OP_VPSLLVD, size == 3, w.d, w.d, w.t[0]);
-    if (is_signed) {
-        v_shift(e, 2, V_SRA, w.t[0], 31); /* to the right only where the count is negative */
-        v_unary(e, OP_PAND, w.t[1], v_reg(w.t[0]));
-    }
-    v_unary(e, OP_POR, w.d, v_reg(w.t[1]));
-    return lane0(e, i, w.d);
-}
-
-/* ---- Saturation ---- */
-
-/* Where d and t differ in the first `bytes` bytes, something saturated. */
-static void note_saturation(struct emitter *e, unsigned t, struct operand d, unsigned bytes,
-                            unsigned r)
-{
-    uint8_t *none;
-
-    v_unary(e, OP_PCMPEQB, t, d);
-    as_rr(&e->as, OP_PMOVMSKB, false, r, t);
-    as_rr(&e->as, OP_GROUP3, false, DIGIT_NOT, r);
-    as_rr(&e->as, OP_TEST_IMM, false, 0, r);
-    as_32(&e->as, (uint32_t)BITS(bytes - 1, 0));
-    none = as_jcc(&e->as, CC_E);
-    as_alu_mem_imm(&e->as, OP_OR, false, FRAME_BASE, FRAME(fp_flags), SF_SATURATED);
-    as_patch(none, e->as.p);
-}
-
-static unsigned bytes_of(const struct ir_op *o)
-{
-    return o->attr2 & IR_V_LANE0 ? ir_type_size(o->attr) : ir_type_size(o->type);
-}
-
-/* Zeros above the result of an operation on the lowest element of one or two bytes. */
-static void keep_bytes(struct emitter *e, const struct ir_op *o, unsigned d)
-{
-    unsigned away = 16 - bytes_of(o);
-
-    if (!(o->attr2 & IR_V_LANE0))
-        return;
-    as_rr(&e->as, OP_PSHIFT_Q, false, V_SLL_BYTES, d);
-    as_8(&e->as, away);
-    as_rr(&e->as, OP_PSHIFT_Q, false, V_SRL_BYTES, d);
-    as_8(&e->as, away);
-}
-
-static bool saturating_sum(struct emitter *e, unsigned i)
-{
-    static const struct by_size sums[] = {{{OP_PADDUSB, OP_PADDUSW, 0, 0}},
-                                          {{OP_PADDSB, OP_PADDSW, 0, 0}},
-                                          {{OP_PSUBUSB, OP_PSUBUSW, 0, 0}},
-                                          {{OP_PSUBSB, OP_PSUBSW, 0, 0}}};
-    const struct ir_op *o = op_of(e, (ir_value)i);
-    bool minus = o->code == IR_vqsub;
-    unsigned op = sums[2 * minus + (o->attr2 & IR_V_SIGNED ? 1 : 0)].op[element(o)], r;
-    struct v_work w;
-
-    if (!op || o->attr2 & IR_V_TO_UNSIGNED)
-        return false;
-    r = reg_take(e, CLASS_INT);
-    v_begin(e, i, 1, &w);
-    v_binary(e, op, w.d, w.in[0], w.in[1]);
-    v_binary(e, one_to_one[(minus ? IR_vsub : IR_vadd) - IR_vfrom].op[element(o)], w.t[0], w.in[0],
-             w.in[1]);
-    note_saturation(e, w.t[0], v_reg(w.d), bytes_of(o), r);
-    keep_bytes(e, o, w.d);
-    return true;
-}
-
-/* The elements of the result are extended again, and compared. */
-static bool saturating_narrow(struct emitter *e, unsigned i)
-{
-    const struct ir_op *o = op_of(e, (ir_value)i);
-    bool to_unsigned = o->attr2 & IR_V_TO_UNSIGNED, is_signed = o->attr2 & IR_V_SIGNED;
-    bool words = element(o) == 1;
-    struct v_work w;
-    unsigned r;
-
-    if (element(o) > 1 || o->attr2 & IR_V_LANE0)
-        return false;
-    r = reg_take(e, CLASS_INT);
-    v_begin(e, i, 1, &w);
-    v_load(e, w.d, w.in[0]);
-    if (!is_signed) /* packing takes it for signed */
-        v_mask(e, words ? OP_PMINUD : OP_PMINUW, w.d, words ? MASK_LOW16 : MASK_LOW8);
-    as_rr(&e->as,
-          to_unsigned || !is_signed ? (words ? OP_PACKUSDW : OP_PACKUSWB)
-                                    : (words ? OP_PACKSSDW : OP_PACKSSWB),
-          false, w.d, w.d);
-    as_rr(&e->as,
-          to_unsigned || !is_signed ? (words ? OP_PMOVZXWD : OP_PMOVZXBW)
-                                    : (words ? OP_PMOVSXWD : OP_PMOVSXBW),
-          false, w.t[0], w.d);
-    note_saturation(e, w.t[0], w.in[0], VECTOR_SIZE, r);
+    v_lane0(e, o, w.d);
     return true;
 }
 
@@ -569,21 +465,21 @@ static bool narrow(struct emitter *e, unsigned i)
     struct v_work w;
 
     v_begin(e, i, 0, &w);
-    if (element(o) == 2) {
+    if (v_element(o) == 2) {
         shuffle(e, OP_PSHUFD, w.d, w.in[0], 0x08);
         return true;
     }
     v_load(e, w.d, w.in[0]);
-    v_mask(e, OP_PSHUFB, w.d, element(o) ? MASK_NARROW16 : MASK_NARROW8);
+    v_mask(e, OP_PSHUFB, w.d, v_element(o) ? MASK_NARROW16 : MASK_NARROW8);
     return true;
 }
 
 static unsigned widen_op(const struct ir_op *o)
 {
-    static const struct by_size sign = {{OP_PMOVSXBW, OP_PMOVSXWD, OP_PMOVSXDQ, 0}},
-                                zero = {{OP_PMOVZXBW, OP_PMOVZXWD, OP_PMOVZXDQ, 0}};
+    static const struct v_by_size sign = {{OP_PMOVSXBW, OP_PMOVSXWD, OP_PMOVSXDQ, 0}},
+                                  zero = {{OP_PMOVZXBW, OP_PMOVZXWD, OP_PMOVZXDQ, 0}};
 
-    return (o->attr2 & IR_V_SIGNED ? &sign : &zero)->op[element(o)];
+    return (o->attr2 & IR_V_SIGNED ? &sign : &zero)->op[v_element(o)];
 }
 
 static bool widen(struct emitter *e, unsigned i)
@@ -603,7 +499,7 @@ static bool multiply_long(struct emitter *e, unsigned i)
     struct v_work w;
 
     v_begin(e, i, 1, &w);
-    if (element(o) == 2) {
+    if (v_element(o) == 2) {
         shuffle(e, OP_PSHUFD, w.d, w.in[0], 0x50);
         shuffle(e, OP_PSHUFD, w.t[0], w.in[1], 0x50);
         v_unary(e, is_signed ? OP_PMULDQ : OP_PMULUDQ, w.d, v_reg(w.t[0]));
@@ -611,7 +507,7 @@ static bool multiply_long(struct emitter *e, unsigned i)
     }
     v_unary(e, widen_op(o), w.d, w.in[0]);
     v_unary(e, widen_op(o), w.t[0], w.in[1]);
-    v_unary(e, element(o) ? OP_PMULLD : OP_PMULLW, w.d, v_reg(w.t[0]));
+    v_unary(e, v_element(o) ? OP_PMULLD : OP_PMULLW, w.d, v_reg(w.t[0]));
     return true;
 }
 
@@ -626,7 +522,7 @@ static bool dot(struct emitter *e, unsigned i)
     v_load(e, w.d, w.in[0]);
     for (unsigned odd = 0; odd < 2; odd++) {
         for (unsigned t = 0; t < 2; t++) {
-            copy_and_shift(e, 1, V_SLL, w.t[t], w.in[1 + t], odd ? 0 : 8);
+            v_copy_shift(e, 1, V_SLL, w.t[t], w.in[1 + t], odd ? 0 : 8);
             v_shift(e, 1, down, w.t[t], 8);
         }
         v_unary(e, OP_PMADDWD, w.t[0], v_reg(w.t[1]));
@@ -637,23 +533,59 @@ static bool dot(struct emitter *e, unsigned i)
 
 /* ---- Bits of bytes, by halves of a byte ---- */
 
-static bool by_nibbles(struct emitter *e, unsigned i, enum emit_mask low, enum emit_mask high)
+/* d = of both halves of each byte what the tables say, put together by `op`. */
+static void nibbles(struct emitter *e, const struct v_work *w, enum emit_mask low,
+                    enum emit_mask high, unsigned op)
 {
-    struct v_work w;
-    unsigned t, u;
+    unsigned t = w->t[0], u = w->t[1];
 
-    v_begin(e, i, 2, &w);
-    t = w.t[0];
-    u = w.t[1];
-    v_load(e, t, w.in[0]);
+    v_load(e, t, w->in[0]);
     v_mask(e, OP_PAND, t, MASK_NIBBLE);
-    v_mask(e, OP_MOVUPS_LOAD, w.d, low);
-    v_unary(e, OP_PSHUFB, w.d, v_reg(t));
-    copy_and_shift(e, 1, V_SRL, t, w.in[0], 4);
+    v_mask(e, OP_MOVUPS_LOAD, w->d, low);
+    v_unary(e, OP_PSHUFB, w->d, v_reg(t));
+    v_copy_shift(e, 1, V_SRL, t, w->in[0], 4);
     v_mask(e, OP_PAND, t, MASK_NIBBLE);
     v_mask(e, OP_MOVUPS_LOAD, u, high);
     v_unary(e, OP_PSHUFB, u, v_reg(t));
-    v_unary(e, OP_PADDB, w.d, v_reg(u));
+    v_unary(e, op, w->d, v_reg(u));
+}
+
+static bool by_nibbles(struct emitter *e, unsigned i, enum emit_mask low, enum emit_mask high)
+{
+    struct v_work w;
+
+    v_begin(e, i, 2, &w);
+    nibbles(e, &w, low, high, OP_PADDB);
+    return true;
+}
+
+/* Zeros of pairs from those of their halves of `bits`: the lower one counts where the upper one is
+ * nothing else. */
+static void join_zeros(struct emitter *e, const struct v_work *w, unsigned size, enum emit_mask all)
+{
+    unsigned bits = 8u << size;
+
+    v_load(e, w->t[0], v_reg(w->d));
+    v_mask(e, v_equal.op[size], w->t[0], all);
+    v_shift(e, size + 1, V_SRL, w->t[0], bits);
+    as_rr(&e->as, OP_PAND, false, w->t[0], w->d);
+    v_shift(e, size + 1, V_SRL, w->d, bits);
+    as_rr(&e->as, (unsigned)v_sum.op[size + 1], false, w->d, w->t[0]);
+}
+
+static bool leading_zeros(struct emitter *e, unsigned i)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    struct v_work w;
+
+    if (v_element(o) == 3)
+        return false;
+    v_begin(e, i, 2, &w);
+    nibbles(e, &w, MASK_ZEROS_LOW, MASK_ZEROS_HIGH, OP_PMINUB);
+    if (v_element(o) >= 1)
+        join_zeros(e, &w, 0, MASK_EACH_8);
+    if (v_element(o) == 2)
+        join_zeros(e, &w, 1, MASK_EACH_16);
     return true;
 }
 
@@ -662,7 +594,7 @@ static bool by_nibbles(struct emitter *e, unsigned i, enum emit_mask low, enum e
 static bool reverse(struct emitter *e, unsigned i)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
-    unsigned size = element(o), within = BYTES((unsigned)o->imm);
+    unsigned size = v_element(o), within = v_log2((unsigned)o->imm);
     struct v_work w;
 
     v_begin(e, i, 0, &w);
@@ -704,7 +636,7 @@ static bool zip(struct emitter *e, unsigned i)
     struct v_work w;
 
     v_begin(e, i, 0, &w);
-    v_binary(e, (high && o->type == IR_V128 ? &high_zip : &low_zip)->op[element(o)], w.d, w.in[0],
+    v_binary(e, (high && o->type == IR_V128 ? &high_zip : &low_zip)->op[v_element(o)], w.d, w.in[0],
              w.in[1]);
     if (high && o->type == IR_V64)
         upper_half_down(e, w.d);
@@ -719,10 +651,10 @@ static bool unzip_short(struct emitter *e, unsigned i)
 
     v_begin(e, i, 0, &w);
     v_binary(e, OP_PUNPCKLQDQ, w.d, w.in[0], w.in[1]);
-    if (element(o) == 2)
+    if (v_element(o) == 2)
         shuffle(e, OP_PSHUFD, w.d, v_reg(w.d), 0xd8);
     else
-        v_mask(e, OP_PSHUFB, w.d, element(o) ? MASK_UNZIP16 : MASK_UNZIP8);
+        v_mask(e, OP_PSHUFB, w.d, v_element(o) ? MASK_UNZIP16 : MASK_UNZIP8);
     if (o->attr2 & IR_V_HIGH)
         upper_half_down(e, w.d);
     return true;
@@ -732,18 +664,18 @@ static bool unzip(struct emitter *e, unsigned i)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
     bool high = o->attr2 & IR_V_HIGH;
-    enum emit_mask mask = element(o) ? MASK_UNZIP16 : MASK_UNZIP8;
+    enum emit_mask mask = v_element(o) ? MASK_UNZIP16 : MASK_UNZIP8;
     struct v_work w;
 
     if (o->type == IR_V64)
         return unzip_short(e, i);
     v_begin(e, i, 1, &w);
     v_load(e, w.d, w.in[0]);
-    if (element(o) == 2) {
+    if (v_element(o) == 2) {
         shuffle(e, OP_SHUFPS, w.d, w.in[1], high ? 0xdd : 0x88);
         return true;
     }
-    if (element(o) < 2) {
+    if (v_element(o) < 2) {
         v_load(e, w.t[0], w.in[1]);
         v_mask(e, OP_PSHUFB, w.d, mask);
         v_mask(e, OP_PSHUFB, w.t[0], mask);
@@ -756,7 +688,7 @@ static bool unzip(struct emitter *e, unsigned i)
 static bool transpose(struct emitter *e, unsigned i)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
-    unsigned size = element(o), bits = 8u << size;
+    unsigned size = v_element(o), bits = 8u << size;
     bool high = o->attr2 & IR_V_HIGH;
     struct v_work w;
 
@@ -806,21 +738,22 @@ bool emit_vector_integer(struct emitter *e, unsigned i)
     case IR_vselect:
         return select_bits(e, i);
     case IR_vadd:
+        return arithmetic(e, i, v_sum.op[v_element(o)]);
     case IR_vsub:
-        return (!(o->attr2 & IR_V_LANE0) || element(o) == 3) && arithmetic(e, i);
+        return arithmetic(e, i, v_difference.op[v_element(o)]);
     case IR_vmul:
-        return element(o) ? arithmetic(e, i) : multiply_bytes(e, i);
+        return v_element(o) ? arithmetic(e, i, product.op[v_element(o)]) : multiply_bytes(e, i);
     case IR_vneg:
-        return (!(o->attr2 & IR_V_LANE0) || element(o) == 3) && negate(e, i);
+        return negate(e, i);
     case IR_vabs:
-        return (!(o->attr2 & IR_V_LANE0) || element(o) == 3) && magnitude(e, i);
+        return magnitude(e, i);
     case IR_vmin:
     case IR_vmax:
         return binary(e, i, min_max_op(o, o->code == IR_vmax));
     case IR_vcmp:
         return compare(e, i);
     case IR_vavg:
-        return o->attr2 == IR_V_ROUND && binary(e, i, average.op[element(o)]);
+        return o->attr2 == IR_V_ROUND && binary(e, i, average.op[v_element(o)]);
     case IR_vshl:
         return shift_left(e, i);
     case IR_vshr:
@@ -828,13 +761,6 @@ bool emit_vector_integer(struct emitter *e, unsigned i)
     case IR_vsli:
     case IR_vsri:
         return shift_insert(e, i);
-    case IR_vshift:
-        return shift_by_register(e, i);
-    case IR_vqadd:
-    case IR_vqsub:
-        return saturating_sum(e, i);
-    case IR_vqnarrow:
-        return saturating_narrow(e, i);
     case IR_vnarrow:
         return narrow(e, i);
     case IR_vwiden:
@@ -843,6 +769,8 @@ bool emit_vector_integer(struct emitter *e, unsigned i)
         return multiply_long(e, i);
     case IR_vdot:
         return dot(e, i);
+    case IR_vclz:
+        return leading_zeros(e, i);
     case IR_vpopcount:
         return by_nibbles(e, i, MASK_POPCOUNT, MASK_POPCOUNT);
     case IR_vbitrev:

@@ -53,6 +53,7 @@ enum vector_opcode {
     OP_PANDN = SSE2(0xdf),
     OP_PAVGB = SSE2(0xe0),
     OP_PAVGW = SSE2(0xe3),
+    OP_PMULHW = SSE2(0xe5),
     OP_PSUBSB = SSE2(0xe8),
     OP_PSUBSW = SSE2(0xe9),
     OP_PMINSW = SSE2(0xea),
@@ -71,17 +72,20 @@ enum vector_opcode {
     OP_PADDW = SSE2(0xfd),
     OP_PADDD = SSE2(0xfe),
     OP_PSHUFB = SSE38(0x00),
+    OP_PMULHRSW = SSE38(0x0b),
     OP_VCVTPH2PS = SSE38(0x13),
     OP_PABSB = SSE38(0x1c),
     OP_PABSW = SSE38(0x1d),
     OP_PABSD = SSE38(0x1e),
     OP_PMOVSXBW = SSE38(0x20),
+    OP_PMOVSXBD = SSE38(0x21),
     OP_PMOVSXWD = SSE38(0x23),
     OP_PMOVSXDQ = SSE38(0x25),
     OP_PMULDQ = SSE38(0x28),
     OP_PCMPEQQ = SSE38(0x29),
     OP_PACKUSDW = SSE38(0x2b),
     OP_PMOVZXBW = SSE38(0x30),
+    OP_PMOVZXBD = SSE38(0x31),
     OP_PMOVZXWD = SSE38(0x33),
     OP_PMOVZXDQ = SSE38(0x35),
     OP_PCMPGTQ = SSE38(0x37),
@@ -161,6 +165,42 @@ void v_load(struct emitter *e, unsigned reg, struct operand o);
 void v_shift(struct emitter *e, unsigned size, enum v_shift_digit digit, unsigned d,
              unsigned count);
 
+/* The instruction for elements of 1, 2, 4 and 8 bytes; 0: there is none. */
+struct v_by_size {
+    uint32_t op[4];
+};
+extern const struct v_by_size v_sum, v_difference, v_equal, v_greater;
+
+static inline unsigned v_log2(unsigned bytes)
+{
+    return (unsigned)__builtin_ctz(bytes);
+}
+
+/* log2 of the bytes of an element */
+static inline unsigned v_element(const struct ir_op *o)
+{
+    return v_log2(ir_type_size(o->attr));
+}
+
+/* d = a shifted */
+void v_copy_shift(struct emitter *e, unsigned size, enum v_shift_digit digit, unsigned d,
+                  struct operand a, unsigned count);
+void v_zeros(struct emitter *e, unsigned reg);
+void v_ones(struct emitter *e, unsigned reg);
+/* Of an operation on the lowest element: what is above it becomes 0. */
+void v_lane0(struct emitter *e, const struct ir_op *o, unsigned d);
+void v_keep_bytes(struct emitter *e, unsigned d, unsigned bytes);
+/* Bytes of the result that mean something. */
+unsigned v_bytes_of(const struct ir_op *o);
+/* Elements of 4 and 8 bytes become their sign everywhere. */
+void v_spread_sign(struct emitter *e, unsigned size, unsigned d);
+/* d = t where the mask has ones; t changes. */
+void v_choose(struct emitter *e, unsigned d, unsigned mask, unsigned t);
+/* Notes saturation where the mask's first `bytes` bytes have ones. Uses general register r. */
+void v_note_mask(struct emitter *e, unsigned mask, unsigned bytes, unsigned r);
+
+bool emit_vector_saturating(struct emitter *e, unsigned i);
+bool emit_vector_shift(struct emitter *e, unsigned i);
 bool emit_vector_integer(struct emitter *e, unsigned i);
 bool emit_vector_place(struct emitter *e, unsigned i);
 bool emit_vector_fp(struct emitter *e, unsigned i);

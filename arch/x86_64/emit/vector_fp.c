@@ -3,7 +3,8 @@
  * Floating-point vector operations, rounding to nearest, without flushing: the host's arithmetic
  * and sticky flags. A NaN in a result goes to dbt_slow(), which knows which it is; so does, for
  * guests that see tininess before rounding, a result that is the smallest normal number. Of a v64
- * the upper half is made harmless first.
+ * the upper half is made harmless first; of an operation on the lowest element all others are
+ * zeros, as they are in its result.
  */
 #include "arch/x86_64/emit/vector.h"
 
@@ -11,7 +12,8 @@
 #define CMP_LT        1u
 #define CMP_LE        2u
 #define CMP_UNORDERED 3u
-#define ROUND_QUIET   8u /* ROUNDPS: no Inexact */
+#define ROUND_QUIET   8u    /* ROUNDPS: no Inexact */
+#define INSERT_LOWEST 0x0eu /* INSERTPS: the lowest element, zeros above */
 
 #define VEX_VFMADD231PS    (0x0f38b8u | P66) /* W: f64 */
 #define VEX_NEGATE_ADDEND  2u
@@ -30,7 +32,13 @@ static unsigned packed(unsigned op, bool is_wide)
 
 static bool plain(const struct ir_op *o)
 {
-    return !(o->attr2 & (IR_V_LANE0 | IR_FP_MODES)) && (o->attr2 & IR_FP_ROUND) == IR_ROUND_NEAREST;
+    return !(o->attr2 & IR_FP_MODES) && (o->attr2 & IR_FP_ROUND) == IR_ROUND_NEAREST;
+}
+
+/* Does a part of the register mean nothing? */
+static bool partial(const struct ir_op *o)
+{
+    return o->type == IR_V64 || o->attr2 & IR_V_LANE0;
 }
 
 static struct cold *leave_when(struct emitter *e, unsigned i, struct cold *cold, enum cc cc,
@@ -72,13 +80,17 @@ static void check_least(struct emitter *e, unsigned i, const struct v_work *w, b
     (void)leave_when(e, i, cold, CC_NE, w);
 }
 
-/* reg = o, of a v64 with zeros above. */
-static void load_clean(struct emitter *e, enum ir_type t, unsigned reg, struct operand o)
+/* reg = a, with zeros above what means something. */
+static void load_clean(struct emitter *e, const struct ir_op *o, unsigned reg, struct operand a)
 {
-    if (t == IR_V64)
-        v_unary(e, OP_MOVQ_LOAD, reg, o);
-    else
-        v_load(e, reg, o);
+    if (o->attr2 & IR_V_LANE0 && ir_type_size(o->attr) == 4) {
+        v_unary(e, OP_INSERTPS, reg, a);
+        as_8(&e->as, INSERT_LOWEST);
+    } else if (partial(o)) {
+        v_unary(e, OP_MOVQ_LOAD, reg, a);
+    } else {
+        v_load(e, reg, a);
+    }
 }
 
 /* The registers, and a general one. */
@@ -99,17 +111,17 @@ static bool binary(struct emitter *e, unsigned i, unsigned op)
     struct v_work w;
     unsigned r;
 
-    if (!plain(o))
+    if (!plain(o) || (o->code == IR_vfdiv && o->attr2 & IR_V_LANE0))
         return false;
     r = begin(e, i, 1, &w);
     b = w.in[1];
-    if (o->type == IR_V64) {
-        load_clean(e, o->type, w.t[0], b);
+    if (partial(o)) {
+        load_clean(e, o, w.t[0], b);
         if (o->code == IR_vfdiv)
             v_mask(e, OP_POR, w.t[0], MASK_UPPER_ONES);
         b = v_reg(w.t[0]);
     }
-    load_clean(e, o->type, w.d, w.in[0]);
+    load_clean(e, o, w.d, w.in[0]);
     v_unary(e, packed(op, wide(o)), w.d, b);
     cold = check_nan(e, i, &w, wide(o), r);
     if (tiny)
@@ -127,7 +139,7 @@ static bool root(struct emitter *e, unsigned i)
     if (!plain(o))
         return false;
     r = begin(e, i, 1, &w);
-    load_clean(e, o->type, w.d, w.in[0]);
+    load_clean(e, o, w.d, w.in[0]);
     as_rr(&e->as, packed(OP_SQRTPS, wide(o)), false, w.d, w.d);
     check_nan(e, i, &w, wide(o), r)->back = e->as.p;
     return true;
@@ -147,12 +159,12 @@ static bool multiply_add(struct emitter *e, unsigned i)
     r = begin(e, i, 2, &w);
     op += (o->imm & IR_FMA_NEGATE_ADDEND ? VEX_NEGATE_ADDEND : 0) +
           (o->imm & IR_FMA_NEGATE_PRODUCT ? VEX_NEGATE_PRODUCT : 0);
-    load_clean(e, o->type, w.d, w.in[2]);
-    a = w.in[0].kind == IN_REG && o->type == IR_V128 ? w.in[0].reg : w.t[0];
-    load_clean(e, o->type, a, w.in[0]);
+    load_clean(e, o, w.d, w.in[2]);
+    a = w.in[0].kind == IN_REG && !partial(o) ? w.in[0].reg : w.t[0];
+    load_clean(e, o, a, w.in[0]);
     b = w.in[1];
-    if (o->type == IR_V64) {
-        load_clean(e, o->type, w.t[1], b);
+    if (partial(o)) {
+        load_clean(e, o, w.t[1], b);
         b = v_reg(w.t[1]);
     }
     if (b.kind == IN_MEMORY)
@@ -170,27 +182,35 @@ static bool min_max(struct emitter *e, unsigned i)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
     bool min = o->code == IR_vfmin;
+    unsigned op = packed(min ? OP_MINPS : OP_MAXPS, wide(o)), other, r;
     struct operand a, b;
     struct cold *cold;
     struct v_work w;
-    unsigned r;
 
-    if (!plain(o) || o->imm == IR_FMIN_SECOND || o->type == IR_V64)
+    if (!plain(o) || o->imm == IR_FMIN_SECOND)
         return false;
-    r = begin(e, i, 1, &w);
+    r = begin(e, i, partial(o) ? 2 : 1, &w);
     a = w.in[0];
     b = w.in[1];
-    v_load(e, w.t[0], a);
-    v_unary(e, packed(OP_CMPPS, wide(o)), w.t[0], b);
+    other = w.t[0];
+    if (partial(o)) {
+        other = w.t[1];
+        load_clean(e, o, w.t[0], a);
+        load_clean(e, o, other, b);
+        a = v_reg(w.t[0]);
+        b = v_reg(other);
+    }
+    v_load(e, w.d, a);
+    v_unary(e, packed(OP_CMPPS, wide(o)), w.d, b);
     as_8(&e->as, CMP_UNORDERED);
-    as_rr(&e->as, packed(OP_MOVMSKPS, wide(o)), false, r, w.t[0]);
+    as_rr(&e->as, packed(OP_MOVMSKPS, wide(o)), false, r, w.d);
     as_rr(&e->as, OP_TEST, false, r, r);
     cold = leave_when(e, i, NULL, CC_NE, &w);
     v_load(e, w.d, a);
-    v_unary(e, packed(min ? OP_MINPS : OP_MAXPS, wide(o)), w.d, b);
-    v_load(e, w.t[0], b);
-    v_unary(e, packed(min ? OP_MINPS : OP_MAXPS, wide(o)), w.t[0], a);
-    v_unary(e, min ? OP_POR : OP_PAND, w.d, v_reg(w.t[0]));
+    v_unary(e, op, w.d, b);
+    v_load(e, other, b);
+    v_unary(e, op, other, a);
+    v_unary(e, min ? OP_POR : OP_PAND, w.d, v_reg(other));
     cold->back = e->as.p;
     return true;
 }
@@ -212,9 +232,9 @@ static bool compare(struct emitter *e, unsigned i)
         return false;
     v_begin(e, i, 1, &w);
     b = w.in[1];
-    load_clean(e, o->type, w.d, w.in[0]);
-    if (magnitude || o->type == IR_V64) {
-        load_clean(e, o->type, w.t[0], b);
+    load_clean(e, o, w.d, w.in[0]);
+    if (magnitude || partial(o)) {
+        load_clean(e, o, w.t[0], b);
         b = v_reg(w.t[0]);
     }
     if (magnitude) {
@@ -223,6 +243,8 @@ static bool compare(struct emitter *e, unsigned i)
     }
     v_unary(e, packed(OP_CMPPS, wide(o)), w.d, b);
     as_8(&e->as, predicates[cc]);
+    if (o->attr2 & IR_V_LANE0)
+        load_clean(e, o, w.d, v_reg(w.d));
     return true;
 }
 
@@ -231,107 +253,224 @@ static bool sign(struct emitter *e, unsigned i)
     const struct ir_op *o = op_of(e, (ir_value)i);
     struct v_work w;
 
-    if (o->attr2 & IR_V_LANE0)
-        return false;
     v_begin(e, i, 0, &w);
     v_load(e, w.d, w.in[0]);
     if (o->code == IR_vfneg)
         v_mask(e, OP_PXOR, w.d, wide(o) ? MASK_EACH_SIGN64 : MASK_EACH_SIGN32);
     else
         v_mask(e, OP_PAND, w.d, wide(o) ? MASK_EACH_REST64 : MASK_EACH_REST32);
+    if (o->attr2 & IR_V_LANE0)
+        load_clean(e, o, w.d, v_reg(w.d));
     return true;
 }
 
 /* ---- Conversions ---- */
 
-static bool round_integral(struct emitter *e, unsigned i)
+/* d = round(a), to an integral value; the mode is one of ROUNDPS's. */
+static void round_by(struct emitter *e, const struct ir_op *o, unsigned d, struct operand a,
+                     enum ir_round round, bool quiet)
 {
     static const uint8_t modes[] = {
         [IR_ROUND_NEAREST] = 0, [IR_ROUND_ZERO] = 3, [IR_ROUND_DOWN] = 1, [IR_ROUND_UP] = 2};
+
+    load_clean(e, o, d, a);
+    as_rr(&e->as, wide(o) ? OP_ROUNDPD : OP_ROUNDPS, false, d, d);
+    as_8(&e->as, modes[round] | (quiet ? ROUND_QUIET : 0));
+}
+
+/* d = the first operand rounded to nearest with ties away from zero: what is left without the
+ * fraction, and the fraction's double without its own; all of it is exact. What may have no
+ * fraction, NaNs among it, goes to C. */
+static struct cold *round_away(struct emitter *e, unsigned i, const struct v_work *w, unsigned r,
+                               bool quiet)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    unsigned t = w->t[0];
+    struct cold *cold;
+
+    load_clean(e, o, t, w->in[0]);
+    v_mask(e, OP_PAND, t, wide(o) ? MASK_EACH_REST64 : MASK_EACH_REST32);
+    v_mask(e, wide(o) ? OP_PCMPGTQ : OP_PCMPGTD, t,
+           wide(o) ? MASK_EACH_FRACTION64 : MASK_EACH_FRACTION32);
+    as_rr(&e->as, packed(OP_MOVMSKPS, wide(o)), false, r, t);
+    as_rr(&e->as, OP_TEST, false, r, r);
+    cold = leave_when(e, i, NULL, CC_NE, w);
+    round_by(e, o, w->d, w->in[0], IR_ROUND_ZERO, quiet);
+    load_clean(e, o, t, w->in[0]);
+    as_rr(&e->as, packed(OP_SUBPS, wide(o)), false, t, w->d);
+    as_rr(&e->as, packed(OP_ADDPS, wide(o)), false, t, t);
+    round_by(e, o, t, v_reg(t), IR_ROUND_ZERO, true);
+    as_rr(&e->as, packed(OP_ADDPS, wide(o)), false, w->d, t);
+    load_clean(e, o, t, w->in[0]);
+    v_mask(e, OP_PAND, t, wide(o) ? MASK_EACH_SIGN64 : MASK_EACH_SIGN32);
+    as_rr(&e->as, OP_POR, false, w->d, t); /* of zeros, too */
+    return cold;
+}
+
+static bool round_integral(struct emitter *e, unsigned i)
+{
     const struct ir_op *o = op_of(e, (ir_value)i);
     unsigned round = o->attr2 & IR_FP_ROUND, r;
     struct v_work w;
 
-    if (o->attr2 & (IR_V_LANE0 | IR_FP_MODES) || round == IR_ROUND_AWAY || o->imm)
+    if (o->attr2 & IR_FP_MODES || o->imm || (round == IR_ROUND_AWAY && o->attr2 & IR_FP_EXACT))
         return false;
     r = begin(e, i, 1, &w);
-    load_clean(e, o->type, w.d, w.in[0]);
-    as_rr(&e->as, wide(o) ? OP_ROUNDPD : OP_ROUNDPS, false, w.d, w.d);
-    as_8(&e->as, modes[round] | (o->attr2 & IR_FP_EXACT ? 0 : ROUND_QUIET));
+    if (round == IR_ROUND_AWAY) {
+        round_away(e, i, &w, r, true)->back = e->as.p;
+        return true;
+    }
+    round_by(e, o, w.d, w.in[0], round, !(o->attr2 & IR_FP_EXACT));
     check_nan(e, i, &w, wide(o), r)->back = e->as.p;
     return true;
 }
 
-/* Both elements by themselves; the value that says "does not fit" overflows when 1 is taken away.
+/* d = the first operand, rounded so that cutting off gives the integer: nothing that is too large
+ * for the integer has a fraction, so none of these is told to be inexact. NULL: nothing went to C.
  */
-static bool to_int64(struct emitter *e, unsigned i)
+static struct cold *round_first(struct emitter *e, unsigned i, const struct v_work *w, unsigned r)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
-    bool zero = (o->attr2 & IR_FP_ROUND) == IR_ROUND_ZERO;
-    unsigned op = (zero ? OP_CVTTSS2SI & 0xffffffu : OP_CVTSS2SI & 0xffffffu) | PF2, r, s;
-    struct cold *cold;
-    struct v_work w;
+    unsigned round = o->attr2 & IR_FP_ROUND;
 
-    r = reg_take(e, CLASS_INT);
-    s = reg_take(e, CLASS_INT);
-    v_begin(e, i, 1, &w);
-    v_load(e, w.t[0], w.in[0]);
-    as_rr(&e->as, op, true, r, w.t[0]);
-    as_rr(&e->as, OP_PSHUFD, false, w.t[0], w.t[0]);
-    as_8(&e->as, 0xee);
-    as_rr(&e->as, op, true, s, w.t[0]);
+    if (round == IR_ROUND_AWAY)
+        return round_away(e, i, w, r, false);
+    if (round == IR_ROUND_ZERO)
+        load_clean(e, o, w->d, w->in[0]);
+    else
+        round_by(e, o, w->d, w->in[0], round, false);
+    return NULL;
+}
+
+/* Negative numbers, f32 from 2^32 and f64 from 2^63 on, and NaNs go to C. */
+static struct cold *check_unsigned(struct emitter *e, unsigned i, struct v_work *w, unsigned r)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    unsigned t = w->t[0], u = w->t[1];
+
+    load_clean(e, o, t, w->in[0]);
+    v_mask(e, OP_MOVUPS_LOAD, u, wide(o) ? MASK_EACH_2_63 : MASK_EACH_2_32);
+    as_rr(&e->as, wide(o) ? OP_PCMPGTQ : OP_PCMPGTD, false, u, t);
+    v_spread_sign(e, wide(o) ? 3 : 2, t);
+    as_rr(&e->as, OP_PANDN, false, t, u);
+    as_rr(&e->as, packed(OP_MOVMSKPS, wide(o)), false, r, t);
+    as_alu_imm(&e->as, OP_CMP, false, r, wide(o) ? 3 : 15);
+    return leave_when(e, i, NULL, CC_NE, w);
+}
+
+/* Elements by themselves; the value that says "does not fit" overflows when 1 is taken away.
+ */
+static void to_int64(struct emitter *e, unsigned i, const struct v_work *w, unsigned r,
+                     struct cold *cold)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    unsigned op = (OP_CVTTSS2SI & 0xffffffu) | PF2, d = w->d;
+
+    as_rr(&e->as, op, true, r, d);
     as_alu_imm(&e->as, OP_CMP, true, r, 1);
-    cold = leave_when(e, i, NULL, CC_O, &w);
-    as_alu_imm(&e->as, OP_CMP, true, s, 1);
-    (void)leave_when(e, i, cold, CC_O, &w);
-    as_rr(&e->as, OP_MOVD_TO_XMM, true, w.d, r);
-    as_rr(&e->as, OP_PINSRD, true, w.d, s);
-    as_8(&e->as, 1);
+    cold = leave_when(e, i, cold, CC_O, w);
+    if (partial(o)) {
+        as_rr(&e->as, OP_MOVD_TO_XMM, true, d, r);
+    } else {
+        as_rr(&e->as, OP_MOVD_TO_XMM, true, w->t[0], r);
+        as_rr(&e->as, OP_PSHUFD, false, d, d);
+        as_8(&e->as, 0xee);
+        as_rr(&e->as, op, true, r, d);
+        as_alu_imm(&e->as, OP_CMP, true, r, 1);
+        (void)leave_when(e, i, cold, CC_O, w);
+        as_rr(&e->as, OP_MOVD_TO_XMM, true, d, r);
+        as_rr(&e->as, OP_PUNPCKLQDQ, false, w->t[0], d);
+        v_load(e, d, v_reg(w->t[0]));
+    }
     cold->back = e->as.p;
-    return true;
+}
+
+/* What is 2^31 at least without that, which comes in again as the highest bit. */
+static void to_unsigned32(struct emitter *e, const struct v_work *w)
+{
+    unsigned d = w->d, t = w->t[0], u = w->t[1];
+
+    v_mask(e, OP_MOVUPS_LOAD, t, MASK_EACH_2_31);
+    as_rr(&e->as, OP_CMPPS, false, t, d);
+    as_8(&e->as, CMP_LE);
+    v_mask(e, OP_MOVUPS_LOAD, u, MASK_EACH_2_31);
+    as_rr(&e->as, OP_PAND, false, u, t);
+    as_rr(&e->as, OP_SUBPS, false, d, u);
+    as_rr(&e->as, OP_CVTTPS2DQ, false, d, d);
+    v_shift(e, 2, V_SLL, t, 31);
+    as_rr(&e->as, OP_PXOR, false, d, t);
 }
 
 static bool to_int(struct emitter *e, unsigned i)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
-    unsigned round = o->attr2 & IR_FP_ROUND, r;
-    struct cold *cold;
+    bool is_unsigned = o->attr2 & IR_FP_UNSIGNED;
+    struct cold *cold = NULL, *more;
     struct v_work w;
+    unsigned r;
 
-    if (o->attr2 & (IR_V_LANE0 | IR_FP_MODES | IR_FP_UNSIGNED) || o->imm ||
-        (round != IR_ROUND_ZERO && round != IR_ROUND_NEAREST))
+    if (o->attr2 & IR_FP_MODES || o->imm ||
+        (is_unsigned && (o->attr2 & IR_FP_ROUND) == IR_ROUND_AWAY))
         return false;
-    if (wide(o))
-        return o->type == IR_V128 && to_int64(e, i);
-    r = begin(e, i, 1, &w);
-    load_clean(e, o->type, w.d, w.in[0]);
-    as_rr(&e->as, round == IR_ROUND_ZERO ? OP_CVTTPS2DQ : OP_CVTPS2DQ, false, w.d, w.d);
-    v_load(e, w.t[0], v_reg(w.d));
-    v_mask(e, OP_PCMPEQD, w.t[0], MASK_EACH_SIGN32);
-    as_rr(&e->as, OP_MOVMSKPS, false, r, w.t[0]);
-    as_rr(&e->as, OP_TEST, false, r, r);
-    cold = leave_when(e, i, NULL, CC_NE, &w);
+    r = begin(e, i, 2, &w);
+    if (is_unsigned)
+        cold = check_unsigned(e, i, &w, r);
+    more = round_first(e, i, &w, r);
+    cold = more ? more : cold;
+    if (wide(o)) {
+        to_int64(e, i, &w, r, cold);
+        return true;
+    }
+    if (is_unsigned) {
+        to_unsigned32(e, &w);
+    } else {
+        as_rr(&e->as, OP_CVTTPS2DQ, false, w.d, w.d);
+        v_load(e, w.t[1], v_reg(w.d));
+        v_mask(e, OP_PCMPEQD, w.t[1], MASK_EACH_SIGN32);
+        as_rr(&e->as, OP_MOVMSKPS, false, r, w.t[1]);
+        as_rr(&e->as, OP_TEST, false, r, r);
+        cold = leave_when(e, i, cold, CC_NE, &w);
+    }
     cold->back = e->as.p;
     return true;
 }
 
+/* Unsigned ones with the highest bit go to C. */
+static struct cold *check_sign(struct emitter *e, unsigned i, const struct v_work *w, unsigned r,
+                               struct cold *cold)
+{
+    if (!(op_of(e, (ir_value)i)->attr2 & IR_FP_UNSIGNED))
+        return cold;
+    as_rr(&e->as, OP_TEST, true, r, r);
+    return leave_when(e, i, cold, CC_S, w);
+}
+
 static bool from_int64(struct emitter *e, unsigned i)
 {
+    const struct ir_op *o = op_of(e, (ir_value)i);
     unsigned r = reg_take(e, CLASS_INT), s = reg_take(e, CLASS_INT), from;
     unsigned op = (OP_CVTSI2SS & 0xffffffu) | PF2;
+    struct cold *cold;
     struct v_work w;
 
     v_begin(e, i, 1, &w);
     from = w.in[0].kind == IN_REG ? w.in[0].reg : w.t[0];
     v_load(e, from, w.in[0]);
     as_rr(&e->as, OP_MOVD_FROM_XMM, true, from, r);
-    as_rr(&e->as, OP_PEXTRD, true, from, s);
-    as_8(&e->as, 1);
+    cold = check_sign(e, i, &w, r, NULL);
+    if (!partial(o)) {
+        as_rr(&e->as, OP_PEXTRD, true, from, s);
+        as_8(&e->as, 1);
+        cold = check_sign(e, i, &w, s, cold);
+        as_rr(&e->as, OP_PXOR, false, w.t[0], w.t[0]);
+        as_rr(&e->as, op, true, w.t[0], s);
+    }
     as_rr(&e->as, OP_PXOR, false, w.d, w.d);
     as_rr(&e->as, op, true, w.d, r);
-    as_rr(&e->as, OP_PXOR, false, w.t[0], w.t[0]);
-    as_rr(&e->as, op, true, w.t[0], s);
-    as_rr(&e->as, OP_PUNPCKLQDQ, false, w.d, w.t[0]);
+    if (!partial(o))
+        as_rr(&e->as, OP_PUNPCKLQDQ, false, w.d, w.t[0]);
+    if (cold)
+        cold->back = e->as.p;
     return true;
 }
 
@@ -351,13 +490,12 @@ static bool from_int(struct emitter *e, unsigned i)
     const struct ir_op *o = op_of(e, (ir_value)i);
     struct v_work w;
 
-    if (o->attr2 & (IR_V_LANE0 | IR_FP_MODES) || o->imm ||
-        (o->attr2 & IR_FP_ROUND) != IR_ROUND_NEAREST)
+    if (!plain(o) || o->imm)
         return false;
     if (wide(o))
-        return o->type == IR_V128 && !(o->attr2 & IR_FP_UNSIGNED) && from_int64(e, i);
+        return from_int64(e, i);
     v_begin(e, i, 1, &w);
-    load_clean(e, o->type, w.d, w.in[0]);
+    load_clean(e, o, w.d, w.in[0]);
     if (o->attr2 & IR_FP_UNSIGNED) {
         v_load(e, w.t[0], v_reg(w.d));
         from_unsigned(e, &w);
@@ -369,15 +507,39 @@ static bool from_int(struct emitter *e, unsigned i)
 
 static bool from_half(struct emitter *e, unsigned i)
 {
+    bool lowest = op_of(e, (ir_value)i)->attr2 & IR_V_LANE0;
+    struct operand a;
     struct v_work w;
     unsigned r = begin(e, i, 1, &w);
 
-    if (w.in[0].kind == IN_MEMORY)
-        as_vex_rm(&e->as, OP_VCVTPH2PS, false, w.d, 0, FRAME_BASE, w.in[0].disp);
+    a = w.in[0];
+    if (lowest) {
+        v_load(e, w.d, a);
+        v_shift(e, 3, V_SLL, w.d, 48);
+        v_shift(e, 3, V_SRL, w.d, 48);
+        a = v_reg(w.d);
+    }
+    if (a.kind == IN_MEMORY)
+        as_vex_rm(&e->as, OP_VCVTPH2PS, false, w.d, 0, FRAME_BASE, a.disp);
     else
-        as_vex_rr(&e->as, OP_VCVTPH2PS, false, w.d, 0, w.in[0].reg);
+        as_vex_rr(&e->as, OP_VCVTPH2PS, false, w.d, 0, a.reg);
     check_nan(e, i, &w, false, r)->back = e->as.p;
     return true;
+}
+
+/* Of elements that become wider or narrower: `o` has the type of the narrow ones. */
+static void load_lowest_or_all(struct emitter *e, unsigned i, unsigned d, struct operand a)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+
+    if (!(o->attr2 & IR_V_LANE0)) {
+        v_load(e, d, a);
+    } else if (o->code == IR_vfnarrow && o->attr == IR_F32) {
+        v_unary(e, OP_MOVQ_LOAD, d, a);
+    } else {
+        v_unary(e, OP_INSERTPS, d, a);
+        as_8(&e->as, INSERT_LOWEST);
+    }
 }
 
 /* NaNs are looked for before: halves have no comparison. */
@@ -387,7 +549,7 @@ static bool to_half(struct emitter *e, unsigned i)
     struct v_work w;
     unsigned r = begin(e, i, 1, &w);
 
-    v_load(e, w.d, w.in[0]);
+    load_lowest_or_all(e, i, w.d, w.in[0]);
     cold = check_nan(e, i, &w, false, r);
     as_vex_rr(&e->as, OP_VCVTPS2PH, false, w.d, 0, w.d);
     as_8(&e->as, 0); /* to nearest */
@@ -412,12 +574,13 @@ static bool resize(struct emitter *e, unsigned i)
     struct v_work w;
     unsigned r;
 
-    if (o->attr2 || (o->attr == IR_F16 && e->level < DBT_LEVEL_V3))
+    if (o->attr2 & ~IR_V_LANE0 || (o->attr == IR_F16 && e->level < DBT_LEVEL_V3))
         return false;
     if (o->attr == IR_F16)
         return widens ? from_half(e, i) : to_half(e, i);
     r = begin(e, i, 1, &w);
-    v_unary(e, widens ? OP_CVTPS2PD : OP_CVTPD2PS, w.d, w.in[0]);
+    load_lowest_or_all(e, i, w.d, w.in[0]);
+    as_rr(&e->as, widens ? OP_CVTPS2PD : OP_CVTPD2PS, false, w.d, w.d);
     cold = check_nan(e, i, &w, widens, r);
     if (!widens)
         check_least(e, i, &w, false, r, cold);

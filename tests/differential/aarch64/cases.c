@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /*
  * Random aarch64 cases for compare.c. Set "early" is what a Neoverse N1 has; "late" what came after
- * it, without atomic operations, which may be misaligned there.
+ * it, without atomic operations, which may be misaligned there; "simd" of the first what works on
+ * vector registers alone.
  */
 #include <string.h>
 
@@ -37,10 +38,15 @@ static bool is_memory(enum a64_format f)
            f == A64_FORMAT_V_STRUCT_POST;
 }
 
-static bool wanted(enum a64_insn_id id, bool late)
+enum set { SET_EARLY, SET_LATE, SET_SIMD };
+
+static bool wanted(enum a64_insn_id id, enum set set)
 {
     const struct a64_insn *i = &a64_insns[id];
+    bool late = set == SET_LATE;
 
+    if (set == SET_SIMD && i->format != A64_FORMAT_V)
+        return false;
     if (late ? i->format == A64_FORMAT_EXCLUSIVE || i->format == A64_FORMAT_ORDERED ||
                    i->format == A64_FORMAT_LSE || i->format == A64_FORMAT_CASP
              : (LATE >> i->feature & 1))
@@ -69,6 +75,22 @@ static uint32_t put(uint32_t w, unsigned position, unsigned length, uint32_t v)
     uint32_t mask = (uint32_t)((BIT(length) - 1) << position);
 
     return (w & ~mask) | (v << position & mask);
+}
+
+/* Is there such an instruction with these fields, too? */
+static bool is_defined(uint32_t w)
+{
+    static uint32_t page[IR_PAGE_SIZE / sizeof(uint32_t)];
+    static struct ir_unit unit;
+    struct dbt_source source = {
+        .page = (const uint8_t *)page, .features = guest_cases.features, .max_insns = 1};
+
+    if (!unit.ops && ir_unit_create(&unit, IR_OPS_MAX) != ERR_OK)
+        return true;
+    page[0] = w;
+    ir_unit_reset(&unit, a64_frontend.dialect, A64_MODE_FP);
+    a64_frontend.translate(&unit, &source);
+    return unit.ops[unit.op_count - 1].code != IR_leave;
 }
 
 /* Near the base, most of the time. */
@@ -147,17 +169,20 @@ static enum a64_insn_id first_insn(unsigned number, bool late)
     return id;
 }
 
-static void make_code(struct case_in *in, unsigned number, bool late)
+static void make_code(struct case_in *in, unsigned number, enum set set)
 {
     for (unsigned i = 0; i < CASE_CODE_SIZE / 4; i++) {
         uint32_t w = BRK;
 
         if (i < INSNS_PER_CASE) {
-            enum a64_insn_id id = i == 0 ? first_insn(number, late) : below(A64_INSN_COUNT);
+            enum a64_insn_id id =
+                i == 0 ? first_insn(number, set == SET_LATE) : below(A64_INSN_COUNT);
 
-            while (!wanted(id, late))
+            while (!wanted(id, set))
                 id = below(A64_INSN_COUNT);
-            w = aim(random_insn(id), i, INSNS_PER_CASE);
+            do
+                w = aim(random_insn(id), i, INSNS_PER_CASE);
+            while (set == SET_SIMD && !is_defined(w) && below(50));
         }
         memcpy(in->code + 4 * (size_t)i, &w, 4);
     }
@@ -165,7 +190,10 @@ static void make_code(struct case_in *in, unsigned number, bool late)
 
 static void make_case(struct case_in *in, unsigned number, const char *set)
 {
-    bool late = set && strcmp(set, "late") == 0;
+    enum set which = !set                       ? SET_EARLY
+                     : strcmp(set, "late") == 0 ? SET_LATE
+                     : strcmp(set, "simd") == 0 ? SET_SIMD
+                                                : SET_EARLY;
 
     in->state.pc = CASE_CODE;
     for (unsigned r = 0; r < 32; r++)
@@ -181,7 +209,7 @@ static void make_case(struct case_in *in, unsigned number, const char *set)
 
         memcpy(in->data + i, &v, sizeof(v));
     }
-    make_code(in, number, late);
+    make_code(in, number, which);
 }
 
 static uint32_t mode(const struct case_in *in)
