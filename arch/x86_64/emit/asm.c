@@ -98,13 +98,17 @@ void as_lea_shifted(struct as *a, bool w, unsigned reg, unsigned base, unsigned 
     a->p = put_disp(p, none ? 2 : mod, 0);
 }
 
+/* ... and of [rip + ...]. */
+static void as_target(struct as *a, unsigned reg, const void *target, unsigned after)
+{
+    as_8(a, modrm(0, reg, RBP));
+    as_32(a, (uint32_t)((const uint8_t *)target - as_exec(a, a->p + 4 + after)));
+}
+
 void as_rip(struct as *a, unsigned op, bool w, unsigned reg, const void *target, unsigned after)
 {
-    uint8_t *p = put_opcode(a->p, op, w, reg, 0, 0);
-
-    *p = modrm(0, reg, RBP);
-    a->p = p + 1;
-    as_32(a, (uint32_t)((const uint8_t *)target - as_exec(a, a->p + 4 + after)));
+    a->p = put_opcode(a->p, op, w, reg, 0, 0);
+    as_target(a, reg, target, after);
 }
 
 /* VEX (2.3): three operands. `op` as above; the map and prefix go into VEX. */
@@ -137,6 +141,12 @@ void as_vex_rm(struct as *a, unsigned op, bool w, unsigned reg, unsigned vvvv, u
 {
     as_vex(a, op, w, reg, vvvv, 0, base);
     a->p = put_address(a->p, reg, base, disp);
+}
+
+void as_vex_rip(struct as *a, unsigned op, bool w, unsigned reg, unsigned vvvv, const void *target)
+{
+    as_vex(a, op, w, reg, vvvv, 0, 0);
+    as_target(a, reg, target, 0);
 }
 
 /* A byte, or all four. */

@@ -193,6 +193,7 @@ void as_rip(struct as *a, unsigned op, bool w, unsigned reg, const void *target,
 void as_vex_rr(struct as *a, unsigned op, bool w, unsigned reg, unsigned vvvv, unsigned rm);
 void as_vex_rm(struct as *a, unsigned op, bool w, unsigned reg, unsigned vvvv, unsigned base,
                int32_t disp);
+void as_vex_rip(struct as *a, unsigned op, bool w, unsigned reg, unsigned vvvv, const void *target);
 void as_alu_imm(struct as *a, unsigned op, bool w, unsigned rm, int32_t imm);
 void as_alu_mem_imm(struct as *a, unsigned op, bool w, unsigned base, int32_t disp, int32_t imm);
 void as_shift_imm(struct as *a, enum shift_digit digit, bool w, unsigned rm, unsigned count);

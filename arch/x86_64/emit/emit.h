@@ -243,6 +243,8 @@ unsigned reg_take(struct emitter *e, enum class class);
 /* A particular one, emptied. */
 void reg_take_this(struct emitter *e, enum class class, unsigned reg);
 void reg_release(struct emitter *e, enum class class, unsigned reg);
+/* A scratch register in which nothing is, for a few instructions; or REG_NONE. */
+unsigned reg_spare(const struct emitter *e, enum class class);
 /* The value in a register: its pin, or a scratch one, locked. */
 unsigned use_reg(struct emitter *e, ir_value v);
 /* Where it is; constants of integers only when they fit into 32 bits, sign-extended. */

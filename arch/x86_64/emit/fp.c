@@ -54,9 +54,27 @@ static void scalar_op(struct emitter *e, unsigned op, unsigned d, struct operand
         as_rr(&e->as, op, false, d, o.reg);
 }
 
+/* d = a op b; `d` is neither. */
+static void apart_op(struct emitter *e, unsigned op, unsigned d, struct operand a, struct operand b)
+{
+    if (e->level < DBT_LEVEL_V3 || a.kind != IN_REG) {
+        load_operand(e, CLASS_FP, d, a);
+        scalar_op(e, op, d, b);
+    } else if (b.kind == IN_MEMORY) {
+        as_vex_rm(&e->as, op, false, d, a.reg, FRAME_BASE, b.disp);
+    } else {
+        as_vex_rr(&e->as, op, false, d, a.reg, b.reg);
+    }
+}
+
+static const uint8_t *mask_at(const struct emitter *e, enum emit_mask mask)
+{
+    return e->stub.masks + MASK_BYTES * (unsigned)mask;
+}
+
 static void with_mask(struct emitter *e, unsigned op, unsigned d, enum emit_mask mask)
 {
-    as_rip(&e->as, op, false, d, e->stub.masks + MASK_BYTES * (unsigned)mask, 0);
+    as_rip(&e->as, op, false, d, mask_at(e, mask), 0);
 }
 
 /* A NaN in `d` goes to C. */
@@ -74,11 +92,19 @@ static void check_nan(struct emitter *e, unsigned i, unsigned d, const struct op
 static void check_result(struct emitter *e, unsigned i, unsigned d, const struct operand operand[3])
 {
     enum ir_type t = op_of(e, (ir_value)i)->type;
-    unsigned op = compare_op(OP_UCOMISS, t);
+    unsigned op = compare_op(OP_UCOMISS, t), positive = reg_spare(e, CLASS_FP);
     struct cold *cold;
 
     if (e->dialect->fp != DBT_FP_ARM) {
         check_nan(e, i, d, operand);
+        return;
+    }
+    if (e->level >= DBT_LEVEL_V3 && positive != REG_NONE) {
+        as_vex_rip(&e->as, OP_ANDPS, false, positive, d,
+                   mask_at(e, t == IR_F64 ? MASK_REST64 : MASK_REST32));
+        with_mask(e, op, positive, t == IR_F64 ? MASK_EACH_LEAST64 : MASK_EACH_LEAST32);
+        cold = cold_slow(e, i, as_jcc(&e->as, CC_E), d, operand);
+        cold->back = e->as.p;
         return;
     }
     with_mask(e, op, d, t == IR_F64 ? MASK_EACH_LEAST64 : MASK_EACH_LEAST32);
@@ -99,8 +125,7 @@ static bool binary(struct emitter *e, unsigned i, unsigned op)
     operand[0] = use(e, o->arg[0]);
     operand[1] = use(e, o->arg[1]);
     d = result_reg_apart(e, i, bit_of(operand[0]) | bit_of(operand[1]));
-    load_operand(e, CLASS_FP, d, operand[0]);
-    scalar_op(e, scalar(op, o->type), d, operand[1]);
+    apart_op(e, scalar(op, o->type), d, operand[0], operand[1]);
     if (o->code == IR_fmul || o->code == IR_fdiv)
         check_result(e, i, d, operand);
     else
@@ -119,8 +144,12 @@ static bool unary(struct emitter *e, unsigned i, unsigned op)
         return false;
     operand[0] = use(e, o->arg[0]);
     d = result_reg_apart(e, i, bit_of(operand[0]));
-    load_operand(e, CLASS_FP, d, operand[0]);
-    as_rr(&e->as, op, false, d, d);
+    if (e->level >= DBT_LEVEL_V3 && operand[0].kind == IN_REG) {
+        as_vex_rr(&e->as, op, false, d, operand[0].reg, operand[0].reg);
+    } else {
+        load_operand(e, CLASS_FP, d, operand[0]);
+        as_rr(&e->as, op, false, d, d);
+    }
     if (op == OP_CVTSD2SS)
         check_result(e, i, d, operand);
     else

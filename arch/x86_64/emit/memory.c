@@ -98,12 +98,26 @@ static bool is_kept(const struct emitter *e, const struct ir_op *op, unsigned si
            op->imm >= e->kept.from && op->imm + size <= e->kept.to;
 }
 
-/* entry: the page's TLB entry; page: an address that is its tag when it is the one. */
-static void probe_tlb(struct emitter *e, unsigned entry, unsigned page, enum dbt_access access)
+/* to = from >> shift, but for the uppermost bits, which are any. */
+static void shift_right(struct emitter *e, unsigned to, unsigned from, unsigned shift)
+{
+    if (e->level >= DBT_LEVEL_V3) {
+        as_vex_rr(&e->as, OP_RORX, true, to, 0, from);
+        as_8(&e->as, shift);
+    } else {
+        as_mov(&e->as, to, from);
+        as_shift_imm(&e->as, DIGIT_SHR, true, to, shift);
+    }
+}
+
+/* address: of a byte in the page, entry: its TLB entry then, which may be the same register; page:
+ * an address that is its tag when it is the one. */
+static void probe_tlb(struct emitter *e, unsigned entry, unsigned address, unsigned page,
+                      enum dbt_access access)
 {
     int32_t tag = (int32_t)(offsetof(struct dbt_tlb_entry, tag) + 8 * (unsigned)access);
 
-    as_shift_imm(&e->as, DIGIT_SHR, true, entry, TLB_SHIFT);
+    shift_right(e, entry, address, TLB_SHIFT);
     as_rm(&e->as, OP_AND, true, entry, FRAME_BASE, FRAME(tlb_mask));
     as_rm(&e->as, OP_ADD, true, entry, FRAME_BASE, FRAME(tlb));
     as_rm(&e->as, OP_CMP, true, page, entry, tag);
@@ -137,7 +151,7 @@ static struct access look_up_aligned(struct emitter *e, const struct ir_op *op, 
     address(e, x.addend, x.base, x.disp);
     as_mov(&e->as, page, x.addend);
     as_alu_imm(&e->as, OP_AND, true, page, -(int32_t)(IR_PAGE_SIZE - (size - 1)));
-    probe_tlb(e, x.addend, page, access);
+    probe_tlb(e, x.addend, x.addend, page, access);
     x.miss = as_jcc(&e->as, CC_NE);
     as_rm(&e->as, OP_MOV, true, x.addend, x.addend, offsetof(struct dbt_tlb_entry, addend));
     reg_release(e, CLASS_INT, page);
@@ -174,10 +188,11 @@ static struct access look_up(struct emitter *e, unsigned i, unsigned size, enum 
     gather(e, i, access);
     x.shared = op->code == IR_probe || e->kept.to - e->kept.from > (int32_t)size;
     x.page = (uint8_t)page;
-    address(e, x.addend, x.base, e->kept.from);
+    if (e->kept.from)
+        address(e, x.addend, x.base, e->kept.from);
     address(e, page, x.base, e->kept.to - 1);
     tag_of(e, page, as_user(op));
-    probe_tlb(e, x.addend, page, access);
+    probe_tlb(e, x.addend, e->kept.from ? x.addend : x.base, page, access);
     x.miss = as_jcc(&e->as, CC_NE);
     as_rm(&e->as, OP_MOV, true, x.addend, x.addend, offsetof(struct dbt_tlb_entry, addend));
     x.done = e->as.p;
@@ -256,13 +271,7 @@ void emit_word(struct emitter *e, unsigned reg, unsigned from)
 {
     const unsigned scale = 3, field = (DBT_WORDS - 1) << scale;
 
-    if (e->level >= DBT_LEVEL_V3) {
-        as_vex_rr(&e->as, OP_RORX, true, reg, 0, from);
-        as_8(&e->as, DBT_WORD_SHIFT - scale);
-    } else {
-        as_mov(&e->as, reg, from);
-        as_shift_imm(&e->as, DIGIT_SHR, true, reg, DBT_WORD_SHIFT - scale);
-    }
+    shift_right(e, reg, from, DBT_WORD_SHIFT - scale);
     as_alu_imm(&e->as, OP_AND, false, reg, field);
     as_rmx(&e->as, OP_MOV, true, reg, FRAME_BASE, reg, DBT_FRAME_WORDS - DBT_FRAME_GUEST);
 }
@@ -414,7 +423,7 @@ void emit_again_stubs(struct emitter *e)
                     continue;
                 e->stub.again[n][page][addend] = as_exec(&e->as, e->as.p);
                 tag_of(e, page, n & AGAIN_USER);
-                probe_tlb(e, addend, page, n & AGAIN_WRITE ? DBT_WRITE : DBT_READ);
+                probe_tlb(e, addend, addend, page, n & AGAIN_WRITE ? DBT_WRITE : DBT_READ);
                 miss = as_jcc(&e->as, CC_NE);
                 as_rm(&e->as, OP_MOV, true, addend, addend, offsetof(struct dbt_tlb_entry, addend));
                 as_patch(miss, e->as.p);

@@ -283,6 +283,14 @@ static bool is_kept(const struct emitter *e, unsigned reg)
     return e->kept.reg == reg || e->word[reg];
 }
 
+unsigned reg_spare(const struct emitter *e, enum class class)
+{
+    for (unsigned r = 0; r < SCRATCH_COUNT; r++)
+        if (is_free(e, class, r) && (class != CLASS_INT || !is_kept(e, r)))
+            return r;
+    return REG_NONE;
+}
+
 unsigned reg_take(struct emitter *e, enum class class)
 {
     unsigned best = SCRATCH_COUNT, best_cost = 0;
@@ -318,13 +326,13 @@ void reg_take_this(struct emitter *e, enum class class, unsigned reg)
     if (e->locked[class] & 1u << reg)
         e->unsupported = true;
     if (v && e->value[v].home == HOME_NONE) {
-        for (unsigned r = 0; r < SCRATCH_COUNT; r++)
-            if (r != reg && is_free(e, class, r) && (class != CLASS_INT || !is_kept(e, r))) {
-                move_reg(e, class, r, reg);
-                forget_reg(e, class, reg);
-                give_reg(e, class, r, v);
-                break;
-            }
+        unsigned r = reg_spare(e, class);
+
+        if (r != REG_NONE) {
+            move_reg(e, class, r, reg);
+            forget_reg(e, class, reg);
+            give_reg(e, class, r, v);
+        }
     }
     spill(e, class, reg);
     e->locked[class] |= (uint8_t)(1u << reg);
