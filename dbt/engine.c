@@ -667,12 +667,49 @@ static void add_counters(struct dbt_counters *sum, const struct dbt_counters *c)
         ((uint64_t *)sum)[i] += ((const uint64_t *)c)[i];
 }
 
-static void print_counters(struct out *out, const struct dbt_counters *c, uint64_t insns)
+/* Emitted code counts its instructions with DBT_MODE_COUNT only. */
+static bool counts_all(const struct vm *vm)
 {
-    out_printf(out,
-               "translator: %llu instructions; %llu units of %llu instructions made in %llu us\n",
-               (ull)insns, (ull)c->units, (ull)c->unit_insns,
-               (ull)(c->translate_ticks * 1000000 / host_counter_hz()));
+    const struct dbt_vm *own = vm->engine_data;
+
+    return dbt_knobs.count || !own->jit;
+}
+
+static void print_insns(const struct vm *vm, struct out *out, uint64_t insns)
+{
+    uint64_t ns = 0;
+
+    for (unsigned i = 0; i < vm->vcpu_count; i++)
+        ns += vm_ticks_to_ns(vm->vcpus[i]->stats.guest_ticks);
+    if (counts_all(vm))
+        out_printf(out, "translator: %llu instructions, %llu million a second\n", (ull)insns,
+                   (ull)(ns ? insns * 1000 / ns : 0));
+    else
+        out_printf(out, "translator: instructions are counted by engine interp only, and where "
+                        "time is their number\n");
+}
+
+/* Blocks that run less often than this are interpreted. */
+static void print_threshold(const struct vm *vm, struct out *out)
+{
+    uint32_t least = UINT32_MAX, most = 0;
+
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        uint32_t threshold = dbt_vcpu(vm->vcpus[i])->threshold;
+
+        least = MIN(least, threshold);
+        most = MAX(most, threshold);
+    }
+    out_printf(out, "  code is emitted for blocks after %u to %u runs\n", least, most);
+}
+
+static void print_counters(struct out *out, const struct dbt_counters *c)
+{
+    uint64_t us = c->translate_ticks * 1000000 / host_counter_hz();
+
+    out_printf(out, "  %llu units of %llu instructions made in %llu us: %llu a second\n",
+               (ull)c->units, (ull)c->unit_insns, (ull)us,
+               (ull)(us ? c->unit_insns * 1000000 / us : 0));
     out_printf(out, "  slow look-ups %llu, C instructions %llu, faults %llu, interrupts %llu\n",
                (ull)c->dispatches, (ull)c->leaves, (ull)c->faults, (ull)c->interrupts);
     out_printf(out, "  TLB: misses %llu, walks %llu, tables emptied %llu; devices %llu\n",
@@ -699,36 +736,49 @@ static void print_counters(struct out *out, const struct dbt_counters *c, uint64
                (ull)c->code_writes, (ull)c->invalidated, (ull)c->evicted);
 }
 
-static uint64_t slow_sum(const struct vm *vm, unsigned code)
+/* What emitted code leaves to C, by number: operations by their code, then the guest's helpers. */
+#define SLOW_KINDS (IR_CODE_COUNT + DBT_HELPERS_MAX)
+
+static uint64_t slow_sum(const struct vm *vm, unsigned kind)
 {
     uint64_t sum = 0;
 
-    for (unsigned i = 0; i < vm->vcpu_count; i++)
-        sum += dbt_vcpu(vm->vcpus[i])->slow[code];
+    if (kind == IR_helper || kind == IR_helper_fp)
+        return 0; /* each has its own number */
+    for (unsigned i = 0; i < vm->vcpu_count; i++) {
+        const struct dbt_vcpu *d = dbt_vcpu(vm->vcpus[i]);
+
+        sum += kind < IR_CODE_COUNT ? d->slow[kind] : d->helped[kind - IR_CODE_COUNT];
+    }
     return sum;
 }
 
-/* What emitted code left to C most often. */
+static const char *slow_name(const struct vm *vm, unsigned kind)
+{
+    return kind < IR_CODE_COUNT ? ir_info[kind].name
+                                : vm->isa->translator->helpers[kind - IR_CODE_COUNT].name;
+}
+
 static void print_slow(const struct vm *vm, struct out *out)
 {
-    bool told[IR_CODE_COUNT] = {false};
+    bool told[SLOW_KINDS] = {false};
 
     out_printf(out, "  operations left to C functions:");
     for (unsigned shown = 0; shown < SLOW_SHOWN; shown++) {
         uint64_t most = 0;
         unsigned which = 0;
 
-        for (unsigned code = 0; code < IR_CODE_COUNT; code++) {
-            uint64_t sum = slow_sum(vm, code);
+        for (unsigned kind = 0; kind < SLOW_KINDS; kind++) {
+            uint64_t sum = slow_sum(vm, kind);
 
-            if (!told[code] && sum > most) {
+            if (!told[kind] && sum > most) {
                 most = sum;
-                which = code;
+                which = kind;
             }
         }
         if (!most)
             break;
-        out_printf(out, "%s %s %llu", shown ? "," : "", ir_info[which].name, (ull)most);
+        out_printf(out, "%s %s %llu", shown ? "," : "", slow_name(vm, which), (ull)most);
         told[which] = true;
     }
     out_printf(out, "\n");
@@ -753,9 +803,12 @@ static void stats(struct vm *vm, struct out *out)
     struct dbt_counters sum;
     uint64_t insns = sum_counters(vm, &sum), bytes, blocks;
 
-    print_counters(out, &sum, insns);
-    if (own->jit)
+    print_insns(vm, out, insns);
+    print_counters(out, &sum);
+    if (own->jit) {
+        print_threshold(vm, out);
         print_slow(vm, out);
+    }
     dbt_table_usage(own->table, &bytes, &blocks);
     out_printf(out, "  blocks %llu in %llu KiB; with the code cache %llu KiB\n", (ull)blocks,
                (ull)(bytes >> 10), (ull)((bytes + dbt_jit_bytes(own->jit)) >> 10));
@@ -783,9 +836,10 @@ static void json(struct vm *vm, struct json *j)
     };
     const struct dbt_vm *own = vm->engine_data;
     struct dbt_counters sum;
-    uint64_t bytes, blocks;
+    uint64_t insns = sum_counters(vm, &sum), bytes, blocks;
 
-    json_number(j, "insns", sum_counters(vm, &sum));
+    if (counts_all(vm))
+        json_number(j, "insns", insns);
     for (size_t i = 0; i < ARRAY_SIZE(names); i++)
         json_number(j, names[i].name, *(const uint64_t *)((const char *)&sum + names[i].offset));
     json_number(j, "translate_ns", vm_ticks_to_ns(sum.translate_ticks));

@@ -36,8 +36,8 @@ enum dbt_next {
 
 struct dbt_guest {
     const struct dbt_frontend *frontend;
-    const dbt_helper_fn *helpers;
-    uint64_t features; /* dbt_source.features */
+    const struct dbt_helper *helpers; /* DBT_HELPERS_MAX at most */
+    uint64_t features;                /* dbt_source.features */
 
     /* As engine.vm_init: what the machine offers. */
     enum err (*vm_init)(struct vm *vm);
@@ -108,7 +108,8 @@ struct dbt_vcpu {
     uint64_t generation; /* of links and `recent` */
     uint64_t forgets;    /* host addresses of guest memory found before it changed are not good */
     struct dbt_counters counters;
-    uint64_t slow[IR_CODE_COUNT]; /* operations that emitted code left to C, by code */
+    uint64_t slow[IR_CODE_COUNT];     /* operations that emitted code left to C, by code; */
+    uint64_t helped[DBT_HELPERS_MAX]; /* helpers among them, by number */
 
     /* A debugger's points: the next one that the running instruction met, 0: none, then its
      * address; what vm->debug->generation was when the TLB was last emptied for them. */

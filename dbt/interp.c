@@ -642,7 +642,7 @@ L_box:
     DST = A | BOX;
     NEXT;
 L_helper:
-    DST = guest->helpers[o->imm](f, A, B, C);
+    DST = guest->helpers[o->imm].call(f, A, B, C);
     NEXT;
 L_poll:
     if (likely(!__atomic_load_n(&f->poll, __ATOMIC_RELAXED)))

@@ -26,11 +26,16 @@ struct interp_unit {
     unsigned count;
 };
 
-typedef uint64_t (*dbt_helper_fn)(struct dbt_frame *f, uint64_t a, uint64_t b, uint64_t c);
+/* A C function of a guest's that units call by its number. */
+struct dbt_helper {
+    uint64_t (*call)(struct dbt_frame *f, uint64_t a, uint64_t b, uint64_t c);
+    const char *name; /* for statistics */
+};
+#define DBT_HELPERS_MAX 16
 
 /* What running needs of the guest. */
 struct interp_guest {
-    const dbt_helper_fn *helpers;
+    const struct dbt_helper *helpers;
     enum dbt_fp_policy fp;
 };
 

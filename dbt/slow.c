@@ -53,6 +53,13 @@ static bool plain_access(struct dbt_frame *f, const struct ir_op *op, struct dbt
     return true;
 }
 
+static void count(struct dbt_vcpu *d, const struct ir_op *op)
+{
+    d->slow[op->code]++;
+    if ((op->code == IR_helper || op->code == IR_helper_fp) && op->imm < DBT_HELPERS_MAX)
+        d->helped[op->imm]++;
+}
+
 bool dbt_slow(struct dbt_frame *f, const struct dbt_slow_op *o, struct dbt_slow_call *call,
               const struct interp_guest *guest)
 {
@@ -61,7 +68,7 @@ bool dbt_slow(struct dbt_frame *f, const struct dbt_slow_op *o, struct dbt_slow_
     struct interp_unit unit = {.ops = ops, .count = ARRAY_SIZE(ops)};
 
     if (likely(f->vcpu))
-        f->vcpu->slow[o->op.code]++;
+        count(f->vcpu, &o->op);
     if (is_plain(&o->op))
         return plain_access(f, &o->op, call) ? done(f, o, call) : faulted(f, o);
     for (unsigned i = 0; i < 3; i++) {

@@ -108,7 +108,7 @@ static uint64_t helper_sum(struct dbt_frame *f, uint64_t a, uint64_t b, uint64_t
 
 static const struct dbt_dialect dialect = {
     .name = "test", .slots = slots, .slot_count = SLOTS, .helper_count = 1};
-static const dbt_helper_fn helpers[] = {helper_sum};
+static const struct dbt_helper helpers[] = {{helper_sum, "sum"}};
 static const struct interp_guest guest = {.helpers = helpers, .fp = DBT_FP_RISCV};
 
 static struct dbt_frame *frame;

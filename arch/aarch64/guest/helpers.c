@@ -93,12 +93,12 @@ static uint64_t help_to_javascript(struct dbt_frame *f, uint64_t v, uint64_t how
     return r | (exact ? BIT(32) : 0);
 }
 
-const dbt_helper_fn a64_helpers[A64_HELPER_COUNT] = {
-    [A64_HELPER_NZCV] = help_nzcv,
-    [A64_HELPER_CRC32] = help_crc32,
-    [A64_HELPER_CRC32C] = help_crc32c,
-    [A64_HELPER_F64_TO_F16] = help_f64_to_f16,
-    [A64_HELPER_TO_FIXED] = help_to_fixed,
-    [A64_HELPER_FROM_FIXED] = help_from_fixed,
-    [A64_HELPER_TO_JAVASCRIPT] = help_to_javascript,
+const struct dbt_helper a64_helpers[A64_HELPER_COUNT] = {
+    [A64_HELPER_NZCV] = {help_nzcv, "nzcv"},
+    [A64_HELPER_CRC32] = {help_crc32, "crc32"},
+    [A64_HELPER_CRC32C] = {help_crc32c, "crc32c"},
+    [A64_HELPER_F64_TO_F16] = {help_f64_to_f16, "f64 to f16"},
+    [A64_HELPER_TO_FIXED] = {help_to_fixed, "to fixed"},
+    [A64_HELPER_FROM_FIXED] = {help_from_fixed, "from fixed"},
+    [A64_HELPER_TO_JAVASCRIPT] = {help_to_javascript, "to javascript"},
 };

@@ -134,7 +134,8 @@ enum a64_helper {
 #define A64_FIXED_I64      0x200u
 #define A64_FIXED_UNSIGNED 0x400u
 
-extern const dbt_helper_fn a64_helpers[A64_HELPER_COUNT];
+extern const struct dbt_helper a64_helpers[A64_HELPER_COUNT];
+_Static_assert(A64_HELPER_COUNT <= DBT_HELPERS_MAX, "they are counted");
 
 /* What the lifter knows of NZCV within a unit. */
 struct a64_flags {

@@ -139,11 +139,11 @@ static uint64_t help_fcvtmod(struct dbt_frame *f, uint64_t a, uint64_t unused, u
     return (uint64_t)(int64_t)(int32_t)v;
 }
 
-const dbt_helper_fn rv_helpers[RV_HELPER_COUNT] = {
-    [RV_HELPER_HALF] = help_half,
-    [RV_HELPER_HALF_SIGN] = help_half_sign,
-    [RV_HELPER_HALF_PAIR] = help_half_pair,
-    [RV_HELPER_FCVTMOD] = help_fcvtmod,
+const struct dbt_helper rv_helpers[RV_HELPER_COUNT] = {
+    [RV_HELPER_HALF] = {help_half, "half"},
+    [RV_HELPER_HALF_SIGN] = {help_half_sign, "half sign"},
+    [RV_HELPER_HALF_PAIR] = {help_half_pair, "half pair"},
+    [RV_HELPER_FCVTMOD] = {help_fcvtmod, "fcvtmod"},
 };
 
 /* ---- AMOCAS.Q: of registers in pairs ---- */

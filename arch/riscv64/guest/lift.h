@@ -112,7 +112,8 @@ enum rv_helper {
     RV_HELPER_FCVTMOD,   /* FCVTMOD.W.D */
     RV_HELPER_COUNT
 };
-extern const dbt_helper_fn rv_helpers[RV_HELPER_COUNT];
+extern const struct dbt_helper rv_helpers[RV_HELPER_COUNT];
+_Static_assert(RV_HELPER_COUNT <= DBT_HELPERS_MAX, "they are counted");
 
 /* The third operand of RV_HELPER_HALF and RV_HELPER_HALF_SIGN: what it does, and how it rounds. */
 enum rv_half {
