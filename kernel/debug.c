@@ -313,6 +313,21 @@ static struct debug_patch *patch_find(struct vm *vm, uint64_t va, unsigned kind)
     return NULL;
 }
 
+/* To a page of the guest, which fetches it from then on. */
+static enum err write_code(struct vm *vm, gpa_t gpa, const void *code, size_t size)
+{
+    enum err e = guest_copy_to(vm->memory, gpa, code, size);
+    void *span;
+
+    if (e == ERR_OK)
+        e = guest_pin(vm->memory, gpa, size, &span);
+    if (e != ERR_OK)
+        return e;
+    host_code_sync(span, size);
+    guest_unpin_unwritten(vm->memory, gpa, size);
+    return ERR_OK;
+}
+
 enum err debug_patch_add(struct vcpu *v, uint64_t va, unsigned kind)
 {
     struct vm *vm = v->vm;
@@ -333,7 +348,7 @@ enum err debug_patch_add(struct vcpu *v, uint64_t va, unsigned kind)
         return ERR_NOT_FOUND;
     p.gpa = gpa.v;
     if (guest_copy_from(vm->memory, gpa, p.saved, p.size) != ERR_OK ||
-        guest_copy_to(vm->memory, gpa, p.code, p.size) != ERR_OK)
+        write_code(vm, gpa, p.code, p.size) != ERR_OK)
         return ERR_NOT_FOUND;
     d->patches[d->patch_count++] = p;
     return ERR_OK;
@@ -347,7 +362,7 @@ static enum err patch_undo(struct vm *vm, const struct debug_patch *p)
 
     if (e != ERR_OK || memcmp(now, p->code, p->size) != 0)
         return e;
-    return guest_copy_to(vm->memory, GPA(p->gpa), p->saved, p->size);
+    return write_code(vm, GPA(p->gpa), p->saved, p->size);
 }
 
 enum err debug_patch_remove(struct vm *vm, uint64_t va, unsigned kind)
@@ -447,7 +462,7 @@ static bool write_piece(struct vm *vm, uint64_t gpa, const uint8_t *from, size_t
 {
     struct vm_debug *d = vm->debug;
 
-    if (guest_copy_to(vm->memory, GPA(gpa), from, size) != ERR_OK)
+    if (write_code(vm, GPA(gpa), from, size) != ERR_OK)
         return false;
     for (unsigned i = 0; d && i < d->patch_count; i++) {
         struct debug_patch *p = &d->patches[i];
@@ -455,7 +470,7 @@ static bool write_piece(struct vm *vm, uint64_t gpa, const uint8_t *from, size_t
         if (p->gpa + p->size <= gpa || p->gpa >= gpa + size)
             continue;
         overlap(p, gpa, size, NULL, p->saved, from);
-        if (guest_copy_to(vm->memory, GPA(p->gpa), p->code, p->size) != ERR_OK)
+        if (write_code(vm, GPA(p->gpa), p->code, p->size) != ERR_OK)
             return false;
     }
     return true;

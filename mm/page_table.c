@@ -5,6 +5,7 @@
  * new entries;
  *  - `flush` follows changed and cleared entries, and comes before a table that they led to is
  * freed;
+ *  - what is mapped anew was brought in by `sync` before (mm/second_stage.c);
  *  - where the format wants break-before-make (Arm ARM DDI 0487, D8.16.1), a live entry whose
  * output address, size or memory type changes is cleared and flushed first.
  */
@@ -245,7 +246,7 @@ enum err page_table_map(struct page_table *pt, uint64_t va, hpa_t pa, uint64_t s
 
     if (!range_reachable(pt, va, size) || !IS_ALIGNED(pa.v, PAGE_SIZE))
         return ERR_INVALID;
-    if (!level_clear(pt, phys_to_virt(pt->root), top_level(pt), va, last))
+    if (!page_table_unused(pt, va, size))
         return ERR_EXISTS;
     enum err e = map_level(pt, phys_to_virt(pt->root), top_level(pt), va, last, pa, attrs);
     pt_publish(pt, va, size);
@@ -398,6 +399,12 @@ enum err page_table_protect(struct page_table *pt, uint64_t va, uint64_t size, u
 }
 
 /* ---- Looking up ---- */
+
+bool page_table_unused(const struct page_table *pt, uint64_t va, uint64_t size)
+{
+    return range_reachable(pt, va, size) &&
+           level_clear(pt, phys_to_virt(pt->root), top_level(pt), va, va + (size - 1));
+}
 
 bool page_table_lookup(const struct page_table *pt, uint64_t va, struct pt_entry *entry)
 {

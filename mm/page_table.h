@@ -47,6 +47,9 @@ struct pt_format {
     /* Makes an entry just written from invalid to valid visible to walkers (Arm: dsb ishst; RISC-V:
      * sfence.vma for the address where needed; x86: nothing). */
     void (*publish)(struct page_table *pt, uint64_t va, uint64_t size);
+    /* Second stages; NULL: nothing is to be done. Before memory is mapped that was not: from here
+     * on a guest fetches what the hypervisor wrote there, and reads it with its caches off too. */
+    void (*sync)(hpa_t pa, uint64_t size);
 };
 
 struct page_table {
@@ -82,6 +85,8 @@ struct pt_entry {
     uint64_t size; /* of the leaf */
     unsigned attrs;
 };
+/* Nothing at all is mapped in the range: page_table_map() would not find anything in its way. */
+bool page_table_unused(const struct page_table *pt, uint64_t va, uint64_t size);
 /* False when `va` is not mapped. */
 bool page_table_lookup(const struct page_table *pt, uint64_t va, struct pt_entry *entry);
 

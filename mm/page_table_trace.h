@@ -15,12 +15,14 @@ void pt_check_write(struct page_table *pt, const uint64_t *slot, uint64_t value,
                     unsigned level);
 void pt_check_flush(struct page_table *pt, uint64_t va, uint64_t size);
 void pt_check_publish(struct page_table *pt, uint64_t va, uint64_t size);
+void pt_check_sync(struct page_table *pt, hpa_t pa, uint64_t size);
 void pt_check_table_new(struct page_table *pt, hpa_t table);
 void pt_check_table_free(struct page_table *pt, hpa_t table);
 #else
 #define pt_check_write(pt, slot, value, va, level) ((void)(va), (void)(level))
 #define pt_check_flush(pt, va, size)               ((void)0)
 #define pt_check_publish(pt, va, size)             ((void)0)
+#define pt_check_sync(pt, pa, size)                ((void)0)
 #define pt_check_table_new(pt, table)              ((void)0)
 #define pt_check_table_free(pt, table)             ((void)0)
 #endif
@@ -45,6 +47,12 @@ static inline void pt_publish(struct page_table *pt, uint64_t va, uint64_t size)
 {
     pt->format->publish(pt, va, size);
     pt_check_publish(pt, va, size);
+}
+
+static inline void pt_sync(struct page_table *pt, hpa_t pa, uint64_t size)
+{
+    pt->format->sync(pa, size);
+    pt_check_sync(pt, pa, size);
 }
 
 #endif

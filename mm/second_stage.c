@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The second stage: one page table, filled from guest memory. */
 #include "mm/heap.h"
+#include "mm/page_table_trace.h"
 #include "mm/second_stage.h"
 
 #define GUEST_RAM (PT_READ | PT_WRITE | PT_EXEC)
@@ -56,35 +57,70 @@ uint64_t second_stage_gigabytes(const struct second_stage *s)
     return s->gigabytes;
 }
 
-/* Under the lock. ERR_EXISTS: it has to be mapped by smaller pieces. */
-static enum err map_gigabyte(struct second_stage *s, gpa_t gpa)
+static bool unused(const struct second_stage *s, const struct guest_block *b)
 {
-    struct guest_block b;
-    enum err e;
-
-    if (!s->pt.format->max_leaf_1g || !guest_memory_gigabyte(s->memory, gpa, &b))
-        return ERR_EXISTS;
-    e = page_table_map(&s->pt, b.gpa.v, b.hpa, b.size, GUEST_RAM);
-    s->gigabytes += e == ERR_OK;
-    return e;
+    return page_table_unused(&s->pt, b->gpa.v, b->size);
 }
 
-/* Under the lock. */
-static enum err map_block(struct second_stage *s, const struct guest_block *b, gpa_t gpa,
-                          unsigned access)
+/* Under the lock. The most that can be mapped at once for the sake of `page` in `b`: its GiB, `b`,
+ * or the page. False: it is mapped already. */
+static bool find_unmapped(const struct second_stage *s, const struct guest_block *b, gpa_t page,
+                          struct guest_block *found)
 {
     struct pt_entry entry;
 
-    if (!page_table_lookup(&s->pt, gpa.v, &entry)) {
-        enum err e = map_gigabyte(s, gpa);
+    if (page_table_lookup(&s->pt, page.v, &entry))
+        return false;
+    if (s->pt.format->max_leaf_1g && guest_memory_gigabyte(s->memory, page, found) &&
+        unused(s, found))
+        return true;
+    *found = *b;
+    if (!unused(s, b))
+        *found = (struct guest_block){page, HPA(b->hpa.v + page.v - b->gpa.v), PAGE_SIZE};
+    return true;
+}
 
-        return e != ERR_EXISTS ? e : page_table_map(&s->pt, b->gpa.v, b->hpa, b->size, GUEST_RAM);
+static bool holds(const struct guest_block *outer, const struct guest_block *b)
+{
+    return outer->hpa.v <= b->hpa.v && b->hpa.v + b->size <= outer->hpa.v + outer->size;
+}
+
+/* Under the lock, which it gives up for as long as caches are cleaned: other vCPUs go on. False:
+ * one of them has mapped the page meanwhile. */
+static bool bring(struct second_stage *s, const struct guest_block *b, gpa_t page,
+                  struct guest_block *found)
+{
+    struct guest_block synced = {0};
+
+    while (find_unmapped(s, b, page, found)) {
+        if (!s->pt.format->sync || holds(&synced, found))
+            return true;
+        spin_unlock(&s->lock);
+        pt_sync(&s->pt, found->hpa, found->size);
+        synced = *found;
+        spin_lock(&s->lock);
     }
-    if (entry.attrs & access) { /* another vCPU mapped it meanwhile */
-        s->pt.format->publish(&s->pt, ALIGN_DOWN(gpa.v, PAGE_SIZE), PAGE_SIZE);
+    return false;
+}
+
+/* Under the lock. */
+static enum err map_page(struct second_stage *s, const struct guest_block *b, gpa_t page,
+                         unsigned access)
+{
+    struct guest_block found;
+    struct pt_entry entry;
+    enum err e;
+
+    if (bring(s, b, page, &found)) {
+        e = page_table_map(&s->pt, found.gpa.v, found.hpa, found.size, GUEST_RAM);
+        s->gigabytes += !e && found.size == GIB(1);
+        return e;
+    }
+    if (!page_table_lookup(&s->pt, page.v, &entry) || entry.attrs & access) {
+        s->pt.format->publish(&s->pt, page.v, PAGE_SIZE);
         return ERR_OK;
     }
-    return page_table_protect(&s->pt, ALIGN_DOWN(gpa.v, entry.size), entry.size, GUEST_RAM);
+    return page_table_protect(&s->pt, ALIGN_DOWN(page.v, entry.size), entry.size, GUEST_RAM);
 }
 
 enum err second_stage_fault(struct second_stage *s, gpa_t gpa, unsigned access)
@@ -99,7 +135,7 @@ enum err second_stage_fault(struct second_stage *s, gpa_t gpa, unsigned access)
     e = guest_memory_block(s->memory, page, &block);
     if (!e) {
         spin_lock(&s->lock);
-        e = map_block(s, &block, gpa, access);
+        e = map_page(s, &block, page, access);
         spin_unlock(&s->lock);
     }
     guest_unpin_unwritten(s->memory, page, PAGE_SIZE);

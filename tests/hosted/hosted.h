@@ -77,6 +77,8 @@ extern char hosted_pt_rule[256];
 void hosted_mirror(const struct page_table *pt, uint64_t va, uint64_t size);
 /* Formats: simplified, but with each architecture's rules. */
 extern const struct pt_format hosted_format_x86, hosted_format_arm, hosted_format_riscv,
-    hosted_format_gstage;
+    hosted_format_gstage, hosted_format_stage2;
+/* Bytes that hosted_format_stage2 was asked to sync. */
+extern uint64_t hosted_synced;
 
 #endif

@@ -64,14 +64,24 @@ static void flush(struct page_table *pt, uint64_t va, uint64_t size)
         hosted_mirror(pt, va, size);
 }
 
-#define FORMAT(name_, levels_, root_order_, bits_, bbm_)                                    \
+/* One machine's caches: hosted_synced counts what was brought in. */
+uint64_t hosted_synced;
+
+static void sync(hpa_t pa, uint64_t size)
+{
+    (void)pa;
+    hosted_synced += size;
+}
+
+#define FORMAT(name_, levels_, root_order_, bits_, bbm_, ...)                               \
     {                                                                                       \
         .name = name_, .levels = levels_, .root_order = root_order_, .address_bits = bits_, \
         .max_leaf_1g = true, .break_before_make = bbm_, .leaf = leaf, .table = table,       \
         .present = present, .is_leaf = is_leaf, .address = address, .attrs = attrs_of,      \
-        .flush = flush, .publish = flush                                                    \
+        .flush = flush, .publish = flush, __VA_ARGS__                                       \
     }
 const struct pt_format hosted_format_x86 = FORMAT("x86", 4, 0, 48, false);
 const struct pt_format hosted_format_arm = FORMAT("Arm", 4, 0, 48, true);
 const struct pt_format hosted_format_riscv = FORMAT("Sv39", 3, 0, 39, false);
 const struct pt_format hosted_format_gstage = FORMAT("Sv39x4", 3, 2, 41, false);
+const struct pt_format hosted_format_stage2 = FORMAT("stage 2", 4, 0, 48, true, .sync = sync);

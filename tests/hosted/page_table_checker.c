@@ -14,6 +14,9 @@
  * RISC-V Privileged 4.2.1: implementations may cache invalid entries); formats of x86 need none
  * (SDM 3A 4.10.2.3) free     a table is not freed while an entry that led to it may be cached (SDM
  * 3A 4.10.4.2, APM2 5.5.2)
+ *  sync     where the format has `sync`, memory is mapped that was not only after it was synced
+ * since it was unmapped last: a guest with its caches off sees what the hypervisor wrote (Arm ARM
+ * B2.10), and fetches it (B2.4.4; RISC-V Unprivileged, Zifencei)
  */
 #include <stdio.h>
 #include <string.h>
@@ -91,6 +94,63 @@ static bool needs_break(const struct pt_format *f, uint64_t old, uint64_t value,
     return changed & (PT_DEVICE | PT_WRITE_COMBINE | PT_GLOBAL);
 }
 
+/* Host memory that was synced for a table and may be mapped by it. The oldest is forgotten. */
+struct synced {
+    const struct page_table *pt;
+    uint64_t pa, size;
+};
+#define SYNCED_MAX 256
+static struct synced synced[SYNCED_MAX];
+static unsigned synced_next;
+
+static void synced_forget(const struct page_table *pt, uint64_t pa, uint64_t size)
+{
+    for (unsigned i = 0; i < SYNCED_MAX; i++)
+        if (synced[i].pt == pt && (synced[i].pa - pa < size || pa - synced[i].pa < synced[i].size))
+            synced[i].pt = NULL;
+}
+
+static bool is_synced(const struct page_table *pt, uint64_t pa, uint64_t size)
+{
+    for (unsigned i = 0; i < SYNCED_MAX; i++)
+        if (synced[i].pt == pt && pa >= synced[i].pa && pa - synced[i].pa < synced[i].size &&
+            synced[i].size - (pa - synced[i].pa) >= size)
+            return true;
+    return false;
+}
+
+/* A leaf that is about to be split still maps the same. */
+static bool maps_already(const struct page_table *pt, uint64_t va, uint64_t pa)
+{
+    struct pt_entry e;
+
+    return page_table_lookup(pt, va, &e) && e.pa.v == pa;
+}
+
+static void check_synced(const struct page_table *pt, uint64_t old, uint64_t value, uint64_t va,
+                         unsigned level)
+{
+    const struct pt_format *f = pt->format;
+    uint64_t size = entry_size(level);
+
+    if (!f->sync)
+        return;
+    if (f->present(value) && !f->present(old) && f->is_leaf(value, level) &&
+        !(f->attrs(value, level) & PT_DEVICE)) {
+        uint64_t pa = f->address(value, level).v;
+
+        if (!is_synced(pt, pa, size) && !maps_already(pt, ALIGN_DOWN(va, size), pa))
+            violation("Arm ARM B2.10, B2.4.4: memory was mapped that was not synced", va);
+    } else if (f->present(old) && f->is_leaf(old, level) && !f->present(value)) {
+        synced_forget(pt, f->address(old, level).v, size);
+    }
+}
+
+void pt_check_sync(struct page_table *pt, hpa_t pa, uint64_t size)
+{
+    synced[synced_next++ % SYNCED_MAX] = (struct synced){pt, pa.v, size};
+}
+
 void pt_check_write(struct page_table *pt, const uint64_t *slot, uint64_t value, uint64_t va,
                     unsigned level)
 {
@@ -99,6 +159,7 @@ void pt_check_write(struct page_table *pt, const uint64_t *slot, uint64_t value,
     const struct stale *before = find_stale(slot);
     struct stale entry = {pt, slot, old, base, size};
 
+    check_synced(pt, old, value, va, level);
     if (f->present(value) && before && f->break_before_make &&
         needs_break(f, before->old, value, level))
         violation("Arm ARM D8.16.1: a valid entry was replaced without break-before-make: no flush "
@@ -131,6 +192,8 @@ void pt_check_table_new(struct page_table *pt, hpa_t table)
 /* Destroying a whole page table is exempt: nothing uses it then. */
 void pt_check_table_free(struct page_table *pt, hpa_t table)
 {
+    if (table.v == pt->root.v)
+        synced_forget(pt, 0, UINT64_MAX);
     for (unsigned i = 0; i < stale_count; i++)
         if (stale[i].pt == pt && !pt->format->is_leaf(stale[i].old, 1) &&
             pt->format->address(stale[i].old, 1).v == table.v)

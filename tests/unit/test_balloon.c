@@ -34,7 +34,8 @@ static void start(struct bench *b, bool reclaim, unsigned queues)
     b->t.config.memory = TEST_RAM_SIZE;
     b->t.config.reclaim = reclaim;
     assert_int_equal(
-        second_stage_create(&b->t.vm.stage2, &hosted_format_arm, b->t.vm.memory, &b->t.vm), ERR_OK);
+        second_stage_create(&b->t.vm.stage2, &hosted_format_stage2, b->t.vm.memory, &b->t.vm),
+        ERR_OK);
     assert_int_equal(virtio_balloon_create(&b->t.vm), ERR_OK);
     driver_find(&b->d, &b->t, VIRTIO_SLOT_BALLOON, false);
     assert_true(driver_negotiate(&b->d, ~0ul & ~BIT(34)));

@@ -304,8 +304,57 @@ static void test_taken_at_once(void **state)
 {
     (void)state;
     hosted_child_test(taken_at_once(&hosted_format_gstage));
-    hosted_child_test(taken_at_once(&hosted_format_arm));
+    hosted_child_test(taken_at_once(&hosted_format_stage2));
     hosted_child_test(too_much_at_once());
+}
+
+/* ---- Caches ---- */
+
+static void fault_page(struct second_stage *s, uint64_t gpa, uint64_t synced)
+{
+    hosted_synced = 0;
+    assert_int_equal(second_stage_fault(s, GPA(gpa), PT_WRITE), ERR_OK);
+    assert_int_equal(hosted_synced, synced);
+    if (hosted_pt_violations())
+        fail_msg("%s", hosted_pt_rule);
+}
+
+/* What is mapped was synced since the hypervisor wrote it, and not again while it stays mapped. */
+static void synced_once(void)
+{
+    struct guest_memory *m;
+    struct second_stage *s;
+    void *span;
+    int vm;
+
+    hosted_start_size(MIB(128));
+    assert_int_equal(guest_memory_create(&m), ERR_OK);
+    assert_int_equal(guest_memory_add_ram(m, GPA(0), MIB(8) + PAGE_SIZE), ERR_OK);
+    assert_int_equal(second_stage_create(&s, &hosted_format_stage2, m, &vm), ERR_OK);
+    fault_page(s, MIB(2), MIB(2));
+    fault_page(s, MIB(3), 0);
+    fault_page(s, MIB(8), PAGE_SIZE);
+    assert_int_equal(second_stage_write_protect(s, GPA(MIB(2)), PAGE_SIZE), ERR_OK);
+    fault_page(s, MIB(2), 0);
+    assert_int_equal(guest_memory_release(m, s, GPA(MIB(2)), 4 * PAGE_SIZE), 4 * PAGE_SIZE);
+    fault_page(s, MIB(2) + PAGE_SIZE, PAGE_SIZE);
+    assert_int_equal(guest_memory_release(m, s, GPA(0), MIB(8)), MIB(2) - 3 * PAGE_SIZE);
+    fault_page(s, MIB(2) + PAGE_SIZE, MIB(2));
+
+    /* Pages that could not be given back, as the hypervisor used some beside them. */
+    assert_int_equal(guest_pin(m, GPA(MIB(3)), 64, &span), ERR_OK);
+    assert_int_equal(guest_memory_release(m, s, GPA(MIB(2)), 2 * PAGE_SIZE), 0);
+    fault_page(s, MIB(2), PAGE_SIZE);
+    fault_page(s, MIB(2) + PAGE_SIZE, PAGE_SIZE);
+    guest_unpin(m, GPA(MIB(3)), 64);
+    second_stage_destroy(s);
+    guest_memory_destroy(m);
+}
+
+static void test_synced_before_mapped(void **state)
+{
+    (void)state;
+    hosted_child_test(synced_once());
 }
 
 /* ---- Giving memory back ---- */
@@ -330,7 +379,7 @@ static void check_filled(struct guest_memory *m, uint64_t gpa, uint64_t size, un
 
 static bool mapped(struct second_stage *s, uint64_t gpa)
 {
-    struct page_table view = {.format = &hosted_format_arm, .root = second_stage_root(s)};
+    struct page_table view = {.format = &hosted_format_stage2, .root = second_stage_root(s)};
     struct pt_entry e;
 
     return page_table_lookup(&view, gpa, &e);
@@ -348,7 +397,7 @@ static void releases(void)
     struct guest_memory *m;
     assert_int_equal(guest_memory_create(&m), ERR_OK);
     assert_int_equal(guest_memory_add_ram(m, GPA(0), MIB(16)), ERR_OK);
-    assert_int_equal(second_stage_create(&s, &hosted_format_arm, m, &vm), ERR_OK);
+    assert_int_equal(second_stage_create(&s, &hosted_format_stage2, m, &vm), ERR_OK);
     fill(m, 0, MIB(16), 0x5a);
     for (uint64_t gpa = 0; gpa < MIB(16); gpa += MIB(2))
         assert_int_equal(second_stage_fault(s, GPA(gpa), PT_WRITE), ERR_OK);
@@ -407,6 +456,7 @@ int main(void)
         cmocka_unit_test(test_falls_back_to_pages),
         cmocka_unit_test(test_second_stage),
         cmocka_unit_test(test_taken_at_once),
+        cmocka_unit_test(test_synced_before_mapped),
         cmocka_unit_test(test_release),
     };
     return cmocka_run_group_tests_name("guest memory", tests, NULL, NULL);

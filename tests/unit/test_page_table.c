@@ -269,12 +269,32 @@ static void early_free(void)
     assert_non_null(strstr(hosted_pt_rule, "4.10.4.2"));
 }
 
+static void not_synced(void)
+{
+    struct page_table pt;
+
+    hosted_start_size(MIB(64));
+    assert_int_equal(page_table_init(&pt, &hosted_format_stage2, &owner), ERR_OK);
+    pt_sync(&pt, HPA(MIB(2)), MIB(2));
+    assert_int_equal(page_table_map(&pt, 0, HPA(MIB(2)), MIB(2), PT_READ), ERR_OK);
+    assert_int_equal(page_table_protect(&pt, 0, PAGE_SIZE, PT_READ | PT_WRITE), ERR_OK);
+    assert_int_equal(page_table_map(&pt, GIB(1), HPA(MIB(6)), MIB(2), PT_READ | PT_DEVICE), ERR_OK);
+    no_violations();
+    assert_int_equal(page_table_map(&pt, MIB(2), HPA(MIB(4)), MIB(2), PT_READ), ERR_OK);
+    assert_true(hosted_pt_violations() > 0);
+    assert_non_null(strstr(hosted_pt_rule, "synced"));
+    assert_int_equal(page_table_unmap(&pt, 0, MIB(2)), ERR_OK);
+    assert_int_equal(page_table_map(&pt, 0, HPA(MIB(2)), MIB(2), PT_READ), ERR_OK);
+    assert_true(hosted_pt_violations() > 0);
+}
+
 static void test_checker_rejects(void **state)
 {
     (void)state;
     hosted_child_test(leaf_over_leaf());
     hosted_child_test(missing_flush_and_publish());
     hosted_child_test(early_free());
+    hosted_child_test(not_synced());
 }
 
 int main(void)

@@ -39,6 +39,10 @@ uint64_t cpu_hcr(void);
 void cpu_guest_controls_off(void);
 /* Cleans [va, va + size) to the point of coherency. */
 void cache_clean(const void *va, size_t size);
+/* The same, and nothing of it stays in the caches. */
+void cache_clean_invalidate(const void *va, size_t size);
+/* All CPUs fetch what was written there; `cleaned`: it was cleaned just before. */
+void cache_sync_fetches(const void *va, size_t size, bool cleaned);
 
 /* gic.c. ERR_UNSUPPORTED when this machine's controller cannot be used: said in the log. */
 enum err gic_init(void) MUST_CHECK;

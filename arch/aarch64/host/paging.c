@@ -270,25 +270,48 @@ void host_tlb_flush_kernel(uint64_t va, uint64_t size)
     __asm__ volatile("dsb ish\n isb" ::: "memory");
 }
 
-/* CTR_EL0 (D19.2.33): log2 of words in the smallest line of all data and instruction caches. */
-static size_t line_size(unsigned lo)
-{
-    return 4UL << (sysreg_read(ctr_el0) >> lo & 0xf);
-}
+/* CTR_EL0 (D19.2.33): log2 of words in the smallest line of all data caches; fetches see data
+ * without cleaning (IDC), and without invalidating instruction caches (DIC). */
+#define CTR_DATA_LINE(ctr) (4UL << ((ctr) >> 16 & 0xf))
+#define CTR_IDC            (1ULL << 28)
+#define CTR_DIC            (1ULL << 29)
+
+/* `op` on each line of the data caches in [va, va + size). */
+#define FOR_EACH_LINE(op, va, size)                                                           \
+    do {                                                                                      \
+        uint64_t line_ = CTR_DATA_LINE(sysreg_read(ctr_el0)), end_ = (uint64_t)(va) + (size); \
+        for (uint64_t at_ = ALIGN_DOWN((uint64_t)(va), line_); at_ < end_; at_ += line_)      \
+            __asm__ volatile(op ", %0" ::"r"(at_) : "memory");                                \
+    } while (0)
 
 void cache_clean(const void *va, size_t size)
 {
-    size_t line = line_size(16);
-
-    for (uint64_t p = ALIGN_DOWN((uint64_t)va, line); p < (uint64_t)va + size; p += line)
-        __asm__ volatile("dc cvac, %0" ::"r"(p) : "memory");
+    FOR_EACH_LINE("dc cvac", va, size);
     __asm__ volatile("dsb sy" ::: "memory");
+}
+
+void cache_clean_invalidate(const void *va, size_t size)
+{
+    FOR_EACH_LINE("dc civac", va, size);
+    __asm__ volatile("dsb sy" ::: "memory");
+}
+
+void cache_sync_fetches(const void *va, size_t size, bool cleaned)
+{
+    uint64_t ctr = sysreg_read(ctr_el0);
+
+    if (!cleaned && !(ctr & CTR_IDC))
+        FOR_EACH_LINE("dc cvau", va, size);
+    __asm__ volatile("dsb ish" ::: "memory");
+    if (!(ctr & CTR_DIC))
+        __asm__ volatile("ic ialluis\n dsb ish" ::: "memory");
+    isb();
 }
 
 void host_code_sync(const void *va, size_t size)
 {
     cache_clean(va, size);
-    __asm__ volatile("ic ialluis\n dsb ish\n isb" ::: "memory");
+    cache_sync_fetches(va, size, true);
 }
 
 /* Translated code of guests does not run here yet: it would do so with the hypervisor's rights. */

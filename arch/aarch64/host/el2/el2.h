@@ -55,6 +55,8 @@ const struct pt_format *stage2_format(uint64_t limit);
 uint64_t stage2_vtcr(const struct pt_format *format);
 enum err stage2_vmid_get(uint64_t *vmid) MUST_CHECK;
 void stage2_vmid_put(uint64_t vmid);
+/* What HCR_EL2 needs for these tables, beside VM. */
+uint64_t stage2_hcr(void);
 unsigned stage2_vmid_bits(void);
 unsigned stage2_address_bits(void);
 /* Drops everything of a VM on all CPUs. */

@@ -60,7 +60,7 @@ static uint64_t hcr_value;
 /* Traps of what not every CPU has: error records, limited ordering. */
 static void hcr_choose(void)
 {
-    hcr_value = HCR_GUEST | (arm_mode == MODE_VHE ? HCR_E2H : 0);
+    hcr_value = HCR_GUEST | stage2_hcr() | (arm_mode == MODE_VHE ? HCR_E2H : 0);
     if (id_field(sysreg_read(id_aa64pfr0_el1), 28))
         hcr_value |= HCR_TERR;
     if (id_field(sysreg_read(id_aa64mmfr1_el1), 16))
@@ -126,10 +126,11 @@ static void el2_report(struct out *out)
 {
     out_printf(
         out,
-        "el2: %s, guest addresses up to %u bits, %u-bit VMIDs, %u list registers, vectors of %u "
-        "bits; guests do not get SME, MTE, performance counters or nested virtualization\n",
-        mode_text(), stage2_address_bits(), stage2_vmid_bits(), list_register_count(),
-        MAX(8 * sve_bytes(), 128u));
+        "el2: %s, guest addresses up to %u bits, %u-bit VMIDs, %s, %u list registers, vectors "
+        "of %u bits; guests do not get SME, MTE, performance counters or nested virtualization\n",
+        mode_text(), stage2_address_bits(), stage2_vmid_bits(),
+        stage2_hcr() ? "memory always write-back (FWB)" : "caches cleaned for new memory",
+        list_register_count(), MAX(8 * sve_bytes(), 128u));
 }
 
 static const void *el2_traits(void)

@@ -4,6 +4,7 @@
 #include "arch/aarch64/host/el2/el2.h"
 #include "kernel/config.h"
 #include "kernel/lock.h"
+#include "mm/page.h"
 #include "mm/page_table.h"
 
 /* Stage 2 descriptors, D8.3.2 */
@@ -12,6 +13,9 @@
 #define S2_MEMATTR_WB  (0xfULL << 2)
 #define S2_MEMATTR_DEV (0x1ULL << 2)
 #define S2_MEMATTR     (0xfULL << 2)
+/* With HCR_EL2.FWB (D8.6.6): write-back whatever the guest's own attributes say, even where its MMU
+ * or caches are off. Devices are the same. */
+#define S2_MEMATTR_FWB (0x6ULL << 2)
 #define S2_READ        BIT(6)
 #define S2_WRITE       BIT(7)
 #define S2_SH_INNER    (3ULL << 8)
@@ -33,6 +37,7 @@
 #define VMID_MAX (2u * CONFIG_NAMED_MAX)
 
 static unsigned vmid_bits, address_bits;
+static bool force_write_back; /* FEAT_S2FWB */
 static uint64_t vmids[VMID_MAX / 64];
 LOCK_CLASS(vmid_class, "VMIDs", RANK_SECOND_STAGE);
 static struct spinlock vmid_lock = SPINLOCK_INIT(&vmid_class);
@@ -40,7 +45,9 @@ static struct spinlock vmid_lock = SPINLOCK_INIT(&vmid_class);
 static uint64_t s2_leaf(hpa_t pa, unsigned level, unsigned attrs)
 {
     return pa.v | S2_VALID | (level == 0 ? S2_TABLE : 0) | S2_AF |
-           (attrs & PT_DEVICE ? S2_MEMATTR_DEV : S2_MEMATTR_WB | S2_SH_INNER) |
+           (attrs & PT_DEVICE  ? S2_MEMATTR_DEV
+            : force_write_back ? S2_MEMATTR_FWB | S2_SH_INNER
+                               : S2_MEMATTR_WB | S2_SH_INNER) |
            (attrs & PT_READ ? S2_READ : 0) | (attrs & PT_WRITE ? S2_WRITE : 0) |
            (attrs & PT_EXEC ? 0 : S2_XN) | (attrs & PT_DIRTY_LOG ? S2_SOFT_LOG : 0);
 }
@@ -95,7 +102,7 @@ static void flush(const struct el2_vm *e, uint64_t gpa, uint64_t size)
 
     __asm__ volatile("dsb ishst" ::: "memory");
     sysreg_update(vttbr_el2, e->vttbr);
-    sysreg_update(hcr_el2, (hcr & ~HCR_TGE) | HCR_VM);
+    sysreg_update(hcr_el2, (hcr & ~HCR_TGE) | HCR_VM | stage2_hcr());
     isb();
     if (size / PAGE_SIZE <= FLUSH_PAGES_MAX)
         flush_range(gpa, size);
@@ -135,13 +142,29 @@ static void s2_publish(struct page_table *pt, uint64_t gpa, uint64_t size)
     __asm__ volatile("dsb ishst" ::: "memory");
 }
 
+/*
+ * A guest starts with MMU and caches off and then reads past the caches, in which the zeroes and
+ * the image that the hypervisor wrote may still lie: they are cleaned, and lines go that would hide
+ * from the hypervisor what the guest writes (B2.10, "Mismatched memory attributes"). With forced
+ * write-back there is nothing that passes by, and fetches alone have to see what was written
+ * (B2.4.4).
+ */
+static void s2_sync(hpa_t pa, uint64_t size)
+{
+    const void *memory = phys_to_virt(pa);
+
+    if (!force_write_back)
+        cache_clean_invalidate(memory, size);
+    cache_sync_fetches(memory, size, !force_write_back);
+}
+
 /* `order`: concatenated root tables, so that one level less does (D8.2.9). */
 #define S2_FORMAT(name_, levels_, bits_, order_)                                                \
     {                                                                                           \
         .name = (name_), .levels = (levels_), .root_order = (order_), .address_bits = (bits_),  \
         .max_leaf_1g = (levels_) > 2, .break_before_make = true, .leaf = s2_leaf,               \
         .table = s2_table, .present = s2_present, .is_leaf = s2_is_leaf, .address = s2_address, \
-        .attrs = s2_attrs, .flush = s2_flush, .publish = s2_publish,                            \
+        .attrs = s2_attrs, .flush = s2_flush, .publish = s2_publish, .sync = s2_sync,           \
     }
 static const struct pt_format formats[] = {
     S2_FORMAT("stage 2, 31 bits", 2, 31, 1), S2_FORMAT("stage 2, 32 bits", 2, 32, 2),
@@ -157,6 +180,7 @@ void stage2_probe(void)
     unsigned range = id_field(sysreg_read(id_aa64mmfr0_el1), 0);
 
     address_bits = range < ARRAY_SIZE(sizes) ? sizes[range] : 48;
+    force_write_back = id_field(sysreg_read(S3_0_C0_C7_2 /* ID_AA64MMFR2_EL1 */), 40);
     vmid_bits = id_field(sysreg_read(id_aa64mmfr1_el1), 4) == 2 ? 16 : 8;
 }
 
@@ -200,6 +224,11 @@ void stage2_vmid_put(uint64_t vmid)
     spin_lock(&vmid_lock);
     vmids[vmid / 64] &= ~BIT(vmid % 64);
     spin_unlock(&vmid_lock);
+}
+
+uint64_t stage2_hcr(void)
+{
+    return force_write_back ? HCR_FWB : 0;
 }
 
 unsigned stage2_vmid_bits(void)
