@@ -6,6 +6,7 @@
 #include "arch/riscv64/host/host_internal.h"
 #include "arch/riscv64/host/sbi.h"
 #include "hext.h"
+#include "mm/page.h"
 #include "mm/page_table.h"
 
 /* Entries are like those of the first stage (12.3.1), and every leaf is a user page (21.5.1). */
@@ -90,12 +91,19 @@ static void gpte_publish(struct page_table *pt, uint64_t gpa, uint64_t size)
     gstage_fence_gpa(GPA(gpa));
 }
 
+/* Fetches are ordered after stores by FENCE.I alone, on each hart by itself (Unprivileged,
+ * Zifencei): no hart goes on with instructions of whoever had this memory before. */
+static void gpte_sync(hpa_t pa, uint64_t size)
+{
+    host_code_sync(phys_to_virt(pa), size);
+}
+
 #define GSTAGE_FORMAT(name_, levels_, bits_)                                                  \
     {                                                                                         \
         .name = (name_), .levels = (levels_), .root_order = 2, .address_bits = (bits_),       \
         .max_leaf_1g = true, .leaf = gpte_leaf, .table = gpte_table, .present = gpte_present, \
         .is_leaf = gpte_is_leaf, .address = gpte_address, .attrs = gpte_attrs,                \
-        .flush = gpte_flush, .publish = gpte_publish,                                         \
+        .flush = gpte_flush, .publish = gpte_publish, .sync = gpte_sync,                      \
     }
 static const struct pt_format sv39x4 = GSTAGE_FORMAT("Sv39x4", 3, 41);
 static const struct pt_format sv48x4 = GSTAGE_FORMAT("Sv48x4", 4, 50);

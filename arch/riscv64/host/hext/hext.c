@@ -350,13 +350,23 @@ static uint64_t hedeleg_for(const struct vm *vm)
     return hext_vm(vm)->hedeleg;
 }
 
+/* What it wrote, or had fenced, on the hart where it ran before, or what the loader wrote, is not
+ * yet what this hart fetches (Unprivileged, Zifencei: FENCE.I works on one hart). */
+static void vcpu_came(const struct hext_vcpu *h, const struct cpu *cpu)
+{
+    if (unlikely(h->vmid.cpu != cpu))
+        __asm__ volatile("fence.i" ::: "memory");
+}
+
 static void hext_load(struct vcpu *v)
 {
     struct hext_vcpu *h = hext_vcpu(v);
     const struct hext_vm *vm = hext_vm(v->vm);
     struct cpu *cpu = this_cpu();
-    uint64_t hgatp = vm->hgatp | gstage_vmid_assign(&h->vmid, v);
+    uint64_t hgatp;
 
+    vcpu_came(h, cpu);
+    hgatp = vm->hgatp | gstage_vmid_assign(&h->vmid, v);
     h->refused = NULL;
     WRITE_CHECKED(h, CSR_HGATP, HEXT_HGATP, hgatp,
                   "hgatp (mode, VMID or address of the second stage's tables)");
