@@ -58,7 +58,7 @@ enum x86_event_type {
     X86_EVENT_SOFTWARE = 4
 };
 
-#define X86_CODE_PAGES    4
+#define X86_CODE_PAGES    16
 #define X86_FPU_AREA_SIZE 4096 /* XSAVE area; the features offered to guests fit */
 
 struct x86_state {
