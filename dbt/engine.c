@@ -219,11 +219,12 @@ static void load(struct vcpu *v)
     this_cpu()->poll_word = &dbt_vcpu(v)->frame->poll;
 }
 
-static void put(struct vcpu *v)
+static uint64_t put(struct vcpu *v)
 {
     this_cpu()->poll_word = NULL;
     if (dbt_vcpu(v)->cage)
         cage_host()->put(dbt_vcpu(v)->cage);
+    return 0;
 }
 
 static void no_fetch(struct vcpu *v, uint64_t groups)

@@ -189,11 +189,6 @@ enum err debug_go(struct vm *vm, const uint8_t *how)
 
 /* ---- Steps and exits, on the vCPU's thread ---- */
 
-bool debug_stepping(const struct vcpu *v)
-{
-    return READ_ONCE(v->requests) & VCPU_REQUEST_STEP;
-}
-
 static void step_over(struct vcpu *v)
 {
     if (v->debug.began && v->vm->isa->debug->step_end)

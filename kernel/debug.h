@@ -193,8 +193,6 @@ bool debug_crashed(struct vcpu *v);
 void debug_vm_ended(struct vm *vm);
 /* The VM is about to start: its first vCPU waits for a debugger to let it. */
 void debug_wait_for(struct vm *vm);
-/* Is the vCPU in a step? */
-bool debug_stepping(const struct vcpu *v);
 /* What an engine looks at when it writes its debug registers. */
 bool debug_has_patches(const struct vm *vm);
 unsigned debug_points(const struct vm *vm, const struct debug_point **points);

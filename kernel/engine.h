@@ -120,10 +120,12 @@ struct engine {
     enum err (*vcpu_init)(struct vcpu *vcpu); /* vcpu->state is reset; sets vcpu->engine_data */
     void (*vcpu_destroy)(struct vcpu *vcpu);
 
-    /* At switches to and from the vCPU's thread, masked: put state on this CPU; take all of it away
-     * again. */
+    /* At switches to and from the vCPU's thread, masked: put state on this CPU; take it away again.
+     * put() returns the groups that it keeps where load() finds them, on whatever CPU: they stay as
+     * valid and as dirty as they are, and load() says of those that it misses that they are dirty.
+     * All others are canonical after put() and will be written before the next entry. */
     void (*load)(struct vcpu *vcpu);
-    void (*put)(struct vcpu *vcpu);
+    uint64_t (*put)(struct vcpu *vcpu);
     /* Runs the guest until an exit. Masked, loaded; returns masked. The canonical state's dirty
      * groups are written first; pending interrupts in it are injected as far as the guest can take
      * them. */

@@ -34,8 +34,8 @@ void vcpu_request(struct vcpu *v, uint32_t requests)
     }
 }
 
-/* Masked from the test on: a switch to another thread in between makes everything valid and dirty,
- * and the hardware another vCPU's. */
+/* Masked from the test on: a switch to another thread in between makes what the engine does not
+ * keep valid and dirty, and the hardware another vCPU's. */
 void vcpu_fetch(struct vcpu *v, uint64_t groups)
 {
     uint64_t flags = host_irq_save(), missing = groups & ~v->reg_valid;
@@ -331,11 +331,20 @@ void vcpu_switch_in(struct vcpu *v)
 
 void vcpu_switch_out(struct vcpu *v)
 {
-    v->vm->engine->put(v);
+    uint64_t kept = v->vm->engine->put(v);
+
     v->stats.switched_out = host_counter_fast();
-    v->reg_valid = UINT64_MAX;
-    v->reg_dirty = UINT64_MAX;
+    v->reg_valid |= ~kept;
+    v->reg_dirty |= ~kept;
     __atomic_store_n(&v->cpu, NULL, __ATOMIC_RELAXED);
+}
+
+/* Masked. */
+static void vcpu_give_back(struct vcpu *v)
+{
+    vcpu_need(v, UINT64_MAX);
+    vcpu_switch_out(v);
+    v->reg_valid = v->reg_dirty = UINT64_MAX;
 }
 
 static void thread_switch_in(struct thread *t)
@@ -354,7 +363,7 @@ void thread_bind_vcpu(struct vcpu *v)
     struct thread *t = thread_current();
 
     if (t->vcpu)
-        vcpu_switch_out(t->vcpu);
+        vcpu_give_back(t->vcpu);
     t->vcpu = v;
     t->switch_in = v ? thread_switch_in : NULL;
     t->switch_out = v ? thread_switch_out : NULL;

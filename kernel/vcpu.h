@@ -92,10 +92,11 @@ enum err vcpu_create(struct vm *vm, unsigned id) MUST_CHECK;
 void vcpu_destroy(struct vcpu *v);
 
 /* The scheduler calls these, masked, when a thread with a vCPU comes to this CPU or leaves it: the
- * engine's load and put. */
+ * engine's load and put. In between the state is the vCPU's own thread's only, which sleeps. */
 void vcpu_switch_in(struct vcpu *v);
 void vcpu_switch_out(struct vcpu *v);
-/* Makes `v` the running thread's vCPU (loading it), or takes it away (NULL). */
+/* Makes `v` the running thread's vCPU (loading it), or takes it away (NULL): all of its state is
+ * canonical then, for anybody to change. */
 void thread_bind_vcpu(struct vcpu *v);
 
 /* The vCPU of the running thread, or NULL. */
@@ -105,6 +106,12 @@ static inline struct vcpu *vcpu_current(void)
 }
 
 #include "kernel/vm.h"
+
+/* Is the vCPU in a debugger's step? */
+static inline bool debug_stepping(const struct vcpu *v)
+{
+    return READ_ONCE(v->requests) & VCPU_REQUEST_STEP;
+}
 
 /* Counts interrupts that the guest takes; `number`: vector, INTID or cause, as its ISA has them. */
 static inline void vcpu_injected(struct vcpu *v, unsigned count, uint64_t number)
@@ -123,7 +130,7 @@ static inline void vcpu_need(struct vcpu *v, uint64_t groups)
         vcpu_fetch(v, groups);
 }
 
-/* Atomic against a switch of this CPU to another thread, which sets all bits. */
+/* Atomic against a switch of this CPU to another thread, which sets bits. */
 static inline void vcpu_dirty(struct vcpu *v, uint64_t groups)
 {
     vcpu_need(v, groups);

@@ -64,6 +64,20 @@ def test_no_register_leaks_between_guests_on_one_cpu(boot, arch):
     verdict(ended(machine, 240))
 
 
+@pytest.mark.parametrize("arch", ARCHES)
+def test_no_register_leaks_where_guests_change_cpus(boot, arch):
+    """Three on two CPUs: one that wakes takes whichever is idle, and what it left on the other is out of date."""
+    names = "abc"
+    config = "[host]\nconfig = 1\nconsole = a\n\n" + "".join(guest(name, f"leak seed={seed} rounds=1500") for seed, name in enumerate(names))
+    machine = boot(arch, config, [("micro", micro(arch))], memory=1024, cpus=2)
+    for name in names:
+        if name != "a":
+            machine.prompt()
+            machine.child.send(f"vm console {name}\r")
+        verdict(ended(machine, 240))
+        machine.child.send("\x1d")
+
+
 def reload_while_running(machine):
     """Guests a and b check their registers meanwhile, and end."""
     machine.prompt()

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include "hosted.h"
 #include "kernel/thread.h"
+#include "kernel/vcpu.h"
 #include "mm/heap.h"
 #include "mm/kernel_map.h"
 
@@ -251,6 +252,51 @@ static void test_switch_hooks_come_in_pairs(void **state)
     hosted_child_test(machine(hooks));
 }
 
+#define KEPT UINT64_C(0x0f)
+
+static uint64_t fetched;
+static void engine_load(struct vcpu *v)
+{
+    (void)v;
+}
+static uint64_t engine_put(struct vcpu *v)
+{
+    (void)v;
+    return KEPT;
+}
+static void engine_fetch(struct vcpu *v, uint64_t groups)
+{
+    (void)v;
+    fetched |= groups;
+}
+
+/* Groups that the engine keeps stay as they are; who is given a vCPU's state gets all of it. */
+static void vcpu_switches(void)
+{
+    const struct engine engine = {.load = engine_load, .put = engine_put, .fetch = engine_fetch};
+    struct vm vm = {.engine = &engine};
+    struct vcpu v = {.vm = &vm};
+
+    thread_sleep_ns(NS_PER_MS);
+    thread_bind_vcpu(&v);
+    v.reg_valid = 1;
+    v.reg_dirty = 2;
+    thread_sleep_ns(NS_PER_MS);
+    assert_int_equal(v.reg_valid, ~KEPT | 1);
+    assert_int_equal(v.reg_dirty, ~KEPT | 2);
+    assert_int_equal(fetched, 0);
+    thread_bind_vcpu(NULL);
+    assert_int_equal(fetched, KEPT & ~UINT64_C(1));
+    assert_int_equal(v.reg_valid, UINT64_MAX);
+    assert_int_equal(v.reg_dirty, UINT64_MAX);
+}
+
+static void test_an_engine_keeps_groups_over_switches(void **state)
+{
+    (void)state;
+    hosted_child_test(machine(vcpu_switches));
+}
+
 static void bad_arguments(void)
 {
     struct thread *t;
@@ -467,6 +513,7 @@ int main(void)
         cmocka_unit_test(test_a_mutex_admits_one_and_all_in_turn),
         cmocka_unit_test(test_ended_threads_are_freed),
         cmocka_unit_test(test_switch_hooks_come_in_pairs),
+        cmocka_unit_test(test_an_engine_keeps_groups_over_switches),
         cmocka_unit_test(test_bad_arguments_are_refused),
         cmocka_unit_test(test_three_threads_share_two_cpus_alike),
         cmocka_unit_test(test_no_cpu_idles_while_threads_wait),

@@ -62,9 +62,10 @@ struct host_cpu {
     struct x86_gates *gates;
     char *emergency_stacks;
     uint32_t apic_id;
-    uint32_t tlb_pending;       /* atomic: a shootdown waits for this CPU */
-    struct cpu *tlb_next;       /* list of CPUs that use the kernel's tables */
-    struct host_fpu *guest_fpu; /* whose state is live in the registers, or NULL */
+    uint32_t tlb_pending;            /* atomic: a shootdown waits for this CPU */
+    struct cpu *tlb_next;            /* list of CPUs that use the kernel's tables */
+    struct host_fpu *guest_fpu;      /* whose state is live in the registers, or NULL */
+    const struct host_fpu *fpu_copy; /* whose saved state is in them, or NULL */
     uint64_t timer_deadline;
     uint64_t timer_grace;  /* counter ticks that an interrupt may be late, apic_timer_lend() */
     bool timer_late;       /* the count-down that runs includes timer_grace */

@@ -9,17 +9,17 @@
 
 /* Not XSAVEOPT: it may leave out what it thinks unmodified since an XRSTOR of the same address,
  * which a guest could have run. */
-static void registers_save(void *area)
+static inline void registers_save(const struct cpu_features *f, void *area)
 {
-    if (cpu_features()->xsave)
+    if (f->xsave)
         __asm__ volatile("xsave64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
     else
         __asm__ volatile("fxsave64 (%0)" ::"r"(area) : "memory");
 }
 
-static void registers_load(const void *area)
+static inline void registers_load(const struct cpu_features *f, const void *area)
 {
-    if (cpu_features()->xsave)
+    if (f->xsave)
         __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
     else
         __asm__ volatile("fxrstor64 (%0)" ::"r"(area) : "memory");
@@ -27,31 +27,38 @@ static void registers_load(const void *area)
 
 void fpu_load(struct host_fpu *fpu)
 {
+    const struct cpu_features *f = cpu_features();
     struct cpu *cpu = this_cpu();
 
     if (cpu->host.guest_fpu == fpu)
         return;
-    fpu_save();
-    registers_load(fpu->area); /* under the host's XCR0: every component that the guest could have
-                                  switched on */
-    if (cpu_features()->xsave && fpu->xcr0 != cpu_features()->xcr0)
+    if (unlikely(cpu->host.guest_fpu))
+        fpu_save();
+    /* Under the host's XCR0: every component that the guest could have switched on. */
+    if (cpu->host.fpu_copy != fpu || fpu->copied != cpu)
+        registers_load(f, fpu->area);
+    if (f->xsave && fpu->xcr0 != f->xcr0)
         xcr0_write(fpu->xcr0);
+    fpu->copied = NULL;
     fpu->live = cpu;
     cpu->host.guest_fpu = fpu;
 }
 
 void fpu_save(void)
 {
+    const struct cpu_features *f = cpu_features();
     struct cpu *cpu = this_cpu();
     struct host_fpu *fpu = cpu->host.guest_fpu;
 
     if (!fpu)
         return;
-    if (cpu_features()->xsave && fpu->xcr0 != cpu_features()->xcr0)
-        xcr0_write(cpu_features()->xcr0);
-    registers_save(fpu->area);
+    if (f->xsave && fpu->xcr0 != f->xcr0)
+        xcr0_write(f->xcr0);
+    registers_save(f, fpu->area);
     fpu->live = NULL;
+    fpu->copied = cpu;
     cpu->host.guest_fpu = NULL;
+    cpu->host.fpu_copy = fpu;
 }
 
 void host_fpu_begin(void)
@@ -62,6 +69,7 @@ void host_fpu_begin(void)
     preempt_disable();
     flags = host_irq_save();
     fpu_save();
+    this_cpu()->host.fpu_copy = NULL;
     host_irq_restore(flags);
     __asm__ volatile("fninit; ldmxcsr %0" ::"m"(mxcsr));
 }

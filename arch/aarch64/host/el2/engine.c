@@ -312,7 +312,7 @@ static void el2_fetch(struct vcpu *v, uint64_t groups)
     registers_save(s, groups);
 }
 
-static void el2_put(struct vcpu *v)
+static uint64_t el2_put(struct vcpu *v)
 {
     struct arm_state *s = v->state;
     struct host_cpu *h = &this_cpu()->host;
@@ -326,6 +326,7 @@ static void el2_put(struct vcpu *v)
         gic_guest_timer_hold(false);
     h->fpu_save = NULL;
     h->fpu_owner = NULL;
+    return 0;
 }
 
 static void el2_flush(struct vcpu *v)

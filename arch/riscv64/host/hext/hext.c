@@ -381,7 +381,7 @@ static void hext_load(struct vcpu *v)
 
 /* SPV goes too: a thread that another one interrupted would return from its trap into a guest
  * (21.2.1). */
-static void hext_put(struct vcpu *v)
+static uint64_t hext_put(struct vcpu *v)
 {
     struct cpu *cpu = this_cpu();
 
@@ -396,6 +396,7 @@ static void hext_put(struct vcpu *v)
     triggers_put();
     csr_clear(sstatus, SSTATUS_FS_MASK | SSTATUS_VS_MASK);
     cpu->host.guest_fp = NULL;
+    return 0;
 }
 
 static void hext_flush(struct vcpu *v)

@@ -82,8 +82,17 @@ static void msrs_write(const struct x86_state *s, struct vmcb *c)
     c->sysenter_eip = s->sysenter_eip;
     c->pat = s->pat;
     svm_touch(c, VMCB_CLEAN_NP);
-    /* TSC_AUX is not part of the VMCB; the host does not use it. */
+    svm_tsc_aux_load(s);
+}
+
+void svm_tsc_aux_load(const struct x86_state *s)
+{
+    struct svm_cpu *own = this_cpu()->host.svm;
+
+    if (likely(own->tsc_aux == s->tsc_aux))
+        return;
     msr_write_safe(MSR_TSC_AUX, s->tsc_aux);
+    own->tsc_aux = s->tsc_aux;
 }
 
 static void msrs_fetch(struct x86_state *s, const struct vmcb *c)
@@ -177,8 +186,10 @@ void svm_state_write(struct vcpu *v, uint64_t groups)
         c->tsc_offset = guest_clock_offset(&v->vm->clock) + s->tsc_offset;
         svm_touch(c, VMCB_CLEAN_INTERCEPTS);
     }
-    if (groups & X86_FPU)
+    if (groups & X86_FPU) {
         e->fpu.xcr0 = s->xcr0 & cpu_features()->xcr0;
+        fpu_changed(&e->fpu);
+    }
 }
 
 void svm_state_fetch(struct vcpu *v, uint64_t groups)

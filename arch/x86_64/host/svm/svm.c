@@ -100,6 +100,7 @@ static enum err svm_cpu_enable(void)
     msr_write(MSR_EFER, msr_read(MSR_EFER) | EFER_SVME);
     msr_write(MSR_VM_HSAVE_PA, save.v);
     __asm__ volatile("vmsave %%rax" ::"a"(s->host_vmcb.v) : "memory");
+    msr_write_safe(MSR_TSC_AUX, 0);
     s->generation = 1;
     s->next_asid = 1;
     cpu->host.svm = s;
@@ -203,14 +204,25 @@ static void svm_vcpu_destroy(struct vcpu *v)
 
 static void svm_load(struct vcpu *v)
 {
-    x86_guest_barrier(this_cpu(), v->vm);
-    svm_vcpu(v)->vmcb->clean = 0; /* another CPU may have run it in between (15.15.3) */
+    struct svm_vcpu *e = svm_vcpu(v);
+    struct cpu *cpu = this_cpu();
+    struct svm_cpu *own = cpu->host.svm;
+
+    x86_guest_barrier(cpu, v->vm);
+    if (e->cpu != cpu)
+        e->vmcb->clean = 0; /* another CPU ran it in between (15.15.3) */
+    if (e->cpu != cpu || own->last != e)
+        v->reg_dirty |= X86_DEBUG;
+    e->cpu = cpu;
+    own->last = e;
+    svm_tsc_aux_load(x86_state(v));
 }
 
-static void svm_put(struct vcpu *v)
+/* Everything else stays in the VMCB. */
+static uint64_t svm_put(struct vcpu *v)
 {
-    svm_state_fetch(v, ~v->reg_valid);
-    svm_state_fetch(v, X86_FPU);
+    vcpu_need(v, X86_DEBUG | X86_FPU);
+    return UINT64_MAX;
 }
 
 /* A new number on this CPU; when they run out, everything is flushed and all vCPUs take new ones.

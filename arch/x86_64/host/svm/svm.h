@@ -23,14 +23,17 @@ struct svm_cpu {
     hpa_t host_vmcb;     /* VMSAVE of the host */
     uint64_t generation; /* of ASIDs: grows when they run out */
     uint32_t next_asid;
+    const struct svm_vcpu *last; /* whose DR0 to DR3 are in the registers */
+    uint64_t tsc_aux;            /* what MSR_TSC_AUX holds */
 };
 
 /* Per vCPU: vcpu->engine_data. The VMCB holds the groups of the canonical state that are not valid
- * there. */
+ * there, on whatever CPU the vCPU is or none: only DR0 to DR3 and the FPU are a CPU's. */
 struct svm_vcpu {
     struct vmcb *vmcb;
     hpa_t vmcb_pa;
     struct host_fpu fpu;
+    const struct cpu *cpu;    /* where it was loaded last */
     struct cpu *asid_cpu;     /* where `asid` counts */
     uint64_t asid_generation; /* of that CPU when it was assigned */
     unsigned broken;          /* debug builds: 1 + the way in which entries are illegal, or 0 */
@@ -44,6 +47,9 @@ static inline struct svm_vcpu *svm_vcpu(struct vcpu *v)
 /* The VMCB's part of `groups`, to and from the canonical state. */
 void svm_state_write(struct vcpu *v, uint64_t groups);
 void svm_state_fetch(struct vcpu *v, uint64_t groups);
+/* TSC_AUX is not part of the VMCB; the host does not use it, and the guest's writes exit. Masked.
+ */
+void svm_tsc_aux_load(const struct x86_state *s);
 
 /* Says that the VMCB's part `clean` (VMCB_CLEAN_*) was written. */
 static inline void svm_touch(struct vmcb *c, uint64_t clean)

@@ -214,8 +214,10 @@ void vmx_state_write(struct vcpu *v, uint64_t groups)
         debug_write(v, s);
     if (groups & X86_TSC)
         tsc_write(&v->vm->clock, s);
-    if (groups & X86_FPU)
+    if (groups & X86_FPU) {
         e->fpu.xcr0 = s->xcr0 & cpu_features()->xcr0;
+        fpu_changed(&e->fpu);
+    }
 }
 
 void vmx_state_fetch(struct vcpu *v, uint64_t groups)

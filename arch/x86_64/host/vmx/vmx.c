@@ -447,7 +447,7 @@ static void vmx_load(struct vcpu *v)
 
 /* The VMCS may become current on another CPU next. An exit leaves descriptor table limits at their
  * most. */
-static void vmx_put(struct vcpu *v)
+static uint64_t vmx_put(struct vcpu *v)
 {
     vmx_state_fetch(v, ~v->reg_valid);
     vmx_state_fetch(v, X86_FPU);
@@ -455,6 +455,7 @@ static void vmx_put(struct vcpu *v)
     descriptors_reload_limits(this_cpu());
     if (vmx_controls.preemption_timer)
         apic_timer_lend(false);
+    return 0;
 }
 
 static inline uint32_t interruptibility(const struct x86_state *s, const struct vmx_vcpu *e)
