@@ -63,6 +63,11 @@ enum config_interrupts {
     CONFIG_INTERRUPTS_AIA,
 };
 
+enum config_virtio {
+    CONFIG_VIRTIO_PCI,
+    CONFIG_VIRTIO_MMIO,
+};
+
 struct config_network {
     union {
         struct config_named named;
@@ -131,6 +136,7 @@ struct config_vm {
     const char *cmdline;         /* never NULL */
     bool autostart;
     uint64_t interrupts;          /* enum config_interrupts: of riscv64 guests */
+    uint64_t virtio;              /* enum config_virtio */
     uint64_t cpu;                 /* of x86_64 guests: 0 as the host, 1 portable */
     bool debug_exit;              /* of x86_64 guests */
     bool reclaim;                 /* pages that the guest reports free go back to the host */

@@ -199,9 +199,20 @@ static void check_architecture(struct config_vm *vm)
                  isa, HOST_ISA);
 }
 
+/* The x86_64 machine is nothing without its PCI bus: chipset and ACPI tables are made for it. */
+static void check_virtio(struct config *c, struct config_vm *vm)
+{
+    if (vm->virtio == CONFIG_VIRTIO_MMIO && strcmp(config_isa_name(vm), "x86_64") == 0)
+        config_mistake(c, &vm->named, vm->line,
+                       "[vm %s] is an x86_64 guest and has virtio = mmio: such guests take "
+                       "virtio = pci, mmio is for aarch64 and riscv64",
+                       vm->name);
+}
+
 static void link_vm(struct config *c, struct config_vm *vm)
 {
     check_architecture(vm);
+    check_virtio(c, vm);
     if (!vm->disabled && !vm->kernel)
         config_mistake(c, &vm->named, vm->line,
                        "[vm %s] has no kernel: add a line such as kernel = guests/vmlinuz",

@@ -79,7 +79,7 @@ struct vm {
     struct {
         uint64_t base,
             stride; /* guest-physical address of the first slot; bytes from one to the next */
-        unsigned pin, count; /* of the first slot; slots, set by the machine */
+        unsigned pin, count; /* of the first slot; slots: without PCI, set by the machine */
         unsigned used;
     } virtio_mmio;
     void *machine; /* the ISA's own */

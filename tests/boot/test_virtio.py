@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
-"""VirtIO devices as Debian's kernel finds them: on PCI, with a shell on the VirtIO console."""
+"""VirtIO devices as Debian's kernel finds them: on PCI, with a shell on the VirtIO console; and by MMIO."""
+import hashlib
+import re
+
 import pytest
 
-from conftest import ARCHES, guest_files
+from conftest import ARCHES, CONSOLE, guest_files
 
 
 @pytest.mark.parametrize("arch", ARCHES)
@@ -22,3 +25,37 @@ def test_shell_on_the_virtio_console(boot, arch):
     machine.child.send("\x1d")
     machine.prompt()
     assert "virtio-console: in use" in machine.run(f"vm stats {arch}")
+
+
+LAST = 200000
+
+
+def mmio_guest(arch, name, own, peer, extra=""):
+    return (f"\n[vm {name}]\nmemory = 256M\ncpus = 2\nvirtio = mmio\nkernel = ennead/{arch}/kernel\n"
+            f"initrd = ennead/{arch}/initrd\nnet = lan\n{extra}cmdline = console={CONSOLE[arch]} quiet "
+            f"ip=10.9.0.{own}:::255.255.255.0:::off peer=10.9.0.{peer}\n")
+
+
+@pytest.mark.parametrize("arch,options", [("aarch64", ""), ("riscv64", ""), ("riscv64", "interrupts = aia\n")],
+                         ids=["aarch64", "riscv64", "riscv64-aia"])
+def test_disk_and_network_by_mmio(boot, arch, options):
+    """No PCI bus at all: the kernel finds its devices in the device tree."""
+    config = ("[host]\nconfig = 1\nconsole = a\n\n[network lan]\n\n[disk d]\nsize = 16M\n"
+              + mmio_guest(arch, "a", 1, 2, options + "disk = d\n") + mmio_guest(arch, "b", 2, 1, options))
+    machine = boot(arch, config, guest_files(arch), memory=1024)
+    machine.expect("10.9.0.2 answers", timeout=300)
+    machine.child.send("\r")
+    machine.expect("guest# ")
+    assert machine.guest("ls /sys/bus/pci/devices 2>/dev/null | wc -l") == "0"
+    for device in ("/sys/class/net/eth0/device", "/sys/block/vda/device"):
+        assert "virtio_mmio" in machine.guest(f"readlink -f {device}")
+    content = "".join(f"{number}\n" for number in range(1, LAST + 1)).encode()
+    machine.guest(f"seq {LAST} > /dev/vda; sync; echo 3 > /proc/sys/vm/drop_caches", timeout=120)
+    read = machine.guest(f"head -c {len(content)} /dev/vda | sha256sum", timeout=120)
+    assert read.split()[0] == hashlib.sha256(content).hexdigest()
+    lines = re.findall(r"^ *\d+:((?: +\d+)+) .*virtio\d", machine.guest("cat /proc/interrupts"), re.M)
+    assert sum(any(int(n) for n in line.split()) for line in lines) >= 2, lines
+    machine.child.send("\x1d")
+    machine.prompt()
+    stats = machine.run("vm stats a")
+    assert "virtio-blk: in use" in stats and "virtio-net: in use" in stats

@@ -293,6 +293,17 @@ static void too_many_disks(void **state)
     assert_non_null(strstr(logged, "line 15: disk: there can be only 12 of them\n"));
 }
 
+static void x86_64_guests_take_no_mmio(void **state)
+{
+    (void)state;
+    const struct config *c = parse("[vm a]\narch = x86_64\nvirtio = mmio\nkernel = k\n"
+                                   "[vm b]\narch = riscv64\nvirtio = mmio\nkernel = k\n");
+    assert_non_null(strstr(logged, "line 1: [vm a] is an x86_64 guest and has virtio = mmio"));
+    assert_true(c->vms[0].disabled);
+    assert_false(c->vms[1].disabled);
+    assert_int_equal(c->vms[1].virtio, CONFIG_VIRTIO_MMIO);
+}
+
 static void guests_of_other_architectures_are_listed_with_the_reason(void **state)
 {
     (void)state;
@@ -378,6 +389,7 @@ int main(void)
         cmocka_unit_test_teardown(disks_and_networks_are_linked, forget),
         cmocka_unit_test_teardown(what_guests_name_must_exist_and_fit, forget),
         cmocka_unit_test_teardown(too_many_disks, forget),
+        cmocka_unit_test_teardown(x86_64_guests_take_no_mmio, forget),
         cmocka_unit_test_teardown(guests_of_other_architectures_are_listed_with_the_reason, forget),
         cmocka_unit_test_teardown(long_lines, forget),
         cmocka_unit_test_teardown(bytes_that_are_no_text, forget),

@@ -209,6 +209,21 @@ static void write_pci(struct writer *w)
     end(w);
 }
 
+/* Those slots that hold a device. */
+static void write_virtio_mmio(struct writer *w, const struct vm *vm)
+{
+    for (unsigned i = 0; i < vm->virtio_mmio.used; i++) {
+        uint64_t base = vm->virtio_mmio.base + i * vm->virtio_mmio.stride;
+
+        begin(w, "virtio_mmio", base);
+        text(w, "compatible", "virtio,mmio");
+        flag(w, "dma-coherent");
+        CELLS(w, "reg", CELLS64(base), CELLS64(vm->virtio_mmio.stride));
+        CELLS(w, "interrupts", GIC_SPI, vm->virtio_mmio.pin + i, GIC_LEVEL);
+        end(w);
+    }
+}
+
 static void write_uart(struct writer *w)
 {
     static const char compatible[] = "arm,pl011\0arm,primecell";
@@ -267,7 +282,9 @@ enum err arm_fdt_build(struct vm *vm, void *buffer, size_t size, uint64_t initrd
     write_gic(&w, vm);
     write_uart(&w);
     write_rtc(&w);
-    write_pci(&w);
+    write_virtio_mmio(&w, vm);
+    if (vm->pci)
+        write_pci(&w);
     end(&w);
     note(&w, fdt_finish(buffer));
     return w.error ? ERR_RANGE : ERR_OK;

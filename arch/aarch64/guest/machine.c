@@ -43,9 +43,13 @@ static enum err machine_create(struct vm *vm)
         err = pl011_create(vm, &vm->mmio, MACHINE_UART_BASE, MACHINE_UART_PIN);
     if (err == ERR_OK)
         err = pl031_create(vm, MACHINE_RTC_BASE, MACHINE_RTC_PIN);
-    if (err == ERR_OK)
-        err = pci_host_create(vm, &pci_layout);
-    return err;
+    if (err != ERR_OK || vm->config->virtio == CONFIG_VIRTIO_PCI)
+        return err == ERR_OK ? pci_host_create(vm, &pci_layout) : err;
+    vm->virtio_mmio.base = MACHINE_VIRTIO_BASE;
+    vm->virtio_mmio.stride = MACHINE_VIRTIO_STRIDE;
+    vm->virtio_mmio.pin = MACHINE_VIRTIO_PIN;
+    vm->virtio_mmio.count = MACHINE_VIRTIO_SLOTS;
+    return ERR_OK;
 }
 
 static void machine_destroy(struct vm *vm)

@@ -23,6 +23,12 @@
 #define MACHINE_RTC_PIN   2
 #define MACHINE_RAM_BASE  0x40000000UL
 
+/* VirtIO by MMIO, in place of PCI */
+#define MACHINE_VIRTIO_BASE   0x0a000000UL
+#define MACHINE_VIRTIO_STRIDE 0x200UL
+#define MACHINE_VIRTIO_PIN    16 /* the first of: */
+#define MACHINE_VIRTIO_SLOTS  32
+
 /* PCI: the windows of QEMU's machine with high memory. */
 #define MACHINE_ECAM_BASE   0x4010000000UL
 #define MACHINE_PCI_BUSES   256

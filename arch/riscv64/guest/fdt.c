@@ -354,7 +354,8 @@ enum err riscv_fdt_build(const struct vm *vm, const struct riscv_boot *boot, voi
     uart(&b);
     rtc(&b);
     virtio_mmio(&b, vm);
-    pci(&b, vm);
+    if (vm->pci)
+        pci(&b, vm);
     end(&b);
     end(&b);
     keep(&b, fdt_finish(buffer));

@@ -47,13 +47,13 @@ static enum err machine_create(struct vm *vm)
         e = uart16550_create(vm, &vm->mmio, RISCV_UART_BASE, RISCV_UART_PIN);
     if (e == ERR_OK)
         e = riscv_rtc_create(vm);
-    if (e == ERR_OK)
-        e = pci_create(vm);
+    if (e != ERR_OK || vm->config->virtio == CONFIG_VIRTIO_PCI)
+        return e == ERR_OK ? pci_create(vm) : e;
     vm->virtio_mmio.base = RISCV_VIRTIO_BASE;
     vm->virtio_mmio.stride = RISCV_VIRTIO_STRIDE;
     vm->virtio_mmio.pin = RISCV_VIRTIO_PIN;
     vm->virtio_mmio.count = RISCV_VIRTIO_SLOTS;
-    return e;
+    return ERR_OK;
 }
 
 static void machine_destroy(struct vm *vm)

@@ -29,8 +29,9 @@
 
 #define RISCV_VIRTIO_BASE   0x10001000UL
 #define RISCV_VIRTIO_STRIDE 0x1000UL
-#define RISCV_VIRTIO_PIN    1
-#define RISCV_VIRTIO_SLOTS  8
+#define RISCV_VIRTIO_PIN    36
+#define RISCV_VIRTIO_SLOTS \
+    28 /* all disks and cards that a guest can have, and what every guest has */
 
 #define RISCV_ECAM_BASE   0x30000000UL
 #define RISCV_PCI_BUSES   256
