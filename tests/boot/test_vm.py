@@ -156,15 +156,30 @@ def test_a_guest_finds_nothing_of_the_last_one(host, arch):
         wait_for_state(machine, "scrub", "stopped")
 
 
-def test_a_crashed_guest_says_why_and_harms_nobody(host):
-    machine = host("x86_64", ["crash", "clock"])
+MARK = "0123456789abcdef"
+# Per guest that cannot go on: host, reason, last exit, PC, a register (what tests/guests/*/machine.[hc] leave there).
+CRASHES = {
+    "triple": ("x86_64", "triple fault", "fatal", r"0x10[0-9a-f]{4}", r"rip 0{10}10[0-9a-f]{4}"),
+    "vector": ("aarch64", "its exception vector 0x30000200 lies at guest address 0x30000200, where there is no memory",
+               "memory", "0x30000200", rf"x19 {MARK}"),
+    "aarch32": ("aarch64", "it went on in 32-bit code (AArch32)", "fatal", "0x46400000", r"pc +0{8}46400000"),
+    "handler": ("riscv64", "its trap handler (stvec 0x70000000) lies at guest address 0x70000000, where there is no memory",
+                "memory", "0x70000000", rf"x18 {MARK}"),
+}
+
+
+@pytest.mark.parametrize("crash", sorted(CRASHES))
+def test_a_crashed_guest_says_why_and_harms_nobody(host, monkeypatch, crash):
+    arch, reason, last_exit, pc, register = CRASHES[crash]
+    monkeypatch.setitem(PROGRAMS, "crash", f"crash {crash}")
+    machine = host(arch, ["crash", "clock"])
     machine.run("vm start clock")
     machine.run("vm start crash")
     wait_for_state(machine, "crash", "failed")
     info = machine.run("vm info crash")
-    assert "triple fault" in info and "last exit fatal" in info
-    assert re.search(r"PC 0x10[0-9a-f]{4}\b", info) and re.search(r"rip 0{10}10[0-9a-f]{4}", info)
-    assert "triple fault" in machine.run("vm list")
+    assert reason in info and f"last exit {last_exit}" in info, info
+    assert re.search(rf"PC {pc}\b", info) and re.search(register, info), info
+    assert reason in machine.run("vm list")
     console(machine, "clock", r"clock \d+ ms")
     assert "runs on" in machine.run("vm start crash")
 

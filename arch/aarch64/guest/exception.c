@@ -43,6 +43,15 @@ void arm_inject_undefined(struct vcpu *v)
     take(v, SYNDROME_EC(CLASS_UNKNOWN) | SYNDROME_IL);
 }
 
+bool arm_vector_is(struct vcpu *v, uint64_t pc)
+{
+    const struct arm_state *s = v->state;
+
+    vcpu_need(v, ARM_SYSTEM);
+    return (s->pstate & ARM_PSTATE_MODE) == ARM_PSTATE_EL1H &&
+           pc == s->sys.vbar + vector_offset(s->pstate);
+}
+
 void arm_inject_abort(struct vcpu *v, uint64_t far, bool fetch)
 {
     struct arm_state *s = v->state;

@@ -208,6 +208,8 @@ bool arm_virtual_timer_asserts(struct vcpu *v);
 void arm_inject_undefined(struct vcpu *v);
 /* A synchronous external abort for a data access (or fetch) at `far`. */
 void arm_inject_abort(struct vcpu *v, uint64_t far, bool fetch);
+/* Is `pc` where an exception would lead that is taken now, at EL1? */
+bool arm_vector_is(struct vcpu *v, uint64_t pc);
 /* Any exception, with this ESR_EL1. */
 void arm_inject_syndrome(struct vcpu *v, uint64_t esr);
 /* debug.c */

@@ -115,6 +115,25 @@ static bool by_instruction(struct vcpu *v, const struct vm_exit *exit)
     return true;
 }
 
+static enum exit_action abort_guest(struct vcpu *v, const struct vm_exit *exit)
+{
+    uint64_t pc = arm_state(v)->pc;
+    bool fetch = exit->memory.access == PT_EXEC;
+
+    if (fetch && arm_vector_is(v, pc)) {
+        vm_fail(v->vm,
+                "its exception vector 0x%llx lies at guest address 0x%llx, where there is no "
+                "memory: it would fault for ever",
+                (unsigned long long)pc, (unsigned long long)exit->memory.gpa.v);
+        return ACTION_FAIL;
+    }
+    log_guest(v->vm, LOG_WARN, "%s at 0x%llx (guest address 0x%llx), where there is no memory",
+              fetch ? "execution" : "an access that cannot be emulated", (unsigned long long)pc,
+              (unsigned long long)exit->memory.gpa.v);
+    arm_inject_abort(v, exit->memory.gva, fetch);
+    return ACTION_RESUME;
+}
+
 enum exit_action arm_mmio(struct vcpu *v, const struct vm_exit *exit)
 {
     struct bus *bus = &v->vm->mmio;
@@ -122,14 +141,8 @@ enum exit_action arm_mmio(struct vcpu *v, const struct vm_exit *exit)
 
     if (!exit->memory.operand_valid && by_instruction(v, exit))
         return ACTION_RESUME;
-    if (!exit->memory.operand_valid) {
-        log_guest(v->vm, LOG_WARN, "%s at 0x%llx (guest address 0x%llx), where there is no memory",
-                  exit->memory.access == PT_EXEC ? "execution"
-                                                 : "an access that cannot be emulated",
-                  (unsigned long long)arm_state(v)->pc, (unsigned long long)exit->memory.gpa.v);
-        arm_inject_abort(v, exit->memory.gva, exit->memory.access == PT_EXEC);
-        return ACTION_RESUME;
-    }
+    if (!exit->memory.operand_valid)
+        return abort_guest(v, exit);
     if (exit->memory.access == PT_WRITE)
         bus_write(bus, v, exit->memory.gpa.v, size,
                   extend(arm_get_x(v, exit->memory.reg), size, false, true));

@@ -320,12 +320,30 @@ static bool operand_of(const struct vm_exit *exit, struct riscv_access *a)
     return true;
 }
 
+/* The first instruction of the guest's own trap handler is no memory: each trap leads to the next,
+ * for ever. */
+static bool handler_is_lost(struct vcpu *v, const struct vm_exit *exit)
+{
+    const struct riscv_state *s = riscv_state(v);
+
+    vcpu_need(v, RISCV_CSR);
+    if (s->prv != RISCV_PRV_S || s->pc != (s->stvec & ~3UL))
+        return false;
+    vm_fail(v->vm,
+            "its trap handler (stvec 0x%llx) lies at guest address 0x%llx, where there is no "
+            "memory: it would trap for ever",
+            (unsigned long long)s->stvec, (unsigned long long)exit->memory.gpa.v);
+    return true;
+}
+
 static enum exit_action access_fault(struct vcpu *v, const struct vm_exit *exit)
 {
     uint64_t cause = exit->memory.access == PT_EXEC   ? RISCV_CAUSE_FETCH_ACCESS
                      : exit->memory.access == PT_READ ? RISCV_CAUSE_LOAD_ACCESS
                                                       : RISCV_CAUSE_STORE_ACCESS;
 
+    if (cause == RISCV_CAUSE_FETCH_ACCESS && handler_is_lost(v, exit))
+        return ACTION_FAIL;
     riscv_inject(v, cause, exit->memory.gva);
     return ACTION_RESUME;
 }

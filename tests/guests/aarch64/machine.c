@@ -293,3 +293,38 @@ bool trap_try(void (*fn)(void *arg), void *arg, struct trap *t)
     this_cpu()->trap = t;
     return trap_enter(fn, arg);
 }
+
+/* ---- A guest that cannot go on ---- */
+
+#define SPSR_AARCH32_USER 0x1d0UL /* A, I and F masked */
+
+static void mmu_off(void)
+{
+    __asm__ volatile("mrs x1, sctlr_el1\n bic x1, x1, #1\n msr sctlr_el1, x1\n isb"
+                     :
+                     :
+                     : "x1", "memory");
+}
+
+static void aarch32(void)
+{
+    uint64_t untouched = RAM_BASE + (100 << 20);
+
+    __asm__ volatile("msr elr_el1, %0\n msr spsr_el1, %1\n eret"
+                     :
+                     : "r"(untouched), "r"(SPSR_AARCH32_USER)
+                     : "memory");
+}
+
+void machine_crash(void)
+{
+    bool to_aarch32 = option("aarch32");
+
+    mmu_off(); /* its own tables would forbid the fetch */
+    if (to_aarch32)
+        aarch32();
+    __asm__ volatile("mov x19, %0\n msr vbar_el1, %1\n isb\n udf #0"
+                     :
+                     : "r"(CRASH_MARK), "r"(CRASH_VECTORS)
+                     : "x19", "memory");
+}

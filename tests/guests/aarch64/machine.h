@@ -109,9 +109,11 @@ static inline void undefined_instruction(void)
     __asm__ volatile("udf #0");
 }
 
-/* No ISA-defined way to fail: exceptions without a vector repeat for ever. */
-static inline void machine_crash(void)
-{
-}
+#define CRASH_VECTORS 0x30000000UL /* no memory, and no device */
+#define CRASH_MARK    0x0123456789abcdefUL
+
+/* Exceptions whose vector is no memory repeat for ever; with a mark in x19. Or (option "aarch32")
+ * 32-bit code, on a page that was not touched before. */
+void machine_crash(void);
 
 #endif

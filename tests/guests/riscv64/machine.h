@@ -117,9 +117,16 @@ static inline void undefined_instruction(void)
     __asm__ volatile("unimp");
 }
 
-/* No ISA-defined way to fail: exceptions without a vector repeat for ever. */
+#define CRASH_HANDLER 0x70000000UL /* no memory, and no device */
+#define CRASH_MARK    0x0123456789abcdefUL
+
+/* Traps whose handler is no memory repeat for ever; with a mark in s2. */
 static inline void machine_crash(void)
 {
+    __asm__ volatile("mv s2, %0\n csrw satp, zero\n sfence.vma\n csrw stvec, %1\n unimp"
+                     :
+                     : "r"(CRASH_MARK), "r"(CRASH_HANDLER)
+                     : "s2", "memory");
 }
 
 #endif
