@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """The bare-metal micro-guests (tests/guests): as guests, and straight on QEMU, which validates the tests themselves."""
+import random
 import re
+import struct
 
 import pexpect
 import pytest
@@ -244,3 +246,20 @@ def test_hostile_rings_harm_nobody(boot, arch):
     # The rings were looked at, and what was wrong with them was found.
     reasons = set(re.findall(r"the driver gave it ([^\n]*)", machine.run("log")))
     assert len(reasons) > 3, reasons
+
+
+MULTIBOOT_HEADER = struct.pack("<III", 0x1BADB002, 3, -(0x1BADB002 + 3) & 0xFFFFFFFF)
+HEADER_AT = 0x400  # between the ELF headers and the first page; Ennead looks for this header before the PVH note
+
+
+def test_multiboot(boot, tmp_path):
+    """QEMU takes no 64-bit ELF files by Multiboot: the header is in this copy alone."""
+    kernel, module = bytearray(micro("x86_64").read_bytes()), random.Random(8).randbytes(70001)
+    assert not any(kernel[HEADER_AT:HEADER_AT + len(MULTIBOOT_HEADER)])
+    kernel[HEADER_AT:HEADER_AT + len(MULTIBOOT_HEADER)] = MULTIBOOT_HEADER
+    (tmp_path / "micro").write_bytes(kernel)
+    (tmp_path / "module").write_bytes(module)
+    config = "[host]\nconfig = 1\nconsole = a\n\n" + guest(
+        "a", f"multiboot module={len(module)} sum={sum(module)}", extra="initrd = module\n")
+    machine = boot("x86_64", config, [("micro", tmp_path / "micro"), ("module", tmp_path / "module")], memory=1024)
+    assert len(verdict(ended(machine, 240))) == 10

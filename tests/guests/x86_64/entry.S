@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* Start of all CPUs (PVH on the first, INIT and SIPI on the others), vectors, trap_try(). */
+/* Start of all CPUs (PVH or Multiboot 1 on the first, INIT and SIPI on the others), vectors, trap_try(). */
 
 #define STACK_SIZE  16384
 #define CPU_SIZE    48 /* struct guest_cpu */
@@ -21,12 +21,13 @@
     .asciz "Xen"
     .long guest_start
 
-/* ebx: the start information. 32-bit flat segments, paging off. */
+/* ebx: the start information; eax: Multiboot's magic number or anything. 32-bit flat segments, paging off. */
     .section .text.entry, "ax"
     .code32
     .globl guest_start
 guest_start:
     cld
+    mov %eax, boot_magic
     mov %ebx, %ebp
     xor %eax, %eax
     mov $__bss_start, %edi
@@ -182,6 +183,10 @@ common:
     jmp trap_leave
 
     .data
+    .balign 16
+    .globl boot_magic
+boot_magic:
+    .long 0
     .balign 16
     .globl gdt
 gdt:

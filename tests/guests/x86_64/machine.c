@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
-/* 16550, local APIC (x2APIC where there is one), I/O APIC, PM timer and PVH for micro-guests. */
+/* 16550, local APIC (x2APIC where there is one), I/O APIC, PM timer, PVH and Multiboot for
+ * micro-guests. */
 #include "tests/guests/guest.h"
 
 #define PVH_CMDLINE 24 /* struct hvm_start_info (Xen, public/arch-x86/hvm/start_info.h) */
@@ -65,12 +66,18 @@ static bool x2apic, deadline_timer;
 static uint64_t apic_hz;
 static const char *cmdline = "";
 
+const uint8_t *boot_information;
+
 void boot_save(const uint8_t *info);
 void boot_save(const uint8_t *info)
 {
-    uint64_t at;
+    uint64_t at = 0;
 
-    memcpy(&at, info + PVH_CMDLINE, sizeof(at));
+    boot_information = info;
+    if (boot_magic == MULTIBOOT_MAGIC)
+        memcpy(&at, info + MULTIBOOT_CMDLINE, sizeof(uint32_t));
+    else
+        memcpy(&at, info + PVH_CMDLINE, sizeof(at));
     if (at)
         cmdline = (const char *)at;
 }

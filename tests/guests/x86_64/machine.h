@@ -150,6 +150,12 @@ static inline void undefined_instruction(void)
     __asm__ volatile("ud2");
 }
 
+/* Who started the guest: what eax held, and what ebx pointed to. */
+#define MULTIBOOT_MAGIC   0x2badb002u /* Multiboot Specification 0.6.96, 3.2 */
+#define MULTIBOOT_CMDLINE 16          /* in the boot information, 3.3 */
+extern uint32_t boot_magic;
+extern const uint8_t *boot_information;
+
 /* A triple fault: an exception without an interrupt table. */
 static inline void machine_crash(void)
 {
