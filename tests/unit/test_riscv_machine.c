@@ -399,6 +399,24 @@ static void test_sbi_remote_fences_carry_their_range(void **state)
     hart(0)->x[RISCV_A3] = ~0UL;
     assert_int_equal(call(0, 0x52464e43, 1, 2, 0, 0), 0);
     assert_int_equal(riscv_fences_take(riscv_hart(vm->vcpus[1]), ranges, &count), RISCV_FENCE_VMA);
+    assert_int_equal(call(0, 0x52464e43, 2, 2, 0, 0), 0); /* all of one address space only */
+    assert_int_equal(riscv_fences_take(riscv_hart(vm->vcpus[1]), ranges, &count),
+                     RISCV_FENCE_PAGES);
+    assert_int_equal(count, 1);
+    assert_int_equal(ranges[0].size, 0);
+    assert_int_equal(ranges[0].asid, 5);
+    hart(0)->x[RISCV_A3] = 0x1000; /* more ranges than there is room for: the same */
+    for (unsigned i = 0; i <= RISCV_FENCE_RANGES; i++)
+        assert_int_equal(call(0, 0x52464e43, 2, 2, 0, i * 0x10000), 0);
+    assert_int_equal(riscv_fences_take(riscv_hart(vm->vcpus[1]), ranges, &count),
+                     RISCV_FENCE_PAGES);
+    assert_int_equal(count, RISCV_FENCE_RANGES);
+    assert_int_equal(ranges[0].size, 0);
+    assert_int_equal(ranges[0].asid, 5);
+    for (unsigned i = 0; i <= RISCV_FENCE_RANGES; i++)
+        assert_int_equal(call(0, 0x52464e43, 1, 2, 0, i * 0x10000), 0); /* of all of them */
+    assert_int_equal(riscv_fences_take(riscv_hart(vm->vcpus[1]), ranges, &count) & RISCV_FENCE_VMA,
+                     RISCV_FENCE_VMA);
     assert_int_equal(riscv_fences_take(riscv_hart(vm->vcpus[1]), ranges, &count), 0);
     stop();
 }

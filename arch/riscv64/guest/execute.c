@@ -129,6 +129,16 @@ static void leave_vector(struct dbt_vcpu *d)
               (d->frame->fp_flags & SF_SATURATED ? RV_VCSR_VXSAT : 0);
 }
 
+static void take_fence(struct dbt_vcpu *d, const struct riscv_fence_range *r)
+{
+    uint32_t asid = r->asid == RISCV_ASID_ALL ? DBT_ASID_ALL : (uint32_t)r->asid;
+
+    if (!r->size)
+        dbt_tlb_flush_asid(d, asid);
+    for (uint64_t at = 0; at < r->size; at += PAGE_SIZE)
+        dbt_tlb_flush_page(d, r->start + at, asid);
+}
+
 static void take_fences(struct dbt_vcpu *d)
 {
     struct riscv_fence_range ranges[RISCV_FENCE_RANGES];
@@ -141,10 +151,7 @@ static void take_fences(struct dbt_vcpu *d)
         count = 0;
     }
     for (unsigned i = 0; i < count; i++)
-        for (uint64_t at = 0; at < ranges[i].size; at += PAGE_SIZE)
-            dbt_tlb_flush_page(d, ranges[i].start + at,
-                               ranges[i].asid == RISCV_ASID_ALL ? DBT_ASID_ALL
-                                                                : ranges[i].asid & 0xffff);
+        take_fence(d, &ranges[i]);
     if (kinds & RISCV_FENCE_I)
         dbt_table_synchronize(d);
 }

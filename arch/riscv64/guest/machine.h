@@ -77,12 +77,14 @@ enum riscv_fence {
     RISCV_FENCE_PAGES = 1u << 2, /* the ranges listed */
 };
 
+#define RISCV_ASIDS         0xffffUL /* satp's field: what lies above is ignored */
 #define RISCV_ASID_ALL      (~0UL)
 #define RISCV_FENCE_RANGES  4
-#define RISCV_FENCE_MAXIMUM (64 * PAGE_SIZE) /* bytes of a range: more are done as everything */
+#define RISCV_FENCE_MAXIMUM (64 * PAGE_SIZE) /* bytes of a range: more are done as all */
 
+/* Page aligned; `size` 0: all of the address space `asid`. */
 struct riscv_fence_range {
-    uint64_t start, size, asid; /* page aligned */
+    uint64_t start, size, asid;
 };
 
 #define RISCV_IMSIC_IDS   255 /* identities run from 1 to this, a power of two less one */

@@ -125,6 +125,19 @@ struct fence_request {
     struct riscv_fence_range range;
 };
 
+/* Without room for it another one of its address space becomes all of that; false: there is none.
+ */
+static bool fence_join(struct riscv_hart *hart, uint64_t asid)
+{
+    for (unsigned i = 0; i < hart->range_count; i++) {
+        if (hart->ranges[i].asid != asid || asid == RISCV_ASID_ALL)
+            continue;
+        hart->ranges[i] = (struct riscv_fence_range){.asid = asid};
+        return true;
+    }
+    return false;
+}
+
 /* Adds the range; false when there is no room for it. */
 static bool fence_add_range(struct riscv_hart *hart, const struct riscv_fence_range *range)
 {
@@ -133,6 +146,8 @@ static bool fence_add_range(struct riscv_hart *hart, const struct riscv_fence_ra
 
     if (room)
         hart->ranges[hart->range_count++] = *range;
+    else
+        room = fence_join(hart, range->asid);
     spin_unlock_irq(&hart->fence_lock, flags);
     return room;
 }
@@ -185,11 +200,13 @@ static struct fence_request fence_vma(const struct riscv_state *s, uint64_t asid
 {
     uint64_t start = s->x[RISCV_A2], size = s->x[RISCV_A3];
     uint64_t first = ALIGN_DOWN(start, PAGE_SIZE);
-    struct fence_request f = {.kind = RISCV_FENCE_VMA};
+    struct fence_request f = {.kind = RISCV_FENCE_PAGES, .range.asid = asid};
 
-    if (size == 0 || size > RISCV_FENCE_MAXIMUM || start + size < start)
+    if (size == 0 || size > RISCV_FENCE_MAXIMUM || start + size < start) {
+        if (asid == RISCV_ASID_ALL)
+            f.kind = RISCV_FENCE_VMA;
         return f;
-    f.kind = RISCV_FENCE_PAGES;
+    }
     f.range = (struct riscv_fence_range){
         .start = first, .size = ALIGN_UP(start + size - first, PAGE_SIZE), .asid = asid};
     return f;
@@ -208,7 +225,7 @@ static enum exit_action call_rfence(struct vcpu *v, struct riscv_state *s, uint6
         f = fence_vma(s, RISCV_ASID_ALL);
         break;
     case 2:
-        f = fence_vma(s, s->x[RISCV_A4]);
+        f = fence_vma(s, s->x[RISCV_A4] & RISCV_ASIDS);
         break;
     default: /* the hfence forms: guests have no H extension */
         return done(s, SBI_NOT_SUPPORTED);

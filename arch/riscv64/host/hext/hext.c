@@ -417,9 +417,12 @@ static void take_fences(struct riscv_hart *hart)
         gstage_fence_vs();
         count = 0;
     }
-    for (unsigned i = 0; i < count; i++)
+    for (unsigned i = 0; i < count; i++) {
+        if (!ranges[i].size)
+            gstage_fence_vs();
         for (uint64_t at = 0; at < ranges[i].size; at += PAGE_SIZE)
             gstage_fence_vs_page(ranges[i].start + at, ranges[i].asid);
+    }
     if (kinds & RISCV_FENCE_I)
         __asm__ volatile("fence.i" ::: "memory");
 }
