@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Debian's programs in a translated guest: what they print, and their CPU time, beside the same guest by QEMU's translator.
 
-    programs.py [--arch NAME] [--mmu soft|page-table] [--cpus N] [--runs N] [--profile] [--only NAME]...
+    programs.py [--arch NAME] [--mmu soft|page-table]... [--cpus N] [--runs N] [--profile] [--only NAME]... [--against CPU]...
 
 Both start the same Debian with systemd from the same disk. Each program prints a digest of its work, which has to be the same in
 both: so it is a test too. Prints both command lines and a table. Times are of the whole process. With --only the programs can be
@@ -38,14 +38,15 @@ LEAST = {"dbt_program_speedup.riscv64.soft": 1.6, "dbt_program_speedup.riscv64.p
 
 
 def commands(options):
-    """A guest of each translator: its name, its command line."""
+    """A guest of each translator, ours with each MMU: its name (of ours the MMU's), its command line."""
     guest = TOP / f"build/guest/{options.arch}"
     append = f"console={CONSOLE[options.arch]} quiet root=/dev/vda"
     ours = [TOP / "build/hosted/ennead", "run", "--arch", options.arch, "--memory", "1G", "--cpus", options.cpus, "--kernel", guest / "kernel",
-            "--initrd", guest / "initrd", "--append", append, "--disk", HERE / "ennead.img", *(["--mmu", options.mmu] if options.mmu else [])]
+            "--initrd", guest / "initrd", "--append", append, "--disk", HERE / "ennead.img"]
     machine = "virt,gic-version=3" if options.arch == "aarch64" else "virt"
-    yield "ennead", ours
-    for cpu in QEMU_CPUS[options.arch]:
+    for mmu in options.mmu:
+        yield mmu, [*ours, "--mmu", mmu]
+    for cpu in options.against or QEMU_CPUS[options.arch]:
         yield f"qemu {cpu}", [f"qemu-system-{options.arch}", "-accel", "tcg", "-M", machine, "-cpu", cpu, "-m", "1024", "-smp", options.cpus,
                               "-nographic", "-no-reboot", "-kernel", guest / "kernel", "-initrd", guest / "initrd", "-append", append,
                               "-drive", f"file={HERE / 'qemu.img'},format=raw,if=none,id=d", "-device", "virtio-blk-pci,drive=d"]
@@ -55,7 +56,7 @@ class Guest:
     """Debian's shell in one of them; its disk is a copy."""
 
     def __init__(self, label, command, options, stack):
-        image = HERE / f"{label.split()[0]}.img"
+        image = HERE / ("qemu.img" if label.startswith("qemu") else "ennead.img")
         image.write_bytes((TOP / f"build/guest/{options.arch}/programs.img").read_bytes())
         self.child = pexpect.spawn(str(command[0]), [str(c) for c in command[1:]], encoding="utf-8", codec_errors="replace", timeout=options.limit)
         stack.callback(self.child.close, force=True)
@@ -84,6 +85,7 @@ def measure(options, names):
                     text, spent = guest.run(f"programs {name}")
                     printed.setdefault(name, {}).setdefault(text, label)
                     best[name, who] = min(spent, best.get((name, who), math.inf))
+                    print(f"{label}: {name} {spent:.2f} s", flush=True)
     return best, printed
 
 
@@ -118,16 +120,17 @@ def profile(options, names):
     return calls
 
 
-def note(options, ratios):
+def note(options, mmu, ratios):
     """Keeps these ratios with those of earlier runs; the mean when there is one of each program."""
-    key = f"dbt_program_speedup.{options.arch}.{options.mmu or 'soft'}"
+    key = f"dbt_program_speedup.{options.arch}.{mmu}"
     kept = HERE / f"{key}.json"
     known = (json.loads(kept.read_text(encoding="utf-8")) if kept.exists() else {}) | ratios
     kept.write_text(json.dumps(known, indent=2, sort_keys=True) + "\n", encoding="utf-8")
     if not set(TIMED) <= set(known):
         return
     value = round(math.exp(sum(math.log(known[n]) for n in TIMED) / len(TIMED)), 3)
-    print(f"{key} {value}   at least {LEAST[key]}   of", ", ".join(f"{n} {known[n]:.2f}" for n in TIMED))
+    least = f"   at least {LEAST[key]}" if key in LEAST else ""
+    print(f"{key} {value}{least}   of", ", ".join(f"{n} {known[n]:.2f}" for n in TIMED))
     output = TOP / "build/bench.json"
     results = json.loads(output.read_text(encoding="utf-8")) if output.exists() else {}
     results[key] = value
@@ -137,23 +140,27 @@ def note(options, ratios):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arch", choices=list(QEMU_CPUS), default="riscv64")
-    parser.add_argument("--mmu", choices=["soft", "page-table"], help="of ennead")
+    parser.add_argument("--mmu", action="append", choices=["soft", "page-table", "auto"], help="of ennead; default: soft")
     parser.add_argument("--cpus", default="1", help="virtual CPUs")
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--limit", type=int, default=900, help="seconds that a program may take")
     parser.add_argument("--profile", action="store_true", help="print the guest instructions that are executed most")
+    parser.add_argument("--against", action="append", metavar="CPU", help="of QEMU; default: all of which the quickest counts")
     parser.add_argument("--only", action="append", default=[], choices=TIMED + OTHERS)
     options = parser.parse_args()
+    options.mmu = options.mmu or ["soft"]
     names = options.only or TIMED + OTHERS
     HERE.mkdir(parents=True, exist_ok=True)
     if options.profile:
         sys.exit(bool(profile(options, options.only or TIMED)))
     best, printed = measure(options, names)
-    print(f"{'':10} {'ennead s':>9} {'qemu s':>9} {'x qemu':>8}")
-    for name in names:
-        print(f"{name:10} {best[name, 'ennead']:9.2f} {best[name, 'qemu']:9.2f} {best[name, 'qemu'] / best[name, 'ennead']:8.2f}")
-    if options.cpus == "1":
-        note(options, {name: best[name, "qemu"] / best[name, "ennead"] for name in names})
+    for mmu in options.mmu:
+        ratios = {name: best[name, "qemu"] / best[name, mmu] for name in names}
+        print(f"{mmu:10} {'ennead s':>9} {'qemu s':>9} {'x qemu':>8}")
+        for name in names:
+            print(f"{name:10} {best[name, mmu]:9.2f} {best[name, 'qemu']:9.2f} {ratios[name]:8.2f}")
+        if options.cpus == "1":
+            note(options, mmu, ratios)
     differ = {name: texts for name, texts in printed.items() if len(texts) > 1}
     for name, texts in differ.items():
         print(f"{name} printed not the same:", *(f"\n  {label}: {text}" for text, label in texts.items()))

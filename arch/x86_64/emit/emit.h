@@ -46,6 +46,12 @@ enum emit_mask {
     MASK_EACH_LEAST16, /* the smallest normal f16, in both signs' place */
     MASK_EACH_REST16,
     MASK_EACH_SIGN16,
+    MASK_EACH_DENORMAL32, /* the largest denormal number, */
+    MASK_EACH_DENORMAL64,
+    MASK_EACH_MAX32, /* and normal one; */
+    MASK_EACH_MAX64,
+    MASK_RECIP_MAX32, /* of which Arm's estimate of the reciprocal is normal */
+    MASK_RECIP_MAX64,
     MASK_EACH_FRACTION32, /* the largest f32 that may have a fraction */
     MASK_EACH_FRACTION64,
     MASK_EACH_2_31, /* as f32, */
@@ -80,7 +86,8 @@ enum emit_mask {
     MASK_SHA1_END = MASK_SHA1 + 2,
     MASK_COUNT
 };
-#define MASK_BYTES 16
+#define MASK_BYTES  16
+#define TABLE_BYTES 768 /* of vector_estimate.c, behind them */
 
 enum class { CLASS_INT, CLASS_FP, CLASS_COUNT };
 
@@ -317,6 +324,8 @@ void emit_again_stubs(struct emitter *e);
 void emit_look_up_again(struct emitter *e, const struct cold *c);
 bool emit_fp(struct emitter *e, unsigned i);
 bool emit_vector(struct emitter *e, unsigned i);
+/* What lies behind the masks. */
+void emit_estimates(struct emitter *e);
 bool emit_control(struct emitter *e, unsigned i);
 
 enum cc cc_of(enum ir_cc cc);

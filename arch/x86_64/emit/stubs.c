@@ -8,7 +8,7 @@
 #define OP_PUSH       0x50
 #define OP_POP        0x58
 #define OP_TEST_AL    (0x84 | OP_BYTE)
-#define STUB_BYTES    4096
+#define STUB_BYTES    8192
 #define SAVE_FP       4 /* two cells each */
 #define OP_INT        0xcd
 
@@ -262,6 +262,12 @@ static void emit_masks(struct emitter *e)
         [MASK_EACH_LEAST16] = BOTH(0x0400040004000400),
         [MASK_EACH_REST16] = BOTH(0x7fff7fff7fff7fff),
         [MASK_EACH_SIGN16] = BOTH(0x8000800080008000),
+        [MASK_EACH_DENORMAL32] = BOTH(0x007fffff007fffff),
+        [MASK_EACH_DENORMAL64] = BOTH(0x000fffffffffffff),
+        [MASK_EACH_MAX32] = BOTH(0x7f7fffff7f7fffff),
+        [MASK_EACH_MAX64] = BOTH(0x7fefffffffffffff),
+        [MASK_RECIP_MAX32] = BOTH(0x7e7fffff7e7fffff),
+        [MASK_RECIP_MAX64] = BOTH(0x7fcfffffffffffff),
         [MASK_EACH_FRACTION32] = BOTH(0x4affffff4affffff),
         [MASK_EACH_FRACTION64] = BOTH(0x432fffffffffffff),
         [MASK_EACH_2_31] = BOTH(0x4f0000004f000000),
@@ -320,6 +326,7 @@ enum err emit_stubs(struct emitter *e, struct dbt_room room, bool caged, struct 
     e->caged = caged;
     e->stub.masks = here(e); /* aligned: the room's beginning is */
     emit_masks(e);
+    emit_estimates(e);
     mxcsr = here(e);
     as_32(&e->as, MXCSR_DEFAULT);
     flags = here(e);

@@ -204,6 +204,7 @@ bool emit_vector_shift(struct emitter *e, unsigned i);
 bool emit_vector_integer(struct emitter *e, unsigned i);
 bool emit_vector_place(struct emitter *e, unsigned i);
 bool emit_vector_fp(struct emitter *e, unsigned i);
+bool emit_vector_estimate(struct emitter *e, unsigned i);
 bool emit_vector_crypto(struct emitter *e, unsigned i);
 
 #endif

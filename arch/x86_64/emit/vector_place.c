@@ -318,5 +318,6 @@ bool emit_vector_place(struct emitter *e, unsigned i)
 bool emit_vector(struct emitter *e, unsigned i)
 {
     return emit_vector_place(e, i) || emit_vector_integer(e, i) || emit_vector_saturating(e, i) ||
-           emit_vector_shift(e, i) || emit_vector_fp(e, i) || emit_vector_crypto(e, i);
+           emit_vector_shift(e, i) || emit_vector_fp(e, i) || emit_vector_estimate(e, i) ||
+           emit_vector_crypto(e, i);
 }

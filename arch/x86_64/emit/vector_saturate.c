@@ -224,17 +224,24 @@ static void doubled_high16(struct emitter *e, const struct v_work *w, bool round
     reg_reg(e, OP_POR, w->d, w->t[0]);
 }
 
-/* Odd and even elements by themselves. */
-static void doubled_high32(struct emitter *e, const struct v_work *w, bool round)
+/* d = the upper halves of twice the products (of `negated` those with the other sign): odd and even
+ * elements by themselves. `negated`: uses the second temporary. */
+static void doubled_high32(struct emitter *e, const struct v_work *w, const struct operand by[2],
+                           bool round, bool negated)
 {
-    v_copy_shift(e, 3, V_SRL, w->d, w->in[0], 32);
-    v_copy_shift(e, 3, V_SRL, w->t[0], w->in[1], 32);
+    v_copy_shift(e, 3, V_SRL, w->d, by[0], 32);
+    v_copy_shift(e, 3, V_SRL, w->t[0], by[1], 32);
     reg_reg(e, OP_PMULDQ, w->d, w->t[0]);
-    v_binary(e, OP_PMULDQ, w->t[0], w->in[0], w->in[1]);
+    v_binary(e, OP_PMULDQ, w->t[0], by[0], by[1]);
     for (unsigned odd = 0; odd < 2; odd++) {
         unsigned d = odd ? w->d : w->t[0];
 
         reg_reg(e, OP_PADDQ, d, d);
+        if (negated) {
+            v_zeros(e, w->t[1]);
+            reg_reg(e, OP_PSUBQ, w->t[1], d);
+            v_load(e, d, v_reg(w->t[1]));
+        }
         if (round)
             v_mask(e, OP_PADDQ, d, MASK_HALF64);
         v_shift(e, 3, V_SRL, d, 32);
@@ -250,8 +257,92 @@ static bool doubled_high(struct emitter *e, unsigned i)
     struct v_work w;
 
     v_begin(e, i, 1, &w);
-    (v_element(o) == 1 ? doubled_high16 : doubled_high32)(e, &w, o->attr2 & IR_V_ROUND);
+    if (v_element(o) == 1)
+        doubled_high16(e, &w, o->attr2 & IR_V_ROUND);
+    else
+        doubled_high32(e, &w, w.in, o->attr2 & IR_V_ROUND, false);
     least_to_greatest(e, v_element(o), &w, v_bytes_of(o), r);
+    v_lane0(e, o, w.d);
+    return true;
+}
+
+/* The product that is too large is one less, and 1 is added afterwards. */
+static void add_doubled16(struct emitter *e, const struct ir_op *o, const struct v_work *w,
+                          unsigned r)
+{
+    unsigned d = w->d, t = w->t[0], u = w->t[1];
+
+    v_binary(e, OP_PMULHRSW, t, w->in[1], w->in[2]);
+    v_mask(e, OP_MOVUPS_LOAD, u, MASK_EACH_SIGN16);
+    reg_reg(e, OP_PCMPEQW, u, t);
+    v_load(e, d, w->in[0]);
+    reg_reg(e, OP_PXOR, t, u);
+    reg_reg(e, OP_PADDSW, d, t);
+    reg_reg(e, OP_PSUBSW, d, u);
+    reg_reg(e, OP_PXOR, t, u);
+    v_unary(e, OP_PADDW, t, w->in[0]);
+    note_difference(e, t, v_reg(d), v_bytes_of(o), r);
+}
+
+/* Rounded with the other sign, a product whose rest is exactly a half is one more. */
+static void take_doubled16(struct emitter *e, const struct ir_op *o, const struct v_work *w,
+                           unsigned r)
+{
+    unsigned d = w->d, t = w->t[0], u = w->t[1];
+
+    v_binary(e, OP_PMULLW, u, w->in[1], w->in[2]);
+    v_shift(e, 1, V_SLL, u, 1);
+    v_mask(e, OP_PCMPEQW, u, MASK_EACH_SIGN16);
+    v_binary(e, OP_PMULHRSW, t, w->in[1], w->in[2]);
+    reg_reg(e, OP_PADDW, t, u);
+    v_zeros(e, u);
+    reg_reg(e, OP_PSUBW, u, t);
+    v_load(e, d, w->in[0]);
+    reg_reg(e, OP_PADDSW, d, u);
+    v_unary(e, OP_PADDW, u, w->in[0]);
+    note_difference(e, u, v_reg(d), v_bytes_of(o), r);
+}
+
+/* The product that is too large overflows as one that is one less. */
+static void add_doubled32(struct emitter *e, const struct ir_op *o, const struct v_work *w,
+                          unsigned r)
+{
+    bool takes = o->attr2 & IR_V_SUBTRACT;
+    unsigned d = w->d, t = w->t[0], u = w->t[1];
+
+    doubled_high32(e, w, w->in + 1, true, takes);
+    v_load(e, t, v_reg(d));
+    v_unary(e, OP_PADDD, d, w->in[0]);
+    if (!takes) {
+        v_mask(e, OP_MOVUPS_LOAD, u, MASK_EACH_SIGN32);
+        reg_reg(e, OP_PCMPEQD, u, t);
+        reg_reg(e, OP_PXOR, t, u);
+    }
+    v_load(e, u, w->in[0]);
+    reg_reg(e, OP_PXOR, u, d);
+    reg_reg(e, OP_PXOR, t, d);
+    reg_reg(e, OP_PAND, t, u);
+    v_spread_sign(e, 2, t);
+    v_note_mask(e, t, v_bytes_of(o), r);
+    v_load(e, u, w->in[0]);
+    v_spread_sign(e, 2, u);
+    v_mask(e, OP_PXOR, u, MASK_EACH_REST32);
+    v_choose(e, d, t, u);
+}
+
+static bool add_doubled(struct emitter *e, unsigned i)
+{
+    const struct ir_op *o = op_of(e, (ir_value)i);
+    unsigned r = reg_take(e, CLASS_INT);
+    struct v_work w;
+
+    v_begin(e, i, 2, &w);
+    if (v_element(o) == 2)
+        add_doubled32(e, o, &w, r);
+    else if (o->attr2 & IR_V_SUBTRACT)
+        take_doubled16(e, o, &w, r);
+    else
+        add_doubled16(e, o, &w, r);
     v_lane0(e, o, w.d);
     return true;
 }
@@ -434,6 +525,8 @@ bool emit_vector_saturating(struct emitter *e, unsigned i)
         return opposite(e, i);
     case IR_vqdmulh:
         return doubled_high(e, i);
+    case IR_vqrdmla:
+        return add_doubled(e, i);
     case IR_vqdmull:
         return doubled_long(e, i);
     case IR_vqnarrow:
