@@ -4,9 +4,11 @@
  * register, the floating-point flags, memory, the program counter and what ended the code are
  * equal. What the guest's ISA is it finds in guest_cases.
  *
- *   compare RUNNER [CASES [SEED [ENGINE [SET]]]]     RUNNER: the command that starts the runner
- *                                                    ENGINE: interp, jit, jit-v2 or all
- *                                                    SET: a part of the instructions
+ *   compare RUNNER [CASES [SEED [ENGINE [SET [LEAST]]]]]
+ *       RUNNER: the command that starts the runner
+ *       ENGINE: interp, jit, jit-v2 or all
+ *       SET: a part of the instructions; all: all of them
+ *       LEAST: so many sets of operands each line of the table must have had
  */
 #include <signal.h>
 #include <stdio.h>
@@ -267,7 +269,59 @@ static enum case_next faulted(void)
     return guest_cases.faulted(frame, word);
 }
 
-static void run_here(struct jit *j, const struct case_in *in, struct case_out *out, bool optimise)
+/* ---- What was asked ---- */
+
+#define LINES_MAX 2048
+
+/* Cases, each with operands of its own, in which a line of the table was executed. */
+static struct asked {
+    unsigned cases, last; /* the last one, from 1 */
+} asked[LINES_MAX];
+
+/* `count` instructions of case `number` were executed one after the other from `pc` on. */
+static void note_asked(unsigned number, uint64_t pc, uint64_t count)
+{
+    while (count--) {
+        const uint8_t *at = code + (pc - CASE_CODE);
+        uint32_t word;
+        unsigned line;
+
+        memcpy(&word, at, sizeof(word));
+        line = guest_cases.length(at) == sizeof(word) ? guest_cases.line(word)
+                                                      : guest_cases.line_count;
+        if (line < guest_cases.line_count && asked[line].last != number + 1) {
+            asked[line].last = number + 1;
+            asked[line].cases++;
+        }
+        pc += guest_cases.length(at);
+    }
+}
+
+/* Says which line was asked least; false: it was not often enough. */
+static bool report_asked(unsigned least)
+{
+    unsigned found = guest_cases.line_count, lines = 0, few = 0;
+
+    for (unsigned i = 0; i < guest_cases.line_count; i++) {
+        if (!guest_cases.line_wanted(i))
+            continue;
+        lines++;
+        if (found == guest_cases.line_count || asked[i].cases < asked[found].cases)
+            found = i;
+        if (asked[i].cases < least) {
+            few++;
+            fprintf(stderr, "%s had %u sets of operands, fewer than %u\n", guest_cases.line_name(i),
+                    asked[i].cases, least);
+        }
+    }
+    if (lines)
+        printf("%u lines of the table, least often %s: %u sets of operands\n", lines,
+               guest_cases.line_name(found), asked[found].cases);
+    return !few;
+}
+
+static void run_here(struct jit *j, const struct case_in *in, unsigned number, struct case_out *out,
+                     bool optimise)
 {
     uint32_t mode = guest_cases.mode(in) | DBT_MODE_COUNT;
     enum case_next next;
@@ -283,12 +337,16 @@ static void run_here(struct jit *j, const struct case_in *in, struct case_out *o
     if (j)
         jit_reset(j);
     do {
+        uint64_t pc = frame->pc, count = frame->count;
+
         how = run_unit(j, mode, optimise);
         next = how == DBT_EXIT_LINK    ? CASE_GOES_ON
                : how == DBT_EXIT_FAULT ? faulted()
                : frame->reason == IR_LEAVE_INTERPRET
                    ? guest_cases.interpret(frame, (uint32_t)frame->detail)
                    : CASE_ILLEGAL;
+        if (!j) /* with what ended the case */
+            note_asked(number, pc, frame->count - count + (next != CASE_GOES_ON));
     } while (next == CASE_GOES_ON);
     executed += frame->count;
     guest_cases.leave(in, frame, out);
@@ -446,7 +504,7 @@ static void locate(struct jit *j, const struct case_in *in, bool optimise)
         part = *in;
         memcpy(part.code + at + length, &guest_cases.breakpoint, sizeof(guest_cases.breakpoint));
         run_there(&part, &there);
-        run_here(j, &part, &here, optimise);
+        run_here(j, &part, 0, &here, optimise);
         if (equal(&here, &there))
             culprit = at + length;
     }
@@ -460,7 +518,7 @@ static bool check(struct jit *j, const char *name, unsigned n, const struct case
     static struct case_out here;
 
     fill_tlb(n >> 1);
-    run_here(j, in, &here, j || n & 1);
+    run_here(j, in, n, &here, j || n & 1);
     if (equal(&here, there))
         return true;
     fprintf(stderr, "case %u, %s:\n", n, name);
@@ -511,28 +569,35 @@ int main(int argc, char **argv)
     unsigned cases = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 1000;
     static struct case_in in;
     static struct case_out there;
-    enum which which = which_engines(argc > 4 ? argv[4] : "all");
+    unsigned which = which_engines(argc > 4 ? argv[4] : "all"), engines;
 
     if (argc < 2)
-        fail("usage: compare RUNNER [CASES [SEED [ENGINE [SET]]]]");
+        fail("usage: compare RUNNER [CASES [SEED [ENGINE [SET [LEAST]]]]]");
     random_state = (argc > 3 ? strtoull(argv[3], NULL, 0) : 1) * 0x9e3779b97f4a7c15;
     signal(SIGPIPE, SIG_IGN);
     start_runner(argv[1]);
     set_up();
+    which &= (jits[DBT_LEVEL_V3].e ? ~0u : ~(unsigned)WITH_JIT) &
+             (jits[DBT_LEVEL_BASE].e ? ~0u : ~(unsigned)WITH_JIT_V2);
+    engines = (unsigned)__builtin_popcount(which);
+    if (!engines)
+        fail("this host has no such engine");
+    if (guest_cases.line_count > LINES_MAX)
+        fail("the table has more lines than are counted");
     for (unsigned n = 0; n < cases; n++) {
         memset(&in, 0, sizeof(in));
         guest_cases.make(&in, n, argc > 5 ? argv[5] : NULL);
         run_there(&in, &there);
         if ((which & WITH_INTERP && !check(NULL, "interpreter", n, &in, &there)) ||
-            (which & WITH_JIT && jits[DBT_LEVEL_V3].e &&
-             !check(&jits[DBT_LEVEL_V3], "level v3", n, &in, &there)) ||
-            (which & WITH_JIT_V2 && jits[DBT_LEVEL_BASE].e &&
-             !check(&jits[DBT_LEVEL_BASE], "level v2", n, &in, &there)))
+            (which & WITH_JIT && !check(&jits[DBT_LEVEL_V3], "level v3", n, &in, &there)) ||
+            (which & WITH_JIT_V2 && !check(&jits[DBT_LEVEL_BASE], "level v2", n, &in, &there)))
             return 1;
     }
-    printf("%u cases, %llu instructions: equal; %u units emitted, %u left to the interpreter\n",
-           cases, (unsigned long long)executed, emitted_units, interpreted_units);
+    printf("%u cases, %llu instructions with each of %u engines: equal; %u units emitted, %u left "
+           "to the interpreter\n",
+           cases, (unsigned long long)executed / engines, engines, emitted_units,
+           interpreted_units);
     close(to_runner);
     wait(NULL);
-    return 0;
+    return !report_asked(argc > 6 ? (unsigned)strtoul(argv[6], NULL, 0) : 0);
 }

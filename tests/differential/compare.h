@@ -17,6 +17,12 @@ struct guest_cases {
     uint64_t fault_bits;   /* of a faulting address: that qemu-user is held to */
     uint32_t breakpoint;   /* the instruction that ends a case */
     unsigned (*length)(const unsigned char *insn);
+    /* Lines of the guest's table: which one a word is (line_count: none), its name, and whether
+     * cases like those that were made have it. */
+    unsigned line_count;
+    unsigned (*line)(uint32_t word);
+    const char *(*line_name)(unsigned line);
+    bool (*line_wanted)(unsigned line);
     struct interp_guest interp;
     const char *disassemble; /* the command for people */
     /* Fills `in`, which is zeroed, with random case `number`. `set`: the name of a part of the

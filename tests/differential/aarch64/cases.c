@@ -38,7 +38,7 @@ static bool is_memory(enum a64_format f)
            f == A64_FORMAT_V_STRUCT_POST;
 }
 
-enum set { SET_EARLY, SET_LATE, SET_SIMD };
+static enum set { SET_EARLY, SET_LATE, SET_SIMD } chosen; /* of the last case */
 
 static bool wanted(enum a64_insn_id id, enum set set)
 {
@@ -210,6 +210,7 @@ static void make_case(struct case_in *in, unsigned number, const char *set)
         memcpy(in->data + i, &v, sizeof(v));
     }
     make_code(in, number, which);
+    chosen = which;
 }
 
 static uint32_t mode(const struct case_in *in)
@@ -272,12 +273,32 @@ static unsigned length(const unsigned char *insn)
     return 4;
 }
 
+static unsigned line(uint32_t word)
+{
+    return a64_decode(word, guest_cases.features);
+}
+
+static const char *line_name(unsigned n)
+{
+    return a64_insns[n].name;
+}
+
+static bool line_wanted(unsigned n)
+{
+    return wanted((enum a64_insn_id)n, chosen) &&
+           (chosen != SET_LATE || (LATE >> a64_insns[n].feature & 1));
+}
+
 const struct guest_cases guest_cases = {
     .frontend = &a64_frontend,
     .features = A64_FEAT_ALL,
     .fault_bits = UINT64_MAX,
     .breakpoint = BRK,
     .length = length,
+    .line_count = A64_INSN_COUNT,
+    .line = line,
+    .line_name = line_name,
+    .line_wanted = line_wanted,
     .address_bits = UINT64_MAX >> 8, /* programs under Linux have TBI */
     .interp = {.fp = DBT_FP_ARM, .helpers = a64_helpers},
     .disassemble = "aarch64-linux-gnu-objdump -b binary -m aarch64 -D case.bin",
