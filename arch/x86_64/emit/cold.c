@@ -15,15 +15,16 @@ struct cold *cold_new(struct emitter *e, enum cold_kind kind, uint8_t *jump)
         e->cold_count--;
     }
     c = &e->cold[e->cold_count++];
-    *c = (struct cold){.kind = (uint8_t)kind,
-                       .dst = REG_NONE,
-                       .clear = REG_NONE,
-                       .site = NO_SITE,
-                       .insn_at = (uint16_t)e->insn_at,
-                       .insn_length = (uint8_t)e->insn_length,
-                       .insn_index = (uint16_t)e->insn_index};
-    if (jump)
-        c->jump[c->jump_count++] = jump;
+    c->kind = (uint8_t)kind; /* what else there is its kind sets, or nobody asks for */
+    c->dst = c->clear = REG_NONE;
+    c->jump_count = jump != NULL;
+    c->site = NO_SITE;
+    c->insn_at = (uint16_t)e->insn_at;
+    c->insn_length = (uint8_t)e->insn_length;
+    c->insn_index = (uint16_t)e->insn_index;
+    c->jump[0] = jump;
+    c->back = NULL;
+    c->again = NULL;
     return c;
 }
 
@@ -68,11 +69,7 @@ static void put_argument(struct emitter *e, const struct ir_op *op, unsigned a, 
 static void emit_slow(struct emitter *e, const struct cold *c)
 {
     const struct ir_op *op = op_of(e, c->op);
-    struct dbt_slow_op slow = {.op = *op,
-                               .insn_at = c->insn_at,
-                               .insn_length = c->insn_length,
-                               .counted = e->u->mode & DBT_MODE_COUNT ? c->insn_index : 0,
-                               .insn = c->insn_index};
+    struct dbt_slow_op *slow;
     struct dbt_link *l;
     int32_t distance;
 
@@ -83,8 +80,16 @@ static void emit_slow(struct emitter *e, const struct cold *c)
     if (c->site != NO_SITE)
         e->room.sites[c->site].otherwise = (uint32_t)(as_exec(&e->as, e->as.p) - e->room.base);
     l = &e->room.links[e->link_count++];
-    *l = (struct dbt_link){.linked = DBT_LINK_SLOW};
-    memcpy(l, &slow, sizeof(slow));
+    l->target = 0;
+    l->far = 0;
+    l->linked = DBT_LINK_SLOW;
+    l->owner = 0;
+    slow = (void *)l;
+    slow->op = *op;
+    slow->insn_at = c->insn_at;
+    slow->insn_length = c->insn_length;
+    slow->counted = e->u->mode & DBT_MODE_COUNT ? c->insn_index : 0;
+    slow->insn = c->insn_index;
     if (c->again)
         emit_look_up_again(e, c);
     for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)

@@ -193,10 +193,12 @@ static void emit_profile_behind(struct emitter *e, unsigned i)
  * it still knows in its repetition. */
 static unsigned repetitions(const struct emitter *e, const struct ir_unit *u)
 {
+    const struct ir_op *last = &u->ops[u->op_count - 1];
     unsigned insns = 0, exits = 0;
 
-    if (u->mode & (DBT_MODE_COUNT | DBT_MODE_SINGLE) || dbt_knobs.profile ||
-        u->ops[u->op_count - 1].code != IR_jump || u->ops[u->op_count - 1].attr != IR_HINT_NONE)
+    if (last->code != IR_jump || last->attr != IR_HINT_NONE || u->op_count < 3 ||
+        last[-1].code != IR_exit_if || last[-1].imm != (int64_t)e->first_insn ||
+        u->mode & (DBT_MODE_COUNT | DBT_MODE_SINGLE) || dbt_knobs.profile)
         return 1;
     for (unsigned i = 1; i < u->op_count; i++) {
         const struct ir_op *op = &u->ops[i];
@@ -208,9 +210,7 @@ static unsigned repetitions(const struct emitter *e, const struct ir_unit *u)
             return 1;
         exits++;
     }
-    if (exits != 2 || u->ops[u->op_count - 2].code != IR_exit_if) /* that, and the jump behind it */
-        return 1;
-    if (insns == 0 || insns > LOOP_INSNS / 2)
+    if (exits != 2 || insns == 0 || insns > LOOP_INSNS / 2) /* that, and the jump behind it */
         return 1;
     return MIN(LOOP_INSNS / insns, REPETITIONS);
 }

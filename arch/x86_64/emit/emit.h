@@ -104,12 +104,13 @@ struct value {
     uint8_t reg; /* scratch register, or REG_NONE */
     uint8_t home;
     int16_t slot;
-    uint16_t last;       /* the operation that uses it last */
-    bool fused;          /* the operation behind it that is its only user does it, too */
-    uint8_t uses;        /* UINT8_MAX: or more */
-    uint8_t class;       /* enum class */
-    ir_value same;       /* the value that this one is in other words, or itself */
-    ir_value next_alias; /* that has the same slot as its home */
+    uint16_t last; /* the operation that uses it last */
+    bool fused;    /* the operation behind it that is its only user does it, too */
+    uint8_t class; /* enum class */
+    uint16_t uses;
+    ir_value same;        /* the value that this one is in other words, or itself */
+    ir_value next_alias;  /* that has the same slot as its home */
+    ir_value next_access; /* of a load, store or probe: the next one, or 0 */
 };
 
 struct operand {

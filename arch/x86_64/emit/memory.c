@@ -70,15 +70,17 @@ static void gather(struct emitter *e, unsigned i, enum dbt_access access)
 {
     bool user = as_user(op_of(e, (ir_value)i));
     ir_value base = value_of(e, op_of(e, (ir_value)i)->arg[0]);
+    unsigned end = e->u->op_count;
 
-    for (unsigned j = i + 1; j < e->u->op_count; j++) {
-        const struct ir_op *op = op_of(e, (ir_value)j);
+    if (e->words) /* those of other instructions go by words */
+        for (end = i; end < e->u->op_count && op_of(e, (ir_value)end)->code != IR_insn;)
+            end++;
+
+    for (ir_value j = e->value[i].next_access; j && j < end; j = e->value[j].next_access) {
+        const struct ir_op *op = op_of(e, j);
         int32_t from = MIN(e->kept.from, (int32_t)op->imm), to;
 
-        if (e->words && op->code == IR_insn)
-            break; /* others go by words */
-        if ((op->code != IR_load && op->code != IR_store && op->code != IR_probe) ||
-            value_of(e, op->arg[0]) != base || (writes(op) && access == DBT_READ) ||
+        if (value_of(e, op->arg[0]) != base || (writes(op) && access == DBT_READ) ||
             (op->code != IR_probe && op->attr2 & IR_ALIGNED) || as_user(op) != user)
             continue;
         to = MAX(e->kept.to, (int32_t)op->imm + (int32_t)access_size(op));

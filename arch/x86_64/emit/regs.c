@@ -73,15 +73,23 @@ static ir_value find_same(const struct emitter *e, unsigned i)
     }
 }
 
-static void note_uses(struct emitter *e, unsigned i)
+/* Operands that operation `i` does not have are 0. They count as its own result, which is made anew
+ * afterwards: were they all value 0's, each operation would wait for the one before it. */
+static inline void note_use(struct emitter *e, ir_value operand, unsigned i)
 {
-    const struct ir_op *op = op_of(e, (ir_value)i);
+    struct value *v = &e->value[operand ? same_as(e, operand) : i];
 
-    for (unsigned a = 0; a < ARRAY_SIZE(op->arg); a++) { /* what it does not have is 0 */
-        struct value *v = &e->value[same_as(e, op->arg[a])];
+    v->last = (uint16_t)i;
+    v->uses++;
+}
 
-        v->last = (uint16_t)i;
-        v->uses = (uint8_t)(v->uses + (v->uses != UINT8_MAX));
+static inline void note_uses(struct emitter *e, const struct ir_op *op, unsigned i)
+{
+    note_use(e, op->arg[0], i);
+    note_use(e, op->arg[1], i);
+    if (unlikely(op->arg[2] | op->arg[3])) {
+        note_use(e, op->arg[2], i);
+        note_use(e, op->arg[3], i);
     }
 }
 
@@ -143,45 +151,57 @@ static void fuse_operand(struct emitter *e, unsigned i)
 #define FOREIGN_TYPES (BIT(IR_V256) | BIT(IR_V512) | BIT(IR_FLAGS))
 #define VECTOR_TYPES  (BIT(IR_V64) | BIT(IR_V128))
 
-/* May the operation's result be its operand, in our terms? */
-static bool may_be_same(unsigned code)
-{
-    switch (code) {
-    case IR_trunc:
-    case IR_flags_pack:
-    case IR_flags_unpack:
-    case IR_vscalar:
-    case IR_zext:
-    case IR_vhalf:
-    case IR_unbox:
-        return true;
-    default:
-        return false;
-    }
-}
+#define FLOAT_TYPES (BIT(IR_F32) | BIT(IR_F64) | BITS(IR_V512, IR_V64))
+
+/* What values_begin() asks of each operation, in few cache lines. */
+enum fact {
+    FACT_TYPED = 1u << 0,  /* the result is of the operation's type */
+    FACT_CONST = 1u << 1,  /* it is a constant */
+    FACT_SAME = 1u << 2,   /* find_same() knows it */
+    FACT_FUSES = 1u << 3,  /* fuse_operand() may find some */
+    FACT_ACCESS = 1u << 4, /* of memory, by a look-up that others may share */
+};
+
+#define ONE_OF(code, a, b, c, d)        ((code) == (a) || (code) == (b) || (code) == (c) || (code) == (d))
+#define FACT_IF(fact, code, a, b, c, d) (ONE_OF(IR_##code, a, b, c, d) ? (fact) : 0)
+static const uint8_t facts[IR_CODE_COUNT] = {
+#define IR_OP(name, signature, attribute, effects)                                               \
+    [IR_##name] = (ONE_OF((signature)[0], '-', 'L', 'C', 0) ? 0 : FACT_TYPED) |                  \
+                  FACT_IF(FACT_CONST, name, IR_const, IR_const, IR_const, IR_const) |            \
+                  FACT_IF(FACT_SAME, name, IR_trunc, IR_zext, IR_unbox, IR_vscalar) |            \
+                  FACT_IF(FACT_SAME, name, IR_flags_pack, IR_flags_unpack, IR_vhalf, IR_vhalf) | \
+                  FACT_IF(FACT_FUSES, name, IR_select, IR_shl, IR_shl, IR_shl) |                 \
+                  FACT_IF(FACT_ACCESS, name, IR_load, IR_store, IR_probe, IR_probe),
+#include "dbt/ops.def"
+#undef IR_OP
+};
 
 bool values_begin(struct emitter *e)
 {
     static const struct value fresh = {.reg = REG_NONE, .slot = NO_SLOT};
-    bool fuses = false;
+    unsigned seen = 0, access = 0;
 
     for (unsigned i = 0; i < e->u->op_count; i++) {
         const struct ir_op *op = op_of(e, (ir_value)i);
         struct value *v = &e->value[i];
+        unsigned fact = facts[op->code];
 
+        note_uses(e, op, i);
         *v = fresh;
         v->same = (ir_value)i;
-        v->class = (uint8_t)class_of(ir_result_type(op));
-        if (op->code == IR_const)
-            v->home = HOME_CONST;
-        if (FOREIGN_TYPES >> op->type & 1 || (op->code == IR_const && VECTOR_TYPES >> op->type & 1))
+        v->class = fact & FACT_TYPED ? FLOAT_TYPES >> op->type & 1 : CLASS_INT;
+        v->home = fact & FACT_CONST ? HOME_CONST : HOME_NONE;
+        if (unlikely(
+                (fact & FACT_CONST ? FOREIGN_TYPES | VECTOR_TYPES : FOREIGN_TYPES) >> op->type & 1))
             return false;
-        if (may_be_same(op->code))
+        if (fact & FACT_SAME)
             v->same = find_same(e, i);
-        fuses |= op->code == IR_select || op->code == IR_shl;
-        note_uses(e, i);
+        seen |= fact;
+        e->value[access].next_access = (ir_value)i; /* until it is one */
+        access = fact & FACT_ACCESS ? i : access;
     }
-    for (unsigned i = 1; fuses && i < e->u->op_count; i++)
+    e->value[access].next_access = 0;
+    for (unsigned i = 1; seen & FACT_FUSES && i < e->u->op_count; i++)
         fuse_operand(e, i);
     memset(e->alias, 0, e->dialect->slot_count * sizeof(e->alias[0]));
     memset(e->owner, 0, sizeof(e->owner));
