@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Entries that the hardware refuses, made illegal on purpose in debug builds: the guest stops, its field is named."""
-import re
-
 import pytest
 
-from conftest import TOP
+from conftest import TOP, held_memory
 
 # Per host: for each number of `vm break` the field that the reason must name.
 FIELDS = {
@@ -19,14 +17,6 @@ FIELDS = {
 def config():
     vm = "\n[vm {name}]\nmemory = 64M\nkernel = micro\ncmdline = clock period=100\nautostart = yes\n"
     return "[host]\nconfig = 1\n" + vm.format(name="broken") + vm.format(name="other")
-
-
-def held_memory(machine):
-    """Objects of the heap, their bytes, and the hypervisor's bytes beside it. What the heap itself has reserved depends on
-    which slabs the CPUs' lists of free objects lie in."""
-    text = machine.run("mem")
-    objects, used, reserved = map(int, re.search(r"heap: (\d+) objects, (\d+) bytes used of (\d+)", text).groups())
-    return objects, used, int(re.search(r"hypervisor memory: (\d+) bytes", text)[1]) - reserved
 
 
 @pytest.mark.parametrize("arch", sorted(FIELDS))
