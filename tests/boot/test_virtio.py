@@ -27,6 +27,31 @@ def test_shell_on_the_virtio_console(boot, arch):
     assert "virtio-console: in use" in machine.run(f"vm stats {arch}")
 
 
+def to_shell(boot, arch):
+    config = (f"[host]\nconfig = 1\nconsole = {arch}\n\n[vm {arch}]\nmemory = 256M\nkernel = ennead/{arch}/kernel\n"
+              f"initrd = ennead/{arch}/initrd\ncmdline = console={CONSOLE[arch]} quiet\n")
+    machine = boot(arch, config, guest_files(arch), memory=1024)
+    machine.expect("Ennead guest ready: Linux", timeout=240)
+    machine.expect("guest# ")
+    return machine, machine.guest("cat /sys/class/misc/hw_random/rng_current")
+
+
+@pytest.mark.parametrize("arch", ["x86_64"])
+def test_random_numbers_differ_and_are_not_zero(boot, arch):
+    """Linux hands on what the device fills its buffers with."""
+    machine, source = to_shell(boot, arch)
+    assert "virtio_rng" in source
+    read = [machine.guest("head -c 4096 /dev/hwrng > /tmp/r; wc -c < /tmp/r; tr -d '\\000' < /tmp/r | wc -c; sha256sum < /tmp/r")
+            for _ in range(2)]
+    (size, nonzero, first), (again, others, second) = ((int(t[-4]), int(t[-3]), t[-2]) for t in map(str.split, read))
+    assert size == again == 4096 and first != second
+    assert min(nonzero, others) > 4000  # one byte in 256 is zero: 4080 are not
+    machine.child.send("\x1d")
+    machine.prompt()
+    served = re.search(r"virtio-rng: in use\n  queue 0: (\d+) requests", machine.run(f"vm stats {arch}"))
+    assert served and int(served[1]) >= 2
+
+
 LAST = 200000
 
 
