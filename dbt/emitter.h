@@ -19,6 +19,7 @@
 #include "kernel/table.h"
 
 /* Common bits of the block mode word; a front end's own begin at bit 8. */
+#define DBT_MODE_WORDS    (1u << 3) /* plain loads and stores go by the frame's words (window.h) */
 #define DBT_MODE_ONE_VCPU (1u << 4) /* no other vCPU runs: read-modify-writes need no lock */
 #define DBT_MODE_COUNT                                                                        \
     (1u << 5)                     /* frame->count is kept at every exit, and units begin only \
@@ -74,11 +75,9 @@ struct dbt_emitter {
     enum err (*stubs)(struct emitter *e, struct dbt_room room, bool caged, struct dbt_stubs *out);
     /* Another thread's emitter on the same code cache uses the stubs of the first. */
     void (*share)(struct emitter *e, const struct emitter *with);
-    /* From here on plain loads and stores go by the frame's words (window.h), but for those of
-     * instructions in unit.looks_up. */
-    void (*by_words)(struct emitter *e);
-    /* A well-formed unit of one block. ERR_RANGE: the room is too small; ERR_UNSUPPORTED: leave it
-     * to the interpreter. */
+    /* A well-formed unit of one block. With DBT_MODE_WORDS instructions in unit.looks_up look up
+     * all the same. ERR_RANGE: the room is too small; ERR_UNSUPPORTED: leave it to the interpreter.
+     */
     enum err (*emit)(struct emitter *e, const struct ir_unit *u, struct dbt_room room,
                      struct dbt_emitted *out);
 };

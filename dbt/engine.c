@@ -645,6 +645,7 @@ static void run(struct vcpu *v, struct vm_exit *exit)
         run_with_points(d, exit);
     else
         run_until_exit(d, exit);
+    dbt_windows_ran(d);
     d->guest->leave(d);
     if (unlikely(d->crowded)) {
         d->crowded = false;
@@ -722,10 +723,10 @@ static void print_counters(struct out *out, const struct dbt_counters *c)
                (ull)c->contexts);
     if (c->window_pages)
         out_printf(out,
-                   "  page tables: mapped %llu, taken back %llu, ranges moved %llu, "
+                   "  page tables: mapped %llu, taken back %llu, of 2 MiB %llu, ranges moved %llu, "
                    "instructions that look up %llu\n",
-                   (ull)c->window_pages, (ull)c->window_drops, (ull)c->window_moves,
-                   (ull)c->looked_up);
+                   (ull)c->window_pages, (ull)c->window_drops, (ull)c->window_large,
+                   (ull)c->window_moves, (ull)c->looked_up);
     if (c->code_starved || c->blocks_starved)
         out_printf(out, "  no memory left: for code %llu times, for blocks %llu times\n",
                    (ull)c->code_starved, (ull)c->blocks_starved);
@@ -832,7 +833,7 @@ static void json(struct vm *vm, struct json *j)
         COUNTER(window_moves),    COUNTER(looked_up),      COUNTER(emitted),
         COUNTER(links),           COUNTER(jumps),          COUNTER(contexts),
         COUNTER(device_accesses), COUNTER(emitted_bytes),  COUNTER(cage_entries),
-        COUNTER(code_starved),    COUNTER(blocks_starved),
+        COUNTER(code_starved),    COUNTER(blocks_starved), COUNTER(window_large),
 #undef COUNTER
     };
     const struct dbt_vm *own = vm->engine_data;

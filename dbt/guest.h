@@ -73,6 +73,7 @@ struct dbt_counters {
     uint64_t cage_entries; /* ways into the cage: from blocks, and back from C functions */
     uint64_t links, jumps, contexts;       /* made: links, entries of the jump hash, contexts */
     uint64_t window_pages, window_drops;   /* mapped for emitted code; taken back */
+    uint64_t window_large;                 /* of those mapped, of 2 MiB */
     uint64_t window_moves, looked_up;      /* ranges taken from others; instructions that look up */
     uint64_t code_starved, blocks_starved; /* regions left as the host had no memory for more */
     uint64_t checked, unchecked;           /* runs of blocks in lockstep: compared, left out */

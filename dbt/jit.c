@@ -16,7 +16,7 @@
 #define ENTRY_NS_A_RUN 16 /* an entry that costs so much makes a block wait for a run more */
 #define DRAFT_SIZE     KIB(64)
 #define JUMPS_SIZE     (DBT_JUMPS * sizeof(struct dbt_jump))
-#define SITED_MAX      64       /* VMs whose code has sites */
+#define SITED_MAX      1024     /* VMs whose code has sites */
 #define PROFILE_SHOWN  300      /* instructions */
 #define PREPARED       KIB(512) /* as much memory comes at once */
 #define LINKS_MAX      4096     /* of a unit */
@@ -54,6 +54,7 @@ struct codes {
 };
 
 static struct dbt_jit *sited[SITED_MAX]; /* atomic */
+static unsigned sited_end;               /* atomic: from there on none was ever used */
 
 static const struct dbt_emitter *find_emitter(void)
 {
@@ -123,13 +124,19 @@ static bool prepare_room(struct dbt_jit *jit, struct dbt_room *room)
 
 static enum err sites_create(struct dbt_jit *jit)
 {
+    unsigned end = __atomic_load_n(&sited_end, __ATOMIC_RELAXED);
+
     jit->cache.sites = (void *)(jit->cache.links + jit->cache.link_count);
     for (unsigned i = 0; i < SITED_MAX; i++) {
         struct dbt_jit *none = NULL;
 
         if (__atomic_compare_exchange_n(&sited[i], &none, jit, false, __ATOMIC_SEQ_CST,
-                                        __ATOMIC_RELAXED))
+                                        __ATOMIC_RELAXED)) {
+            while (end <= i && !__atomic_compare_exchange_n(&sited_end, &end, i + 1, false,
+                                                            __ATOMIC_SEQ_CST, __ATOMIC_RELAXED))
+                continue;
             return ERR_OK;
+        }
     }
     return ERR_NO_MEMORY;
 }
@@ -146,7 +153,7 @@ static void sites_destroy(struct dbt_jit *jit)
 
 const void *dbt_jit_otherwise(uint64_t pc)
 {
-    for (unsigned i = 0; i < SITED_MAX; i++) {
+    for (unsigned i = 0; i < __atomic_load_n(&sited_end, __ATOMIC_ACQUIRE); i++) {
         const struct dbt_jit *jit = __atomic_load_n(&sited[i], __ATOMIC_ACQUIRE);
         const void *to = jit ? dbt_cache_otherwise(&jit->cache, pc) : NULL;
 
@@ -326,8 +333,6 @@ enum err dbt_jit_vcpu_init(struct dbt_vcpu *d, struct dbt_jit *jit)
         return e == ERR_OK ? ERR_NO_MEMORY : e;
     d->frame->jumps = cage_address(d->jumps);
     jit->emitter->share(d->emitter, jit->first);
-    if (d->windows)
-        jit->emitter->by_words(d->emitter);
     dbt_jit_forget(d);
     return ERR_OK;
 }

@@ -21,6 +21,9 @@ struct dbt_knobs {
     uint32_t return_stack; /* bytes of it that are used: a power of two, 128 to DBT_RETURN_STACK */
     /* At every so manieth block that the dispatcher enters; 0: never. */
     unsigned poll_every, evict_every, invalidate_every;
+    /* With `mmu = auto`: at every so manieth choice of an address space look-ups and page tables
+     * change places, instead of by what they cost; 0: never. */
+    unsigned turn_every;
     /* Emitted code counts how often the guest's instructions are executed; the most frequent ones
      * are printed here when the VM ends. NULL: it does not. */
     struct out *profile;

@@ -8,6 +8,7 @@
 #include "dbt/pass.h"
 #include "dbt/ring.h"
 #include "dbt/tlb.h"
+#include "dbt/window.h"
 #include "kernel/panic.h"
 #include "mm/heap.h"
 
@@ -16,6 +17,7 @@
 #define BLOCKS_MIN     MIB(26)
 #define BLOCK_BYTES    384UL /* as a rule, with what the interpreter needs */
 #define PAGE_HASH_BITS 12
+#define PIECE_PAGES    512UL /* of 2 MiB */
 #define OPS_MAX        (4 * IR_OPS_MAX)
 #define WRITES_COARSE  16 /* writes to a page that drop all of its code; later ones look closely */
 #define SETTLING       64 /* pages that became code while other vCPUs could still write to them */
@@ -89,6 +91,34 @@ void dbt_table_note_writable(struct dbt_table *c, uint64_t gpa)
 
     if (page < c->page_count && !bit_of(c->is_writable, page))
         bit_set(c->is_writable, page);
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
+/* The words for the 2 MiB around `gpa`: from *first on, how many. */
+static uint64_t piece_words(const struct dbt_table *c, uint64_t gpa, uint64_t *first)
+{
+    uint64_t all = DIV_ROUND_UP(c->page_count, 64);
+
+    *first = MIN(ALIGN_DOWN(gpa >> PAGE_SHIFT, PIECE_PAGES) / 64, all);
+    return MIN(PIECE_PAGES / 64, all - *first);
+}
+
+bool dbt_table_is_code_piece(const struct dbt_table *c, uint64_t gpa)
+{
+    uint64_t first, count = piece_words(c, gpa, &first), bits = 0;
+
+    for (uint64_t i = first; i < first + count; i++)
+        bits |= __atomic_load_n(&c->is_code[i], __ATOMIC_RELAXED);
+    return bits;
+}
+
+void dbt_table_note_writable_piece(struct dbt_table *c, uint64_t gpa)
+{
+    uint64_t first, count = piece_words(c, gpa, &first);
+
+    for (uint64_t i = first; i < first + count; i++)
+        if (~__atomic_load_n(&c->is_writable[i], __ATOMIC_RELAXED))
+            __atomic_store_n(&c->is_writable[i], UINT64_MAX, __ATOMIC_SEQ_CST);
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 
@@ -679,6 +709,13 @@ static void lower(struct dbt_vcpu *d, struct interp_unit *lowered)
         panic("a unit of %s cannot be lowered", d->guest->frontend->dialect->name);
 }
 
+static void note_spent(struct dbt_vcpu *d, uint64_t ticks)
+{
+    d->counters.translate_ticks += ticks;
+    if (d->mode & DBT_MODE_WORDS)
+        dbt_windows_made(d, ticks);
+}
+
 static NOINLINE struct dbt_block *translate(struct dbt_vcpu *d, uint64_t va, uint64_t gpa,
                                             bool *again)
 {
@@ -705,7 +742,7 @@ static NOINLINE struct dbt_block *translate(struct dbt_vcpu *d, uint64_t va, uin
     d->counters.unit_insns += r.insns;
     if (trace_on(TRACE_BLOCK))
         trace_event(TRACE_BLOCK, d->vcpu->vm, d->vcpu->id, r.insns, va);
-    d->counters.translate_ticks += host_counter_fast() - began;
+    note_spent(d, host_counter_fast() - began);
     return b;
 }
 
@@ -771,7 +808,7 @@ bool dbt_table_emit(struct dbt_vcpu *d, struct dbt_block *b, uint64_t va)
         again = emit(d, b);
     dbt_table_unlock(c, flags);
     dbt_table_safe_point(d);
-    d->counters.translate_ticks += host_counter_fast() - began;
+    note_spent(d, host_counter_fast() - began);
     return again;
 }
 

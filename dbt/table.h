@@ -59,6 +59,9 @@ struct dbt_block *dbt_table_find(struct dbt_vcpu *d, uint64_t va, uint64_t gpa, 
  * may have one (dbt_table_note_writable). */
 bool dbt_table_is_code(const struct dbt_table *c, uint64_t gpa);
 void dbt_table_note_writable(struct dbt_table *c, uint64_t gpa);
+/* The same for all of the 2 MiB around `gpa`. */
+bool dbt_table_is_code_piece(const struct dbt_table *c, uint64_t gpa);
+void dbt_table_note_writable_piece(struct dbt_table *c, uint64_t gpa);
 /* [gpa, gpa + size) was or is about to be written. Any context. `d`: by this vCPU, or NULL. */
 void dbt_table_written(struct dbt_table *c, struct dbt_vcpu *d, uint64_t gpa, uint64_t size);
 /* The guest's instruction fetch is made to see stores on this vCPU (fence.i and its like). */

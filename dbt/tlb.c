@@ -345,8 +345,10 @@ static void space_reuse(struct space *s, uint64_t key, uint32_t asid)
     s->asid = asid;
     contexts_drop(s);
     for (unsigned i = 0; i < DBT_VIEWS; i++)
-        if (s->view[i])
+        if (s->view[i]) {
             s->view[i]->stale = true;
+            dbt_window_renew(s->view[i]->window);
+        }
 }
 
 static NOINLINE struct space *space_find(struct dbt_tlbs *t, uint64_t key, uint32_t asid)
@@ -389,7 +391,9 @@ void dbt_tlb_select(struct dbt_vcpu *d, uint64_t key, uint32_t asid, unsigned vi
     }
     t->table = table;
     t->view = view;
-    dbt_window_select(d, table->window);
+    d->mode &= ~DBT_MODE_WORDS;
+    if (dbt_window_select(d, table->window, view & DBT_VIEW_USER))
+        d->mode |= DBT_MODE_WORDS;
     publish(d);
     if (d->jit)
         context_select(d);
@@ -408,7 +412,7 @@ enum err dbt_tlb_create(struct dbt_vcpu *d)
         t->physical[i].gpa = NO_PAGE;
     if (!t->table)
         return ERR_NO_MEMORY;
-    dbt_window_select(d, t->table->window);
+    (void)dbt_window_select(d, t->table->window, false);
     publish(d);
     return ERR_OK;
 }
@@ -809,6 +813,51 @@ bool dbt_tlb_resolve(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, st
     p->gpa = t->gpa[e - t->entries] | OFFSET_OF(va);
     p->code = false;
     return true;
+}
+
+/* ---- Large pages ---- */
+
+/* The second stage has all of the piece, for writing too: then nobody wants to know of each page
+ * that is written. */
+static const char *piece_host(struct dbt_vcpu *d, uint64_t gpa, bool *lost)
+{
+    struct pt_entry entry;
+    bool found;
+
+    __atomic_store_n(&d->outside, 1, __ATOMIC_SEQ_CST); /* as in find_ram() */
+    found = second_stage_lookup(d->vcpu->vm->stage2, GPA(gpa), &entry);
+    __atomic_store_n(&d->outside, 0, __ATOMIC_SEQ_CST);
+    *lost = __atomic_load_n(&d->vcpu->requests, __ATOMIC_SEQ_CST) & VCPU_REQUEST_FLUSH;
+    if (*lost) {
+        __atomic_fetch_and(&d->vcpu->requests, ~(uint32_t)VCPU_REQUEST_FLUSH, __ATOMIC_SEQ_CST);
+        dbt_tlb_forget(d);
+    }
+    return found && !*lost && entry.size >= BIT(LARGE_SHIFT) && entry.attrs & PT_WRITE
+               ? phys_to_virt(entry.pa)
+               : NULL;
+}
+
+bool dbt_tlb_piece(struct dbt_vcpu *d, uint64_t va, uint64_t gpa, enum dbt_access access,
+                   struct dbt_piece *out, bool *lost)
+{
+    const struct table *t = d->tlbs->table;
+    unsigned bit = large_bit(va);
+    struct dbt_mapping m;
+
+    *lost = false;
+    if (!(t->large[bit / 64] & BIT(bit % 64)) && !is_huge(t, va))
+        return false;
+    if (dbt_table_is_code_piece(d->table, gpa) || !d->guest->walk(d, va, access, &m) ||
+        m.size < BIT(LARGE_SHIFT))
+        return false;
+    out->gpa = ALIGN_DOWN(m.gpa, BIT(LARGE_SHIFT));
+    out->write = m.allowed[DBT_WRITE];
+    if (out->write)
+        dbt_table_note_writable_piece(d->table, out->gpa);
+    if (out->write && dbt_table_is_code_piece(d->table, out->gpa))
+        return false;
+    out->host = piece_host(d, out->gpa, lost);
+    return out->host;
 }
 
 bool dbt_tlb_fetch(struct dbt_vcpu *d, uint64_t va, uint64_t *gpa, bool *device)

@@ -13,8 +13,9 @@
 
 #include "dbt/guest.h"
 
-#define DBT_VIEWS    8 /* of one address space */
-#define DBT_ASID_ALL UINT32_MAX
+#define DBT_VIEWS     8  /* of one address space; */
+#define DBT_VIEW_USER 1U /* a bit of those of the least privileged level */
+#define DBT_ASID_ALL  UINT32_MAX
 
 enum err dbt_tlb_create(struct dbt_vcpu *d) MUST_CHECK;
 void dbt_tlb_destroy(struct dbt_vcpu *d);
@@ -55,6 +56,18 @@ struct dbt_place {
 
 /* False: frame->fault is filled. */
 bool dbt_tlb_resolve(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, struct dbt_place *p);
+
+/* The 2 MiB around a place that the TLB knows. */
+struct dbt_piece {
+    uint64_t gpa;
+    const char *host;
+    bool write;
+};
+/* True: the guest maps them alike, one piece of the host's memory is behind them, and they hold no
+ * code. `gpa`: of the place. *lost: what was known of guest memory is not good any more, nor is the
+ * place. */
+bool dbt_tlb_piece(struct dbt_vcpu *d, uint64_t va, uint64_t gpa, enum dbt_access access,
+                   struct dbt_piece *out, bool *lost);
 
 /* d->check was set or cleared: the frame's TLB follows. */
 void dbt_tlb_publish(struct dbt_vcpu *d);

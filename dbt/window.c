@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include "dbt/jit.h"
+#include "dbt/knobs.h"
 #include "dbt/slow.h"
 #include "dbt/table.h"
 #include "dbt/tlb.h"
@@ -19,7 +20,16 @@
 #define STRAY_DEVICE     2  /* so often, and the instruction looks its accesses up */
 #define STRAY_ELSE       16
 #define PAGE_OF(va)      ((va) & ~(uint64_t)(IR_PAGE_SIZE - 1))
+#define LARGE_OF(va)     ((va) & ~(uint64_t)(LARGE_SIZE - 1))
+#define LARGE_SIZE       MIB(2)
 #define BEGIN_OF(va)     ((va) & ~(uint64_t)(WINDOW_SIZE - 1))
+/* With `mmu = auto`: what part of the time that a table's code runs may go into pages that are
+ * mapped and code that is made for them; how much of that makes it begin, and is kept at most; how
+ * long a run counts at most. In nanoseconds. */
+#define SHARE    16
+#define BEGIN_NS 2000000
+#define KEPT_NS  20000000
+#define RUN_NS   20000000
 /* No address has this word's sum: it is not canonical, whatever the displacement. */
 #define NOWHERE(va) (BIT(47) + BIT(46) - BEGIN_OF(va))
 
@@ -29,7 +39,7 @@ struct page {
     uint64_t va, gpa;
     struct dbt_window *window;
     struct page *next[3], **link[3]; /* in the lists by: */
-    bool write;
+    bool write, large;               /* of 2 MiB, where its addresses begin */
 };
 enum { BY_VA, BY_GPA, BY_WINDOW };
 
@@ -46,8 +56,18 @@ struct dbt_window {
     struct page *pages;
     struct dbt_window *next;
     uint64_t used; /* when, by `clock` */
-    unsigned range_count;
+    bool user;     /* its table is of the guest's programs */
+    bool on;       /* its table's code goes by words */
+    int64_t saved; /* ticks that may be spent */
+    unsigned large_count, range_count;
     struct range *range[RANGES_OF_WINDOW];
+};
+
+/* Pages come as they are needed. */
+#define PAGES_OF_CHUNK 256u
+struct chunk {
+    struct chunk *next;
+    struct page page[PAGES_OF_CHUNK];
 };
 
 struct stray {
@@ -59,11 +79,17 @@ struct dbt_windows {
     const struct window_host *host;
     struct dbt_window *current, *all;
     uint64_t clock;
-    uint64_t *words; /* of the frame */
-    bool full;       /* the current one has to be emptied at a safe point */
-    unsigned range_count, page_count, pages_used;
+    uint64_t *words;   /* of the frame */
+    bool adapts;       /* `mmu = auto` */
+    uint64_t since;    /* when code began to run, of host_counter() */
+    int64_t a_second;  /* ticks */
+    int64_t a_page;    /* ticks that it costs */
+    unsigned selected; /* times, for dbt_knobs.turn_every */
+    bool full;         /* the current one has to be emptied at a safe point */
+    unsigned range_count, page_count, pages_made;
     struct range *ranges;
-    struct page *pages, *free;
+    struct chunk *chunks;
+    struct page *free;
     struct page *by_va[BUCKETS], *by_gpa[BUCKETS];
     struct stray stray[STRAYS];
 };
@@ -91,22 +117,35 @@ static void take_out(struct page *p, unsigned list)
         p->next[list]->link[list] = p->link[list];
 }
 
-static struct page *page_find(const struct dbt_window *w, uint64_t va)
+static struct page *page_find(const struct dbt_window *w, uint64_t va, bool large)
 {
     struct page *p = w->d->windows->by_va[bucket_of(va)];
 
-    while (p && (p->va != va || p->window != w))
+    while (p && (p->va != va || p->window != w || p->large != large))
         p = p->next[BY_VA];
     return p;
+}
+
+/* What is mapped at the address. */
+static struct page *page_at(const struct dbt_window *w, uint64_t va)
+{
+    struct page *p = w->large_count ? page_find(w, LARGE_OF(va), true) : NULL;
+
+    return p ? p : page_find(w, PAGE_OF(va), false);
+}
+
+static uint64_t page_size(const struct page *p)
+{
+    return p->large ? LARGE_SIZE : IR_PAGE_SIZE;
 }
 
 static void page_forget(struct dbt_windows *ws, struct page *p)
 {
     for (unsigned list = BY_VA; list <= BY_WINDOW; list++)
         take_out(p, list);
+    p->window->large_count -= p->large;
     p->next[BY_VA] = ws->free;
     ws->free = p;
-    ws->pages_used--;
 }
 
 /* ---- Ranges ---- */
@@ -142,7 +181,7 @@ static void page_unmap(struct page *p)
     const struct range *r = range_of(p->window, p->va);
 
     d->counters.window_drops++;
-    d->windows->host->unmap(d->cage, r->at + (p->va - r->va), IR_PAGE_SIZE);
+    d->windows->host->unmap(d->cage, r->at + (p->va - r->va), page_size(p));
     page_forget(d->windows, p);
 }
 
@@ -215,19 +254,34 @@ static struct range *range_take(struct dbt_vcpu *d, uint64_t va)
 
 /* ---- Mapping ---- */
 
+static bool pages_make(struct dbt_windows *ws)
+{
+    struct chunk *c = ws->pages_made < ws->page_count ? heap_zalloc(sizeof(*c)) : NULL;
+
+    if (!c)
+        return false;
+    c->next = ws->chunks;
+    ws->chunks = c;
+    for (unsigned i = 0; i < PAGES_OF_CHUNK; i++) {
+        c->page[i].next[BY_VA] = ws->free;
+        ws->free = &c->page[i];
+    }
+    ws->pages_made += PAGES_OF_CHUNK;
+    return true;
+}
+
 static struct page *page_take(struct dbt_windows *ws)
 {
     struct dbt_window *from;
     struct page *p;
 
-    while (!ws->free && (from = oldest(ws)) != NULL)
+    while (!ws->free && !pages_make(ws) && (from = oldest(ws)) != NULL)
         window_release(from);
     if (!ws->free)
         dbt_window_empty(ws->current);
     p = ws->free;
     ASSERT(p); /* something was used up */
     ws->free = p->next[BY_VA];
-    ws->pages_used++;
     return p;
 }
 
@@ -239,14 +293,66 @@ static bool is_full(struct dbt_vcpu *d)
     return true;
 }
 
+/* ---- With `mmu = auto`: whether it is worth it ---- */
+
+static int64_t ticks_of(const struct dbt_windows *ws, int64_t ns)
+{
+    return ns * (ws->a_second / 1000000) / 1000;
+}
+
+/* Where pages come and go all the time, or code that runs once, looking up is cheaper. */
+static void spend(struct dbt_vcpu *d, int64_t ticks)
+{
+    struct dbt_window *w = d->windows->current;
+
+    if (!d->windows->adapts || !w)
+        return;
+    w->saved -= ticks;
+    if (w->saved >= 0 || !w->on || dbt_knobs.turn_every)
+        return;
+    w->on = false;
+    __atomic_store_n(&d->frame->poll, 1, __ATOMIC_SEQ_CST);
+}
+
+void dbt_windows_made(struct dbt_vcpu *d, uint64_t ticks)
+{
+    spend(d, (int64_t)ticks);
+}
+
+/* All of the time counts for whoever runs at its end: that is right on average, as what ends a run
+ * of programs is a timer mostly. */
+void dbt_windows_ran(struct dbt_vcpu *d)
+{
+    struct dbt_windows *ws = d->windows;
+    struct dbt_window *w = ws ? ws->current : NULL;
+    int64_t ran;
+
+    if (!w || !ws->adapts || !w->user)
+        return;
+    ran = MIN((int64_t)(host_counter_fast() - ws->since), ticks_of(ws, RUN_NS));
+    w->saved = MIN(w->saved + ran / SHARE, ticks_of(ws, KEPT_NS));
+    if (w->saved > ticks_of(ws, BEGIN_NS))
+        w->on = true;
+}
+
+void dbt_window_renew(struct dbt_window *w)
+{
+    if (!w || !w->d->windows->adapts)
+        return;
+    w->on = false;
+    w->saved = 0;
+}
+
+/* ---- Mapping pages ---- */
+
 static bool is_canonical(uint64_t va)
 {
     return (uint64_t)((int64_t)(va << 15) >> 15) == va;
 }
 
-static void note_page(struct dbt_windows *ws, uint64_t va, uint64_t gpa, bool write)
+static void note_page(struct dbt_windows *ws, uint64_t va, uint64_t gpa, bool write, bool large)
 {
-    struct page *p = page_find(ws->current, va);
+    struct page *p = page_find(ws->current, va, large);
 
     if (p)
         p->write = write;
@@ -258,24 +364,47 @@ static void note_page(struct dbt_windows *ws, uint64_t va, uint64_t gpa, bool wr
     p->va = va;
     p->gpa = gpa;
     p->write = write;
+    p->large = large;
     p->window = ws->current;
+    p->window->large_count += large;
     put_in(&ws->by_va[bucket_of(va)], p, BY_VA);
     put_in(&ws->by_gpa[bucket_of(gpa)], p, BY_GPA);
     put_in(&ws->current->pages, p, BY_WINDOW);
 }
 
-/* Maps the page in the range, as the TLB has it. */
-static bool map_in(struct dbt_vcpu *d, struct range *r, uint64_t va, const struct dbt_place *place)
+static bool map_at(struct dbt_vcpu *d, struct range *r, uint64_t va, const void *host,
+                   uint64_t size, bool write)
 {
-    bool write = dbt_tlb_lookup(d->frame, va, 1, DBT_WRITE) != NULL;
-
-    note_page(d->windows, va, PAGE_OF(place->gpa), write);
-    if (!d->windows->host->map(d->cage, r->at + (va - r->va), place->host, write))
+    if (!d->windows->host->map(d->cage, r->at + (va - r->va), host, size, write))
         return is_full(d);
     r->low = MIN(r->low, va - r->va);
-    r->high = MAX(r->high, va - r->va + IR_PAGE_SIZE);
+    r->high = MAX(r->high, va - r->va + size);
     d->counters.window_pages++;
+    spend(d, d->windows->a_page);
     return true;
+}
+
+/* Maps the page in the range, as the TLB has it, or the 2 MiB around it. False: it cannot be done,
+ * or the page is not known any more. */
+static bool map_in(struct dbt_vcpu *d, struct range *r, uint64_t va, enum dbt_access access,
+                   const struct dbt_place *place)
+{
+    bool write = dbt_tlb_lookup(d->frame, va, 1, DBT_WRITE) != NULL, lost;
+    struct dbt_piece piece;
+
+    if (dbt_tlb_piece(d, va, place->gpa, access, &piece, &lost)) {
+        if (!page_find(d->windows->current, LARGE_OF(va), true))
+            dbt_window_drop(d->windows->current, LARGE_OF(va), LARGE_SIZE);
+        note_page(d->windows, LARGE_OF(va), piece.gpa, piece.write, true);
+        d->counters.window_large++;
+        return map_at(d, r, LARGE_OF(va), piece.host, LARGE_SIZE, piece.write);
+    }
+    if (lost)
+        return false;
+    if (d->windows->current->large_count)
+        dbt_window_drop(d->windows->current, va, IR_PAGE_SIZE);
+    note_page(d->windows, va, PAGE_OF(place->gpa), write, false);
+    return map_at(d, r, va, place->host, IR_PAGE_SIZE, write);
 }
 
 /* Maps what the TLB knows of the page; false: an access of that kind has to take the slow way. */
@@ -293,7 +422,7 @@ static bool map_page(struct dbt_vcpu *d, uint64_t va, enum dbt_access access, bo
     r = range_of(ws->current, va);
     if (!r)
         r = range_take(d, va);
-    return r ? map_in(d, r, va, &place) : is_full(d);
+    return r ? map_in(d, r, va, access, &place) : is_full(d);
 }
 
 /* The address and the access that the CPU tells suffice: code that is run again finds the page. */
@@ -309,7 +438,7 @@ bool dbt_window_fault(struct dbt_vcpu *d, uint64_t at, bool write)
 
         if (at - r->at < WINDOW_SIZE)
             return dbt_tlb_resolve(d, va, access, &place) &&
-                   dbt_tlb_lookup(d->frame, va, 1, access) && map_in(d, r, va, &place) &&
+                   dbt_tlb_lookup(d->frame, va, 1, access) && map_in(d, r, va, access, &place) &&
                    !d->windows->full;
     }
     return false;
@@ -333,7 +462,7 @@ static void note_stray(struct dbt_vcpu *d, const struct dbt_slow_op *copy, bool 
 /* Nothing is amiss with the page: emitted code came by another range's word (WINDOW_REACH). */
 static bool is_mapped(const struct dbt_windows *ws, uint64_t page, enum dbt_access access)
 {
-    const struct page *p = ws->current ? page_find(ws->current, page) : NULL;
+    const struct page *p = ws->current ? page_at(ws->current, page) : NULL;
 
     return p && (p->write || access == DBT_READ);
 }
@@ -345,7 +474,8 @@ static void accessed(struct dbt_vcpu *d, const struct dbt_slow_op *o, uint64_t v
     uint64_t first = PAGE_OF(va), last = PAGE_OF(va + ir_type_size(o->op.attr) - 1);
     bool device = false;
 
-    if (o->op.attr2 & (IR_ALIGNED | IR_USER) || d->check || d->watching)
+    if (!(d->mode & DBT_MODE_WORDS) || o->op.attr2 & (IR_ALIGNED | IR_USER) || d->check ||
+        d->watching)
         return;
     if ((is_mapped(d->windows, first, access) && is_mapped(d->windows, last, access)) ||
         !map_page(d, first, access, &device) ||
@@ -355,17 +485,25 @@ static void accessed(struct dbt_vcpu *d, const struct dbt_slow_op *o, uint64_t v
 
 /* ---- Selecting, dropping ---- */
 
-void dbt_window_select(struct dbt_vcpu *d, struct dbt_window *w)
+bool dbt_window_select(struct dbt_vcpu *d, struct dbt_window *w, bool user)
 {
     struct dbt_windows *ws = d->windows;
 
-    if (!ws || ws->current == w)
-        return;
-    set_words(ws, ws->current, false);
-    set_words(ws, w, true);
-    ws->current = w;
-    if (w)
-        w->used = ++ws->clock;
+    if (!ws)
+        return false;
+    if (ws->current != w) {
+        set_words(ws, ws->current, false);
+        set_words(ws, w, true);
+        ws->current = w;
+        if (w)
+            w->used = ++ws->clock;
+    }
+    if (!w)
+        return false;
+    w->user = user;
+    if (unlikely(ws->adapts && dbt_knobs.turn_every) && ++ws->selected % dbt_knobs.turn_every == 0)
+        w->on = !w->on;
+    return w->on;
 }
 
 void dbt_window_drop(struct dbt_window *w, uint64_t va, uint64_t size)
@@ -373,10 +511,13 @@ void dbt_window_drop(struct dbt_window *w, uint64_t va, uint64_t size)
     if (!w || !w->pages)
         return;
     for (uint64_t at = va; at != va + size; at += IR_PAGE_SIZE) {
-        struct page *p = page_find(w, at);
+        struct page *p = page_at(w, at);
 
-        if (p)
-            page_unmap(p);
+        if (!p)
+            continue;
+        if (p->large && size == LARGE_SIZE)
+            at = va + size - IR_PAGE_SIZE; /* that was all of it */
+        page_unmap(p);
     }
 }
 
@@ -394,7 +535,12 @@ void dbt_windows_drop_gpa(struct dbt_vcpu *d, uint64_t gpa)
         return;
     for (p = d->windows->by_gpa[bucket_of(gpa)]; p; p = next) {
         next = p->next[BY_GPA];
-        if (p->gpa == gpa)
+        if (p->gpa == gpa && !p->large)
+            page_unmap(p);
+    }
+    for (p = d->windows->by_gpa[bucket_of(LARGE_OF(gpa))]; p; p = next) {
+        next = p->next[BY_GPA];
+        if (p->gpa == LARGE_OF(gpa) && p->large)
             page_unmap(p);
     }
 }
@@ -406,7 +552,8 @@ void dbt_windows_drop_code(struct dbt_vcpu *d)
     for (unsigned i = 0; d->windows && i < BUCKETS; i++)
         for (p = d->windows->by_gpa[i]; p; p = next) {
             next = p->next[BY_GPA];
-            if (dbt_table_is_code(d->table, p->gpa))
+            if (p->large ? p->write && dbt_table_is_code_piece(d->table, p->gpa)
+                         : dbt_table_is_code(d->table, p->gpa))
                 page_unmap(p);
         }
 }
@@ -415,6 +562,8 @@ void dbt_windows_safe_point(struct dbt_vcpu *d)
 {
     struct dbt_windows *ws = d->windows;
 
+    if (unlikely(ws && ws->adapts))
+        ws->since = host_counter_fast();
     if (likely(!ws || !ws->full))
         return;
     ws->full = false;
@@ -432,6 +581,7 @@ struct dbt_window *dbt_window_create(struct dbt_vcpu *d)
     if (!w)
         return NULL;
     w->d = d;
+    w->on = !d->windows->adapts;
     w->next = d->windows->all;
     d->windows->all = w;
     return w;
@@ -447,7 +597,7 @@ void dbt_window_destroy(struct dbt_window *w)
         continue;
     *link = w->next;
     if (w->d->windows->current == w)
-        dbt_window_select(w->d, NULL);
+        (void)dbt_window_select(w->d, NULL, false);
     window_release(w);
     heap_free(w);
 }
@@ -459,10 +609,13 @@ bool dbt_windows_wanted(const struct vm *vm, bool *possible)
     unsigned ranges, pages;
 
     *possible = true;
-    if (vm->config->mmu != CONFIG_MMU_PAGE_TABLE)
+    if (vm->config->mmu == CONFIG_MMU_SOFT ||
+        (vm->config->mmu == CONFIG_MMU_AUTO && vm->config->sv57)) /* words are for 49 bits */
         return false;
     if (host && host->limits((unsigned)vm->config->cpus, &ranges, &pages, &reason))
         return true;
+    if (vm->config->mmu == CONFIG_MMU_AUTO)
+        return false;
     log_error("guest %s: %s: set mmu = soft", vm->config->name, reason);
     *possible = false;
     return false;
@@ -478,6 +631,9 @@ enum err dbt_windows_create(struct dbt_vcpu *d)
     d->windows = ws;
     d->accessed = accessed;
     ws->host = window_host();
+    ws->adapts = d->vcpu->vm->config->mmu == CONFIG_MMU_AUTO;
+    ws->a_second = (int64_t)host_counter_hz();
+    ws->a_page = ticks_of(ws, ws->host->page_ns);
     ws->words = (uint64_t *)((char *)d->frame + DBT_FRAME_WORDS);
     for (uint64_t i = 0; i < DBT_WORDS; i++)
         ws->words[i] = NOWHERE((uint64_t)((int64_t)(i << 54) >> 15));
@@ -485,14 +641,7 @@ enum err dbt_windows_create(struct dbt_vcpu *d)
                           &reason))
         return ERR_UNSUPPORTED;
     ws->ranges = heap_zalloc_array(ws->range_count, sizeof(*ws->ranges));
-    ws->pages = heap_zalloc_array(ws->page_count, sizeof(*ws->pages));
-    if (!ws->ranges || !ws->pages)
-        return ERR_NO_MEMORY;
-    for (unsigned i = 0; i < ws->page_count; i++) {
-        ws->pages[i].next[BY_VA] = ws->free;
-        ws->free = &ws->pages[i];
-    }
-    return ERR_OK;
+    return ws->ranges && pages_make(ws) ? ERR_OK : ERR_NO_MEMORY;
 }
 
 /* The tables that had windows are gone. */
@@ -506,7 +655,10 @@ void dbt_windows_destroy(struct dbt_vcpu *d)
         if (ws->ranges[i].room)
             ws->host->release(d->cage, ws->ranges[i].room);
     heap_free(ws->ranges);
-    heap_free(ws->pages);
+    for (struct chunk *next; ws->chunks; ws->chunks = next) {
+        next = ws->chunks->next;
+        heap_free(ws->chunks);
+    }
     heap_free(ws);
     d->windows = NULL;
 }

@@ -25,8 +25,11 @@ void dbt_windows_destroy(struct dbt_vcpu *d);
 /* NULL: no memory; then nothing is mapped for that table. The following take NULL. */
 struct dbt_window *dbt_window_create(struct dbt_vcpu *d);
 void dbt_window_destroy(struct dbt_window *w);
-/* Emitted code's accesses go by it from here on. No code of the vCPU runs. */
-void dbt_window_select(struct dbt_vcpu *d, struct dbt_window *w);
+/* Accesses of code by words go by it from here on; true: the table's code is to be such. `user`: of
+ * the guest's programs. No code of the vCPU runs. */
+bool dbt_window_select(struct dbt_vcpu *d, struct dbt_window *w, bool user);
+/* Its table is for another address space. */
+void dbt_window_renew(struct dbt_window *w);
 /* Nothing is mapped in it; in `size` bytes from `va` on. */
 void dbt_window_empty(struct dbt_window *w);
 void dbt_window_drop(struct dbt_window *w, uint64_t va, uint64_t size);
@@ -42,7 +45,11 @@ void dbt_windows_drop_gpa(struct dbt_vcpu *d, uint64_t gpa);
 /* Nor is any that holds code. */
 void dbt_windows_drop_code(struct dbt_vcpu *d);
 
-/* The vCPU is at a safe point: what had to wait for one is done. */
+/* The vCPU is at a safe point: what had to wait for one is done. Code runs from here to
+ * dbt_windows_ran(). */
 void dbt_windows_safe_point(struct dbt_vcpu *d);
+void dbt_windows_ran(struct dbt_vcpu *d);
+/* Code by words cost as much to make, in ticks of host_counter(). */
+void dbt_windows_made(struct dbt_vcpu *d, uint64_t ticks);
 
 #endif

@@ -19,6 +19,8 @@
 #define WINDOW_REACH GIB(36)
 
 struct window_host {
+    /* What a page costs that is mapped at an access and taken back later, in nanoseconds. */
+    uint32_t page_ns;
     /* Most ranges, and pages in all of them, that each of `vcpus` vCPUs may have; false: none are
      * to be had, for the reason that is given. */
     bool (*limits)(unsigned vcpus, unsigned *ranges, unsigned *pages, const char **reason);
@@ -26,9 +28,9 @@ struct window_host {
      * host keeps what it needs for it at *room, 0 at first. */
     uint64_t (*range)(struct cage *c, unsigned n, uintptr_t *room);
     void (*release)(struct cage *c, uintptr_t room);
-    /* Maps the page of guest memory that the kernel has at `host`, or changes its rights; false:
-     * it cannot be had. */
-    bool (*map)(struct cage *c, uint64_t at, const void *host, bool write);
+    /* Maps the page, or the aligned 2 MiB, of guest memory that the kernel has at `host`, or
+     * changes its rights; false: it cannot be had. */
+    bool (*map)(struct cage *c, uint64_t at, const void *host, uint64_t size, bool write);
     /* Nothing is mapped in [at, at + size) when it returns. */
     void (*unmap)(struct cage *c, uint64_t at, uint64_t size);
 };

@@ -142,6 +142,14 @@ enum err second_stage_fault(struct second_stage *s, gpa_t gpa, unsigned access)
     return e;
 }
 
+bool second_stage_lookup(struct second_stage *s, gpa_t gpa, struct pt_entry *entry)
+{
+    spin_lock(&s->lock);
+    bool found = page_table_lookup(&s->pt, gpa.v, entry);
+    spin_unlock(&s->lock);
+    return found;
+}
+
 enum err second_stage_map_device(struct second_stage *s, gpa_t gpa, hpa_t hpa, uint64_t size)
 {
     spin_lock(&s->lock);

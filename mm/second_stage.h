@@ -27,6 +27,9 @@ uint64_t second_stage_table_bytes(const struct second_stage *s);
  * fits. ERR_OK: try again; ERR_RANGE: this is not RAM; ERR_NO_MEMORY. Thread context. */
 enum err second_stage_fault(struct second_stage *s, gpa_t gpa, unsigned access) MUST_CHECK;
 
+/* How `gpa` is mapped; false: it is not. */
+bool second_stage_lookup(struct second_stage *s, gpa_t gpa, struct pt_entry *entry);
+
 /* Maps registers of a host's device at `hpa` for the guest, whole pages, where it has no RAM.
  * ERR_EXISTS, ERR_NO_MEMORY. */
 enum err second_stage_map_device(struct second_stage *s, gpa_t gpa, hpa_t hpa,

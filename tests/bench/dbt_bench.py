@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Measure the translator against QEMU's: the same kernel, the same first process, CPU time of the whole process between two lines of it.
 
-    dbt_bench.py [--engine NAME] [--mmu soft|page-table] [--scale PERCENT] [--runs N] [--only NAME]...
+    dbt_bench.py [--engine NAME] [--mmu soft|page-table|auto] [--scale PERCENT] [--runs N] [--only NAME]...
 
 Prints both command lines and a table, and adds to build/bench.json. Times are the least of the runs; ratios compare within one call.
 """
@@ -245,7 +245,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arch", choices=list(QEMU_CPUS), default="riscv64")
     parser.add_argument("--engine", help="of ennead; default: the best")
-    parser.add_argument("--mmu", choices=["soft", "page-table"], help="of ennead; with page-table only the kernels mean something")
+    parser.add_argument("--mmu", choices=["soft", "page-table", "auto"], help="of ennead; with page-table only the kernels mean something")
     parser.add_argument("--scale", type=int, default=400, help="percent of the shortest measurement")
     parser.add_argument("--runs", type=int, default=2)
     parser.add_argument("--only", action="append", default=[], help="kernels whose names begin so")

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Host instructions per guest instruction: integer kernels in a translated guest of the hypervisor, both counted by QEMU.
 
-    host_insns.py [--arch NAME] [--mmu soft|page-table] [--scale PERCENT] [--only NAME]...
+    host_insns.py [--arch NAME] [--mmu soft|page-table|auto] [--scale PERCENT] [--only NAME]...
 
 The hypervisor runs on an emulated x86_64 machine, and the guest's kernel and first process once more straight on QEMU's machine of their
 architecture. A plugin of QEMU counts what each executes between two lines of the first process; the ratio has the hypervisor's own work and
@@ -77,7 +77,7 @@ def count(how, options, initrd):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arch", choices=list(CONSOLE), default="riscv64")
-    parser.add_argument("--mmu", choices=["soft", "page-table"], default="soft")
+    parser.add_argument("--mmu", choices=["soft", "page-table", "auto"], default="soft")
     parser.add_argument("--scale", type=int, default=100, help="percent of the kernels' shortest measurement")
     parser.add_argument("--only", action="append", default=[], choices=INTEGER)
     options = parser.parse_args()

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Debian's programs in a translated guest: what they print, and their CPU time, beside the same guest by QEMU's translator.
 
-    programs.py [--arch NAME] [--mmu soft|page-table]... [--cpus N] [--runs N] [--profile] [--only NAME]... [--against CPU]...
+    programs.py [--arch NAME] [--mmu soft|page-table|auto]... [--cpus N] [--runs N] [--profile] [--only NAME]... [--against CPU]...
 
 Both start the same Debian with systemd from the same disk. Each program prints a digest of its work, which has to be the same in
 both: so it is a test too. Prints both command lines and a table. Times are of the whole process. With --only the programs can be

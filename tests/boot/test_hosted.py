@@ -175,10 +175,12 @@ STRESS = "code-cache=256,tlb=16,return-stack=4,invalidate=50,evict=400"
 @pytest.mark.parametrize("arch, console", [("riscv64", "ttyS0"), ("aarch64", "ttyAMA0")])
 def test_a_counted_boot_is_the_same_by_page_tables(arch, console):
     kernel = ("--arch", arch, "--kernel", GUESTS / arch / "kernel", "--initrd", GUESTS / arch / "initrd", "--append", f"console={console}")
-    by_look_up = state_hashes(300, "--engine", "jit", kernel=kernel)
+    by_look_up = state_hashes(300, "--engine", "jit", "--mmu", "soft", kernel=kernel)
     assert len(set(by_look_up)) == 300
     assert state_hashes(300, "--engine", "jit", "--mmu", "page-table", kernel=kernel) == by_look_up
     assert state_hashes(60, "--engine", "jit", "--mmu", "page-table", "--stress", STRESS, kernel=kernel) == by_look_up[:60]
+    assert state_hashes(150, "--engine", "jit", "--mmu", "auto", "--stress", "turn=9", kernel=kernel) == by_look_up[:150]
+    assert state_hashes(60, "--engine", "jit", "--mmu", "auto", "--stress", STRESS + ",turn=3", kernel=kernel) == by_look_up[:60]
 
 
 def test_a_counted_boot_of_arm64_is_the_same_with_each_engine_and_under_stress():

@@ -301,7 +301,7 @@ static void run_chase(struct level *l, unsigned slot, unsigned every, uint64_t r
     for (unsigned i = 0; i < NODES; i++)
         nodes[i] = guest_address(&nodes[(i + 7) % NODES], every ? i / every % RANGES : 1);
     set_words(nodes);
-    ir_unit_reset(&unit, &dialect, 0);
+    ir_unit_reset(&unit, &dialect, DBT_MODE_WORDS);
     ir_block_begin(&unit);
     ir_insn(&unit, 0, 4);
     ir_set(&unit, slot, ir_load(&unit, IR_I64, IR_I64, 0, ir_get(&unit, slot), 0));
@@ -326,7 +326,7 @@ static void run_streams(struct level *l, uint64_t rounds)
         to[i] = 0;
     }
     set_words(from);
-    ir_unit_reset(&unit, &dialect, 0);
+    ir_unit_reset(&unit, &dialect, DBT_MODE_WORDS);
     ir_block_begin(&unit);
     ir_insn(&unit, 0, 4);
     v = ir_load(&unit, IR_I64, IR_I64, 0, ir_get(&unit, 0), 0);
@@ -369,7 +369,6 @@ static void test_loops(void **state)
             assert_int_equal(emitter->stubs(l.e, dbt_cache_room(&l.cache), false, &l.stubs),
                              ERR_OK);
             dbt_cache_reserve(&l.cache, l.stubs.size);
-            emitter->by_words(l.e);
             for (uint64_t rounds = 1; rounds < NODES; rounds++) {
                 for (unsigned every = 0; every < 6; every++) {
                     run_chase(&l, 0, every, rounds);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: BSD-2-Clause-Patent
 """Debian's userland in a translated guest of two CPUs: what it prints has to be what it prints in QEMU's translator.
 
-    userland.py [--arch NAME] [--engine hybrid|jit]... [--mmu soft|page-table] [--cpus N] [--only PART]... [--again]
+    userland.py [--arch NAME] [--engine hybrid|jit]... [--mmu soft|page-table|auto] [--cpus N] [--only PART]... [--again]
 
 Each guest starts Debian with systemd from a copy of the same disk up to its login prompt, runs the parts of
 tests/userland/files/usr/local/bin/userland one after the other, and switches itself off; its file system is checked then. What QEMU's
@@ -128,7 +128,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--arch", choices=["riscv64", "aarch64"], default="riscv64")
     parser.add_argument("--engine", action="append", choices=["interp", "jit", "hybrid"], help="of ennead; default: jit and hybrid")
-    parser.add_argument("--mmu", choices=["soft", "page-table"], help="of ennead")
+    parser.add_argument("--mmu", choices=["soft", "page-table", "auto"], help="of ennead")
     parser.add_argument("--cpus", default="2", help="virtual CPUs")
     parser.add_argument("--limit", type=int, default=1800, help="seconds that a part may take")
     parser.add_argument("--only", action="append", choices=PARTS)

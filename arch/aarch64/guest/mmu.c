@@ -35,7 +35,7 @@
 
 #define TTBR_BASE BITS(47, 1)
 #define TTBR_ASID 48
-#define VIEW_USER 1u
+#define VIEW_USER DBT_VIEW_USER
 #define VIEW_PAN  2u
 #define LEVELS    4
 #define BITS_MIN  16

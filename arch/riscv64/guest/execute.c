@@ -19,7 +19,7 @@
 #define CAUSE_INTERRUPT        BIT(63)
 
 /* Views of an address space. */
-#define VIEW_USER 1u
+#define VIEW_USER DBT_VIEW_USER
 #define VIEW_SUM  2u
 #define VIEW_MXR  4u
 

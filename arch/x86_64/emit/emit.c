@@ -58,11 +58,6 @@ static void share(struct emitter *e, const struct emitter *with)
     e->stub = with->stub;
 }
 
-static void by_words(struct emitter *e)
-{
-    e->words = true;
-}
-
 /* All of it in C. */
 static void slow_op(struct emitter *e, unsigned i)
 {
@@ -143,6 +138,7 @@ static bool unit_begin(struct emitter *e, const struct ir_unit *u, struct dbt_ro
     e->call_polls = false;
     e->full = room.size < OP_BYTES_MAX;
     e->unsupported = false;
+    e->words = u->mode & DBT_MODE_WORDS;
     find_first_insn(e);
     return values_begin(e);
 }
@@ -270,6 +266,5 @@ TABLE_ENTRY(dbt_emitters, struct dbt_emitter, x86_64_emitter) = {
     .destroy = destroy,
     .stubs = emit_stubs,
     .share = share,
-    .by_words = by_words,
     .emit = emit,
 };

@@ -39,6 +39,7 @@
 #define CODE_REACH      GIB(2) /* of displacements from code to data */
 #define ROOT_ENTRIES    512
 #define SINGLE_FLUSHES  16 /* pages; for more all goes */
+#define LEAVES          16 /* tables of windows' pages that are found at once */
 
 _Static_assert(VECTOR_GATE == X86_GATE_VECTOR, "the emitter's gate");
 
@@ -52,17 +53,23 @@ struct piece {
     bool grows; /* by blocks, while cages run: those that are missing are mapped at a fault */
 };
 
+/* The table with the pages of 2 MiB of a window; NULL: none. */
+struct leaves {
+    uint64_t *entries, at;
+};
+
 struct cage {
     struct page_table space;
     struct x86_cage_world *world;
     struct piece *pieces;
     struct host_fpu fpu;
-    uint64_t stamp;   /* of the translations that CPUs may have: changes with the tables */
-    bool apart;       /* the kernel is not in its tables */
-    bool lost;        /* its tables could not be made again: no memory */
-    bool lent;        /* the guest's memory is in it */
-    uint64_t *leaves; /* the table in which a page of a window was mapped last, or NULL; */
-    uint64_t leaves_at;
+    uint64_t stamp; /* of the translations that CPUs may have: changes with the tables */
+    bool apart;     /* the kernel is not in its tables */
+    bool lost;      /* its tables could not be made again: no memory */
+    bool lent;      /* the guest's memory is in it */
+    struct leaves leaves[LEAVES];
+    bool one_leaf; /* of what is flushed there is but one, of any size: */
+    uint64_t leaf_at;
     struct timer watch;
     struct cpu *watched; /* where `watch` was set */
     unsigned periods;    /* in which the code went on although it was to stop */
@@ -84,20 +91,30 @@ static void renew_stamp(struct cage *c)
 
 /* Only the cage's own thread runs in it, and it looks at the stamp before the next entry. With the
  * kernel in its tables no CPU but that on which they are loaded knows anything of them. */
-static void flush(struct page_table *pt, uint64_t va, uint64_t size)
+static void drop_translations(struct cage *c, uint64_t va, uint64_t size)
 {
-    struct cage *c = pt->owner;
     uint64_t flags;
 
-    c->leaves = NULL; /* it may be gone */
+    if (c->one_leaf) { /* tables that went with it are forgotten, too (SDM 3, 4.10.4.1) */
+        va = c->leaf_at;
+        size = PAGE_SIZE;
+    }
     if (c->apart || size > SINGLE_FLUSHES * PAGE_SIZE) {
         renew_stamp(c);
         return;
     }
     flags = host_irq_save();
-    for (uint64_t at = va; at < va + size && cr3_read() == pt->root.v; at += PAGE_SIZE)
+    for (uint64_t at = va; at < va + size && cr3_read() == c->space.root.v; at += PAGE_SIZE)
         __asm__ volatile("invlpg (%0)" ::"r"(at) : "memory");
     host_irq_restore(flags);
+}
+
+static void flush(struct page_table *pt, uint64_t va, uint64_t size)
+{
+    struct cage *c = pt->owner;
+
+    memset(c->leaves, 0, sizeof(c->leaves)); /* they may be gone */
+    drop_translations(c, va, size);
 }
 
 /* What the kernel has at `at`, `down` below; it may be anywhere in memory. */
@@ -220,7 +237,7 @@ static void tables_destroy(struct cage *c)
     if (!c->space.root.v)
         return;
     leave_tables();
-    c->leaves = NULL;
+    memset(c->leaves, 0, sizeof(c->leaves));
     if (!c->apart)
         memset((uint64_t *)phys_to_virt(c->space.root) + ROOT_ENTRIES / 2, 0,
                ROOT_ENTRIES / 2 * sizeof(uint64_t));
@@ -611,6 +628,7 @@ TABLE_ENTRY(cage_hosts, struct cage_host, x86_cages) = {
 
 #define WINDOW_RANGES 48
 #define WINDOW_PAGES  16384 /* of each vCPU: with tables, 64 MiB at most */
+#define PAGE_NS       1000
 
 static bool is_apart_from(uint64_t at, uint64_t base, uint64_t size)
 {
@@ -648,10 +666,36 @@ static void window_release(struct cage *c, uintptr_t room)
     (void)c, (void)room;
 }
 
+static struct leaves *leaves_at(struct cage *c, uint64_t at)
+{
+    return &c->leaves[(at >> (PAGE_SHIFT + PAGE_ORDER_2M)) % LEAVES];
+}
+
+/* The entry of the page that `at` lies in, if it is in one of the tables that were used last. */
+static uint64_t *leaf_of(struct cage *c, uint64_t at)
+{
+    const struct leaves *l = leaves_at(c, at);
+
+    return l->entries && l->at == at >> (PAGE_SHIFT + PAGE_ORDER_2M)
+               ? &l->entries[at >> PAGE_SHIFT & (ROOT_ENTRIES - 1)]
+               : NULL;
+}
+
 static void window_unmap(struct cage *c, uint64_t at, uint64_t size)
 {
+    uint64_t *entry = size == PAGE_SIZE ? leaf_of(c, at) : NULL;
+    struct pt_entry leaf;
+
+    if (entry) { /* the table stays */
+        WRITE_ONCE(*entry, 0);
+        drop_translations(c, at, size);
+        return;
+    }
+    c->leaf_at = at;
+    c->one_leaf = size == MIB(2) && page_table_lookup(&c->space, at, &leaf) && leaf.size == size;
     if (page_table_unmap(&c->space, at, size) != ERR_OK)
         c->lost = true;
+    c->one_leaf = false;
 }
 
 /* The table of pages that `at` lies in; all of them are there. */
@@ -667,33 +711,33 @@ static uint64_t *leaves_of(const struct cage *c, uint64_t at)
     return entries;
 }
 
-static bool window_map(struct cage *c, uint64_t at, const void *host, bool write)
+static bool window_map(struct cage *c, uint64_t at, const void *host, uint64_t size, bool write)
 {
-    uint64_t *entry;
+    uint64_t *entry = size == PAGE_SIZE ? leaf_of(c, at) : NULL;
     unsigned attrs = PT_READ | PT_USER | (write ? PT_WRITE : 0);
     hpa_t page = HPA(ALIGN_DOWN(virt_to_phys(host).v, PAGE_SIZE));
     enum err e;
 
-    if (c->leaves && c->leaves_at == at >> (PAGE_SHIFT + PAGE_ORDER_2M)) {
-        entry = &c->leaves[at >> PAGE_SHIFT & (ROOT_ENTRIES - 1)];
-        if (!*entry) {
-            WRITE_ONCE(*entry, format.leaf(page, 0, attrs));
-            return true;
-        }
+    if (entry && !*entry) {
+        WRITE_ONCE(*entry, format.leaf(page, 0, attrs));
+        return true;
     }
-    e = page_table_map(&c->space, at, page, PAGE_SIZE, attrs);
+    if (size != PAGE_SIZE) /* a table that was left may be there */
+        window_unmap(c, at, size);
+    e = page_table_map(&c->space, at, page, size, attrs);
     if (e == ERR_EXISTS) {
-        window_unmap(c, at, PAGE_SIZE);
-        e = page_table_map(&c->space, at, page, PAGE_SIZE, attrs);
+        window_unmap(c, at, size);
+        e = page_table_map(&c->space, at, page, size, attrs);
     }
-    if (e != ERR_OK)
-        return false;
-    c->leaves = leaves_of(c, at);
-    c->leaves_at = at >> (PAGE_SHIFT + PAGE_ORDER_2M);
+    if (e != ERR_OK || size != PAGE_SIZE)
+        return e == ERR_OK;
+    *leaves_at(c, at) =
+        (struct leaves){.entries = leaves_of(c, at), .at = at >> (PAGE_SHIFT + PAGE_ORDER_2M)};
     return true;
 }
 
-TABLE_ENTRY(window_hosts, struct window_host, x86_windows) = {.limits = window_limits,
+TABLE_ENTRY(window_hosts, struct window_host, x86_windows) = {.page_ns = PAGE_NS,
+                                                              .limits = window_limits,
                                                               .range = window_range,
                                                               .release = window_release,
                                                               .map = window_map,

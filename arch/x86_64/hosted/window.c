@@ -15,6 +15,7 @@
 
 #define RANGES_MAX 160   /* of all vCPUs: 80 TiB of the 128 that a process has */
 #define PAGES_MAX  20000 /* of all vCPUs: each adds up to two of the 65,530 mappings */
+#define PAGE_NS    8000
 #define ROOM_SIZE  (WINDOW_SIZE + 2 * WINDOW_GUARD)
 
 static struct sigaction before[2]; /* what else such signals mean */
@@ -73,15 +74,14 @@ static void release(struct cage *c, uintptr_t room)
     munmap((void *)room, ROOM_SIZE);
 }
 
-static bool map(struct cage *c, uint64_t at, const void *host, bool write)
+static bool map(struct cage *c, uint64_t at, const void *host, uint64_t size, bool write)
 {
     int64_t place = program_memory_place(host);
 
     (void)c;
-    return place >= 0 &&
-           mmap((void *)(uintptr_t)at, PAGE_SIZE, PROT_READ | (write ? PROT_WRITE : 0),
-                MAP_SHARED | MAP_FIXED, program_memory_file,
-                (off_t)ALIGN_DOWN((uint64_t)place, PAGE_SIZE)) != MAP_FAILED;
+    return place >= 0 && mmap((void *)(uintptr_t)at, size, PROT_READ | (write ? PROT_WRITE : 0),
+                              MAP_SHARED | MAP_FIXED, program_memory_file,
+                              (off_t)ALIGN_DOWN((uint64_t)place, PAGE_SIZE)) != MAP_FAILED;
 }
 
 static void unmap(struct cage *c, uint64_t at, uint64_t size)
@@ -92,5 +92,9 @@ static void unmap(struct cage *c, uint64_t at, uint64_t size)
         program_fail("memory cannot be taken back: %s", strerror(errno));
 }
 
-TABLE_ENTRY(window_hosts, struct window_host, linux_windows) = {
-    .limits = limits, .range = range, .release = release, .map = map, .unmap = unmap};
+TABLE_ENTRY(window_hosts, struct window_host, linux_windows) = {.page_ns = PAGE_NS,
+                                                                .limits = limits,
+                                                                .range = range,
+                                                                .release = release,
+                                                                .map = map,
+                                                                .unmap = unmap};

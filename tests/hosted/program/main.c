@@ -48,7 +48,8 @@ static const char usage[] =
     "  --disk FILE[,MODE] a disk: read-write (default: changes go to the file), read-only or "
     "copy-on-write\n"
     "  --engine ENGINE    interp, jit or hybrid (default: the best there is)\n"
-    "  --mmu MMU          soft or page-table: how generated code reaches memory (default: soft)\n"
+    "  --mmu MMU          soft, page-table or auto: how generated code reaches memory (default: "
+    "soft)\n"
     "  --set KEY=VALUE    a key of the guest's section in ennead.ini (docs/configuration.md)\n"
     "  --gdb PORT         let gdb debug the guest over this TCP port (gdb: target remote :PORT)\n"
     "  --wait             with --gdb: the guest begins when gdb lets it\n"
@@ -62,7 +63,8 @@ static const char usage[] =
     "                     flushes, with commas between them\n"
     "  --stress WHAT=N,.. for tests: code-cache (KiB), tlb (entries), return-stack (calls);\n"
     "                     code-memory, block-memory (KiB that the host has for it); and poll,\n"
-    "                     evict, invalidate (at every Nth block)\n"
+    "                     evict, invalidate (at every Nth block), turn (with --mmu auto:\n"
+    "                     look-ups or page tables at every Nth choice of a space)\n"
     "  --profile          count executions of the guest's instructions and print the most\n"
     "                     frequent ones, and which of them are left to C; implies --engine jit\n"
     "  --stats            print the guest's statistics at the end\n";
@@ -300,6 +302,8 @@ static bool set_knob(const char *name, unsigned long n)
         k->evict_every = (unsigned)n;
     else if (strcmp(name, "invalidate") == 0)
         k->invalidate_every = (unsigned)n;
+    else if (strcmp(name, "turn") == 0)
+        k->turn_every = (unsigned)n;
     else
         return false;
     return true;
@@ -353,7 +357,7 @@ static void take_option(int name, char *value)
         break;
     case OPTION_MMU:
         options.mmu = value;
-        program_memory_shared = strcmp(value, "page-table") == 0;
+        program_memory_shared = strcmp(value, "soft") != 0;
         break;
     case OPTION_SET:
         add_set(value);
