@@ -20,7 +20,6 @@
 
 #define REFRESH_BUSY_NS (40 * NS_PER_MS)
 #define REFRESH_IDLE_NS (200 * NS_PER_MS)
-#define ERASE_LINE      "\r\033[K"
 
 LOCK_CLASS(console_class, "consoles", RANK_CONSOLE);
 LOCK_CLASS(input_class, "console input", RANK_CONSOLE);
@@ -31,6 +30,7 @@ static struct {
     bool hold_log;
     char edit[EDIT_SIZE];
     size_t edit_length;
+    unsigned log_lines; /* shown */
 } consoles = {.lock = SPINLOCK_INIT(&console_class)};
 
 static struct {
@@ -130,7 +130,7 @@ static const char *level_colour(enum log_level level)
 static void write_log(struct console *c, const char *colour, const char *text, size_t length)
 {
     if (consoles.edit_length)
-        c->write(c, ERASE_LINE, sizeof(ERASE_LINE) - 1);
+        c->write(c, CONSOLE_ERASE_LINE, sizeof(CONSOLE_ERASE_LINE) - 1);
     if (c->is_screen && colour)
         c->write(c, colour, strlen(colour));
     c->write(c, text, length);
@@ -146,9 +146,11 @@ void console_write_log(enum log_level level, const char *text, size_t length)
         return;
     const char *colour = level_colour(level);
     uint64_t flags = spin_lock_irq(&consoles.lock);
-    if (!consoles.hold_log)
+    if (!consoles.hold_log) {
         for (struct console *c = first(); c; c = __atomic_load_n(&c->next, __ATOMIC_ACQUIRE))
             write_log(c, colour, text, length);
+        WRITE_ONCE(consoles.log_lines, consoles.log_lines + 1);
+    }
     spin_unlock_irq(&consoles.lock, flags);
 }
 
@@ -159,12 +161,20 @@ void console_hold_log(bool hold)
     spin_unlock_irq(&consoles.lock, flags);
 }
 
-void console_set_edit_line(const char *text, size_t length)
+bool console_set_edit_line(const char *text, size_t length, unsigned since)
 {
     uint64_t flags = spin_lock_irq(&consoles.lock);
+    bool stands = consoles.log_lines == since;
+
     consoles.edit_length = MIN(length, sizeof(consoles.edit));
     memcpy(consoles.edit, text, consoles.edit_length);
     spin_unlock_irq(&consoles.lock, flags);
+    return stands;
+}
+
+unsigned console_log_lines(void)
+{
+    return READ_ONCE(consoles.log_lines);
 }
 
 void console_panic_write(const char *text, size_t length)

@@ -41,9 +41,14 @@ void console_write_log(enum log_level level, const char *text, size_t length);
 /* While true, log lines go to the ring only (a guest's console is attached); panics still come
  * through. */
 void console_hold_log(bool hold);
+#define CONSOLE_ERASE_LINE "\r\033[K"
+
 /* The text from the prompt to the cursor that stands in the last line while a line is edited;
- * length 0: none. Returns, with nothing written: console_write() shows it. */
-void console_set_edit_line(const char *text, size_t length);
+ * length 0: none. Nothing is written: console_write() shows it, before. False: a line of the log
+ * came since console_log_lines() was `since`, and below it stands what was the text until now. */
+bool console_set_edit_line(const char *text, size_t length, unsigned since) MUST_CHECK;
+/* How many lines of the log were shown; it may wrap. */
+unsigned console_log_lines(void);
 
 /* From a driver's receive interrupt: `length` bytes typed. */
 void console_input(const char *text, size_t length);

@@ -343,14 +343,18 @@ void monitor_main(void *unused)
     line_init(&editor, MONITOR_PROMPT, monitor_complete);
     for (;;) {
         enum line_event event = LINE_EDITING;
+        unsigned lines = console_log_lines();
         line_begin(&editor, out);
         while (event == LINE_EDITING) {
-            console_set_edit_line(editor.shown, editor.shown_length);
+            if (!console_set_edit_line(editor.shown, editor.shown_length, lines))
+                out_write(out, editor.shown, editor.shown_length);
             int byte = console_read(UINT64_MAX);
+            lines = console_log_lines();
             if (byte >= 0)
                 event = line_feed(&editor, (uint8_t)byte, out);
         }
-        console_set_edit_line("", 0);
+        if (!console_set_edit_line("", 0, lines))
+            out_write(out, CONSOLE_ERASE_LINE, sizeof(CONSOLE_ERASE_LINE) - 1);
         if (event == LINE_FINISHED)
             monitor_execute(out, editor.text);
     }

@@ -41,21 +41,58 @@ void heap_free(void *p)
     free(p);
 }
 
-struct out *console_out(void)
+/* A whole session: keys, and a line of the log that comes right behind one of its writes. */
+static struct {
+    const char *keys; /* NULL: there is none */
+    unsigned writes, log_behind, log_lines;
+    char edit[LINE_SHOWN];
+    size_t edit_length;
+    jmp_buf end;
+} session;
+
+static void log_line_comes(void)
 {
-    return &printed.out;
+    static const char text[] = CONSOLE_ERASE_LINE "a line of the log\n";
+
+    session.log_lines++;
+    terminal_write(&screen, text, sizeof(text) - 1);
+    terminal_write(&screen, session.edit, session.edit_length);
 }
 
-void console_set_edit_line(const char *text, size_t length)
+static void session_write(struct out *out, const char *text, size_t length)
 {
-    (void)text;
-    (void)length;
+    (void)out;
+    terminal_write(&screen, text, length);
+    if (session.writes++ == session.log_behind)
+        log_line_comes();
+}
+
+struct out *console_out(void)
+{
+    static struct out shown = {session_write};
+
+    return session.keys ? &shown : &printed.out;
+}
+
+bool console_set_edit_line(const char *text, size_t length, unsigned since)
+{
+    assert_true(length <= sizeof(session.edit));
+    memcpy(session.edit, text, length);
+    session.edit_length = length;
+    return since == session.log_lines;
+}
+
+unsigned console_log_lines(void)
+{
+    return session.log_lines;
 }
 
 int console_read(uint64_t deadline)
 {
     (void)deadline;
-    return -1;
+    if (!*session.keys)
+        longjmp(session.end, 1);
+    return (uint8_t)*session.keys++;
 }
 
 void console_refresh_start(void)
@@ -157,14 +194,10 @@ static enum line_event type_keys(const char *keys)
     return event;
 }
 
-/* The line is `text` with the cursor at byte `cursor`, and the terminal shows the same. */
-static void expect_line(const char *text, size_t cursor)
+/* The terminal shows the line `text` with the cursor at byte `cursor`. */
+static void expect_shown(const char *text, size_t cursor)
 {
     char shown[81];
-    assert_string_equal(e.text, text);
-    assert_int_equal(e.cursor, cursor);
-    terminal_write(&screen, output, printed.used);
-    out_buffer_init(&printed, output, sizeof(output));
     const struct cell *cells = terminal_row(&screen, screen.row);
     for (int i = 0; i < 80; i++)
         shown[i] = (char)cells[i].code;
@@ -174,6 +207,16 @@ static void expect_line(const char *text, size_t cursor)
     for (size_t i = prompt + length; i < 80; i++)
         assert_int_equal(shown[i], ' ');
     assert_int_equal(screen.column, prompt + cursor);
+}
+
+/* The line is `text` with the cursor at byte `cursor`, and the terminal shows the same. */
+static void expect_line(const char *text, size_t cursor)
+{
+    assert_string_equal(e.text, text);
+    assert_int_equal(e.cursor, cursor);
+    terminal_write(&screen, output, printed.used);
+    out_buffer_init(&printed, output, sizeof(output));
+    expect_shown(text, cursor);
 }
 
 static void typing_and_erasing(void **state)
@@ -379,6 +422,25 @@ static void help_lists_commands_by_name(void **state)
         assert_true(strcspn(line, "\n") < 80);
 }
 
+static void lines_of_the_log_leave_what_is_typed(void **state)
+{
+    volatile unsigned behind = 0; /* over longjmp() */
+
+    do {
+        assert_int_equal(teardown(state) | setup(state), 0);
+        memset(&session, 0, sizeof(session));
+        session.keys = "vm start web" ENTER "vm lsi\b\bis";
+        session.log_behind = behind;
+        if (!setjmp(session.end))
+            monitor_main(NULL);
+        assert_string_equal(ran, "vm start|web");
+        assert_string_equal(editor.text, "vm lis");
+        expect_shown("vm lis", 6);
+    } while (session.writes > behind++);
+    assert_true(behind > 20);
+    session.keys = NULL;
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -392,6 +454,7 @@ int main(void)
         TEST(ends_of_lines),
         TEST(completion),
         TEST(rubbish_stays_inside),
+        TEST(lines_of_the_log_leave_what_is_typed),
         TEST(commands_get_their_arguments),
         TEST(mistakes_say_what_to_do),
         TEST(json_of_commands_with_and_without_a_form_of_their_own),
