@@ -14,6 +14,7 @@
 #define BITS_MIN     7u /* of a table's size, in entries */
 #define VICTIMS      8
 #define PHYSICAL     256 /* pages of guest-physical memory whose host address is kept */
+#define WIDES        8   /* larger pages of which a table knows all */
 #define LARGE_WORDS  16  /* of the set of 2 MiB pieces with larger pages in them */
 #define HUGE_PAGES   8   /* pieces of a gigabyte that are known exactly */
 #define LARGE_SHIFT  21
@@ -33,6 +34,14 @@ struct victim {
     uint64_t gpa;
 };
 
+/* A page larger than an entry's: others of it need no walk. */
+struct wide {
+    uint64_t va, gpa; /* where it begins */
+    uint64_t size;    /* 0: none */
+    bool user;        /* what is allowed is so for the least privileged level */
+    bool allowed[3];  /* by enum dbt_access */
+};
+
 struct table {
     struct dbt_tlb_entry *entries;
     uint64_t *gpa; /* page, of each entry */
@@ -43,6 +52,8 @@ struct table {
     unsigned idle;      /* times in a row that it was emptied hardly used */
     unsigned next_victim;
     struct victim victim[VICTIMS];
+    unsigned next_wide;
+    struct wide wide[WIDES];
     /* Which single-page invalidations mean more than a page. */
     uint64_t large[LARGE_WORDS];
     uint64_t huge[HUGE_PAGES];
@@ -126,6 +137,7 @@ static void table_empty(struct table *t)
         entry_clear(&t->entries[i]);
     for (unsigned i = 0; i < VICTIMS; i++)
         entry_clear(&t->victim[i].entry);
+    memset(t->wide, 0, sizeof(t->wide));
     memset(t->large, 0, sizeof(t->large));
     dbt_window_empty(t->window);
     t->fills = t->displaced = t->huge_count = 0;
@@ -513,6 +525,9 @@ static void drop_piece(struct table *t, uint64_t page)
     for (unsigned i = 0; i < VICTIMS; i++)
         if (entry_page(&t->victim[i].entry) >> LARGE_SHIFT == piece)
             entry_clear(&t->victim[i].entry);
+    for (unsigned i = 0; i < WIDES; i++) /* none is larger: is_huge() */
+        if (t->wide[i].va >> LARGE_SHIFT == piece)
+            t->wide[i].size = 0;
 }
 
 static unsigned large_bit(uint64_t va)
@@ -776,14 +791,60 @@ static void insert(struct dbt_vcpu *d, uint64_t va, enum dbt_access access,
     note_large(t, va, m->size);
 }
 
+/* ---- Larger pages: kept whole ---- */
+
+static bool recall_wide(const struct table *t, uint64_t va, enum dbt_access access,
+                        struct dbt_mapping *m)
+{
+    bool user = access & DBT_USER;
+
+    for (const struct wide *w = t->wide; w < t->wide + WIDES; w++) {
+        if (va - w->va >= w->size || w->user != user || !w->allowed[DBT_KIND(access)])
+            continue;
+        *m = (struct dbt_mapping){.gpa = w->gpa + (va - w->va), .size = w->size};
+        memcpy(m->allowed, w->allowed, sizeof(m->allowed));
+        return true;
+    }
+    return false;
+}
+
+static void keep_wide(struct table *t, uint64_t va, enum dbt_access access,
+                      const struct dbt_mapping *m)
+{
+    uint64_t start = ALIGN_DOWN(va, m->size);
+    struct wide w = {
+        .va = start, .gpa = m->gpa - (va - start), .size = m->size, .user = access & DBT_USER};
+
+    if (m->size <= IR_PAGE_SIZE)
+        return;
+    memcpy(w.allowed, m->allowed, sizeof(w.allowed));
+    for (unsigned i = 0; i < WIDES; i++)
+        if (t->wide[i].va == w.va && t->wide[i].user == w.user)
+            t->wide[i].size = 0; /* it is known better now */
+    t->wide[t->next_wide] = w;
+    t->next_wide = (t->next_wide + 1) % WIDES;
+}
+
 /* False: frame->fault is filled. */
+static bool translate(struct dbt_vcpu *d, uint64_t va, enum dbt_access access,
+                      struct dbt_mapping *m)
+{
+    if (recall_wide(d->tlbs->table, va, access, m))
+        return true;
+    d->counters.walks++;
+    if (!d->guest->walk(d, va, access, m))
+        return false;
+    keep_wide(d->tlbs->table, va, access, m);
+    return true;
+}
+
+/* The same. */
 static NOINLINE bool fill(struct dbt_vcpu *d, uint64_t va, enum dbt_access access,
                           struct dbt_place *p)
 {
     struct dbt_mapping m;
 
-    d->counters.walks++;
-    if (!d->guest->walk(d, va, access, &m))
+    if (!translate(d, va, access, &m))
         return false;
     p->gpa = m.gpa;
     p->host = dbt_tlb_ram(d, m.gpa);
@@ -847,7 +908,7 @@ bool dbt_tlb_piece(struct dbt_vcpu *d, uint64_t va, uint64_t gpa, enum dbt_acces
     *lost = false;
     if (!(t->large[bit / 64] & BIT(bit % 64)) && !is_huge(t, va))
         return false;
-    if (dbt_table_is_code_piece(d->table, gpa) || !d->guest->walk(d, va, access, &m) ||
+    if (dbt_table_is_code_piece(d->table, gpa) || !translate(d, va, access, &m) ||
         m.size < BIT(LARGE_SHIFT))
         return false;
     out->gpa = ALIGN_DOWN(m.gpa, BIT(LARGE_SHIFT));

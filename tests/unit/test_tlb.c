@@ -60,7 +60,8 @@ static struct dbt_frame frame;
 static struct dbt_vcpu d;
 static uint64_t piece; /* what the page table maps alike */
 static uint64_t first; /* below it nothing is mapped */
-static bool of_user;   /* the least privileged level reaches it */
+static bool writable;
+static bool of_user; /* the least privileged level reaches it */
 
 /* Virtual pages from VA on are the memory, over and over. */
 static bool walk(struct dbt_vcpu *v, uint64_t va, enum dbt_access access, struct dbt_mapping *out)
@@ -72,7 +73,7 @@ static bool walk(struct dbt_vcpu *v, uint64_t va, enum dbt_access access, struct
         return false;
     }
     *out = (struct dbt_mapping){
-        .gpa = (va - VA) % sizeof(memory), .size = piece, .allowed = {true, true, true}};
+        .gpa = (va - VA) % sizeof(memory), .size = piece, .allowed = {true, writable, true}};
     return true;
 }
 
@@ -87,7 +88,7 @@ static int setup(void **state)
     d.guest = &guest;
     piece = IR_PAGE_SIZE;
     first = VA;
-    of_user = true;
+    of_user = writable = true;
     code_page = NO_PAGE;
     assert_int_equal(dbt_tlb_create(&d), ERR_OK);
     dbt_tlb_select(&d, 1, 1, 0);
@@ -226,7 +227,29 @@ static void test_a_gigabyte_is_invalidated_as_one(void **state)
     (void)walks(AT(513));
     dbt_tlb_flush_page(&d, VA + GIB(1) - 4096, 1);
     assert_int_equal(walks(AT(0)), 1);
-    assert_int_equal(walks(AT(513)), 1);
+    assert_int_equal(walks(AT(513)), 0);
+}
+
+/* All of it is known after one walk, with the rights that this said; and with a level's own. */
+static void test_a_large_page_is_walked_once(void **state)
+{
+    (void)state;
+    piece = MIB(2);
+    for (unsigned i = 0; i < 1024; i++)
+        assert_int_equal(walks(AT(i)), i % 512 == 0);
+    for (unsigned i = 0; i < 512; i++)
+        assert_int_equal(walks_for(AT(i), DBT_USER_READ), i == 0);
+    assert_int_equal(walks(AT(2 * 512)), 1);
+    writable = false;
+    assert_int_equal(walks(AT(3 * 512)), 1);
+    writable = true;
+    assert_int_equal(walks_for(AT(3 * 512 + 1), DBT_WRITE), 1);
+    assert_int_equal(walks_for(AT(3 * 512 + 2), DBT_WRITE), 0);
+    dbt_tlb_flush_page(&d, AT(3 * 512 + 5), 1);
+    assert_int_equal(walks(AT(3 * 512 + 3)), 1);
+    assert_int_equal(walks(AT(2 * 512 + 1)), 0);
+    dbt_tlb_flush_asid(&d, 1);
+    assert_int_equal(walks(AT(2 * 512 + 1)), 1);
 }
 
 static void test_an_asid_is_invalidated(void **state)
@@ -390,6 +413,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_victims_are_recalled, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_page_is_invalidated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_large_page_is_invalidated_as_one, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_large_page_is_walked_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_gigabyte_is_invalidated_as_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_asid_is_invalidated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pages_with_code_are_protected, setup, teardown),
