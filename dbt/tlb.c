@@ -788,7 +788,6 @@ static void insert(struct dbt_vcpu *d, uint64_t va, enum dbt_access access,
     e->addend = (uint64_t)(uintptr_t)cage_address(host) - va;
     t->gpa[at] = PAGE_OF(m->gpa);
     t->fills++;
-    note_large(t, va, m->size);
 }
 
 /* ---- Larger pages: kept whole ---- */
@@ -823,6 +822,8 @@ static void keep_wide(struct table *t, uint64_t va, enum dbt_access access,
             t->wide[i].size = 0; /* it is known better now */
     t->wide[t->next_wide] = w;
     t->next_wide = (t->next_wide + 1) % WIDES;
+    t->fills++; /* for flushes, of devices too */
+    note_large(t, va, m->size);
 }
 
 /* False: frame->fault is filled. */

@@ -61,7 +61,8 @@ static struct dbt_vcpu d;
 static uint64_t piece; /* what the page table maps alike */
 static uint64_t first; /* below it nothing is mapped */
 static bool writable;
-static bool of_user; /* the least privileged level reaches it */
+static bool of_device; /* what is mapped is no memory */
+static bool of_user;   /* the least privileged level reaches it */
 
 /* Virtual pages from VA on are the memory, over and over. */
 static bool walk(struct dbt_vcpu *v, uint64_t va, enum dbt_access access, struct dbt_mapping *out)
@@ -72,8 +73,9 @@ static bool walk(struct dbt_vcpu *v, uint64_t va, enum dbt_access access, struct
         v->frame->fault = (struct dbt_fault){.address = va, .access = (uint8_t)DBT_KIND(access)};
         return false;
     }
-    *out = (struct dbt_mapping){
-        .gpa = (va - VA) % sizeof(memory), .size = piece, .allowed = {true, writable, true}};
+    *out = (struct dbt_mapping){.gpa = (va - VA) % sizeof(memory) + (of_device ? GIB(4) : 0),
+                                .size = piece,
+                                .allowed = {true, writable, true}};
     return true;
 }
 
@@ -89,6 +91,7 @@ static int setup(void **state)
     piece = IR_PAGE_SIZE;
     first = VA;
     of_user = writable = true;
+    of_device = false;
     code_page = NO_PAGE;
     assert_int_equal(dbt_tlb_create(&d), ERR_OK);
     dbt_tlb_select(&d, 1, 1, 0);
@@ -250,6 +253,29 @@ static void test_a_large_page_is_walked_once(void **state)
     assert_int_equal(walks(AT(2 * 512 + 1)), 0);
     dbt_tlb_flush_asid(&d, 1);
     assert_int_equal(walks(AT(2 * 512 + 1)), 1);
+}
+
+/* Of a device nothing is entered but the large page itself. */
+static void test_a_large_page_of_a_device_is_invalidated(void **state)
+{
+    struct dbt_place p;
+
+    (void)state;
+    piece = MIB(2);
+    of_device = true;
+    for (unsigned i = 0; i < 3; i++) {
+        uint64_t before = d.counters.walks;
+
+        assert_true(dbt_tlb_resolve(&d, AT(1), DBT_READ, &p));
+        assert_true(dbt_tlb_resolve(&d, AT(2), DBT_READ, &p));
+        assert_null(p.host);
+        assert_int_equal(p.gpa, GIB(4) + 2 * IR_PAGE_SIZE);
+        assert_int_equal(d.counters.walks - before, 1);
+        if (i == 0)
+            dbt_tlb_flush_page(&d, AT(3), 1);
+        else
+            dbt_tlb_flush_all(&d);
+    }
 }
 
 static void test_an_asid_is_invalidated(void **state)
@@ -414,6 +440,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_page_is_invalidated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_large_page_is_invalidated_as_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_large_page_is_walked_once, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_large_page_of_a_device_is_invalidated, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_a_gigabyte_is_invalidated_as_one, setup, teardown),
         cmocka_unit_test_setup_teardown(test_an_asid_is_invalidated, setup, teardown),
         cmocka_unit_test_setup_teardown(test_pages_with_code_are_protected, setup, teardown),
