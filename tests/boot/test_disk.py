@@ -7,7 +7,8 @@ import pytest
 
 from conftest import ARCHES, CONSOLE, TOP, guest_files
 
-FILES = {f"/root/numbers{n}": n for n in (1, 7, 200000, 300000)}
+FILES = {f"/root/numbers{n}": n for n in (7, 300000)}
+RANDOM = {f"/root/random{size}": size for size in (1, 4095, 65537, 3000001)}
 
 
 def content(last):
@@ -16,9 +17,10 @@ def content(last):
 
 
 def config(arch, mode):
+    check = " fsck.mode=force" if mode == "read-write" else ""
     return (f"[host]\nconfig = 1\nconsole = {arch}\n\n[vm {arch}]\nmemory = 512M\ncpus = 2\n"
             f"kernel = ennead/{arch}/kernel\ninitrd = ennead/{arch}/initrd\n"
-            f"cmdline = console={CONSOLE[arch]} quiet root=/dev/vda\ndisk = root\ndisk = seal\n\n"
+            f"cmdline = console={CONSOLE[arch]} quiet root=/dev/vda{check}\ndisk = root\ndisk = seal\n\n"
             f"[disk root]\nfile = ennead/{arch}/root.img\nmode = {mode}\n\n"
             "[disk seal]\nsize = 1M\nmode = read-only\n")
 
@@ -33,7 +35,15 @@ def start(boot, arch, mode):
 
 
 def checksums(machine):
-    return {file: machine.guest(f"sha256sum {file}", timeout=120).split()[0] for file in FILES}
+    return {file: machine.guest(f"sha256sum {file}", timeout=120).split()[0] for file in [*FILES, *RANDOM]}
+
+
+def check_forced(machine):
+    """e2fsck looked at all of the file system before it was mounted for writing: it has nothing to tell but what there is.
+    Debian's riscv64 kernel loads its real-time clock's driver later: there the last mount is in the future by then."""
+    said = machine.guest("journalctl -b --no-pager -o cat -u systemd-fsck-root", timeout=60)
+    lines = [line for line in said.splitlines() if line.startswith("root: ") and "time is in the future" not in line]
+    assert len(lines) == 1 and re.match(r"root: \d+/\d+ files \([\d.]+% non-contiguous\), \d+/\d+ blocks$", lines[0]), said
 
 
 @pytest.mark.parametrize("arch", ARCHES)
@@ -42,6 +52,11 @@ def test_files_are_there_after_a_reboot_and_the_file_system_is_clean(boot, arch)
     expected = {file: hashlib.sha256(content(last)).hexdigest() for file, last in FILES.items()}
     for file, last in FILES.items():
         assert machine.guest(f"seq {last} > {file}", timeout=120) == ""
+    for file, size in RANDOM.items():  # the sum is that of the bytes before they are written
+        written = machine.guest(f"head -c {size} /dev/urandom | tee {file} | sha256sum; stat -c %s {file}", timeout=120).split()
+        expected[file], length = written[-3], written[-1]
+        assert int(length) == size
+    assert len(set(expected.values())) == len(expected)
     assert machine.guest("sync && echo 3 > /proc/sys/vm/drop_caches", timeout=60) == ""
     assert checksums(machine) == expected
     # What the file system does not use is given back; a queue for each vCPU; a disk that is read only.
@@ -55,8 +70,7 @@ def test_files_are_there_after_a_reboot_and_the_file_system_is_clean(boot, arch)
     machine.expect("Ennead guest ready: Linux", timeout=400)
     machine.expect("guest# ")
     assert checksums(machine) == expected
-    # e2fsck found it clean before it was mounted for writing.
-    assert "root: clean," in machine.guest("journalctl -b --no-pager -u systemd-fsck-root", timeout=60)
+    check_forced(machine)
     assert machine.guest("findmnt -n -o OPTIONS / | cut -d, -f1") == "rw"
     machine.child.send("poweroff\r")
     machine.expect("Power down|ennead> ", timeout=200)
