@@ -163,7 +163,7 @@ def live_and_die(machine):
     assert "is stopped" in machine.run("vm destroy b")
 
 
-@pytest.mark.parametrize("arch", ["x86_64"])
+@pytest.mark.parametrize("arch", ARCHES)
 def test_a_hundred_guests_with_devices_leave_nothing_behind(boot, arch):
     """Neither a page nor an object of the heap: of two guests with two vCPUs, a disk and a network card each."""
     text = "[host]\nconfig = 1\nlog = error\n\n[network lan]\n"
