@@ -111,6 +111,15 @@ def test_two_cpus_see_of_each_other_what_their_architecture_allows(arch, engine)
 
 
 @pytest.mark.parametrize("engine", ["interp", "jit"])
+@pytest.mark.parametrize("arch, settings", [("riscv64", []), ("riscv64", ["--set", "vectors=yes"]), ("aarch64", [])])
+def test_what_is_offered_is_complete_and_nothing_else_is_there(arch, settings, engine):
+    """The device tree's ISA string and the ID registers, against instructions of what they name and of what they do not."""
+    command = [PROGRAM, "run", "--arch", arch, "--memory", "64M", "--engine", engine, *settings, "--kernel", micro(arch), "--append", "extensions complete"]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True, timeout=100)
+    assert len(verdict(done.stdout)) > 70
+
+
+@pytest.mark.parametrize("engine", ["interp", "jit"])
 def test_each_engine_runs_debian(tmp_path, engine):
     with Process(tmp_path / "console.log", "--memory", "256M", "--engine", engine, "--append", "console=ttyS0 quiet") as guest:
         guest.child.expect("Ennead guest ready: Linux .* riscv64")

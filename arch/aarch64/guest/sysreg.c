@@ -77,6 +77,7 @@ static const struct id_view views[] = {
 };
 
 #define MMFR0_TGRAN4_SHIFT 28
+#define MMFR0_ECV_SHIFT    60
 #define FIELD_NONE         0xfULL
 
 static uint64_t pa_range(uint64_t bits)
@@ -175,8 +176,11 @@ bool arm_sysreg_read(struct vcpu *v, uint64_t reg, uint64_t *value)
         return true;
     }
     switch (reg) {
-    case CNTPCT_EL0:
     case CNTPCTSS_EL0:
+        if (!(id_read(v, 7, 0) >> MMFR0_ECV_SHIFT & 0xf))
+            return false;
+        __attribute__((fallthrough));
+    case CNTPCT_EL0:
         *value = guest_clock_counter(&v->vm->clock);
         return true;
     case CNTP_CTL_EL0:

@@ -127,14 +127,15 @@ static void chosen(struct builder *b, const struct vm *vm, const struct riscv_bo
     end(b);
 }
 
-/* Ssaia: the harts' side of the IMSIC. */
+/* Ssaia: the harts' side of the IMSIC. The string may be longer than what out_printf() takes. */
 static void isa(struct builder *b, const struct riscv_machine *m)
 {
     char string[ISA_STRING_SIZE];
     struct out_buffer out;
 
     out_buffer_init(&out, string, sizeof(string));
-    out_printf(&out.out, "%s%s", m->isa, b->aia ? "_ssaia" : "");
+    out_write(&out.out, m->isa, strlen(m->isa));
+    out_printf(&out.out, "%s", b->aia ? "_ssaia" : "");
     text(b, "riscv,isa", string);
 }
 

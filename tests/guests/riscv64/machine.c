@@ -68,14 +68,19 @@ const char *machine_cmdline(void)
     return text ? text : "";
 }
 
+const char *isa_string(void)
+{
+    const char *text = property("/cpus/cpu@0", "riscv,isa");
+
+    return text ? text : "rv64";
+}
+
 /* Letters stand before the first '_'; longer names between them. */
 bool isa_has(const char *name)
 {
-    const char *text = property("/cpus/cpu@0", "riscv,isa");
+    const char *text = isa_string();
     size_t length = strlen(name);
 
-    if (!text)
-        return false;
     if (length == 1) {
         const char *letter = strchr(text + strlen("rv64"), *name);
 

@@ -47,6 +47,8 @@ static inline struct guest_cpu *this_cpu(void)
 }
 
 extern uint64_t ticks_hz;
+/* The boot hart's ISA string, "rv64imac_zba..." */
+const char *isa_string(void);
 /* Has the boot hart's ISA string a letter, or an extension of a longer name? */
 bool isa_has(const char *name);
 
