@@ -4,6 +4,7 @@
 
 #include <string.h>
 #include "dbt/emitter.h"
+#include "dbt/knobs.h"
 
 #define CODE_ALIGN 16
 
@@ -174,8 +175,11 @@ void dbt_unlink_code(struct dbt_code *code)
 void dbt_returns_empty(struct dbt_frame *f, void *stack)
 {
     uint64_t *top = (uint64_t *)((char *)stack + DBT_RETURN_STACK);
+    const char *end = (char *)top - dbt_knobs.return_stack + DBT_RETURN_SPARE;
+    uint64_t limit = (uintptr_t)cage_address(end);
 
-    /* One entry that agrees with no return: its address is odd. */
-    top[-1] = top[-2] = 1;
+    /* One pair that agrees with no return. */
+    top[-1] = top[-2] = DBT_RETURN_NONE;
     f->return_sp = (uintptr_t)cage_address(top - 2);
+    memcpy(f->return_limit_bytes, &limit, sizeof(f->return_limit_bytes)); /* not the poll word */
 }

@@ -85,6 +85,8 @@ TABLE_DECLARE(dbt_emitters, struct dbt_emitter);
 
 /* Return stack of a vCPU: memory of this size, aligned to it, that only emitted code uses. */
 #define DBT_RETURN_STACK KIB(64)
+#define DBT_RETURN_SPARE 64   /* bytes at its end for calls of stubs */
+#define DBT_RETURN_NONE  1ULL /* the address of its lasting pair: no instruction lies there */
 /* Gives the frame its return stack, or empties it: after a change of context, an invalidation, an
  * eviction; only while no code of the vCPU runs. */
 void dbt_returns_empty(struct dbt_frame *f, void *stack);

@@ -83,8 +83,15 @@ struct dbt_frame {
     uint64_t limit; /* with DBT_MODE_COUNT: `count` does not go beyond it */
     uint64_t unused[5];
     struct dbt_vcpu *vcpu;
-    uint32_t poll; /* not zero: leave at the next safe point. Set by anybody. */
-    uint32_t reserved;
+    /* One comparison for calls: the return stack's pointer is below this word when it is used up,
+     * and always when the poll word is set, which is its highest byte. */
+    union {
+        uint64_t return_limit;
+        struct {
+            uint8_t return_limit_bytes[7];
+            uint8_t poll; /* not zero: leave at the next safe point. Set by anybody. */
+        };
+    };
     uint64_t tlb_mask; /* (entries - 1) * sizeof(struct dbt_tlb_entry) */
     struct dbt_tlb_entry *tlb;
     struct dbt_jump *jumps; /* DBT_JUMPS entries: where indirect jumps look first */

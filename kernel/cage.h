@@ -43,9 +43,9 @@ struct cage_call {
     const void *entry;    /* not NULL: begins there, with `argument`; else it gets `answer` */
     uint64_t argument[2]; /* of the entry; [0]: that of the gate */
     uint64_t answer;
-    uint64_t asked;      /* what for */
-    const uint32_t *end; /* the word that, not zero, makes the code come to its gate soon */
-    const char *text;    /* CAGE_BROKE, CAGE_FAULTED: what happened */
+    uint64_t asked;     /* what for */
+    const uint8_t *end; /* the byte that, not zero, makes the code come to its gate soon */
+    const char *text;   /* CAGE_BROKE, CAGE_FAULTED: what happened */
     uint64_t pc, address;
     bool takes_faults, faulted; /* the next run goes on after a fault */
     bool write; /* it was to write to `address`, else to read; which is 0: unknown */

@@ -39,7 +39,7 @@ struct cpu {
     uint64_t irq_count;
     /* Set to 1 by each interrupt: the poll word of the translated vCPU that is loaded here
      * (its engine's load and put), or NULL. */
-    uint32_t *poll_word;
+    uint8_t *poll_word;
 };
 
 static inline struct cpu *this_cpu(void)

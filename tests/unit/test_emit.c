@@ -384,30 +384,99 @@ static void test_loops(void **state)
 
 /* ---- Calls ---- */
 
-/* Given an instruction that calls itself for ever, when the poll word is set, then it is left
- * before the instruction, with the return address where the call has put it. `link`: its slot. */
-static void call_for_ever(struct level *l, unsigned link)
+static const void *emit_unit(struct level *l)
 {
     struct dbt_emitted emitted;
-    struct dbt_room room;
+    struct dbt_room room = dbt_cache_room(&l->cache);
 
+    assert_int_equal(l->emitter->emit(l->e, &unit, room, &emitted), ERR_OK);
+    return room.exec;
+}
+
+static void begin_unit(void)
+{
     ir_unit_reset(&unit, &dialect, 0);
     ir_block_begin(&unit);
     ir_insn(&unit, 0x10, 4);
     ir_op0(&unit, IR_poll, IR_VOID, 0, 0);
+}
+
+static void set_link(unsigned link)
+{
     ir_set(&unit, link,
            ir_op2(&unit, IR_add, IR_I64, ir_get(&unit, SLOTS), ir_const(&unit, IR_I64, 0x14)));
-    ir_jump(&unit, IR_HINT_CALL, 0x10);
-    room = dbt_cache_room(&l->cache);
-    assert_int_equal(l->emitter->emit(l->e, &unit, room, &emitted), ERR_OK);
-    frame->poll = 1;
-    assert_int_equal(l->stubs.enter(frame, room.exec), DBT_EXIT_POLL);
+}
+
+/* `leaves`: it does at once, for the poll word, and that is done. */
+static void run_polled(struct level *l, const void *code, bool polled, enum dbt_exit leaves)
+{
+    frame->poll = polled;
+    assert_int_equal(l->stubs.enter(frame, code), leaves);
     frame->poll = 0;
+}
+
+/* Given an instruction that calls itself for ever, when the poll word is set, then it is left with
+ * the return address where the call has put it. `link`: its slot. */
+static void call_for_ever(struct level *l, unsigned link)
+{
+    begin_unit();
+    set_link(link);
+    ir_jump(&unit, IR_HINT_CALL, 0x10);
+    run_polled(l, emit_unit(l), true, DBT_EXIT_POLL);
     assert_int_equal(frame->pc, frame->pc_base + 0x10);
     assert_int_equal(frame->cells[link], frame->pc_base + 0x14);
 }
 
-static void test_endless_calls_poll(void **state)
+/* Given calls of an address ahead, on another page, and in a slot, when the poll word is set, then
+ * they leave for that address, which is where they lead to when it is not. */
+static void call_polls(struct level *l, int64_t target, unsigned slot, unsigned link)
+{
+    const void *code;
+
+    begin_unit();
+    if (slot < SLOTS) {
+        ir_value to = ir_get(&unit, slot);
+
+        set_link(link);
+        ir_append(&unit, &(struct ir_op){.code = IR_jump_reg, .attr = IR_HINT_CALL, .arg = {to}});
+    } else {
+        set_link(link);
+        ir_jump(&unit, IR_HINT_CALL, target);
+    }
+    code = emit_unit(l);
+    for (unsigned polled = 0; polled < 2; polled++) {
+        if (slot < SLOTS)
+            frame->cells[slot] = frame->pc_base + (uint64_t)target;
+        run_polled(l, code, polled,
+                   polled         ? DBT_EXIT_POLL
+                   : slot < SLOTS ? DBT_EXIT_INDIRECT
+                                  : DBT_EXIT_LINK);
+        assert_int_equal(frame->pc, frame->pc_base + (uint64_t)target);
+        assert_int_equal(frame->cells[link], frame->pc_base + 0x14);
+    }
+}
+
+/* Given a return that no call goes with, when the poll word is set, then it leaves for its address
+ * without the lowest bit; that of the empty return stack's pair is looked up first. */
+static void return_polls(struct level *l, unsigned slot, uint64_t address)
+{
+    const void *code;
+    ir_value to;
+
+    begin_unit();
+    to = ir_op2(&unit, IR_and, IR_I64, ir_get(&unit, slot), ir_const(&unit, IR_I64, (uint64_t)-2));
+    ir_append(&unit, &(struct ir_op){.code = IR_jump_reg, .attr = IR_HINT_RETURN, .arg = {to}});
+    code = emit_unit(l);
+    for (unsigned polled = 0; polled < 2; polled++) {
+        frame->cells[slot] = address;
+        run_polled(l, code, polled,
+                   polled && address != DBT_RETURN_NONE ? DBT_EXIT_POLL : DBT_EXIT_INDIRECT);
+        assert_int_equal(frame->pc, address & ~1ULL);
+        assert_int_equal(frame->cells[slot], address);
+    }
+}
+
+static void test_calls_and_returns_poll(void **state)
 {
     (void)state;
     TABLE_FOR_EACH(dbt_emitters, struct dbt_emitter, emitter)
@@ -420,6 +489,15 @@ static void test_endless_calls_poll(void **state)
         dbt_cache_reserve(&l.cache, l.stubs.size);
         call_for_ever(&l, 0);         /* a slot with a register, */
         call_for_ever(&l, SLOTS - 1); /* and one without */
+        for (unsigned link = 0; link < SLOTS; link += SLOTS - 1) {
+            call_polls(&l, 0x40, SLOTS, link);
+            call_polls(&l, 0x12340, SLOTS, link);
+            call_polls(&l, -0x2000, SLOTS, link);
+            call_polls(&l, 0x5678, 1, link);
+            call_polls(&l, 0x5678, SLOTS - 2, link);
+            return_polls(&l, link, 0x123457);
+            return_polls(&l, link, DBT_RETURN_NONE);
+        }
         emitter->destroy(l.e);
     }
 }
@@ -436,7 +514,7 @@ int main(void)
 {
     static const struct CMUnitTest tests[] = {cmocka_unit_test(test_operations),
                                               cmocka_unit_test(test_loops),
-                                              cmocka_unit_test(test_endless_calls_poll)};
+                                              cmocka_unit_test(test_calls_and_returns_poll)};
 
     for (unsigned i = 0; i < SLOTS; i++) {
         snprintf(names[i], sizeof(names[i]), "r%u", i);

@@ -46,6 +46,9 @@ enum opcode {
     OP_XOR = 0x33,
     OP_CMP = 0x3b,
     OP_CMP_STORE = 0x39, /* r/m, reg */
+    OP_PUSH = 0x50,      /* | reg */
+    OP_POP = 0x58,
+    OP_CMP_IMM8 = 0x80, /* /7, bytes */
     OP_ALU_IMM8 = 0x83,
     OP_ALU_IMM32 = 0x81,
     OP_IMUL_IMM8 = 0x6b,

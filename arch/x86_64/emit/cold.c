@@ -251,6 +251,26 @@ static void emit_poll(struct emitter *e, const struct cold *c)
     as_jmp_exec(&e->as, e->stub.poll);
 }
 
+/* Calls and returns are done when they poll: where the poll word is set they leave for `target`, an
+ * address or (a constant) a place relative to the page base. */
+static void emit_poll_at(struct emitter *e, struct operand target)
+{
+    uint8_t *goes_on;
+
+    if (e->u->mode & DBT_MODE_COUNT)
+        return;
+    emit_poll_test(e);
+    goes_on = as_jcc(&e->as, CC_E);
+    if (target.kind == IS_CONST) {
+        as_const(&e->as, RCX, (uint64_t)(int64_t)target.disp);
+        as_jmp_exec(&e->as, e->stub.poll);
+    } else {
+        as_mov(&e->as, RAX, target.reg);
+        as_jmp_exec(&e->as, e->stub.poll_at);
+    }
+    as_patch(goes_on, e->as.p);
+}
+
 static void emit_one(struct emitter *e, struct cold *c)
 {
     if (c->kind == COLD_STUB) {
@@ -294,18 +314,16 @@ static void emit_one(struct emitter *e, struct cold *c)
         as_jmp_to(&e->as, c->back);
         break;
     case COLD_WRAP:
+        emit_poll_at(e, c->operand[0]);
         emit_wrap(e);
         as_jmp_to(&e->as, c->back);
         break;
-    case COLD_WRAP_POLL:
-        emit_wrap(e);
-        as_alu_mem_imm(&e->as, OP_CMP, false, FRAME_BASE, FRAME(poll), 0);
-        as_patch(as_jcc(&e->as, CC_E), c->back);
-        emit_poll(e, c);
-        break;
     case COLD_ASTRAY:
         emit_wrap(e);
-        (void)emit_probe(e, c->operand[0].reg, false);
+        as_mov(&e->as, RAX, c->operand[0].reg);
+        as_alu_imm(&e->as, OP_AND, true, RAX, -2);
+        emit_poll_at(e, (struct operand){.kind = IN_REG, .reg = RAX});
+        (void)emit_probe(e, RAX, false);
         break;
     case COLD_DIVIDE_0:
     case COLD_DIVIDE_MINUS_1:

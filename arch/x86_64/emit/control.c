@@ -8,6 +8,12 @@ static bool is_self(const struct emitter *e, int64_t target)
     return target == (int64_t)e->first_insn;
 }
 
+/* Backward within the page: loops do that more often than not. */
+static bool is_back(const struct emitter *e, int64_t target)
+{
+    return target >= 0 && target <= (int64_t)e->insn_at;
+}
+
 static bool exit_if(struct emitter *e, const struct ir_op *op)
 {
     enum cc cc = emit_compare(e, op);
@@ -17,6 +23,12 @@ static bool exit_if(struct emitter *e, const struct ir_op *op)
         const struct ir_op *out = op_of(e, (ir_value)(e->u->op_count - 1));
 
         cold_new(e, COLD_LINK, as_jcc(&e->as, cc ^ 1))->link = (uint16_t)link_new(e, out->imm);
+        return true;
+    }
+    if (is_back(e, op->imm) && !is_self(e, op->imm)) {
+        jump = as_jcc(&e->as, cc ^ 1);
+        emit_link(e, link_new(e, op->imm), e->insn_index);
+        as_patch(jump, e->as.p);
         return true;
     }
     jump = as_jcc(&e->as, cc);
@@ -41,8 +53,6 @@ static bool leave_if(struct emitter *e, unsigned i)
 
 /* ---- The return stack: pairs of guest and host address, the newest at rsp (host, then guest) ----
  */
-
-#define STACK_SPARE 64 /* bytes at its end for calls of stubs */
 
 static unsigned return_place(const struct emitter *e)
 {
@@ -80,15 +90,15 @@ static unsigned link_register(const struct emitter *e, unsigned i)
     return REG_NONE;
 }
 
-/* Pushes the guest's return address for the call `i`; `scratch` is free. */
-static void push_return(struct emitter *e, unsigned i, unsigned scratch)
+/* Pushes the guest's return address for the call `i` to `target`; `scratch` is free. */
+static void push_return(struct emitter *e, unsigned i, struct operand target, unsigned scratch)
 {
     unsigned link = link_register(e, i);
     struct cold *cold;
 
-    as_rr(&e->as, OP_TEST_IMM, false, 0, RSP);
-    as_32(&e->as, (uint32_t)(dbt_knobs.return_stack - STACK_SPARE));
-    cold = cold_new(e, e->call_polls ? COLD_WRAP_POLL : COLD_WRAP, as_jcc(&e->as, CC_E));
+    as_rm(&e->as, OP_CMP, true, RSP, FRAME_BASE, FRAME(return_limit));
+    cold = cold_new(e, COLD_WRAP, as_jcc(&e->as, CC_B));
+    cold->operand[0] = target;
     cold->back = e->as.p;
     if (link == REG_NONE) {
         as_rm(&e->as, OP_MOV, true, scratch, FRAME_BASE, FRAME(pc_base));
@@ -104,47 +114,56 @@ void emit_wrap(struct emitter *e)
     as_alu_imm(&e->as, OP_OR, true, RSP, (int32_t)dbt_knobs.return_stack - 16);
 }
 
-/* Where the host's `ret` comes to: the pair's other half goes, and on with the next instruction.
- * The return has set pc_base to that one's page; links are told from the unit's. */
+/* pc_base becomes what is in `reg`. It is compared first: a store would chain all calls and returns
+ * of a recursion through memory. */
+static void change_page(struct emitter *e, unsigned reg)
+{
+    struct cold *cold;
+
+    as_rm(&e->as, OP_CMP, true, reg, FRAME_BASE, FRAME(pc_base));
+    cold = cold_new(e, COLD_PAGE, as_jcc(&e->as, CC_NE));
+    cold->operand[0] = (struct operand){.kind = IN_REG, .reg = (uint8_t)reg};
+    cold->back = e->as.p;
+}
+
+/* Where the host's `ret` comes to: the pair's other half tells the unit's page. */
 static void return_point(struct emitter *e)
 {
-    int32_t pages = (int32_t)return_place(e) & -IR_PAGE_SIZE;
-
-    as_alu_imm(&e->as, OP_ADD, true, RSP, 8);
-    if (pages)
-        as_alu_mem_imm(&e->as, OP_ADD, true, FRAME_BASE, FRAME(pc_base), -pages);
+    as_8(&e->as, OP_POP | RAX);
+    as_alu_imm(&e->as, OP_SUB, true, RAX, (int32_t)return_place(e));
+    change_page(e, RAX);
     emit_link(e, link_new(e, return_place(e)), 0);
 }
 
-/* Is the poll word looked at by the call that the instruction of poll `i` is? Who calls and never
- * returns comes to the end of the return stack; returns poll. The instruction may be begun again,
- * as it sets nothing but its return address. */
-static bool polled_by_call(const struct emitter *e, unsigned i)
+/* Is the poll of the instruction left to the call or return that it is? Those look at the poll word
+ * when they are done: calls where they look whether the return stack is used up, returns where it
+ * does not know them. Between two polls so there are no more returns than it has places. */
+static bool polls_at_end(const struct emitter *e, unsigned i)
 {
     unsigned last = e->u->op_count - 1;
-    const struct ir_op *jump = op_of(e, (ir_value)last);
-    int64_t offset;
+    const struct ir_op *end = op_of(e, (ir_value)last);
 
-    if (jump->code != IR_jump || jump->attr != IR_HINT_CALL || e->u->mode & DBT_MODE_COUNT)
+    if ((end->code != IR_jump && end->code != IR_jump_reg) || end->attr == IR_HINT_NONE ||
+        e->u->mode & DBT_MODE_COUNT)
         return false;
-    while (++i < last) {
-        const struct ir_op *op = op_of(e, (ir_value)i);
-
-        if (op->code == IR_insn || ir_info[op->code].effects & (IR_FAULT | IR_SIDE) ||
-            (op->code == IR_set && !page_relative(e, op->arg[0], &offset)))
+    while (++i < last)
+        if (op_of(e, (ir_value)i)->code == IR_insn)
             return false;
-    }
     return true;
+}
+
+void emit_poll_test(struct emitter *e)
+{
+    as_rm(&e->as, OP_CMP_IMM8, false, ALU_DIGIT(OP_CMP), FRAME_BASE, FRAME(poll));
+    as_8(&e->as, 0);
 }
 
 static bool poll(struct emitter *e, unsigned i)
 {
-    if (e->again) /* the loop's last repetition does */
+    /* In a loop the last repetition does. */
+    if (e->again || polls_at_end(e, i))
         return true;
-    e->call_polls = polled_by_call(e, i);
-    if (e->call_polls)
-        return true;
-    as_alu_mem_imm(&e->as, OP_CMP, false, FRAME_BASE, FRAME(poll), 0);
+    emit_poll_test(e);
     cold_new(e, COLD_POLL, as_jcc(&e->as, CC_NE));
     return true;
 }
@@ -156,7 +175,7 @@ static bool jump(struct emitter *e, unsigned i, const struct ir_op *op)
 
     emit_count(e, e->insn_index);
     if (call)
-        push_return(e, i, RAX);
+        push_return(e, i, (struct operand){.kind = IS_CONST, .disp = (int32_t)op->imm}, RAX);
     if (is_self(e, op->imm) && call)
         as_patch(as_call(&e->as), e->body);
     else if (is_self(e, op->imm))
@@ -168,20 +187,6 @@ static bool jump(struct emitter *e, unsigned i, const struct ir_op *op)
     if (call)
         return_point(e);
     return true;
-}
-
-/* pc_base follows `target`. It is compared first: a store would chain all calls and returns of a
- * recursion through memory. */
-static void set_page(struct emitter *e, unsigned target, unsigned scratch)
-{
-    struct cold *cold;
-
-    as_mov(&e->as, scratch, target);
-    as_alu_imm(&e->as, OP_AND, true, scratch, -IR_PAGE_SIZE);
-    as_rm(&e->as, OP_CMP, true, scratch, FRAME_BASE, FRAME(pc_base));
-    cold = cold_new(e, COLD_PAGE, as_jcc(&e->as, CC_NE));
-    cold->operand[0] = (struct operand){.kind = IN_REG, .reg = (uint8_t)scratch};
-    cold->back = e->as.p;
 }
 
 /* One probe of the jump hash: key and code at (va << 3) modulo its size. `back`: where code that is
@@ -204,22 +209,26 @@ struct cold *emit_probe(struct emitter *e, unsigned target, bool call)
     as_rm(&e->as, OP_CMP, true, key, entry, offsetof(struct dbt_jump, key));
     miss = cold_new(e, COLD_MISS, as_jcc(&e->as, CC_NE));
     miss->operand[0] = (struct operand){.kind = IN_REG, .reg = (uint8_t)target};
-    set_page(e, target, key);
+    as_mov(&e->as, key, target);
+    as_alu_imm(&e->as, OP_AND, true, key, -IR_PAGE_SIZE);
+    change_page(e, key);
     as_rm(&e->as, OP_GROUP5, false, call ? DIGIT_CALL : DIGIT_JMP, entry,
           offsetof(struct dbt_jump, code));
     return miss;
 }
 
-/* Returns where the newest call came from, or looks that up. */
-static void jump_back(struct emitter *e, unsigned target)
+/* Returns where the newest call came from, or looks that up. Addresses on the return stack are
+ * even: what clears the lowest bit of the target (`fused`) is left to those that it does not know.
+ */
+static void jump_back(struct emitter *e, ir_value address)
 {
-    unsigned page = target == RAX ? RCX : RAX;
+    unsigned target =
+        use_reg(e, value_fused(e, address) ? op_of(e, value_of(e, address))->arg[0] : address);
     struct cold *cold;
 
     as_rm(&e->as, OP_CMP_STORE, true, target, RSP, 8);
     cold = cold_new(e, COLD_ASTRAY, as_jcc(&e->as, CC_NE));
     cold->operand[0] = (struct operand){.kind = IN_REG, .reg = (uint8_t)target};
-    set_page(e, target, page);
     as_8(&e->as, OP_RET);
 }
 
@@ -232,12 +241,15 @@ static bool jump_reg(struct emitter *e, unsigned i)
 
     if (op->attr != IR_HINT_RETURN && page_relative(e, op->arg[0], &offset))
         return jump(e, i, &(struct ir_op){.attr = op->attr, .imm = offset});
-    target = use_reg(e, op->arg[0]);
     emit_count(e, e->insn_index);
     if (op->attr == IR_HINT_RETURN) {
-        jump_back(e, target);
-    } else if (op->attr == IR_HINT_CALL) {
-        push_return(e, i, target == RAX ? RCX : RAX);
+        jump_back(e, op->arg[0]);
+        return true;
+    }
+    target = use_reg(e, op->arg[0]);
+    if (op->attr == IR_HINT_CALL) {
+        push_return(e, i, (struct operand){.kind = IN_REG, .reg = (uint8_t)target},
+                    target == RAX ? RCX : RAX);
         miss = emit_probe(e, target, true);
         miss->back = e->as.p;
         return_point(e);

@@ -135,7 +135,6 @@ static bool unit_begin(struct emitter *e, const struct ir_unit *u, struct dbt_ro
     e->link_count = e->cold_count = e->site_count = 0;
     e->insn_at = e->insn_length = e->insn_index = 0;
     e->calls = 0;
-    e->call_polls = false;
     e->full = room.size < OP_BYTES_MAX;
     e->unsupported = false;
     e->words = u->mode & DBT_MODE_WORDS;

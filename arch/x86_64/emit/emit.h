@@ -127,14 +127,13 @@ enum cold_kind {
     COLD_LEAVE, /* leaves as operation `op` says */
     COLD_MISS,  /* leaves: no code is known for the address in operand[0]; with `back` it is called
                  */
-    COLD_FAR_CALL,  /* calls by link `link`, which does not hold here */
-    COLD_WRAP,      /* the return stack is used up */
-    COLD_WRAP_POLL, /* likewise; then the poll word is looked at */
-    COLD_ASTRAY,    /* a return that the return stack does not know; address in operand[0] */
-    COLD_PAGE,      /* pc_base becomes operand[0] */
-    COLD_WORD,      /* the word for operand[0] comes into register `addend` */
-    COLD_SELF,      /* counts, and begins this unit again */
-    COLD_DIVIDE_0,  /* division `op` by 0, and by -1: the dividend is in rax, the result in `dst` */
+    COLD_FAR_CALL, /* calls by link `link`, which does not hold here */
+    COLD_WRAP,     /* the return stack is used up, or a call to operand[0] polls */
+    COLD_ASTRAY,   /* a return that the return stack does not know; address in operand[0] */
+    COLD_PAGE,     /* pc_base becomes operand[0] */
+    COLD_WORD,     /* the word for operand[0] comes into register `addend` */
+    COLD_SELF,     /* counts, and begins this unit again */
+    COLD_DIVIDE_0, /* division `op` by 0, and by -1: the dividend is in rax, the result in `dst` */
     COLD_DIVIDE_MINUS_1,
 };
 
@@ -166,7 +165,7 @@ struct emitter {
     uint8_t pin[SLOTS_MAX]; /* register of each slot, or REG_NONE */
     int32_t cells;          /* displacement of the cells behind the slots */
     struct emit_stubs {
-        const uint8_t *exit, *slow, *link, *probe, *poll, *leave, *miss, *masks;
+        const uint8_t *exit, *slow, *link, *probe, *poll, *poll_at, *leave, *miss, *masks;
         /* By AGAIN_ bits */
         const uint8_t *again[AGAIN_COUNT][SCRATCH_COUNT][SCRATCH_COUNT]; /* page, addend */
     } stub;
@@ -178,9 +177,8 @@ struct emitter {
     unsigned insn_at, insn_length, insn_index, first_insn;
     uint8_t *body;
     bool full, unsupported;
-    bool call_polls; /* the poll of the instruction is left to its call */
-    unsigned again;  /* a loop's body: how often it is emitted behind this once more */
-    uint64_t calls;  /* bits of instructions that are left to C every time */
+    unsigned again; /* a loop's body: how often it is emitted behind this once more */
+    uint64_t calls; /* bits of instructions that are left to C every time */
     struct value value[IR_OPS_MAX];
     ir_value alias[SLOTS_MAX]; /* of each slot: the first of the values whose home it is */
     ir_value owner[CLASS_COUNT][SCRATCH_COUNT];
@@ -310,6 +308,8 @@ void emit_link(struct emitter *e, unsigned link, unsigned insn_index);
 void emit_link_call(struct emitter *e, unsigned link);
 struct cold *emit_probe(struct emitter *e, unsigned target, bool call);
 void emit_wrap(struct emitter *e);
+/* Compares the poll word with 0. */
+void emit_poll_test(struct emitter *e);
 void emit_count(struct emitter *e, unsigned insns);
 
 /* ---- Operations: false, it has no code for this one (dbt_slow() does it) ---- */

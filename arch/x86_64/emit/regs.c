@@ -118,7 +118,7 @@ static bool is_shl(const struct emitter *e, ir_value v, enum ir_type t, int64_t 
 }
 
 /* What operation `i` does together with one of its operands: it chooses by a comparison, adds what
- * it shifted by 3 at most, or shifts back what lost its upper half. */
+ * it shifted by 3 at most, shifts back what lost its upper half, or returns to an even address. */
 static void fuse_operand(struct emitter *e, unsigned i)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
@@ -140,6 +140,11 @@ static void fuse_operand(struct emitter *e, unsigned i)
     case IR_shr:
         if (op->type == IR_I64 && is_shl(e, a, IR_I64, 32, 32) && value_const(e, b, &count) &&
             count > 0 && count <= 32)
+            (void)fuse(e, a, i);
+        break;
+    case IR_jump_reg:
+        if (op->attr == IR_HINT_RETURN && op_of(e, a)->code == IR_and &&
+            value_const(e, op_of(e, a)->arg[1], &count) && count == -2)
             (void)fuse(e, a, i);
         break;
     default:
@@ -170,7 +175,7 @@ static const uint8_t facts[IR_CODE_COUNT] = {
                   FACT_IF(FACT_CONST, name, IR_const, IR_const, IR_const, IR_const) |            \
                   FACT_IF(FACT_SAME, name, IR_trunc, IR_zext, IR_unbox, IR_vscalar) |            \
                   FACT_IF(FACT_SAME, name, IR_flags_pack, IR_flags_unpack, IR_vhalf, IR_vhalf) | \
-                  FACT_IF(FACT_FUSES, name, IR_select, IR_shl, IR_shl, IR_shl) |                 \
+                  FACT_IF(FACT_FUSES, name, IR_select, IR_shl, IR_jump_reg, IR_shl) |            \
                   FACT_IF(FACT_ACCESS, name, IR_load, IR_store, IR_probe, IR_probe),
 #include "dbt/ops.def"
 #undef IR_OP

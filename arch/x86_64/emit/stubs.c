@@ -2,11 +2,10 @@
 /* The code that all units share: in, out, and to C and back. */
 #include "arch/x86_64/emit/emit.h"
 #include "arch/x86_64/emit/gate.h"
+#include "dbt/knobs.h"
 
 #define MXCSR_DEFAULT 0x1f80u /* all masked, to nearest, no flag set (SDM volume 1, 10.2.3) */
 #define MXCSR_FLAGS   0x3fu
-#define OP_PUSH       0x50
-#define OP_POP        0x58
 #define OP_TEST_AL    (0x84 | OP_BYTE)
 #define STUB_BYTES    8192
 #define SAVE_FP       4 /* two cells each */
@@ -59,8 +58,17 @@ static const uint8_t *here(const struct emitter *e)
     return as_exec(&e->as, e->as.p);
 }
 
+/* The lasting pair of the return stack has an odd address, which a register may hold that was not
+ * made even yet: then its other half is returned to. Returns where that goes on. */
+static uint8_t *emit_lasting(struct emitter *e)
+{
+    as_alu_imm(&e->as, OP_SUB, true, RSP, 8);
+    as_const(&e->as, RAX, DBT_RETURN_NONE & -2U);
+    return as_jmp(&e->as);
+}
+
 /* enter(rdi: frame, rsi: code) */
-static void emit_enter(struct emitter *e, const uint8_t *mxcsr)
+static void emit_enter(struct emitter *e, const uint8_t *mxcsr, const uint8_t *lasting)
 {
     for (unsigned i = 0; i < ARRAY_SIZE(callee_saved) && !e->caged; i++)
         as_opcode(&e->as, OP_PUSH | (callee_saved[i] & 7), false, 0, 0, callee_saved[i]);
@@ -73,6 +81,10 @@ static void emit_enter(struct emitter *e, const uint8_t *mxcsr)
     as_mov(&e->as, RAX, RSI);
     pins_move(e, true);
     as_rm(&e->as, OP_MOV, true, RSP, FRAME_BASE, FRAME(return_sp));
+    as_mov(&e->as, RCX, RSP);
+    as_alu_imm(&e->as, OP_OR, true, RCX, (int32_t)dbt_knobs.return_stack - 16);
+    as_rip(&e->as, OP_LEA, true, RDX, lasting, 0);
+    as_rm(&e->as, OP_MOV_STORE, true, RDX, RCX, 0);
     as_rr(&e->as, OP_GROUP5, false, DIGIT_JMP, RAX);
 }
 
@@ -174,7 +186,8 @@ static void emit_probe_link(struct emitter *e)
     as_rm(&e->as, OP_SUB, true, RCX, FRAME_BASE, FRAME(pc_base));
 }
 
-static void emit_ways_out(struct emitter *e)
+/* `lasting`: a jump to `miss`. */
+static void emit_ways_out(struct emitter *e, uint8_t *lasting)
 {
     e->stub.probe = here(e); /* rax: the link */
     as_rm(&e->as, OP_MOV_STORE, true, RAX, FRAME_BASE, FRAME(detail));
@@ -193,12 +206,17 @@ static void emit_ways_out(struct emitter *e)
     set_pc(e);
     as_const(&e->as, RAX, DBT_EXIT_POLL);
     as_jmp_exec(&e->as, e->stub.exit);
+    e->stub.poll_at = here(e); /* rax: the address */
+    as_rm(&e->as, OP_MOV_STORE, true, RAX, FRAME_BASE, FRAME(pc));
+    as_const(&e->as, RAX, DBT_EXIT_POLL);
+    as_jmp_exec(&e->as, e->stub.exit);
     e->stub.leave = here(e); /* rcx: likewise; rax: detail */
     set_pc(e);
     as_rm(&e->as, OP_MOV_STORE, true, RAX, FRAME_BASE, FRAME(detail));
     as_const(&e->as, RAX, DBT_EXIT_LEAVE);
     as_jmp_exec(&e->as, e->stub.exit);
     e->stub.miss = here(e); /* rax: the address */
+    as_patch(lasting, e->as.p);
     as_rm(&e->as, OP_MOV_STORE, true, RAX, FRAME_BASE, FRAME(pc));
     as_const(&e->as, RAX, DBT_EXIT_INDIRECT);
     as_jmp_exec(&e->as, e->stub.exit);
@@ -316,7 +334,8 @@ static void emit_masks(struct emitter *e)
 
 enum err emit_stubs(struct emitter *e, struct dbt_room room, bool caged, struct dbt_stubs *out)
 {
-    const uint8_t *mxcsr, *flags, *saved, *enter;
+    const uint8_t *mxcsr, *flags, *saved, *enter, *lasting;
+    uint8_t *miss;
 
     if (room.size < STUB_BYTES)
         return ERR_RANGE;
@@ -332,13 +351,15 @@ enum err emit_stubs(struct emitter *e, struct dbt_room room, bool caged, struct 
     flags = here(e);
     for (unsigned i = 0; i <= MXCSR_FLAGS; i++)
         as_8(&e->as, sticky_flags(i));
+    lasting = here(e);
+    miss = emit_lasting(e);
     enter = here(e);
-    emit_enter(e, mxcsr);
+    emit_enter(e, mxcsr, lasting);
     e->stub.exit = here(e);
     saved = emit_exit(e, flags);
     e->stub.slow = here(e);
     emit_slow_stub(e, saved);
-    emit_ways_out(e);
+    emit_ways_out(e, miss);
     emit_again_stubs(e);
     out->size = (size_t)(e->as.p - room.write);
     out->enter = (enum dbt_exit(*)(struct dbt_frame *, const void *))(uintptr_t)enter;

@@ -510,7 +510,7 @@ static void watch(struct cage *c, struct cpu *cpu)
 }
 
 /* An interrupt came. False: the code was to be at its gate long since. */
-static bool stops(struct cage *c, const uint32_t *end)
+static bool stops(struct cage *c, const uint8_t *end)
 {
     if (!__atomic_load_n(end, __ATOMIC_RELAXED))
         return true;
