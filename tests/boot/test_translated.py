@@ -15,6 +15,7 @@ RIGHTS = "tried an instruction of the hypervisor"
 UNKNOWN = "is no instruction"
 ANSWER = "asked for what there is not"
 ENDLESS = "does not come to an end"
+CODE_ALIGN, STUBS = 1 << 21, 8192  # of the code's beginning
 # What caged code tries, the hypervisor's addresses in braces, and what the hypervisor says of it.
 ATTACKS = [(f"mov ${{{place}}}, %rax; mov (%rax), %al", MEMORY) for place in ("code", "idt", "gdt", "direct", "vmap")]
 ATTACKS += [(f"mov ${{{place}}}, %rax; mov %al, (%rax)", MEMORY) for place in ("code", "idt", "gdt", "direct", "vmap")]
@@ -150,10 +151,10 @@ class Stub:
         return int.from_bytes(text[128:136], "little"), int.from_bytes(text[140:144], "little")
 
     def stop_at(self, level):
-        """Lets the CPU run until a stop finds it in code of this privilege level; rip."""
+        """Lets the CPU run until a stop finds it in code of this privilege level, not in the stubs by which it comes in without a stack; rip."""
         while True:
             rip, cs = self.registers()
-            if cs & 3 == level:
+            if cs & 3 == level and (level == 0 or rip % CODE_ALIGN >= STUBS):
                 return rip
             self.send("c")
             self.link.send(b"\x03")
