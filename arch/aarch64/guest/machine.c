@@ -139,7 +139,8 @@ static enum exit_action arm_handle_exit(struct vcpu *v, const struct vm_exit *ex
     switch (exit->kind) {
     case EXIT_IDLE:
         arm_advance(v);
-        vgic_sync(v); /* what waits in a list register is work too */
+        vcpu_need(v, ARM_LIST | ARM_TIMER); /* both will be looked at */
+        vgic_sync(v);                       /* what waits in a list register is work too */
         return ACTION_IDLE;
     case EXIT_HYPERCALL:
         return arm_hypercall(v, exit);

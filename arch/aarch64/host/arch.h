@@ -27,8 +27,9 @@ struct host_cpu {
     uint64_t emergency_top; /* end of the stack for traps that found the current one unusable */
     void *redistributor;    /* GICv3: this CPU's RD_base, mapped */
     void (*fpu_save)(void *owner); /* a guest's FP and SIMD registers are live here: saves them */
-    void *fpu_owner;
-    void *guest; /* the vCPU that is loaded here, or NULL */
+    void *fpu_owner;               /* whose registers they are, saved or not; NULL: nobody's */
+    void *guest;                   /* the vCPU that is loaded here, or NULL */
+    void *guest_last;              /* the last one that was: its EL1 registers are still there */
     void (*guest_timer)(void *vcpu);
     void (*guest_maintenance)(void *vcpu);
     uint8_t gic_target; /* GICv2: this CPU's bit in target masks */

@@ -60,6 +60,7 @@ void host_fpu_begin(void)
         h->fpu_save(h->fpu_owner);
         h->fpu_save = NULL;
     }
+    h->fpu_owner = NULL;
 }
 
 void host_fpu_end(void)

@@ -81,8 +81,17 @@ static void pauth_load(const struct arm_system *s)
 
 static struct {
     bool pauth, scxtnum;
-    unsigned sve; /* bytes */
+    unsigned sve;      /* bytes */
+    unsigned priority; /* number of ICH_AP0R and AP1R registers; 0 with a GICv2 */
 } has;
+
+/* By the bits of preemption (ICH_VTR.PREbits, 12.4.7). */
+static unsigned priority_registers(void)
+{
+    unsigned bits = (sysreg_read(ICH_VTR) >> 26 & 7) + 1;
+
+    return bits <= 5 ? 1 : 1u << (bits - 5);
+}
 
 /* The control of vector lengths at EL2: the longest that there is (D19.2.170) */
 #define ZCR_EL2     S3_4_C1_C2_0
@@ -103,6 +112,7 @@ void features_init(void)
     has.pauth = has_pauth();
     has.scxtnum = id_field(pfr0, 56) >= 2;
     has.sve = id_field(pfr0, 32) ? sve_vector_bytes() : 0;
+    has.priority = gic_is_v2() ? 0 : priority_registers();
 }
 
 unsigned sve_bytes(void)
@@ -182,28 +192,20 @@ void timer_stop(void)
 
 /* ---- The GIC's CPU interface: by system registers, or a GICv2's (gich.c) ---- */
 
-/* Number of ICH_AP0R and AP1R registers: by the bits of preemption (ICH_VTR.PREbits, 12.4.7). */
-static unsigned priority_registers(void)
-{
-    unsigned bits = (sysreg_read(ICH_VTR) >> 26 & 7) + 1;
-
-    return bits <= 5 ? 1 : 1u << (bits - 5);
-}
-
 static void gic_save(struct arm_gic *g)
 {
-    if (gic_is_v2()) {
+    if (!has.priority) {
         gich_save(g);
         return;
     }
     g->vmcr = sysreg_read(ICH_VMCR);
     g->ap0r[0] = sysreg_read(S3_4_C12_C8_0);
     g->ap1r[0] = sysreg_read(S3_4_C12_C9_0);
-    if (priority_registers() >= 2) {
+    if (has.priority >= 2) {
         g->ap0r[1] = sysreg_read(S3_4_C12_C8_1);
         g->ap1r[1] = sysreg_read(S3_4_C12_C9_1);
     }
-    if (priority_registers() >= 4) {
+    if (has.priority >= 4) {
         g->ap0r[2] = sysreg_read(S3_4_C12_C8_2);
         g->ap0r[3] = sysreg_read(S3_4_C12_C8_3);
         g->ap1r[2] = sysreg_read(S3_4_C12_C9_2);
@@ -213,18 +215,18 @@ static void gic_save(struct arm_gic *g)
 
 static void gic_load(const struct arm_gic *g)
 {
-    if (gic_is_v2()) {
+    if (!has.priority) {
         gich_load(g);
         return;
     }
     sysreg_write(ICH_VMCR, g->vmcr);
     sysreg_write(S3_4_C12_C8_0, g->ap0r[0]);
     sysreg_write(S3_4_C12_C9_0, g->ap1r[0]);
-    if (priority_registers() >= 2) {
+    if (has.priority >= 2) {
         sysreg_write(S3_4_C12_C8_1, g->ap0r[1]);
         sysreg_write(S3_4_C12_C9_1, g->ap1r[1]);
     }
-    if (priority_registers() >= 4) {
+    if (has.priority >= 4) {
         sysreg_write(S3_4_C12_C8_2, g->ap0r[2]);
         sysreg_write(S3_4_C12_C8_3, g->ap0r[3]);
         sysreg_write(S3_4_C12_C9_2, g->ap1r[2]);
@@ -309,24 +311,34 @@ static void debugger_points_load(const struct debug_point *points, unsigned coun
         watchpoint_load(watches++, 0, 0);
 }
 
-/* Debug exceptions come here while a debugger wants some, else they are the guest's own. Without
- * MDSCR_EL1.MDE no point does anything. */
-static void debug_load(const struct vcpu *v, const struct arm_debug *d)
+/* Debug exceptions come here while a debugger wants some. */
+static NOINLINE void debugger_load(const struct vcpu *v, const struct arm_debug *d, uint64_t *mdscr,
+                                   uint64_t *mdcr)
 {
     const struct debug_point *points;
     unsigned count = debug_points(v->vm, &points);
-    uint64_t mdscr = d->os_lock ? 0 : d->mdscr, mdcr = sysreg_read(mdcr_el2) & ~MDCR_TDE;
 
-    if (unlikely(count)) {
+    if (count) {
         debugger_points_load(points, count);
-        mdscr |= ARM_MDSCR_MDE;
-    } else if (mdscr & ARM_MDSCR_MDE) {
+        *mdscr |= ARM_MDSCR_MDE;
+    } else if (*mdscr & ARM_MDSCR_MDE) {
         points_load(d);
     }
-    if (unlikely(debug_stepping(v)))
-        mdscr |= ARM_MDSCR_SS;
-    if (unlikely(count || debug_stepping(v) || debug_has_patches(v->vm)))
-        mdcr |= MDCR_TDE;
+    if (debug_stepping(v))
+        *mdscr |= ARM_MDSCR_SS;
+    if (count || debug_stepping(v) || debug_has_patches(v->vm))
+        *mdcr |= MDCR_TDE;
+}
+
+/* Without a debugger they are the guest's own. Without MDSCR_EL1.MDE no point does anything. */
+static void debug_load(const struct vcpu *v, const struct arm_debug *d)
+{
+    uint64_t mdscr = d->os_lock ? 0 : d->mdscr, mdcr = sysreg_read(mdcr_el2) & ~MDCR_TDE;
+
+    if (unlikely(v->vm->debug))
+        debugger_load(v, d, &mdscr, &mdcr);
+    else if (mdscr & ARM_MDSCR_MDE)
+        points_load(d);
     sysreg_update(mdscr_el1, mdscr);
     sysreg_update(mdcr_el2, mdcr);
 }
