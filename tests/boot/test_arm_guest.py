@@ -65,12 +65,12 @@ def interrupts(machine, name):
             if re.search(name, line)]
 
 
-@pytest.mark.parametrize("cpus,host", [
-    (1, {"acpi": True}), (2, {"acpi": True}), (2, {"acpi": False}), (1, {"cpu": "cortex-a72"}),
-], ids=["1-acpi", "2-acpi", "2-fdt", "1-cortex-a72"])
-def test_debian_on_a_gicv2_host(boot, cpus, host):
+@pytest.mark.parametrize("cpus,host,virtio", [
+    (1, {"acpi": True}, "pci"), (2, {"acpi": True}, "pci"), (2, {"acpi": False}, "mmio"), (1, {"cpu": "cortex-a72"}, "pci"),
+], ids=["1-acpi", "2-acpi", "2-fdt-mmio", "1-cortex-a72"])
+def test_debian_on_a_gicv2_host(boot, cpus, host, virtio):
     """The guest has a GICv2 too: its timer, software interrupts between its vCPUs, pins and messages all arrive."""
-    config = guest_config("aarch64", "cpus = 2\ndisk = d\n") + "\n[disk d]\nsize = 16M\n"
+    config = guest_config("aarch64", f"cpus = 2\ndisk = d\nvirtio = {virtio}\n") + "\n[disk d]\nsize = 16M\n"
     machine = boot("aarch64", config, guest_files("aarch64"), memory=1024, cpus=cpus, machine=GICV2, **host)
     to_shell(machine)
     assert machine.guest("grep -c ^processor /proc/cpuinfo") == "2"
@@ -80,7 +80,11 @@ def test_debian_on_a_gicv2_host(boot, cpus, host):
     assert interrupts(machine, "uart-pl011")[0][0] > 0
     assert "slept" in machine.guest("taskset 1 sleep 0.2 & taskset 2 sleep 0.2 & wait; echo slept")
     assert machine.guest("cat /dev/vda | wc -c") == str(16 << 20)
-    assert sum(sum(line) for line in interrupts(machine, "virtio.*-req")) > 0
-    assert "MSI" in machine.guest("grep virtio.*-req /proc/interrupts")
+    if virtio == "pci":
+        assert sum(sum(line) for line in interrupts(machine, "virtio.*-req")) > 0
+        assert "MSI" in machine.guest("grep virtio.*-req /proc/interrupts")
+    else:
+        assert "virtio_mmio" in machine.guest("readlink -f /sys/block/vda/device")
+        assert sum(sum(line) for line in interrupts(machine, r"virtio\d")) > 0
     machine.child.send("poweroff -f\r")
     machine.expect("Power down")
