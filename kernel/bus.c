@@ -3,6 +3,7 @@
 #include "kernel/bus.h"
 
 #include <string.h>
+#include "kernel/panic.h"
 #include "kernel/vm.h"
 #include "mm/heap.h"
 
@@ -10,6 +11,7 @@ LOCK_CLASS(device_lock_class, "guest device", RANK_DEVICE);
 
 void device_init(struct device *d, const struct device_ops *ops, struct vm *vm)
 {
+    ASSERT(ops->state || ops->state_each); /* a snapshot would lose it */
     d->ops = ops;
     d->vm = vm;
     spin_init(&d->lock, &device_lock_class);

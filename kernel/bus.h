@@ -41,7 +41,8 @@ struct device_ops {
     void (*quiesce)(struct device *d);
     void (*resume)(struct device *d);
     /* Saved state of the structure that embeds the device `state_offset` bytes from its start. */
-    const struct state_table *state; /* &state_none: no fields; NULL only beside state_each */
+    const struct state_table *state; /* &state_none: no fields; NULL only beside state_each, or
+                                      * device_init() refuses the device */
     size_t state_offset;
     /* Its further objects: queues, vectors. NULL: none. */
     void (*state_each)(struct device *d, state_visit visit, void *arg);
@@ -73,6 +74,8 @@ struct bus {
 
 /* Adds `d` to `vm`: sets its lock up and links it for reset and destroy. */
 void device_init(struct device *d, const struct device_ops *ops, struct vm *vm);
+/* Its objects with saved state. */
+void device_state_each(struct device *d, state_visit visit, void *arg);
 /* Before the VM runs. ERR_EXISTS when it overlaps another region; ERR_NO_MEMORY. */
 enum err bus_add(struct bus *bus, const struct bus_region *region) MUST_CHECK;
 void bus_destroy(struct bus *bus);

@@ -147,6 +147,8 @@ void vm_state_save(struct vm *vm, struct state_writer *w);
  * way round, is an error; `problem` of the reader says what was wrong and the VM can only be reset
  * or stopped then. */
 enum err vm_state_load(struct vm *vm, struct state_reader *r) MUST_CHECK;
+/* For tests: what the tables name becomes zero; returns how many objects there are. */
+unsigned vm_state_wipe(struct vm *vm);
 
 /* kernel/vm_json.c, kernel/vm_stats.c. Text of `vm stats`; vm->vcpus is there, and stays meanwhile.
  */

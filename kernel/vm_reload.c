@@ -12,19 +12,6 @@ struct copies {
     size_t size;
 };
 
-static void wipe(const struct state_table *table, unsigned instance, void *object, void *arg)
-{
-    unsigned *objects = arg;
-
-    (void)instance;
-    for (unsigned i = 0; i < table->field_count; i++) {
-        const struct state_field *f = &table->fields[i];
-
-        memset((char *)object + f->offset, 0, (size_t)f->count * f->size);
-    }
-    ++*objects;
-}
-
 static bool save(struct vm *vm, uint8_t *data, size_t size)
 {
     struct state_writer w = {.data = data, .size = size};
@@ -37,13 +24,13 @@ static bool save(struct vm *vm, uint8_t *data, size_t size)
 static void reload(struct vm *vm, const struct copies *c, struct out *out)
 {
     struct state_reader r = {.data = c->first, .size = c->size};
-    unsigned objects = 0;
+    unsigned objects;
 
     if (!save(vm, c->first, c->size)) {
         out_printf(out, "The state changes while the guest is paused.\n");
         return;
     }
-    vm_state_each(vm, wipe, &objects);
+    objects = vm_state_wipe(vm);
     if (vm_state_load(vm, &r) != ERR_OK)
         out_printf(out, "The state cannot be loaded: %s.\n", r.problem ? r.problem : "refused");
     else if (!save(vm, c->second, c->size) || memcmp(c->first, c->second, c->size) != 0)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* All objects of a VM that have saved state, in one order: clock, machine, devices. */
+#include <string.h>
 #include "kernel/vcpu.h"
 
 STATE_TABLE(vcpu_state, "vcpu", 1, STATE_FIELD(struct vcpu, running, 1));
@@ -14,10 +15,10 @@ static unsigned device_instance(const struct vm *vm, const struct device *device
     return instance;
 }
 
-static void device_each(struct vm *vm, struct device *d, state_visit visit, void *arg)
+void device_state_each(struct device *d, state_visit visit, void *arg)
 {
     if (d->ops->state && d->ops->state != &state_none)
-        visit(d->ops->state, device_instance(vm, d), (char *)d - d->ops->state_offset, arg);
+        visit(d->ops->state, device_instance(d->vm, d), (char *)d - d->ops->state_offset, arg);
     if (d->ops->state_each)
         d->ops->state_each(d, visit, arg);
 }
@@ -27,10 +28,9 @@ void vm_state_each(struct vm *vm, state_visit visit, void *arg)
     visit(&guest_clock_state, 0, &vm->clock, arg);
     for (unsigned i = 0; i < vm->vcpu_count; i++)
         visit(&vcpu_state, i, vm->vcpus[i], arg);
-    if (vm->isa->state_each)
-        vm->isa->state_each(vm, visit, arg);
+    vm->isa->state_each(vm, visit, arg);
     for (struct device *d = vm->devices; d; d = d->next)
-        device_each(vm, d, visit, arg);
+        device_state_each(d, visit, arg);
 }
 
 /* ---- All of them, saved and loaded ---- */
@@ -73,4 +73,27 @@ enum err vm_state_load(struct vm *vm, struct state_reader *r)
     }
     guest_irq_recount(vm);
     return l.e;
+}
+
+/* ---- Wiping ---- */
+
+static void wipe_one(const struct state_table *table, unsigned instance, void *object, void *arg)
+{
+    unsigned *objects = arg;
+
+    (void)instance;
+    for (unsigned i = 0; i < table->field_count; i++) {
+        const struct state_field *f = &table->fields[i];
+
+        memset((char *)object + f->offset, 0, (size_t)f->count * f->size);
+    }
+    ++*objects;
+}
+
+unsigned vm_state_wipe(struct vm *vm)
+{
+    unsigned objects = 0;
+
+    vm_state_each(vm, wipe_one, &objects);
+    return objects;
 }

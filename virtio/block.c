@@ -244,6 +244,7 @@ static const struct virtio_device_ops block_ops = {
     .batches = true,
     .request = request,
     .destroy = destroy,
+    .state = &state_none,
 };
 
 static void configure(struct virtio_block *b)

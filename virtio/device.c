@@ -6,6 +6,7 @@
 #include <string.h>
 #include "kernel/json.h"
 #include "kernel/log.h"
+#include "kernel/panic.h"
 #include "kernel/vm.h"
 #include "mm/heap.h"
 
@@ -20,6 +21,7 @@ enum err virtio_device_init(struct virtio_device *d, const struct virtio_device_
 {
     enum err e = ERR_OK;
 
+    ASSERT(ops->state);
     d->ops = ops;
     d->vm = vm;
     d->features = MODEL_FEATURES;
@@ -229,7 +231,7 @@ void virtio_state_each(struct virtio_device *d, state_visit visit, void *arg)
     visit(&virtio_state, d->instance, d, arg);
     for (unsigned i = 0; i < d->queue_count; i++)
         visit(&virtq_state, d->instance * VIRTIO_QUEUES_MAX + i, &d->queues[i], arg);
-    if (d->ops->state)
+    if (d->ops->state != &state_none)
         visit(d->ops->state, d->instance, d, arg);
 }
 

@@ -81,7 +81,8 @@ struct virtio_device_ops {
     void (*print)(const struct virtio_device *d, struct out *out);
     /* The same as members of its record; NULL: none. */
     void (*json)(const struct virtio_device *d, struct json *j);
-    /* Of the structure that embeds `d` as its first member; NULL: nothing beyond `d` itself. */
+    /* Of the structure that embeds `d` as its first member; &state_none: nothing beyond `d` itself.
+     * virtio_device_init() refuses a device without. */
     const struct state_table *state;
 };
 

@@ -246,6 +246,7 @@ static void mmio_reset(struct device *device)
 
     mutex_lock(&m->virtio->lock);
     virtio_device_reset(m->virtio);
+    m->virtio->config_generation = 0;
     mutex_unlock(&m->virtio->lock);
     acknowledge(m, UINT32_MAX);
 }

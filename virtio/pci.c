@@ -410,6 +410,7 @@ static void pci_reset(struct device *device)
 
     mutex_lock(&p->virtio->lock);
     virtio_device_reset(p->virtio);
+    p->virtio->config_generation = 0;
     p->config_vector = VIRTIO_NO_VECTOR;
     mutex_unlock(&p->virtio->lock);
     isr_take(p);

@@ -38,6 +38,7 @@ static const struct virtio_device_ops rng_ops = {
     .pci_class = PCI_CLASS,
     .request = request,
     .destroy = destroy,
+    .state = &state_none,
 };
 
 static enum err virtio_rng_create(struct vm *vm)

@@ -393,6 +393,7 @@ enum err guest_pci_function_add(struct vm *vm, struct guest_pci_function *f, int
         field_set(f, PCI_CONFIG_LINE, 1, h->layout.pins[slot % 4]);
     }
     function_power_on(f);
+    memcpy(f->config_reset, f->config, sizeof(f->config));
     h->slots[slot] = f;
     return ERR_OK;
 }
@@ -401,6 +402,7 @@ void guest_pci_function_reset(struct guest_pci_function *f)
 {
     uint64_t flags = spin_lock_irq(&f->lock);
 
+    memcpy(f->config, f->config_reset, sizeof(f->config));
     function_power_on(f);
     intx_update(f);
     spin_unlock_irq(&f->lock, flags);

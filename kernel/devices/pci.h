@@ -79,6 +79,7 @@ struct guest_pci_function {
     uint8_t slot;
     uint8_t config[PCI_CONFIG_SIZE];          /* as the guest reads it, little endian */
     uint8_t config_writable[PCI_CONFIG_SIZE]; /* bits that the guest can change */
+    uint8_t config_reset[PCI_CONFIG_SIZE];    /* what a reset makes of `config` */
     struct {
         uint64_t base, size; /* base: where it was assigned at first; size 0: none */
         bool is_64bit, prefetchable;

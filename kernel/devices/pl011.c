@@ -5,6 +5,7 @@
  */
 #include "kernel/devices/pl011.h"
 
+#include <string.h>
 #include "kernel/guest_console.h"
 #include "mm/heap.h"
 
@@ -219,7 +220,8 @@ static void pl011_reset(struct device *d)
     u->ifls = IFLS_RESET;
     u->imsc = u->ris = u->ilpr = u->ibrd = u->fbrd = u->lcr_h = 0;
     u->tx_blocked = false;
-    u->rx_head = u->rx_tail = 0;
+    u->rx_head = u->rx_tail = u->tx_byte = 0;
+    memset(u->fifo, 0, sizeof(u->fifo));
 }
 
 static void pl011_destroy(struct device *d)

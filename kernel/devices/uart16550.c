@@ -6,6 +6,7 @@
  */
 #include "kernel/devices/uart16550.h"
 
+#include <string.h>
 #include "kernel/guest_console.h"
 #include "mm/heap.h"
 
@@ -298,7 +299,8 @@ static void uart_reset(struct device *d)
     u->ier = u->lcr = u->mcr = u->scr = u->fcr = u->msr_delta = 0;
     u->divisor = 1;
     u->tx_empty_pending = u->tx_blocked = u->overrun = false;
-    u->rx_head = u->rx_tail = 0;
+    u->rx_head = u->rx_tail = u->tx_byte = 0;
+    memset(u->fifo, 0, sizeof(u->fifo));
 }
 
 static void uart_destroy(struct device *d)

@@ -42,7 +42,7 @@ static void destroy(struct virtio_device *d)
 }
 
 static const struct virtio_device_ops ops = {
-    .name = "echo", .id = 42, .request = request, .destroy = destroy};
+    .name = "echo", .id = 42, .request = request, .destroy = destroy, .state = &state_none};
 
 static void start(void)
 {

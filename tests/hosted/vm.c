@@ -6,7 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include "kernel/guest_console.h"
+#include "hosted.h"
 #include "mm/heap.h"
+#include "mm/second_stage.h"
 #include "virtio/device.h"
 
 #define STATE_ALIGNMENT 64
@@ -65,10 +67,12 @@ static void create_vcpu(struct vm *vm, unsigned id)
     must(vm->isa->vcpu_create(v), "building a vCPU");
 }
 
-struct vm *hosted_vm_create(const char *isa, const struct config_vm *config)
+struct vm *hosted_vm_create_on(const char *isa, const struct config_vm *config,
+                               const void *(*traits)(void))
 {
     struct vm *vm = heap_zalloc(sizeof(*vm));
     struct config_vm *own = heap_zalloc(sizeof(*own));
+    struct engine *engine = heap_zalloc(sizeof(*engine));
 
     *own = *config;
     if (!own->cmdline)
@@ -76,7 +80,9 @@ struct vm *hosted_vm_create(const char *isa, const struct config_vm *config)
     snprintf(vm->name, sizeof(vm->name), "%s", isa);
     vm->config = own;
     vm->isa = hosted_vm_isas[0] ? guest_isa_find(isa) : NULL;
-    vm->engine = &hosted_engine;
+    *engine = hosted_engine;
+    engine->traits = traits;
+    vm->engine = engine;
     mutex_init(&vm->lock, &hosted_vm_class);
     spin_init(&vm->pin_lock, &hosted_pin_class);
     wait_queue_init(&vm->changed);
@@ -86,6 +92,7 @@ struct vm *hosted_vm_create(const char *isa, const struct config_vm *config)
     guest_clock_init(&vm->clock, host_counter_hz());
     must(guest_memory_create(&vm->memory), "memory");
     must(vm->isa->machine_create(vm), "building the machine");
+    must(second_stage_create(&vm->stage2, &hosted_format_stage2, vm->memory, vm), "second stage");
     vm->pin_sources = heap_zalloc_array(vm->irqchip->pins, sizeof(*vm->pin_sources));
     must(virtio_vm_create(vm), "building its devices");
     vm->vcpu_count = (unsigned)config->cpus;
@@ -94,6 +101,11 @@ struct vm *hosted_vm_create(const char *isa, const struct config_vm *config)
         create_vcpu(vm, i);
     vm->state = VM_RUNNING;
     return vm;
+}
+
+struct vm *hosted_vm_create(const char *isa, const struct config_vm *config)
+{
+    return hosted_vm_create_on(isa, config, NULL);
 }
 
 void hosted_vm_destroy(struct vm *vm)
@@ -116,10 +128,12 @@ void hosted_vm_destroy(struct vm *vm)
     heap_free(vm->pin_sources);
     if (vm->machine)
         vm->isa->machine_destroy(vm);
+    second_stage_destroy(vm->stage2);
     guest_memory_destroy(vm->memory);
     heap_free(vm->debug);
     heap_free(vm->console);
     heap_free(vm->virtio_console);
     heap_free((void *)(uintptr_t)vm->config);
+    heap_free((void *)(uintptr_t)vm->engine);
     heap_free(vm);
 }

@@ -12,6 +12,9 @@
 /* A guest of the ISA named `isa`, with `config` (memory and cpus must be set; cmdline may be NULL).
  * Fails the process when it cannot be built. After hosted_start_size() and clock_init(). */
 struct vm *hosted_vm_create(const char *isa, const struct config_vm *config);
+/* The same on an engine with `traits`. */
+struct vm *hosted_vm_create_on(const char *isa, const struct config_vm *config,
+                               const void *(*traits)(void));
 void hosted_vm_destroy(struct vm *vm);
 
 #endif

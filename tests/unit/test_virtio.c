@@ -62,7 +62,8 @@ static const struct virtio_device_ops echo_ops = {.name = "echo",
                                                   .id = ECHO_ID,
                                                   .batches = true,
                                                   .request = echo_request,
-                                                  .destroy = echo_destroy};
+                                                  .destroy = echo_destroy,
+                                                  .state = &state_none};
 
 static void start(struct test_vm *t, bool pins_only, bool mmio)
 {

@@ -55,6 +55,7 @@ static const struct device_ops memory_ops = {
     .read = device_load,
     .write = device_store,
     .destroy = device_free,
+    .state = &state_none,
     .lockless = true,
 };
 
