@@ -17,17 +17,18 @@ def content():
 
 
 class Pair:
-    """Guests a (10.9.0.1) and b (10.9.0.2), one of whose consoles is shown."""
+    """Guests a (10.9.0.1) and b (10.9.0.2), one of whose consoles is shown; `b_has`: more lines of b's section, `b_says`: words of
+    its command line."""
 
-    def __init__(self, boot, arch, tmp_path, spinners=(), **host):
+    def __init__(self, boot, arch, tmp_path, spinners=(), b_has="", b_says="", **host):
         kernel, (name, initrd) = guest_files(arch)
         data = initrd.read_bytes()
         with_tools = tmp_path / "initrd"
         with_tools.write_bytes(data + bytes(-len(data) % 4) + (TOP / f"build/guest/{arch}/tools.cpio").read_bytes())
-        config = "[host]\nconfig = 1\nconsole = a\n\n[network lan]\n"
-        for guest, own, peer in (("a", 1, 2), ("b", 2, 1)):
-            config += (f"\n[vm {guest}]\nmemory = 256M\nkernel = {kernel[0]}\ninitrd = {name}\nnet = lan\n"
-                       f"cmdline = console={CONSOLE[arch]} quiet ip=10.9.0.{own}:::255.255.255.0:::off peer=10.9.0.{peer}\n")
+        config = "[host]\nconfig = 1\nconsole = a\n\n[network lan]\n\n[disk d]\nsize = 16M\n"
+        for guest, own, peer, has, says in (("a", 1, 2, "", ""), ("b", 2, 1, b_has, " " + b_says)):
+            config += (f"\n[vm {guest}]\nmemory = 256M\nkernel = {kernel[0]}\ninitrd = {name}\nnet = lan\n{has}"
+                       f"cmdline = console={CONSOLE[arch]} quiet ip=10.9.0.{own}:::255.255.255.0:::off peer=10.9.0.{peer}{says}\n")
         files = [kernel, (name, with_tools)]
         if spinners:
             files.append(("micro", TOP / f"build/{arch}/guests/micro"))
@@ -53,9 +54,24 @@ class Pair:
         return self.machine
 
 
+def disk_keeps_what_is_written(machine):
+    machine.guest(f"seq {LAST} > /dev/vda; sync; echo 3 > /proc/sys/vm/drop_caches", timeout=120)
+    read = machine.guest(f"head -c {len(content())} /dev/vda | sha256sum", timeout=120)
+    assert read.split()[0] == hashlib.sha256(content()).hexdigest()
+
+
+def interrupts_by_pins(machine):
+    """Those of its disk and network card, which may share one; none of them messages."""
+    text = machine.guest("cat /proc/interrupts")
+    lines = re.findall(r"^ *\d+:((?: +\d+)+) +(.*virtio\d.*)$", text, re.M)
+    assert "MSI" not in text and all("virtio" in name for _, name in lines), text
+    assert any(int(n) for counts, _ in lines for n in counts.split()), text
+
+
 @pytest.mark.parametrize("arch", ARCHES)
 def test_bytes_arrive_and_iperf3_runs_both_ways(boot, arch, tmp_path):
-    pair = Pair(boot, arch, tmp_path)
+    """Guest a has message-signalled interrupts where its machine has them, guest b the pins of its PCI devices (INTx)."""
+    pair = Pair(boot, arch, tmp_path, b_has="disk = d\n", b_says="pci=nomsi")
     expected = hashlib.sha256(content()).hexdigest()
     for sender, receiver, address in (("b", "a", "10.9.0.1"), ("a", "b", "10.9.0.2")):
         pair.at(receiver).guest("nc -l -p 5000 > /tmp/got &")
@@ -65,10 +81,12 @@ def test_bytes_arrive_and_iperf3_runs_both_ways(boot, arch, tmp_path):
         assert machine.guest("sha256sum < /tmp/got", timeout=200).split()[0] == expected
     pair.at("a").guest("iperf3 -s -D")
     machine = pair.at("b")
+    disk_keeps_what_is_written(machine)
     for way in ("", "-R"):
         text = machine.guest(f"iperf3 -c 10.9.0.1 -n {MIB}M {way} -f m", timeout=200)
         arrived = re.search(r"([\d.]+) MBytes +[\d.]+ Mbits/sec +receiver", text)
         assert arrived and MIB <= float(arrived[1]) < 2 * MIB, text
+    interrupts_by_pins(machine)
     machine.child.send("\x1d")
     machine.prompt()
     assert "0 not valid" in machine.run("vm stats a")
