@@ -4,7 +4,8 @@
 
     decode.py PROGRAM [SEED]
 
-Of every value of the top eleven bits words with random remaining bits, and more of system instructions. What EXCEPTIONS lists is not offered to
+Of each line of our table PER_LINE words with random operands, made from its mask and match, of every value of the top eleven bits words with random remaining
+bits, and more of system instructions. What EXCEPTIONS lists is not offered to
 guests, or LLVM 14 departs from the architecture.
 """
 import random
@@ -14,6 +15,7 @@ import sys
 
 LLVM = ["llvm-mc", "--disassemble", "--triple=aarch64", "--mattr=+v8.4a,+sb,+fp16fml,+crc,+lse,+crypto,+fptoint"]
 PER_BUCKET = 24
+PER_LINE = 32
 SYSTEM_WORDS = 20000
 # Of LLVM's text, where we say that it is none.
 EXCEPTIONS = [
@@ -47,6 +49,9 @@ def llvm(words):
 def main():
     program, rng = sys.argv[1], random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
     words = [top << 21 | rng.getrandbits(21) for top in range(1 << 11) for _ in range(PER_BUCKET)]
+    lines = subprocess.run([program, "--lines"], capture_output=True, text=True, check=True).stdout.splitlines()
+    for mask, match in ((int(n, 16) for n in line.split()[:2]) for line in lines):
+        words += [match | rng.getrandbits(32) & ~mask for _ in range(PER_LINE)]
     words += [0xd5000000 | rng.getrandbits(22) for _ in range(SYSTEM_WORDS)]
     ours = subprocess.run([program], input="".join(f"{w:08x}\n" for w in words), capture_output=True, text=True, check=True).stdout.splitlines()
     wrong = []

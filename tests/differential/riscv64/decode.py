@@ -4,7 +4,8 @@
 
     decode.py PROGRAM [SEED]
 
-All compressed instructions, and of the others every opcode, function and second register field with random remaining fields. LLVM 19 departs
+All compressed instructions; of the others PER_LINE words of each line of our table with random operands, made from its mask and match, which LLVM has to
+disassemble as we do; and every opcode, function and second register field with random remaining fields. LLVM 19 departs
 from the specification, or does not know what we decode, in what EXCEPTIONS lists.
 """
 import random
@@ -14,6 +15,7 @@ import sys
 
 LLVM = ["llvm-mc-19", "--disassemble", "--triple=riscv64", "-M", "no-aliases", "--mattr=+m,+a,+f,+d,+c,+zba,+zbb,+zbc,+zbs,+zicond,+zawrs,"
         "+zicbom,+zicboz,+zimop,+zcmop,+zcb,+experimental-zacas,+zfh,+zfa,+svinval,+v,+zvbb"]
+PER_LINE = 64
 # Of our text, or of LLVM's where we say that it is none.
 EXCEPTIONS = [
     (r"mret$", "guests have no machine mode"),
@@ -50,8 +52,14 @@ def same(ours, theirs):
     return ours == theirs
 
 
-def words(seed):
-    rng = random.Random(seed)
+def words_of_lines(program, rng):
+    """Encodes what the table has: the words, and of which line each is."""
+    lines = subprocess.run([program, "--lines"], capture_output=True, text=True, check=True).stdout.splitlines()
+    for mask, match in ((int(n, 16) for n in line.split()) for line in lines):
+        yield from (f"{match | rng.getrandbits(32) & ~mask:08x}" for _ in range(PER_LINE))
+
+
+def words(rng):
     for f in range(1 << 20):
         word = (f >> 8) << 20 | (f >> 5 & 7) << 12 | (f & 31) << 2 | 3
         yield f"{word | rng.choice((0, rng.getrandbits(5))) << 15 | rng.choice((0, rng.getrandbits(5))) << 7:08x}"
@@ -71,8 +79,10 @@ def check(program, batch):
 
 def main():
     program, seed = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    batches = [[f"{c:04x}" for c in range(1 << 16) if c & 3 != 3]]
-    every = list(words(seed))
+    rng = random.Random(seed)
+    of_lines = list(words_of_lines(program, rng))
+    batches = [[f"{c:04x}" for c in range(1 << 16) if c & 3 != 3], of_lines]
+    every = list(words(rng))
     batches += [every[i:i + 65536] for i in range(0, len(every), 65536)]
     wrong = [w for batch in batches for w in check(program, batch)]
     for word, mine, theirs in wrong[:40]:
