@@ -151,6 +151,10 @@ differential-aarch64-simd: $(differential)/compare-aarch64 $(differential)/runne
 differential-aarch64-late: $(differential)/compare-aarch64 $(differential)/runner-aarch64
 	$(Q)$< "exec $(qemu-aarch64-late) $(differential)/runner-aarch64" $(or $(CASES),40000) $(SEED) $(or $(ENGINE),all) late $(sets-of-operands)
 
+# With pages in the data that are not there, or only to be read: faults in the middle of the code, and across pages.
+$(differential-guests:%=differential-%-pages): differential-%-pages: $(differential)/compare-% $(differential)/runner-%
+	$(Q)$< "exec $(qemu-$*) $(differential)/runner-$*" $(or $(CASES),30000) $(SEED) $(or $(ENGINE),all) pages
+
 $(differential)/decode-riscv64: $(patsubst %.c,$(H)/counted/%.o,tests/differential/riscv64/decode.c kernel/out.c arch/riscv64/guest/insn.c \
     arch/riscv64/guest/disasm.c)
 	@mkdir -p $(@D)
@@ -172,13 +176,24 @@ terminal: $(differential)/terminal ## compare the screen's terminal with pyte on
 	$(Q)$(PYTHON) tests/differential/terminal/compare.py $< $(or $(CASES),1000) $(SEED)
 	$(Q)$(PYTHON) tests/differential/terminal/programs.py $<
 
-extra-differential := differential-aarch64-late differential-aarch64-simd
-.PHONY: differential decode $(differential-guests:%=differential-%) $(extra-differential)
-decode: $(differential-guests:%=$(differential)/decode-%) ## compare the decoders with llvm-mc on a million words
+extra-differential := differential-aarch64-late differential-aarch64-simd $(differential-guests:%=differential-%-pages)
+differential-parts := $(differential-guests:%=differential-%) $(extra-differential)
+.PHONY: differential differential-forever departures decode $(differential-parts)
+decode: $(differential-guests:%=$(differential)/decode-%) ## compare the decoders with their tables on every 17th word, with ALL=1 on each, and with llvm-mc on a million
 	$(Q)for guest in $(differential-guests); do \
+	    $(differential)/decode-$$guest --sweep $(if $(ALL),1,17) && \
 	    $(PYTHON) tests/differential/$$guest/decode.py $(differential)/decode-$$guest || exit 1; done
 
-differential: $(differential-guests:%=differential-%) $(extra-differential) ## run CASES= random programs of each translated guest against qemu-user
+differential: $(if $(FOREVER),differential-forever,$(differential-parts) departures) ## run CASES= random programs of each translated guest against qemu-user; FOREVER=1: without end, each round from another seed
+
+# What is spared because of QEMU stands in docs/testing.md.
+departures: $(differential)/compare-riscv64
+	$(Q)! $< --departures | grep -vxFf docs/testing.md
+
+differential-forever: $(patsubst %,$(differential)/compare-%,$(differential-guests)) $(patsubst %,$(differential)/runner-%,$(differential-guests))
+	$(Q)while seed=$$(od -An -N4 -tu4 /dev/urandom | tr -d ' '); do for part in $(differential-parts); do \
+	    $(MAKE) -s --no-print-directory $$part FOREVER= CASES=$(or $(CASES),20000) SEED=$$seed || \
+	    { echo "again: make $$part CASES=$(or $(CASES),20000) SEED=$$seed"; exit 1; }; done; done
 
 # The translator's speed on small kernels: each natively, as a riscv64 program and for a board without a system.
 translator   := build/hosted/translator

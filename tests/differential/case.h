@@ -6,8 +6,13 @@
 
 #define CASE_CODE      0x10000000ULL /* one page, read and execute */
 #define CASE_CODE_SIZE 1024
-#define CASE_DATA      0x20000000ULL /* two pages, read and write; nothing behind them */
+#define CASE_DATA      0x20000000ULL /* two pages, nothing behind them */
 #define CASE_DATA_SIZE 8192
+#define CASE_PAGES     2
+#define CASE_PAGE_SIZE (CASE_DATA_SIZE / CASE_PAGES)
+
+/* What the program may do with a page of its data, as mmap() has it. */
+enum { CASE_NONE = 0, CASE_READ = 1, CASE_READ_WRITE = 3 };
 
 struct case_state {
     unsigned long long pc;
@@ -22,6 +27,7 @@ struct case_in {
     struct case_state state;
     unsigned char code[CASE_CODE_SIZE];
     unsigned char data[CASE_DATA_SIZE];
+    unsigned long long rights[CASE_PAGES];
 };
 
 struct case_out {

@@ -79,6 +79,15 @@ static void map(u64 address, unsigned long size)
         call(SYS_EXIT, 2, 0, 0, 0, 0, 0);
 }
 
+/* Gives the pages of data the case's rights, or, for the runner itself, all of them. */
+static void protect(int for_case)
+{
+    for (unsigned i = 0; i < CASE_PAGES; i++)
+        if (in.rights[i] != CASE_READ_WRITE)
+            call(SYS_MPROTECT, CASE_DATA + i * CASE_PAGE_SIZE, CASE_PAGE_SIZE,
+                 for_case ? (long)in.rights[i] : CASE_READ_WRITE, 0, 0, 0);
+}
+
 /* Code that changes itself without FENCE.I is not what the cases are about. */
 static void load_code(void)
 {
@@ -117,7 +126,9 @@ __attribute__((noreturn)) void _start(void)
         transfer(SYS_READ, 0, &in, sizeof(in));
         load_code();
         copy((u64 *)CASE_DATA, (const u64 *)in.data, sizeof(in.data) / 8);
+        protect(1);
         breakpoint();
+        protect(0);
         copy((u64 *)out.data, (const u64 *)CASE_DATA, sizeof(out.data) / 8);
         transfer(SYS_WRITE, 1, &out, sizeof(out));
     }

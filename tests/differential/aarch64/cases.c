@@ -47,24 +47,25 @@ static bool wanted(enum a64_insn_id id, enum set set)
 
     if (set == SET_SIMD && i->format != A64_FORMAT_V)
         return false;
-    if (late ? i->format == A64_FORMAT_EXCLUSIVE || i->format == A64_FORMAT_ORDERED ||
-                   i->format == A64_FORMAT_LSE || i->format == A64_FORMAT_CASP
-             : (LATE >> i->feature & 1))
+    if (!late && LATE >> i->feature & 1)
         return false;
+    if (late && (i->format == A64_FORMAT_EXCLUSIVE || i->format == A64_FORMAT_ORDERED ||
+                 i->format == A64_FORMAT_LSE || i->format == A64_FORMAT_CASP))
+        return !departs(QEMU_LATE_ATOMICS);
     switch (id) {
     case A64_INSN_ldxp:
     case A64_INSN_ldaxp:
     case A64_INSN_stxp:
     case A64_INSN_stlxp:
-    case A64_INSN_casp:
+    case A64_INSN_casp: /* are C code under a VM's lock, which is not here */
     case A64_INSN_eret:
     case A64_INSN_wfe:
     case A64_INSN_wfi:
     case A64_INSN_msr_imm:
     case A64_INSN_hint:
         return false;
-    case A64_INSN_sys: /* DC ZVA: the late processor's blocks are larger */
-        return !late;
+    case A64_INSN_sys: /* DC ZVA */
+        return !(late && departs(QEMU_ZVA_SIZE));
     default:
         return i->format != A64_FORMAT_EXCEPTION && i->format != A64_FORMAT_BRANCH_REG;
     }
@@ -93,6 +94,8 @@ static bool is_defined(uint32_t w)
     return unit.ops[unit.op_count - 1].code != IR_leave;
 }
 
+static bool near_ends; /* offsets are small, so that accesses meet the ends of pages */
+
 /* Near the base, most of the time. */
 static uint32_t near_base(uint32_t w, enum a64_format format)
 {
@@ -104,6 +107,14 @@ static uint32_t near_base(uint32_t w, enum a64_format format)
         w = put(w, 16, 5, 8);
     if (format >= A64_FORMAT_PAIR_POST && format <= A64_FORMAT_PAIR_PRE && below(4))
         w = put(w, 15, 7, below(32) - 16);
+    if (!near_ends || below(4) == 0)
+        return w;
+    if (format == A64_FORMAT_UIMM)
+        return put(w, 10, 12, below(8));
+    if (format >= A64_FORMAT_UNSCALED && format <= A64_FORMAT_PRE)
+        return put(w, 12, 9, below(48) - 24);
+    if (format >= A64_FORMAT_PAIR_POST && format <= A64_FORMAT_PAIR_PRE)
+        return put(w, 15, 7, below(8) - 4);
     return w;
 }
 
@@ -195,9 +206,10 @@ static void make_case(struct case_in *in, unsigned number, const char *set)
                      : strcmp(set, "simd") == 0 ? SET_SIMD
                                                 : SET_EARLY;
 
+    near_ends = has_bad_pages(in);
     in->state.pc = CASE_CODE;
     for (unsigned r = 0; r < 32; r++)
-        in->state.x[r] = is_base(r) ? CASE_DATA + 2048 + 16 * below(64) : random_value();
+        in->state.x[r] = is_base(r) ? random_base(in, 16) : random_value();
     in->state.x[8] = below(64);
     for (unsigned r = 0; r < 64; r++)
         in->state.v[r] = random_float();
@@ -212,6 +224,36 @@ static void make_case(struct case_in *in, unsigned number, const char *set)
     make_code(in, number, which);
     chosen = which;
 }
+
+/* ---- Named cases ---- */
+
+static const struct named_case named[] = {
+#define TRAP(name_, word_, control_, a, b, c, result_, flags_) \
+    {.name = name_,                                            \
+     .word = word_,                                            \
+     .control = control_,                                      \
+     .operands = {a, b, c},                                    \
+     .result = result_,                                        \
+     .flags = flags_},
+#include "tests/differential/aarch64/traps.def"
+};
+
+static void make_named(struct case_in *in, const struct named_case *n)
+{
+    memcpy(in->code, &n->word, sizeof(n->word));
+    for (unsigned i = 0; i < ARRAY_SIZE(n->operands); i++)
+        in->state.v[2 * (i + 1)] = n->operands[i];
+    in->state.control[1] = n->control;
+}
+
+/* A scalar, with zeros above. */
+static void result(const struct case_out *out, uint64_t *value, uint64_t *flags)
+{
+    *value = out->state.v[0] | out->state.v[1];
+    *flags = out->state.control[2];
+}
+
+/* ---- The frame ---- */
 
 static uint32_t mode(const struct case_in *in)
 {
@@ -267,6 +309,40 @@ static enum case_next interpret(struct dbt_frame *frame, uint32_t word)
     return CASE_GOES_ON;
 }
 
+static uint64_t fault_bits(uint32_t word)
+{
+    (void)word;
+    return UINT64_MAX;
+}
+
+/* Pairs, structures, and vector registers. */
+static bool stores_in_parts(uint32_t word)
+{
+    enum a64_insn_id id = a64_decode(word, guest_cases.features);
+    enum a64_format f =
+        id == A64_INSN_COUNT ? A64_FORMAT_NONE : (enum a64_format)a64_insns[id].format;
+
+    return (f >= A64_FORMAT_PAIR_POST && f <= A64_FORMAT_PAIR_PRE) || f == A64_FORMAT_V_STRUCT ||
+           f == A64_FORMAT_V_STRUCT_POST || (is_memory(f) && word >> 26 & 1);
+}
+
+/* The registers of LD1 to LD4, four at most, and of LDP. */
+static void forget_loaded(uint32_t word, struct case_state *a, const struct case_state *b)
+{
+    enum a64_insn_id id = a64_decode(word, guest_cases.features);
+    enum a64_format f =
+        id == A64_INSN_COUNT ? A64_FORMAT_NONE : (enum a64_format)a64_insns[id].format;
+    bool pair = f >= A64_FORMAT_PAIR_POST && f <= A64_FORMAT_PAIR_PRE && word >> 26 & 1;
+
+    if (!pair && f != A64_FORMAT_V_STRUCT && f != A64_FORMAT_V_STRUCT_POST)
+        return;
+    for (unsigned i = 0; i < 4; i++) {
+        size_t r = pair ? i % 2 ? a64_ra(word) : a64_rd(word) : (a64_rd(word) + i) % 32;
+
+        memcpy(&a->v[2 * r], &b->v[2 * r], 16);
+    }
+}
+
 static unsigned length(const unsigned char *insn)
 {
     (void)insn;
@@ -292,7 +368,9 @@ static bool line_wanted(unsigned n)
 const struct guest_cases guest_cases = {
     .frontend = &a64_frontend,
     .features = A64_FEAT_ALL,
-    .fault_bits = UINT64_MAX,
+    .fault_bits = fault_bits,
+    .stores_in_parts = stores_in_parts,
+    .forget_loaded = forget_loaded,
     .breakpoint = BRK,
     .length = length,
     .line_count = A64_INSN_COUNT,
@@ -303,6 +381,10 @@ const struct guest_cases guest_cases = {
     .interp = {.fp = DBT_FP_ARM, .helpers = a64_helpers},
     .disassemble = "aarch64-linux-gnu-objdump -b binary -m aarch64 -D case.bin",
     .make = make_case,
+    .named = named,
+    .named_count = ARRAY_SIZE(named),
+    .make_named = make_named,
+    .result = result,
     .mode = mode,
     .enter = enter,
     .leave = leave,
