@@ -125,6 +125,7 @@ def test_each_engine_runs_debian(tmp_path, engine):
         guest.child.expect("Ennead guest ready: Linux .* riscv64")
         guest.child.expect_exact(GUEST_PROMPT)
         assert guest.shell("i=0; s=0; while [ $i -lt 5000 ]; do i=$((i+1)); s=$((s+i)); done; echo $i $s").endswith("5000 12502500")
+        check_maps(guest.child.pid, code=engine == "jit")
         guest.child.send("poweroff -f\r")
         guest.child.expect(pexpect.EOF)
         guest.child.close()
@@ -151,6 +152,15 @@ def test_a_file_that_is_no_kernel_fails_the_start(tmp_path):
     assert "kernel" in done.stdout + done.stderr
 
 
+def check_maps(pid, code=True):
+    """No page of the process may be written and executed at once; emitted code is executed by one mapping and written by another."""
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as maps:
+        rights = [(line.split()[1], line) for line in maps]
+    assert not [line for right, line in rights if "w" in right and "x" in right]
+    if code:
+        assert {right[:3] for right, line in rights if "memfd:code" in line} == {"rw-", "r-x"}
+
+
 def state_hashes(count, *options, every=1_000_000, kernel=("--kernel", GUEST / "kernel", "--initrd", GUEST / "initrd", "--append", "console=ttyS0")):
     """What `--hash` prints during the first instructions of a boot."""
     command = [PROGRAM, "run", *kernel, "--icount", "--hash", str(every)]
@@ -159,6 +169,8 @@ def state_hashes(count, *options, every=1_000_000, kernel=("--kernel", GUEST / "
         for line in process.stderr:
             if line.startswith("state at "):
                 hashes.append(line)
+                if len(hashes) % 20 == 0:
+                    check_maps(process.pid, code="interp" not in options)
             if len(hashes) == count:
                 break
         process.kill()
