@@ -43,7 +43,8 @@ struct dbt_room {
 };
 
 struct dbt_emitted {
-    size_t size;         /* bytes used of the room */
+    size_t size;         /* bytes used of the room, */
+    size_t hot;          /* and of these before what is seldom executed */
     unsigned link_count; /* links used: target and unlinked are filled, code is unlinked */
     unsigned insn_count;
     unsigned site_count; /* with page tables: sites filled, in order */

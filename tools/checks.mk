@@ -178,13 +178,19 @@ terminal: $(differential)/terminal ## compare the screen's terminal with pyte on
 
 extra-differential := differential-aarch64-late differential-aarch64-simd $(differential-guests:%=differential-%-pages)
 differential-parts := $(differential-guests:%=differential-%) $(extra-differential)
-.PHONY: differential differential-forever departures decode $(differential-parts)
+.PHONY: differential differential-forever departures host-code decode $(differential-parts)
 decode: $(differential-guests:%=$(differential)/decode-%) ## compare the decoders with their tables on every 17th word, with ALL=1 on each, and with llvm-mc on a million
 	$(Q)for guest in $(differential-guests); do \
 	    $(differential)/decode-$$guest --sweep $(if $(ALL),1,17) && \
 	    $(PYTHON) tests/differential/$$guest/decode.py $(differential)/decode-$$guest || exit 1; done
 
-differential: $(if $(FOREVER),differential-forever,$(differential-parts) departures) ## run CASES= random programs of each translated guest against qemu-user; FOREVER=1: without end, each round from another seed
+differential: $(if $(FOREVER),differential-forever,$(differential-parts) departures host-code) ## run CASES= random programs of each translated guest against qemu-user; FOREVER=1: without end, each round from another seed
+
+# On hosts that code is emitted for.
+host-code: $(differential-guests:%=$(differential)/compare-%) ## compare the number of host instructions for typical sequences with what is noted; UPDATE=1 notes it
+	$(Q)$(if $(wildcard arch/$(machine)/emit),for guest in $(differential-guests); do \
+	    $(PYTHON) tests/differential/host_code.py $(differential)/compare-$$guest $$guest tests/differential/$$guest/host_code.txt $(if $(UPDATE),--update) || \
+	    exit 1; done)
 
 # What is spared because of QEMU stands in docs/testing.md.
 departures: $(differential)/compare-riscv64

@@ -6,6 +6,8 @@
  *
  *   compare RUNNER [CASES [SEED [ENGINE [SET [LEAST]]]]]
  *   compare --departures                                   prints departures.def as a table
+ *   compare --host-code           code of the host for the units on the standard input, one a line:
+ *                                 the bytes in hexadecimal; by look-ups, then by page tables
  *       RUNNER: the command that starts the runner
  *       ENGINE: interp, jit, jit-v2 or all
  *       SET: a part of the instructions; all: all of them; pages: all, with pages that may not be
@@ -737,6 +739,55 @@ static bool check_named(enum which which)
     return true;
 }
 
+/* The unit in `code` as code of this host, without what is seldom executed. */
+static void print_host_code(struct jit *j, uint32_t mode, unsigned insns)
+{
+    static struct dbt_site sites[256];
+    struct dbt_room room = dbt_cache_room(&j->cache);
+    struct dbt_source source = {
+        .page = code, .features = guest_cases.features, .max_insns = insns, .frame = frame};
+    struct dbt_emitted emitted;
+
+    room.base = room.exec;
+    room.sites = sites;
+    room.site_count = ARRAY_SIZE(sites);
+    ir_unit_reset(&unit, guest_cases.frontend->dialect, mode);
+    guest_cases.frontend->translate(&unit, &source);
+    pass_simplify(passes, &unit);
+    pass_dead(passes, &unit);
+    if (j->emitter->emit(j->e, &unit, room, &emitted) != ERR_OK)
+        fail("emitting failed");
+    for (size_t i = 0; i < emitted.hot; i++)
+        printf("%02x", room.write[i]);
+    putchar('\n');
+}
+
+/* Lines of words in hexadecimal. */
+static void host_code(void)
+{
+    static struct case_in in;
+    static char line[1024];
+
+    while (fgets(line, sizeof(line), stdin)) {
+        unsigned insns = 0, at = 0;
+        char *end = line;
+
+        memset(code, 0, sizeof(code));
+        for (;;) {
+            char *begin = end;
+            uint32_t word = (uint32_t)strtoul(begin, &end, 16);
+
+            if (end == begin)
+                break;
+            memcpy(code + at, &word, sizeof(word));
+            at += guest_cases.length(code + at);
+            insns++;
+        }
+        print_host_code(&jits[DBT_LEVEL_V3], guest_cases.mode(&in), insns);
+        print_host_code(&jits[DBT_LEVEL_V3], guest_cases.mode(&in) | DBT_MODE_WORDS, insns);
+    }
+}
+
 int main(int argc, char **argv)
 {
     unsigned cases = argc > 2 ? (unsigned)strtoul(argv[2], NULL, 0) : 1000;
@@ -746,6 +797,13 @@ int main(int argc, char **argv)
 
     if (argc == 2 && strcmp(argv[1], "--departures") == 0) {
         print_departures();
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "--host-code") == 0) {
+        set_up();
+        if (!jits[DBT_LEVEL_V3].e)
+            fail("this host has no x86-64-v3");
+        host_code();
         return 0;
     }
     if (argc < 2)

@@ -231,6 +231,8 @@ static void emit_ops(struct emitter *e, const struct ir_unit *u)
 static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room room,
                      struct dbt_emitted *out)
 {
+    size_t hot;
+
     if (u->block_count != 1 || !unit_begin(e, u, room))
         return ERR_UNSUPPORTED;
     if (u->mode & DBT_MODE_COUNT && !e->full)
@@ -244,6 +246,7 @@ static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room
         e->insn_at = e->insn_length = e->insn_index = 0;
         values_again(e);
     }
+    hot = (size_t)(e->as.p - room.write);
     if (!e->full && !e->unsupported)
         cold_emit(e);
     if (e->unsupported)
@@ -251,6 +254,7 @@ static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room
     if (e->full)
         return ERR_RANGE;
     *out = (struct dbt_emitted){.size = (size_t)(e->as.p - room.write),
+                                .hot = hot,
                                 .link_count = e->link_count,
                                 .insn_count = e->insn_index,
                                 .site_count = e->site_count,
