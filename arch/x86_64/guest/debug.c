@@ -7,7 +7,6 @@
 #include <string.h>
 #include "arch/x86_64/guest/decode.h"
 
-#define RFLAGS_TF          BIT(8)
 #define VECTOR_BP          3
 #define OPCODE_INT3        0xcc
 #define OPCODE_PUSHF       0x9c
@@ -296,7 +295,7 @@ static bool step_begin(struct vcpu *v)
 
     vcpu_dirty(v, X86_RIP | X86_EVENT | X86_DEBUG);
     s->pending_interrupt = -1;
-    saved[SAVED_TF] = s->rflags & RFLAGS_TF;
+    saved[SAVED_TF] = s->rflags & X86_RFLAGS_TF;
     saved[SAVED_NMI] = s->pending_nmi;
     saved[SAVED_PUSHF] = saved[SAVED_SYSRET] = false;
     s->pending_nmi = false;
@@ -307,15 +306,15 @@ static bool step_begin(struct vcpu *v)
     instruction_bytes(v, bytes);
     if (is_syscall(s, bytes)) {
         do_syscall(v);
-        saved[SAVED_TF] = s->rflags & RFLAGS_TF;
+        saved[SAVED_TF] = s->rflags & X86_RFLAGS_TF;
         return true;
     }
     saved[SAVED_PUSHF] = bytes[bytes[0] == PREFIX_OPERAND] == OPCODE_PUSHF;
-    if (is_sysret(bytes) && !(s->gpr[11] & RFLAGS_TF)) {
+    if (is_sysret(bytes) && !(s->gpr[11] & X86_RFLAGS_TF)) {
         saved[SAVED_SYSRET] = true;
-        s->gpr[11] |= RFLAGS_TF;
+        s->gpr[11] |= X86_RFLAGS_TF;
     }
-    s->rflags |= RFLAGS_TF;
+    s->rflags |= X86_RFLAGS_TF;
     return false;
 }
 
@@ -326,9 +325,9 @@ static void step_end(struct vcpu *v)
 
     vcpu_dirty(v, X86_RIP | X86_EVENT | X86_DEBUG | X86_GPR);
     if (!saved[SAVED_TF])
-        s->rflags &= ~RFLAGS_TF;
+        s->rflags &= ~X86_RFLAGS_TF;
     if (saved[SAVED_SYSRET])
-        s->gpr[11] &= ~RFLAGS_TF;
+        s->gpr[11] &= ~X86_RFLAGS_TF;
     s->pending_nmi |= saved[SAVED_NMI] != 0;
 }
 
@@ -342,7 +341,7 @@ static void stepped(struct vcpu *v)
     if (!saved[SAVED_PUSHF] || saved[SAVED_TF] ||
         x86_read_linear(v, GVA(at), &flags, sizeof(flags)) != ERR_OK)
         return;
-    flags &= (uint16_t)~RFLAGS_TF;
+    flags &= (uint16_t)~X86_RFLAGS_TF;
     if (x86_write_linear(v, GVA(at), &flags, sizeof(flags)) != ERR_OK)
         log_guest(v->vm, LOG_DEBUG, "PUSHF was stepped over, its stack is gone");
 }

@@ -5,7 +5,9 @@
 #include <string.h>
 #include <Zydis/Zydis.h>
 
+#define VECTOR_DB 1
 #define VECTOR_GP 13
+#define DR6_BS    BIT(14) /* single step */
 
 /* ---- Zydis to x86_insn ---- */
 
@@ -240,6 +242,24 @@ static NOINLINE void wrap_rip(struct vcpu *v)
         x86_state(v)->rip = (uint32_t)x86_state(v)->rip;
 }
 
+void x86_single_step(struct vcpu *v)
+{
+    struct x86_state *s = x86_state(v);
+
+    if (!(s->rflags & X86_RFLAGS_TF) || debug_stepping(v))
+        return;
+    vcpu_dirty(v, X86_DEBUG);
+    s->dr6 |= DR6_BS;
+    x86_inject_exception(v, VECTOR_DB, false, 0);
+}
+
+/* What the CPU does at an instruction's end (SDM vol. 3, 18.3.1.1 and 18.3.1.4). */
+static NOINLINE void end_flags(struct vcpu *v)
+{
+    x86_state(v)->rflags &= ~X86_RFLAGS_RF;
+    x86_single_step(v);
+}
+
 static inline void advance_rip(struct vcpu *v, unsigned length)
 {
     struct x86_state *s = x86_state(v);
@@ -252,6 +272,8 @@ static inline void advance_rip(struct vcpu *v, unsigned length)
     s->rip = to;
     if (unlikely((from ^ to) >> 32))
         wrap_rip(v);
+    if (unlikely(s->rflags & (X86_RFLAGS_TF | X86_RFLAGS_RF)))
+        end_flags(v);
 }
 
 void x86_skip(struct vcpu *v, unsigned length)

@@ -192,14 +192,14 @@ void x86_tpr_changed(struct vcpu *v, uint8_t tpr)
     v->irq_news = true;
 }
 
-/* A halted vCPU with interrupts off waits for an NMI or INIT only. */
+/* A halted vCPU with interrupts off waits for an NMI, INIT or its single-step trap only. */
 static bool x86_has_work(struct vcpu *v)
 {
     const struct x86_state *s = x86_state(v);
     struct lapic *l = v->isa_data;
 
     return ((s->rflags & X86_RFLAGS_IF) && lapic_highest(l) >= 0) || READ_ONCE(l->nmi_pending) ||
-           (s->pending_nmi && !s->nmi_masked);
+           (s->pending_nmi && !s->nmi_masked) || s->event.valid;
 }
 
 void x86_interrupt_accepted(struct vcpu *v)

@@ -277,6 +277,8 @@ enum exit_action x86_mmio(struct vcpu *v, const struct vm_exit *exit)
     }
     if (done)
         x86_skip(v, i->length);
+    else
+        x86_single_step(v);
     return ACTION_RESUME;
 }
 
@@ -287,13 +289,14 @@ static enum exit_action port_string(struct vcpu *v, const struct vm_exit *exit)
     struct x86_state *s = x86_state(v);
     unsigned size = exit->port.size;
     const struct x86_insn *i = x86_decode(v);
+    unsigned most = s->rflags & X86_RFLAGS_TF ? 1 : REPEAT_MAX;
     bool done = false;
 
     if (!i)
         return ACTION_RESUME; /* the code page went away: the guest will fault by itself */
     if (i->repeat && (s->gpr[X86_RCX] & address_mask(i)) == 0)
         done = true;
-    for (unsigned n = 0; !done && n < REPEAT_MAX; n++) {
+    for (unsigned n = 0; !done && n < most; n++) {
         enum x86_gpr reg = exit->port.in ? X86_RDI : X86_RSI;
         unsigned segment = exit->port.in ? X86_ES : i->source_segment;
         gva_t at = GVA(linear(v, i, reg, segment));
@@ -317,6 +320,8 @@ static enum exit_action port_string(struct vcpu *v, const struct vm_exit *exit)
     }
     if (done)
         x86_skip(v, i->length);
+    else
+        x86_single_step(v);
     return ACTION_RESUME;
 }
 
@@ -332,12 +337,6 @@ enum exit_action x86_port(struct vcpu *v, const struct vm_exit *exit)
         gpr_write(v, X86_RAX, 0, size, bus_read(&v->vm->ports, v, exit->port.port, size));
     else
         bus_write(&v->vm->ports, v, exit->port.port, size, s->gpr[X86_RAX] & size_mask(size));
-    if (exit->port.next_pc) {
-        vcpu_dirty(v, X86_RIP);
-        s->rip = exit->port.next_pc;
-        s->interrupt_shadow = false;
-    } else {
-        x86_skip(v, 0);
-    }
+    x86_skip(v, exit->port.next_pc ? (unsigned)(exit->port.next_pc - s->rip) : 0);
     return ACTION_RESUME;
 }

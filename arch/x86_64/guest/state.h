@@ -114,7 +114,9 @@ struct x86_state {
 #define X86_ATTR_DEFAULT32 BIT(10) /* D */
 
 #define X86_RFLAGS_FIXED BIT(1)
+#define X86_RFLAGS_TF    BIT(8)
 #define X86_RFLAGS_IF    BIT(9)
+#define X86_RFLAGS_RF    BIT(16)
 #define X86_PAT_RESET    0x0007040600070406ULL
 
 /* Values of vm_exit.isa.reason that engines for this ISA use with EXIT_ISA. */
@@ -141,8 +143,11 @@ enum x86_isa_exit {
 #define X86_OPCODE_XSETBV  0xd1010fu, 3
 #define X86_OPCODE_VMCALL  0xc1010fu, 3
 #define X86_OPCODE_VMMCALL 0xd9010fu, 3
-/* Past an instruction of `length` bytes. */
+/* Past an instruction of `length` bytes, which was carried out in the guest's stead: with RFLAGS.TF
+ * the guest's single-step trap follows. */
 void x86_skip(struct vcpu *v, unsigned length);
+/* A repeated instruction made one of its turns: the trap comes after each. */
+void x86_single_step(struct vcpu *v);
 /* Past the instruction that exited, `opcode` of `size` bytes (X86_OPCODE_*; the first byte lowest)
  * with whatever prefixes it has. */
 void x86_skip_opcode(struct vcpu *v, uint32_t opcode, unsigned size);

@@ -4,6 +4,7 @@
  * HCR_EL2 is the guest's and its EL1 registers are live; the kernel at EL2 needs neither, so an
  * exit saves the general registers only.
  */
+#include "arch/aarch64/guest/machine.h"
 #include "arch/aarch64/host/el2/el2.h"
 #include "arch/aarch64/host/gic.h"
 #include "arch/aarch64/host/speculation.h"
@@ -539,7 +540,7 @@ static void sync_exit(struct vcpu *v, struct vm_exit *exit)
         exit->kind = EXIT_INTERRUPT;
         return;
     case EC_SMC64:
-        s->pc += 4; /* a trapped SMC is left at the instruction, an HVC behind it */
+        arm_advance(v); /* a trapped SMC is left at the instruction, an HVC behind it */
         __attribute__((fallthrough));
     case EC_HVC64:
         exit->kind = EXIT_HYPERCALL;
