@@ -18,18 +18,27 @@ static bool watches(const struct debug_point *p, uint64_t va, unsigned size,
            p->address < va + size;
 }
 
-static NOINLINE void note_access(struct dbt_vcpu *d, uint64_t va, unsigned size,
+/* False: the guest's own debugger watches it, and the access faults. */
+static NOINLINE bool note_access(struct dbt_vcpu *d, uint64_t va, unsigned size,
                                  enum debug_point_kind kind)
 {
     const struct debug_point *points;
-    unsigned count = debug_points(d->vcpu->vm, &points);
+    unsigned count = dbt_points(d, &points);
 
     for (unsigned i = 0; i < count && !d->point_hit; i++) {
-        if (!watches(&points[i], va, size, kind))
+        if (!watches(&points[i], va, size, kind) || (d->self_debugs && !(d->own_active >> i & 1)))
             continue;
-        d->point_hit = i + 1;
         d->point_address = MAX(va, points[i].address);
+        if (d->self_debugs) {
+            d->frame->fault =
+                (struct dbt_fault){.address = d->point_address,
+                                   .access = kind == POINT_WRITE ? DBT_WRITE : DBT_READ,
+                                   .watched = true};
+            return false;
+        }
+        d->point_hit = i + 1;
     }
+    return true;
 }
 
 /* ---- Accesses ---- */
@@ -171,8 +180,8 @@ static inline bool read_memory(struct dbt_frame *f, uint64_t va, unsigned size,
     if (likely(first == size)) {
         if (!dbt_tlb_resolve(d, va, access, p))
             return false;
-        if (unlikely(d->watching))
-            note_access(d, va, size, POINT_READ);
+        if (unlikely(d->watching) && !note_access(d, va, size, POINT_READ))
+            return false;
         *value = read_place(d, p, size);
         if (unlikely(d->check))
             *value = dbt_check_read(d, va, size, *value);
@@ -180,8 +189,8 @@ static inline bool read_memory(struct dbt_frame *f, uint64_t va, unsigned size,
     }
     if (!resolve_two(d, va, first, access, p))
         return false;
-    if (unlikely(d->watching))
-        note_access(d, va, size, POINT_READ);
+    if (unlikely(d->watching) && !note_access(d, va, size, POINT_READ))
+        return false;
     *value = 0;
     for (unsigned i = 0; i < size; i++) {
         struct dbt_place at = byte_of(p, first, i);
@@ -203,16 +212,16 @@ static inline bool write_memory(struct dbt_frame *f, uint64_t va, unsigned size,
     if (likely(first == size)) {
         if (!dbt_tlb_resolve(d, va, access, p))
             return false;
-        if (unlikely(d->watching))
-            note_access(d, va, size, POINT_WRITE);
+        if (unlikely(d->watching) && !note_access(d, va, size, POINT_WRITE))
+            return false;
         if (!note_write(d, p, va, size, access, value))
             write_place(d, p, size, value);
         return true;
     }
     if (!resolve_two(d, va, first, access, p))
         return false;
-    if (unlikely(d->watching))
-        note_access(d, va, size, POINT_WRITE);
+    if (unlikely(d->watching) && !note_access(d, va, size, POINT_WRITE))
+        return false;
     if (note_write(d, p, va, size, access, value))
         return true;
     for (unsigned i = 0; i < size; i++) {
@@ -251,10 +260,9 @@ void *dbt_memory_atomic(struct dbt_frame *f, uint64_t va, unsigned size, bool *m
     }
     if (!dbt_tlb_resolve(d, va, DBT_WRITE, &p))
         return NULL;
-    if (unlikely(d->watching)) {
-        note_access(d, va, size, POINT_WRITE);
-        note_access(d, va, size, POINT_READ);
-    }
+    if (unlikely(d->watching) &&
+        (!note_access(d, va, size, POINT_WRITE) || !note_access(d, va, size, POINT_READ)))
+        return NULL;
     *mmio = !p.host;
     if (unlikely(d->check && p.host))
         return dbt_check_atomic(d, va, size, read_host(p.host, size));

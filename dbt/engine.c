@@ -476,11 +476,19 @@ static bool at_limit(struct dbt_vcpu *d)
 
 /* ---- One instruction at a time, for a debugger (kernel/debug.h) ---- */
 
+unsigned dbt_points(const struct dbt_vcpu *d, const struct debug_point **points)
+{
+    if (!d->self_debugs)
+        return debug_points(d->vcpu->vm, points);
+    *points = d->own_points;
+    return d->own_count;
+}
+
 /* True: a debugger has points in the guest, of which pages are kept out of the TLB. */
 static bool points_begin(struct dbt_vcpu *d)
 {
     const struct debug_point *points;
-    unsigned count = debug_points(d->vcpu->vm, &points);
+    unsigned count = dbt_points(d, &points);
     uint32_t now = d->vcpu->vm->debug ? d->vcpu->vm->debug->generation : 0;
 
     if (d->points_known != now)
@@ -586,6 +594,27 @@ static void run_with_points(struct dbt_vcpu *d, struct vm_exit *exit)
     }
 }
 
+/* For a debugger inside the guest. */
+static void run_self_debugged(struct dbt_vcpu *d, struct vm_exit *exit)
+{
+    bool stop = attend(d), steps;
+
+    exit->kind = EXIT_INTERRUPT;
+    while (!stop && d->guest->self_debug(d)) {
+        uint64_t pc = d->frame->pc, count = d->frame->count;
+
+        if (!d->guest->self_before(d, &steps)) {
+            stop = run_singly(d, exit);
+            if (steps && (d->frame->pc != pc || d->frame->count != count))
+                d->guest->self_after(d);
+        }
+        if (unlikely(d->attend) && !stop)
+            stop = attend(d);
+        if (unlikely(__atomic_load_n(&d->frame->poll, __ATOMIC_RELAXED)))
+            stop = true;
+    }
+}
+
 static void run_until_exit(struct dbt_vcpu *d, struct vm_exit *exit)
 {
     bool stop = attend(d);
@@ -617,17 +646,25 @@ static void run_until_exit(struct dbt_vcpu *d, struct vm_exit *exit)
     }
 }
 
+static bool wants_self(struct dbt_vcpu *d)
+{
+    return d->guest->self_debug && d->guest->self_debug(d);
+}
+
 /* Called masked, with vcpu->mode set: requests that come from here on set the poll word. */
 static void run(struct vcpu *v, struct vm_exit *exit)
 {
     struct dbt_vcpu *d = dbt_vcpu(v);
     bool news = v->irq_news, step = false, points = false;
 
-    if (unlikely(v->vm->debug)) {
+    if (unlikely(v->vm->debug || d->self_debugs || wants_self(d))) {
+        const struct debug_point *outside;
+
         step = debug_stepping(v);
+        d->self_debugs = !step && !debug_points(v->vm, &outside) && wants_self(d);
         points = points_begin(d);
         d->mode_common &= ~DBT_MODE_SINGLE;
-        d->mode_common |= step || points ? DBT_MODE_SINGLE : 0;
+        d->mode_common |= step || points || d->self_debugs ? DBT_MODE_SINGLE : 0;
     }
 
     __atomic_store_n(&d->frame->poll, 0, __ATOMIC_SEQ_CST);
@@ -641,6 +678,8 @@ static void run(struct vcpu *v, struct vm_exit *exit)
     v->reg_dirty = 0;
     if (unlikely(step))
         run_step(d, exit);
+    else if (unlikely(d->self_debugs))
+        run_self_debugged(d, exit);
     else if (unlikely(points))
         run_with_points(d, exit);
     else

@@ -49,6 +49,7 @@ struct dbt_fault {
     uint8_t access;   /* enum dbt_access */
     bool misaligned;  /* an access that must be aligned was not; nobody looked at memory */
     bool absent;      /* there is no memory: code cannot run from devices */
+    bool watched;     /* a watchpoint of the guest's own debugger */
     uint32_t cause;   /* the guest's own */
 };
 

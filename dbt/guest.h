@@ -56,6 +56,14 @@ struct dbt_guest {
     void (*fault)(struct dbt_vcpu *d);
     /* Takes an interrupt if one is pending and allowed. */
     void (*interrupt)(struct dbt_vcpu *d);
+
+    /* NULL, or the guest can have a debugger of its own. Does it want to see anything? Then one
+     * instruction is done at a time, own_points[] are set, and the next two are asked: takes the
+     * exception that comes before the instruction at frame->pc (true); does it step? If so, after
+     * the instruction, if that was done. */
+    bool (*self_debug)(struct dbt_vcpu *d);
+    bool (*self_before)(struct dbt_vcpu *d, bool *steps);
+    void (*self_after)(struct dbt_vcpu *d);
 };
 
 /* For people and benchmarks. */
@@ -78,6 +86,8 @@ struct dbt_counters {
     uint64_t code_starved, blocks_starved; /* regions left as the host had no memory for more */
     uint64_t checked, unchecked;           /* runs of blocks in lockstep: compared, left out */
 };
+
+#define DBT_OWN_POINTS 16
 
 #define DBT_RECENTS 4096 /* entries of a vCPU's look-up cache */
 
@@ -118,6 +128,12 @@ struct dbt_vcpu {
     unsigned point_hit;
     uint64_t point_address;
     uint32_t points_known;
+    /* While that debugger has none, watchpoints of the guest's own one: an access that is told by
+     * `own_active`, bit by bit, faults. */
+    bool self_debugs;
+    unsigned own_count;
+    uint32_t own_active;
+    struct debug_point own_points[DBT_OWN_POINTS];
 
     bool emitted_runs; /* emitted code waits for a C function that it called */
     bool crowded;      /* another vCPU has to run before this one can go on */
@@ -151,6 +167,9 @@ struct dbt_vcpu {
 
     struct dbt_recent recent[DBT_RECENTS];
 };
+
+/* The points that are watched: a debugger's, or the guest's own. */
+unsigned dbt_points(const struct dbt_vcpu *d, const struct debug_point **points);
 
 static inline struct dbt_vcpu *dbt_vcpu(const struct vcpu *v)
 {

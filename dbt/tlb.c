@@ -757,7 +757,7 @@ static struct dbt_tlb_entry *recall(struct table *t, uint64_t page, enum dbt_acc
 static bool is_watched(const struct dbt_vcpu *d, uint64_t page)
 {
     const struct debug_point *points;
-    unsigned count = d->watching ? debug_points(d->vcpu->vm, &points) : 0;
+    unsigned count = d->watching ? dbt_points(d, &points) : 0;
 
     for (unsigned i = 0; i < count; i++)
         if (points[i].kind != POINT_BREAK && PAGE_OF(points[i].address) == page)

@@ -219,6 +219,12 @@ static void fault(struct dbt_vcpu *d)
                       : f->absent   ? A64_FAULT_EXTERNAL
                                     : f->cause;
 
+    if (unlikely(f->watched)) {
+        a64_frame(d)->far = f->address;
+        a64_exception(d, (enum a64_class)(A64_CLASS_WATCHPOINT_LOWER + a64_is_el1(d)),
+                      A64_FAULT_DEBUG | (f->access == DBT_WRITE ? SYNDROME_WRITE : 0));
+        return;
+    }
     abort_at(d, f->address, f->access == DBT_FETCH,
              status | (f->access == DBT_WRITE ? SYNDROME_WRITE : 0));
 }
@@ -242,12 +248,15 @@ static enum a64_outcome do_eret(struct dbt_vcpu *d)
 {
     const struct a64_frame *r = a64_frame(d);
     uint64_t spsr = r->spsr, mode = spsr & (ARM_PSTATE_MODE | ARM_PSTATE_AARCH32);
+    bool stepped = a64_steps(d);
 
     if (!a64_is_el1(d))
         return A64_UNDEFINED;
     d->frame->pc = r->elr;
     if (mode == ARM_PSTATE_EL0 || mode == ARM_PSTATE_EL1T || mode == ARM_PSTATE_EL1H) {
         a64_set_pstate(d, spsr);
+        if (unlikely(!stepped && a64_steps(d))) /* D2.12.4 */
+            a64_state(d)->pstate |= spsr & ARM_PSTATE_SS;
         return A64_DONE;
     }
     /* An illegal return: the next instruction, here, is in the illegal execution state (D1.4.4). */
@@ -561,6 +570,7 @@ static enum a64_outcome do_call(struct dbt_vcpu *d, uint32_t word, enum a64_insn
     case A64_INSN_svc:
         d->frame->pc += sizeof(word);
         d->frame->count++;
+        a64_state(d)->pstate &= ~ARM_PSTATE_SS; /* it is done: D2.12.5 */
         a64_exception(d, A64_CLASS_SVC, a64_field(word, 5, 16));
         return A64_DONE;
     case A64_INSN_hvc:
@@ -658,5 +668,8 @@ const struct dbt_guest a64_guest = {
     .walk = a64_walk,
     .execute = execute,
     .fault = fault,
+    .self_debug = a64_self_debug,
+    .self_before = a64_self_before,
+    .self_after = a64_self_after,
     .interrupt = interrupt,
 };

@@ -43,6 +43,9 @@ enum a64_class {
     A64_CLASS_FETCH_LOWER = 0x20, /* + 1: from the same level */
     A64_CLASS_PC = 0x22,
     A64_CLASS_DATA_LOWER = 0x24,
+    A64_CLASS_BREAKPOINT_LOWER = 0x30,
+    A64_CLASS_STEP_LOWER = 0x32,
+    A64_CLASS_WATCHPOINT_LOWER = 0x34,
     A64_CLASS_BRK = 0x3c,
 };
 
@@ -54,6 +57,7 @@ enum a64_class {
 #define A64_FAULT_EXTERNAL     0x10u
 #define A64_FAULT_WALK         0x14u
 #define A64_FAULT_ALIGNMENT    0x21u
+#define A64_FAULT_DEBUG        0x22u /* of breakpoints, watchpoints and steps */
 
 /* What an instruction does to the run: A64_NEXT goes on behind it. */
 enum a64_outcome { A64_NEXT, A64_DONE, A64_UNDEFINED, A64_STOP };
@@ -101,6 +105,14 @@ void a64_exception(struct dbt_vcpu *d, enum a64_class class, uint64_t syndrome);
 enum a64_outcome a64_system_register(struct dbt_vcpu *d, uint32_t word);
 /* What ID registers show of these features, into canonical state. */
 void a64_identify(struct vcpu *v, uint64_t features);
+
+/* ---- self_debug.c: the guest's own debugger (dbt/guest.h) ---- */
+
+bool a64_self_debug(struct dbt_vcpu *d);
+bool a64_self_before(struct dbt_vcpu *d, bool *steps);
+void a64_self_after(struct dbt_vcpu *d);
+/* Are software steps taken at the level that runs? */
+bool a64_steps(const struct dbt_vcpu *d);
 
 /* ---- mmu.c ---- */
 

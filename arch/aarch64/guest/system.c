@@ -262,6 +262,10 @@ static bool write_system(struct dbt_vcpu *d, unsigned reg, uint64_t value)
         a64_set_pstate_bit(d, bit, value & bit);
         return true;
     }
+    if (unlikely(A64_SYS_OP0(reg) == 2)) { /* debug registers: the engine looks at them again */
+        d->points_known = ~0u;
+        __atomic_store_n(&d->frame->poll, 1, __ATOMIC_RELAXED);
+    }
     return arm_sysreg_write(d->vcpu, to_syndrome(reg), value);
 }
 
