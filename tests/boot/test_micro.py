@@ -14,6 +14,8 @@ STRAIGHT = {
     "riscv64": ["-M", "virt", "-cpu", "rv64,h=off"],
     "x86_64": ["-M", "q35", "-cpu", "max"],
 }
+# The suite's options: x86_64 once more with the local APIC's registers in memory and without the timer's deadline mode.
+SUITES = {"aarch64": [""], "riscv64": [""], "x86_64": ["", "xapic nodeadline"]}
 # A test of the serial port's interrupt leaves a blank before the next line.
 TEST = re.compile(r"^ ?(not ok|ok) (\d+) - (.*)$", re.M)
 
@@ -150,7 +152,8 @@ def test_register_patterns_hold_without_a_hypervisor(arch):
 @pytest.mark.parametrize("arch", ARCHES)
 def test_suite_without_a_hypervisor(arch):
     """QEMU's machine is the truth that the suite itself is measured against."""
-    assert len(verdict(straight(arch, "suite", cpus=2))) > 50
+    for options in SUITES[arch]:
+        assert len(verdict(straight(arch, f"suite {options}", cpus=2))) > 50
 
 
 QEMU_MISTAKE = "SB stlr, ldar"  # its LDAR does not wait for the STLR before it (Arm ARM B2.3, Barrier-ordered-before)
@@ -195,10 +198,17 @@ def test_two_cpus_see_of_each_other_what_their_architecture_allows(boot):
 @pytest.mark.parametrize("cpus", [1, 2])
 @pytest.mark.parametrize("arch", ARCHES)
 def test_suite(boot, arch, cpus):
-    """A guest of two vCPUs, on one host CPU and on two."""
-    config = "[host]\nconfig = 1\nconsole = a\n\n" + guest("a", "suite", cpus=2)
+    """Guests of two vCPUs, on one host CPU and on two."""
+    names = "ab"[:len(SUITES[arch])]
+    config = "[host]\nconfig = 1\nconsole = a\n\n" + "".join(
+        guest(name, f"suite {options}", cpus=2) for name, options in zip(names, SUITES[arch]))
     machine = boot(arch, config, [("micro", micro(arch))], memory=1024, cpus=cpus)
-    assert len(verdict(ended(machine, 240))) > 50
+    for name in names:
+        if name != "a":
+            machine.child.send("\x1d")
+            machine.prompt()
+            machine.child.send(f"vm console {name}\r")
+        assert len(verdict(ended(machine, 240))) > 50
 
 
 @pytest.mark.parametrize("seed", [1, 2])

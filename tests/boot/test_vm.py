@@ -15,6 +15,8 @@ PROGRAMS = {
     "scrub": "scrub",
     "silent": "spin quiet",
     "latency": "latency count=100",
+    "ping": "ping count=100",
+    "pong": "pong",
     "crash": "crash",
 }
 
@@ -237,13 +239,20 @@ def test_a_silent_guest_is_diagnosed(host, arch):
     assert re.search(r"last left the guest by \w+", text) and re.search(r"PC 0x[0-9a-f]+", text)
 
 
-@pytest.mark.parametrize("arch", ["x86_64"])
-def test_an_idle_guest_answers_beside_two_spinners(host, arch):
-    machine = host(arch, ["latency", "one", "two"], icount=True)
-    for name in ("one", "two", "latency"):
+def test_an_idle_guest_answers_beside_two_spinners(boot):
+    """All on one CPU: its timers, and pings to it, within 5 ms of guest time, which are instructions here, in 99 of 100.
+    aarch64 and riscv64: with Debian's ping, in test_net.py."""
+    text = config(["latency", "one", "two", "ping", "pong"], "net = lan\n") + "\n[network lan]\n"
+    machine = boot("x86_64", text, [(MICRO, TOP / "build/x86_64/guests/micro")], memory=2048, icount=True)
+    machine.prompt()
+    for name in ("pong", "one", "two", "latency"):
         machine.run(f"vm start {name}")
     match = console(machine, "latency", r"latency: (\d+) us for 99 in 100", timeout=300)
     assert int(match.group(1)) < 5000
+    machine.run("vm start ping")
+    match = console(machine, "ping", r"ping: (\d+) of 100 came back, (\d+) us for 99 in 100", timeout=300)
+    assert int(match.group(1)) == 100 and int(match.group(2)) < 5000
+    assert all(state == "running" for name, state in states(machine).items() if name in ("pong", "one", "two"))
 
 
 def test_reserved_cpus_are_left_to_guests_that_name_them(boot):

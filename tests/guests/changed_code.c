@@ -10,34 +10,18 @@
 #include "tests/guests/suite.h"
 #include "tests/guests/virtio_pci.h"
 
-#define BLOCK_ID    0x1042u /* 4.1.2.1: 0x1040 and the device's number */
-#define F_VERSION_1 1u      /* bit 32: of the upper word */
-#define RING_SIZE   4u
-#define RING        (RAM_BASE + (48UL << 20))
-#define CODE        (RAM_BASE + (50UL << 20)) /* pages that are called */
-#define BUFFER      (RAM_BASE + (52UL << 20))
-#define SECTOR      512u
-#define PAGE        4096u
-#define ROUNDS      40u
-#define CALLS       300u /* until the code is hot */
+#define CODE   (RAM_BASE + (50UL << 20)) /* pages that are called */
+#define BUFFER (RAM_BASE + (52UL << 20))
+#define SECTOR 512u
+#define PAGE   4096u
+#define ROUNDS 40u
+#define CALLS  300u /* until the code is hot */
 
 enum { BLOCK_IN, BLOCK_OUT };
-enum { DESC_NEXT = 1, DESC_WRITE = 2 };
-
 typedef uint64_t (*code_t)(void (*between)(void));
 
 static struct virtio_pci disk;
-static struct {
-    struct {
-        uint64_t address;
-        uint32_t length;
-        uint16_t flags, next;
-    } desc[RING_SIZE];
-    uint16_t avail_flags, avail_index, avail[RING_SIZE];
-} *const ring = (void *)RING;
-static volatile struct {
-    uint16_t flags, index;
-} *const used = (void *)(RING + PAGE);
+static struct virtq ring;
 static struct {
     uint32_t type, reserved;
     uint64_t sector;
@@ -48,51 +32,34 @@ static volatile uint8_t status;
 
 static bool disk_start(void)
 {
-    unsigned slot = 1;
-
-    while (slot < 32 && !(virtio_pci_find(slot, &disk) && disk.id == BLOCK_ID))
-        slot++;
-    if (!check(slot < 32, "there is a disk"))
+    if (!check(virtio_pci_begin(VIRTIO_BLOCK, &disk), "there is a disk"))
         return false;
-    mmio_write8(disk.common + COMMON_STATUS, 0);
-    mmio_write8(disk.common + COMMON_STATUS, STATUS_START);
-    mmio_write32(disk.common + COMMON_DRIVER_SELECT, 0);
-    mmio_write32(disk.common + COMMON_DRIVER_FEATURES, 0);
-    mmio_write32(disk.common + COMMON_DRIVER_SELECT, 1);
-    mmio_write32(disk.common + COMMON_DRIVER_FEATURES, F_VERSION_1);
-    mmio_write8(disk.common + COMMON_STATUS, STATUS_START | STATUS_FEATURES);
-    mmio_write16(disk.common + COMMON_QUEUE_SELECT, 0);
-    mmio_write16(disk.common + COMMON_QUEUE_SIZE, RING_SIZE);
-    virtio_pci_write_address(disk.common + COMMON_DESC, (uint64_t)ring);
-    virtio_pci_write_address(disk.common + COMMON_DRIVER, (uint64_t)&ring->avail_flags);
-    virtio_pci_write_address(disk.common + COMMON_DEVICE, (uint64_t)used);
-    mmio_write16(disk.common + COMMON_QUEUE_ENABLE, 1);
-    mmio_write8(disk.common + COMMON_STATUS, STATUS_START | STATUS_FEATURES | STATUS_OK);
+    virtio_pci_queue(&disk, 0, &ring);
+    virtio_pci_work(&disk);
     return true;
 }
 
 static bool transfer(uint32_t type, uint64_t sector, void *data, uint32_t length)
 {
-    uint16_t before = used->index;
+    uint16_t before = virtq_used(&ring);
 
     request.type = type;
     request.sector = sector;
     status = 0xff;
-    ring->desc[0].address = (uint64_t)&request;
-    ring->desc[0].length = sizeof(request);
-    ring->desc[0].flags = DESC_NEXT;
-    ring->desc[0].next = 1;
-    ring->desc[1].address = (uint64_t)data;
-    ring->desc[1].length = length;
-    ring->desc[1].flags = DESC_NEXT | (type == BLOCK_IN ? DESC_WRITE : 0);
-    ring->desc[1].next = 2;
-    ring->desc[2].address = (uint64_t)&status;
-    ring->desc[2].length = 1;
-    ring->desc[2].flags = DESC_WRITE;
-    __atomic_thread_fence(__ATOMIC_SEQ_CST);
-    __atomic_store_n(&ring->avail_index, (uint16_t)(ring->avail_index + 1), __ATOMIC_RELEASE);
+    ring.desc[0].address = (uint64_t)&request;
+    ring.desc[0].length = sizeof(request);
+    ring.desc[0].flags = DESC_NEXT;
+    ring.desc[0].next = 1;
+    ring.desc[1].address = (uint64_t)data;
+    ring.desc[1].length = length;
+    ring.desc[1].flags = DESC_NEXT | (type == BLOCK_IN ? DESC_WRITE : 0);
+    ring.desc[1].next = 2;
+    ring.desc[2].address = (uint64_t)&status;
+    ring.desc[2].length = 1;
+    ring.desc[2].flags = DESC_WRITE;
+    virtq_offer(&ring, 0);
     virtio_pci_notify(&disk, 0);
-    while (__atomic_load_n(&used->index, __ATOMIC_ACQUIRE) == before)
+    while (virtq_used(&ring) == before)
         cpu_relax();
     return status == 0;
 }

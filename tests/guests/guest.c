@@ -12,6 +12,7 @@ extern const struct program __start_programs[], __stop_programs[];
 
 struct guest_cpu guest_cpus[GUEST_MAX_CPUS];
 void (*irq_hook)(enum irq_kind kind, unsigned number);
+bool (*trap_hook)(const struct trap *t, struct trap_frame *f);
 static unsigned tests, failures;
 
 static void put_text(const char *text)

@@ -80,6 +80,10 @@ struct trap {
 /* Calls fn(arg). When it traps, it is left at that place, *t says why, and false is returned. One
  * at a time on a CPU; `fn` leaves masked interrupts masked. */
 bool trap_try(void (*fn)(void *arg), void *arg, struct trap *t);
+/* When set, it is asked about each trap first: true lets what trapped go on as *f says then
+ * (machine.h: at least `pc` and `flags`). */
+struct trap_frame;
+extern bool (*trap_hook)(const struct trap *t, struct trap_frame *f);
 /* From the ISA's vectors: the trap was not expected: prints it and ends the guest. */
 void trap_unexpected(const struct trap *t) __attribute__((noreturn));
 
@@ -113,11 +117,18 @@ void ipi_send(unsigned cpu);
 /* A one-shot timer of this CPU, in ticks(); IRQ_TIMER. */
 void timer_set(uint64_t deadline);
 void timer_stop(void);
+/* Idles until then; with an irq_hook of its own (life.c). */
+void sleep_until(uint64_t deadline);
+/* The `count` smallest first; for percentiles (life.c). */
+void sorted_insert(uint64_t *sorted, unsigned count, uint64_t value);
 /* Interrupts of the serial port (transmitter empty), through the machine's controller to CPU `cpu`.
  * serial_irq_raise() makes it pending, serial_irq_quiet() ends it (for irq_hook). */
 void serial_irq_setup(unsigned cpu);
 void serial_irq_raise(void);
 void serial_irq_quiet(void);
+
+/* Those of PCI pins: INTA of `slot`, as a device of the serial port's kind to irq_hook. */
+void pci_irq_setup(unsigned slot, unsigned cpu);
 
 /* guest.c: what machine_setup() goes on with, and what other CPUs do. */
 void guest_main(void) __attribute__((noreturn));

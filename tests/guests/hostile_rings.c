@@ -12,8 +12,6 @@
 #define F_VERSION_1 (1ULL << 32)
 #define F_PACKED    (1ULL << 34)
 
-#define DESC_NEXT     1u
-#define DESC_WRITE    2u
 #define DESC_INDIRECT 4u
 #define DESC_AVAIL    (1u << 7) /* packed */
 

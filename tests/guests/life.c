@@ -25,7 +25,7 @@ static void timer_hook(enum irq_kind kind, unsigned number)
         timer_seen = true;
 }
 
-static void sleep_until(uint64_t deadline)
+void sleep_until(uint64_t deadline)
 {
     irq_hook = timer_hook;
     timer_seen = false;
@@ -79,13 +79,13 @@ static void run_scrub(void)
 }
 PROGRAM(scrub);
 
-static void insert(uint64_t *late, unsigned count, uint64_t value)
+void sorted_insert(uint64_t *sorted, unsigned count, uint64_t value)
 {
     unsigned at = count;
 
-    for (; at && late[at - 1] > value; at--)
-        late[at] = late[at - 1];
-    late[at] = value;
+    for (; at && sorted[at - 1] > value; at--)
+        sorted[at] = sorted[at - 1];
+    sorted[at] = value;
 }
 
 static void run_latency(void)
@@ -98,7 +98,7 @@ static void run_latency(void)
         uint64_t deadline = ticks() + gap;
 
         sleep_until(deadline);
-        insert(late, i, ticks_to_ns(ticks() - deadline) / 1000);
+        sorted_insert(late, i, ticks_to_ns(ticks() - deadline) / 1000);
     }
     print("latency: %llu us for 99 in 100, %llu us at most\n",
           (unsigned long long)late[count * 99 / 100], (unsigned long long)late[count - 1]);

@@ -140,6 +140,7 @@ static void test_timers(void)
     timer_in_the_past();
     timer_can_be_stopped();
     timer_waits_for_unmasking();
+    isa_test_timers();
 }
 
 /* ---- Interrupts of devices ---- */
@@ -303,7 +304,7 @@ static const struct {
     {"memory", test_memory},       {"exits", isa_test_exits}, {"timers", test_timers},
     {"registers", test_registers}, {"cpus", test_cpus},       {"interrupts", test_interrupts},
     {"ipis", test_ipis},           {"mmio", test_mmio},       {"paging", test_paging},
-    {"illegal", test_illegal},
+    {"illegal", test_illegal},     {"debug", test_debug},
 };
 
 static void run_suite(void)

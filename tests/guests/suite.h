@@ -8,14 +8,28 @@
 void test_mmio(void);
 void test_paging(void);
 void test_illegal(void);
+void test_debug(void);
 
 /* The ISA's own, in tests/guests/<isa>/suite.c. */
 void isa_test_exits(void);
+void isa_test_timers(void);
 void isa_test_mmio(void);
 void isa_test_illegal(void);
 /* Of pages that show the memory from `memory` on: the first at `va` is the user's, too, the second
  * the kernel's alone, the third the user's to read. */
 void isa_test_user_pages(uint64_t va, uint64_t memory);
+
+/* Breakpoints and steps: the traps come to isa_debug_trap() (as trap_hook), which notes them. */
+struct debug_hit {
+    uint64_t pc, cause; /* the cause as the ISA's debug.c puts it */
+};
+bool isa_debug_trap(const struct trap *t, struct trap_frame *f);
+void isa_test_debug(void);
+void debug_record(uint64_t pc, uint64_t cause);
+void debug_forget(void);
+/* Expects the hits since the last time to be these; or at the places of a list, of one cause. */
+void check_hits(const struct debug_hit *expected, unsigned count, const char *what);
+void check_places(const uint64_t *from, const uint64_t *to, uint64_t cause, const char *what);
 
 /* For tests/guests/hostile.c: the devices' places; the console made usable again. */
 void isa_hostile_targets(void (*add)(uint64_t base, uint64_t size));

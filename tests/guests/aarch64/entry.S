@@ -133,6 +133,7 @@ trap_leave:
 irq_entry:
     SAVE
     bl machine_irq
+go_on:
     ldp x30, x0, [sp, #160]
     ldr x1, [sp, #176]
     msr elr_el1, x0
@@ -151,11 +152,15 @@ irq_entry:
     eret
 
 sync_entry:
+    SAVE
     mov x0, #0
     b 1f
 serror_entry:
+    SAVE
     mov x0, #1
-1:  bl machine_trap /* returns only when somebody expects traps */
+1:  add x1, sp, #168 /* ELR, SPSR */
+    bl machine_trap /* returns only when somebody expects traps */
+    tbnz w0, #0, go_on
     mrs x2, tpidr_el1
     ldr x3, [x2, #CPU_RECOVER]
     mov sp, x3

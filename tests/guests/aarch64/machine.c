@@ -40,6 +40,8 @@
 #define GICC_EOIR          (GICC_BASE + 0x10)
 #define GICC_IAR_ID        0x3ffu
 #define SGI_IPI            1u
+#define PCI_SPI            3u /* the first of four */
+#define PPI_TIMERS         (1u << 27 | 1u << PPI_PHYSICAL_TIMER)
 #define PPI_VIRTUAL_TIMER  27u
 #define PRIORITY           0xa0a0a0a0u
 #define INTID_NONE         1020u
@@ -94,17 +96,27 @@ void console_put(char c)
     mmio_write32(UARTDR, (uint8_t)c);
 }
 
-void serial_irq_setup(unsigned cpu)
+static void spi_setup(unsigned spi, unsigned cpu)
 {
-    unsigned intid = 32 + UART_SPI;
+    unsigned intid = 32 + spi;
 
-    mmio_write32(UARTIMSC, 0);
     if (gic_v2())
         mmio_write8(GICD_ITARGETSR + intid, (uint8_t)(1u << cpu));
     else
         mmio_write64(GICD_IROUTER + 8ULL * intid, cpu);
     mmio_write8(GICD_IPRIORITYR + intid, (uint8_t)PRIORITY);
     mmio_write32(GICD_ISENABLER + intid / 32 * 4, 1u << intid % 32);
+}
+
+void serial_irq_setup(unsigned cpu)
+{
+    mmio_write32(UARTIMSC, 0);
+    spi_setup(UART_SPI, cpu);
+}
+
+void pci_irq_setup(unsigned slot, unsigned cpu)
+{
+    spi_setup(PCI_SPI + slot % 4, cpu);
 }
 
 /* The transmitter's interrupt comes when something was sent. */
@@ -133,7 +145,7 @@ static void redistributor_setup(uint64_t cpu)
     mmio_write32(sgi + 0x80, ~0u);
     for (unsigned i = 0; i < 8; i++)
         mmio_write32(sgi + 0x400 + 4 * i, PRIORITY);
-    mmio_write32(sgi + 0x100, 0xffffu | 1u << PPI_VIRTUAL_TIMER);
+    mmio_write32(sgi + 0x100, 0xffffu | PPI_TIMERS);
     WRITE_SYSREG("S3_0_C12_C12_5", 7); /* ICC_SRE_EL1 */
     __asm__ volatile("isb");
     WRITE_SYSREG("S3_0_C4_C6_0", 0xff); /* ICC_PMR_EL1 */
@@ -145,7 +157,7 @@ static void v2_cpu_setup(void)
 {
     for (unsigned i = 0; i < 8; i++)
         mmio_write32(GICD_IPRIORITYR + 4 * i, PRIORITY);
-    mmio_write32(GICD_ISENABLER, 0xffffu | 1u << PPI_VIRTUAL_TIMER);
+    mmio_write32(GICD_ISENABLER, 0xffffu | PPI_TIMERS);
     mmio_write32(GICC_PMR, 0xff);
     mmio_write32(GICC_CTLR, 1);
 }
@@ -272,8 +284,8 @@ static enum trap_kind trap_kind(uint64_t esr, bool serror)
     }
 }
 
-void machine_trap(uint64_t serror);
-void machine_trap(uint64_t serror)
+bool machine_trap(uint64_t serror, struct trap_frame *f);
+bool machine_trap(uint64_t serror, struct trap_frame *f)
 {
     uint64_t esr = READ_SYSREG("esr_el1");
     struct trap t = {.kind = trap_kind(esr, serror),
@@ -281,9 +293,12 @@ void machine_trap(uint64_t serror)
                      .address = READ_SYSREG("far_el1"),
                      .pc = READ_SYSREG("elr_el1")};
 
+    if (trap_hook && trap_hook(&t, f))
+        return true;
     if (!this_cpu()->recover_sp)
         trap_unexpected(&t);
     *this_cpu()->trap = t;
+    return false;
 }
 
 bool trap_enter(void (*fn)(void *arg), void *arg);

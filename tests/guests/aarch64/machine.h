@@ -16,7 +16,10 @@
 #define GICR_SIZE 0x20000UL
 #define UART_BASE 0x09000000UL
 #define UART_SPI  1u
-#define RAM_BASE  0x40000000UL
+/* The other timer's interrupt: irq_hook() gets it as one of none of its kinds, and must quiet it.
+ */
+#define PPI_PHYSICAL_TIMER 30u
+#define RAM_BASE           0x40000000UL
 /* A register whose read has no side effect, handled by the hypervisor: GICD_TYPER. */
 #define MMIO_PROBE (GICD_BASE + 4)
 /* No device and no RAM. */
@@ -36,6 +39,11 @@
     })
 #define WRITE_SYSREG(reg, value) \
     __asm__ volatile("msr " reg ", %0" : : "r"((uint64_t)(value)) : "memory")
+
+/* At the end of what entry.S saves: ELR and SPSR. */
+struct trap_frame {
+    uint64_t pc, flags;
+};
 
 /* Without the GIC's system registers (ID_AA64PFR0_EL1.GIC) this machine has a GICv2. Asked once:
  * the hypervisor answers, and what an interrupt costs is measured. */

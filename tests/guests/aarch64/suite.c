@@ -35,6 +35,95 @@ void isa_test_exits(void)
     check_equal(READ_SYSREG("currentel"), 4, "this is EL1");
 }
 
+/* ---- The physical timer (Arm ARM D11.2.4), beside the virtual one that machine.c drives ---- */
+
+#define TIMER_ENABLE 1ULL
+#define TIMER_MASK   2ULL
+#define TIMER_STATUS 4ULL
+
+static volatile unsigned physical_seen, others_seen;
+static volatile uint64_t physical_at, physical_control;
+
+static void physical_hook(enum irq_kind kind, unsigned number)
+{
+    (void)kind;
+    if (number != PPI_PHYSICAL_TIMER) {
+        others_seen++;
+        return;
+    }
+    __asm__ volatile("isb" : : : "memory");
+    physical_at = READ_SYSREG("cntpct_el0");
+    physical_control = READ_SYSREG("cntp_ctl_el0");
+    WRITE_SYSREG("cntp_ctl_el0", TIMER_ENABLE | TIMER_MASK);
+    physical_seen++;
+}
+
+static bool physical_has_come(void *count)
+{
+    return physical_seen >= (uint64_t)count;
+}
+
+static uint64_t physical_now(void)
+{
+    __asm__ volatile("isb" : : : "memory");
+    return READ_SYSREG("cntpct_el0");
+}
+
+static void physical_read_back(void)
+{
+    uint64_t deadline = physical_now() + 100 * ticks_hz;
+
+    WRITE_SYSREG("cntp_ctl_el0", 0);
+    WRITE_SYSREG("cntp_cval_el0", deadline);
+    check_equal(READ_SYSREG("cntp_cval_el0"), deadline, "CNTP_CVAL keeps its value");
+    check_equal(READ_SYSREG("cntp_tval_el0") >> 32, 0, "CNTP_TVAL has 32 bits");
+    WRITE_SYSREG("cntp_ctl_el0", TIMER_ENABLE);
+    check_equal(READ_SYSREG("cntp_ctl_el0"), TIMER_ENABLE, "CNTP_CTL: on, nothing due");
+    WRITE_SYSREG("cntp_tval_el0", (uint64_t)-1000 & 0xffffffff);
+    check(READ_SYSREG("cntp_cval_el0") + 1000 <= physical_now(),
+          "a CNTP_TVAL below zero puts CNTP_CVAL into the past");
+    check((int32_t)READ_SYSREG("cntp_tval_el0") <= -1000, "CNTP_TVAL goes on falling below zero");
+    check_equal(READ_SYSREG("cntp_ctl_el0"), TIMER_ENABLE | TIMER_STATUS,
+                "CNTP_CTL says it is due");
+    WRITE_SYSREG("cntp_ctl_el0", TIMER_ENABLE | TIMER_MASK);
+    check_equal(READ_SYSREG("cntp_ctl_el0"), TIMER_ENABLE | TIMER_MASK | TIMER_STATUS,
+                "also while its interrupt is masked");
+    check(!wait_until(physical_has_come, (void *)1, 2000000), "then there is no interrupt");
+}
+
+static void physical_interrupts(void)
+{
+    unsigned lost = 0, early = 0, wrong = 0;
+
+    for (uint64_t i = 1; i <= 20; i++) {
+        uint64_t deadline = physical_now() + ns_to_ticks(50000 * i);
+
+        WRITE_SYSREG("cntp_cval_el0", deadline);
+        WRITE_SYSREG("cntp_ctl_el0", TIMER_ENABLE);
+        __asm__ volatile("isb" : : : "memory");
+        lost += !wait_until(physical_has_come, (void *)i, 2 * NS_PER_SEC);
+        early += physical_at < deadline;
+        wrong += physical_control != (TIMER_ENABLE | TIMER_STATUS);
+    }
+    check_equal(lost, 0, "the physical timer fires");
+    check_equal(early, 0, "it does not fire early");
+    check_equal(wrong, 0, "CNTP_CTL says in the handler that it is due");
+    wait_until(physical_has_come, (void *)21, 2000000);
+    check_equal(physical_seen, 20, "20 settings fire 20 times");
+    check_equal(others_seen, 0, "as its own interrupt");
+}
+
+void isa_test_timers(void)
+{
+    void (*hook)(enum irq_kind kind, unsigned number) = irq_hook;
+
+    irq_hook = physical_hook;
+    physical_read_back();
+    physical_interrupts();
+    WRITE_SYSREG("cntp_ctl_el0", 0);
+    irq_hook = hook;
+}
+
 /* ---- Loads and stores of device registers ---- */
 
 #define LOAD_THROUGH(n)                                                          \

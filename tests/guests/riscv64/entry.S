@@ -137,12 +137,13 @@ vector:
     sd t5, 112(sp)
     sd t6, 120(sp)
     csrr a0, scause
-    bgez a0, exception
     csrr t0, sepc
     csrr t1, sstatus
     sd t0, 128(sp)
     sd t1, 136(sp)
+    bgez a0, exception
     call machine_irq
+go_on:
     ld t0, 128(sp)
     ld t1, 136(sp)
     csrw sepc, t0
@@ -167,7 +168,9 @@ vector:
     sret
 
 exception:
+    addi a1, sp, 128
     call machine_trap /* returns only when somebody expects traps */
+    bnez a0, go_on
     ld sp, CPU_RECOVER(tp)
     li a0, 0
     j trap_leave

@@ -11,6 +11,7 @@
 #define SBI_HSM  0x48534dUL
 #define SBI_SRST 0x53525354UL
 
+#define PCI_SOURCE    32u /* the first of four */
 #define UART_THR      (UART_BASE + 0)
 #define UART_IER      (UART_BASE + 1)
 #define UART_IER_THRE 2u
@@ -112,18 +113,29 @@ static uint64_t plic_context(unsigned cpu)
     return two ? 2 * hart_of(cpu) + 1 : hart_of(cpu);
 }
 
-void serial_irq_setup(unsigned cpu)
+/* To this CPU alone. */
+static void source_setup(unsigned source, unsigned cpu)
 {
-    uint64_t context = plic_context(cpu);
+    uint64_t word = source / 32 * 4, context = plic_context(cpu);
 
-    mmio_write8(UART_IER, 0);
     for (unsigned other = 0; other < cpu_count(); other++) {
         contexts[other] = plic_context(other);
-        mmio_write32(PLIC_ENABLE(contexts[other]), 0);
+        mmio_write32(PLIC_ENABLE(contexts[other]) + word, 0);
     }
-    mmio_write32(PLIC_PRIORITY(UART_SOURCE), 1);
+    mmio_write32(PLIC_PRIORITY(source), 1);
     mmio_write32(PLIC_THRESHOLD(context), 0);
-    mmio_write32(PLIC_ENABLE(context), 1u << UART_SOURCE);
+    mmio_write32(PLIC_ENABLE(context) + word, 1u << source % 32);
+}
+
+void serial_irq_setup(unsigned cpu)
+{
+    mmio_write8(UART_IER, 0);
+    source_setup(UART_SOURCE, cpu);
+}
+
+void pci_irq_setup(unsigned slot, unsigned cpu)
+{
+    source_setup(PCI_SOURCE + slot % 4, cpu);
 }
 
 /* Enabling the transmitter's interrupt while it is empty raises it. */
@@ -258,17 +270,20 @@ static enum trap_kind trap_kind(uint64_t cause)
     }
 }
 
-void machine_trap(uint64_t cause);
-void machine_trap(uint64_t cause)
+bool machine_trap(uint64_t cause, struct trap_frame *f);
+bool machine_trap(uint64_t cause, struct trap_frame *f)
 {
     struct trap t = {.kind = trap_kind(cause),
                      .cause = cause,
                      .address = READ_CSR("stval"),
                      .pc = READ_CSR("sepc")};
 
+    if (trap_hook && trap_hook(&t, f))
+        return true;
     if (!this_cpu()->recover_sp)
         trap_unexpected(&t);
     *this_cpu()->trap = t;
+    return false;
 }
 
 bool trap_enter(void (*fn)(void *arg), void *arg);

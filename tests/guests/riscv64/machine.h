@@ -46,6 +46,11 @@ static inline struct guest_cpu *this_cpu(void)
     return cpu;
 }
 
+/* At the end of what entry.S saves: sepc and sstatus. */
+struct trap_frame {
+    uint64_t pc, flags;
+};
+
 extern uint64_t ticks_hz;
 /* The boot hart's ISA string, "rv64imac_zba..." */
 const char *isa_string(void);

@@ -161,11 +161,11 @@ common:
     cld
     mov 72(%rsp), %rdi /* vector */
     mov 80(%rsp), %rsi /* error code */
-    mov 88(%rsp), %rdx /* rip */
+    lea 88(%rsp), %rdx /* what the CPU pushed */
     cmp $32, %edi
     jb 1f
     call machine_irq
-    pop %r11
+2:  pop %r11
     pop %r10
     pop %r9
     pop %r8
@@ -176,8 +176,9 @@ common:
     pop %rax
     add $16, %rsp
     iretq
-1:  and $-16, %rsp
-    call machine_trap /* returns only when somebody expects traps */
+1:  call machine_trap /* returns only when somebody expects traps */
+    test %al, %al
+    jnz 2b
     mov %gs:CPU_RECOVER, %rsp
     xor %eax, %eax
     jmp trap_leave

@@ -5,13 +5,15 @@
 
 #define PVH_CMDLINE 24 /* struct hvm_start_info (Xen, public/arch-x86/hvm/start_info.h) */
 
-#define COM1_IER      (PORT_COM1 + 1)
-#define COM1_IER_THRE 2
-#define COM1_MCR      (PORT_COM1 + 4)
-#define COM1_MCR_OUT2 0x0b /* lets the interrupt out of the chip on a PC */
-#define COM1_LSR      (PORT_COM1 + 5)
-#define COM1_LSR_THRE 0x20
-#define COM1_PIN      4
+#define COM1_IER         (PORT_COM1 + 1)
+#define COM1_IER_THRE    2
+#define COM1_MCR         (PORT_COM1 + 4)
+#define COM1_MCR_OUT2    0x0b /* lets the interrupt out of the chip on a PC */
+#define COM1_LSR         (PORT_COM1 + 5)
+#define COM1_LSR_THRE    0x20
+#define COM1_PIN         4
+#define PCI_PIN          16 /* the first of four */
+#define IOAPIC_LEVEL_LOW 0xa000u
 
 #define PORT_PM1_CONTROL 0x604
 #define PM1_SLEEP(type)  ((uint16_t)(0x2000 | (type) << 10))
@@ -102,12 +104,23 @@ static void ioapic_write(uint32_t reg, uint32_t value)
     mmio_write32(IOAPIC_BASE + 0x10, value);
 }
 
+/* Fixed, edge, active high but for `mode`. */
+static void pin_setup(unsigned pin, unsigned cpu, uint32_t mode)
+{
+    ioapic_write(0x11 + 2 * pin, cpu << 24);
+    ioapic_write(0x10 + 2 * pin, (VECTOR_DEVICE + pin) | mode);
+}
+
 void serial_irq_setup(unsigned cpu)
 {
     out8(COM1_IER, 0);
     out8(COM1_MCR, COM1_MCR_OUT2);
-    ioapic_write(0x11 + 2 * COM1_PIN, cpu << 24);
-    ioapic_write(0x10 + 2 * COM1_PIN, VECTOR_DEVICE + COM1_PIN); /* fixed, edge, active high */
+    pin_setup(COM1_PIN, cpu, 0);
+}
+
+void pci_irq_setup(unsigned slot, unsigned cpu)
+{
+    pin_setup(PCI_PIN + slot % 4, cpu, IOAPIC_LEVEL_LOW);
 }
 
 void serial_irq_raise(void)
@@ -299,15 +312,18 @@ static enum trap_kind trap_kind(uint64_t vector)
     }
 }
 
-void machine_trap(uint64_t vector, uint64_t error, uint64_t rip);
-void machine_trap(uint64_t vector, uint64_t error, uint64_t rip)
+bool machine_trap(uint64_t vector, uint64_t error, struct trap_frame *f);
+bool machine_trap(uint64_t vector, uint64_t error, struct trap_frame *f)
 {
-    struct trap t = {.kind = trap_kind(vector), .cause = error << 8 | vector, .pc = rip};
+    struct trap t = {.kind = trap_kind(vector), .cause = error << 8 | vector, .pc = f->pc};
 
     __asm__ volatile("mov %%cr2, %0" : "=r"(t.address));
+    if (trap_hook && trap_hook(&t, f))
+        return true;
     if (!this_cpu()->recover_sp)
         trap_unexpected(&t);
     *this_cpu()->trap = t;
+    return false;
 }
 
 bool trap_enter(void (*fn)(void *arg), void *arg);

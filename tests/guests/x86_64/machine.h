@@ -29,6 +29,11 @@ static inline struct guest_cpu *this_cpu(void)
     return cpu;
 }
 
+/* What the CPU pushes at an exception. */
+struct trap_frame {
+    uint64_t pc, cs, flags, sp, ss;
+};
+
 extern uint64_t ticks_hz;
 
 static inline uint64_t ticks(void)
@@ -112,6 +117,8 @@ static inline void out16(uint16_t port, uint16_t value)
 /* KVM's hypercall number -1, which nobody has: by VMMCALL, or VMCALL on Intel's (see
  * machine_setup()). */
 extern bool hypercall_is_vmcall;
+/* suite.c: does CPUID tell of KVM's interface, as Ennead does? */
+bool hypervised(void);
 
 static inline void hypercall_null(void)
 {
