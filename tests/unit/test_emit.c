@@ -15,7 +15,10 @@
 #include "dbt/interp.h"
 #include "code_memory.h"
 
-#define SLOTS 16
+#define SLOTS         16
+#define FLOATS        4 /* slots behind these and pc_base */
+#define F0            (SLOTS + 1)
+#define FLOAT_CELL(n) (DBT_FRAME_GUEST + 8 * (SLOTS + (n)))
 
 #ifdef __x86_64__
 /* Brings the emitter in: nothing else names it. */
@@ -23,7 +26,7 @@ enum dbt_level host_level(void);
 enum dbt_level (*volatile emitter_wanted)(void) = host_level;
 #endif
 
-/* ---- No memory, and the C library's heap ---- */
+/* ---- No memory to speak of, and the C library's heap ---- */
 
 void *heap_zalloc(size_t size)
 {
@@ -40,16 +43,39 @@ void heap_free(void *p)
     free(p);
 }
 
+/* But for guest pages from PAGES_AT on, which lie apart from each other. */
+#define PAGES    8
+#define PAGES_AT 0x100000ULL
+static uint8_t *guest_pages[PAGES];
+
+static uint8_t *guest_byte(uint64_t va)
+{
+    uint64_t page = (va - PAGES_AT) / IR_PAGE_SIZE;
+
+    return page < PAGES && guest_pages[page] ? &guest_pages[page][va % IR_PAGE_SIZE] : NULL;
+}
+
 bool dbt_memory_read(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t *value)
 {
-    (void)f, (void)va, (void)size, (void)value;
-    return false;
+    (void)f;
+    *value = 0;
+    for (unsigned i = 0; i < size; i++) {
+        if (!guest_byte(va + i))
+            return false;
+        *value |= (uint64_t)*guest_byte(va + i) << 8 * i;
+    }
+    return true;
 }
 
 bool dbt_memory_write(struct dbt_frame *f, uint64_t va, unsigned size, uint64_t value)
 {
-    (void)f, (void)va, (void)size, (void)value;
-    return false;
+    (void)f;
+    for (unsigned i = 0; i < size; i++) {
+        if (!guest_byte(va + i))
+            return false;
+        *guest_byte(va + i) = (uint8_t)(value >> 8 * i);
+    }
+    return true;
 }
 
 bool dbt_memory_user(struct dbt_frame *f, uint64_t va, unsigned size, bool write, uint64_t *value)
@@ -73,9 +99,10 @@ bool dbt_memory_probe(struct dbt_frame *f, uint64_t va, unsigned size, enum dbt_
 
 /* ---- Units ---- */
 
-static struct dbt_slot slots[SLOTS + 1];
-static char names[SLOTS][8];
-static struct dbt_dialect dialect = {.name = "test", .slots = slots, .slot_count = SLOTS + 1};
+static struct dbt_slot slots[SLOTS + 1 + FLOATS];
+static char names[SLOTS + FLOATS][8];
+static struct dbt_dialect dialect = {
+    .name = "test", .slots = slots, .slot_count = SLOTS + 1 + FLOATS};
 static const struct interp_guest guest = {.fp = DBT_FP_RISCV};
 static struct dbt_frame *frame;
 static struct ir_unit unit;
@@ -355,8 +382,175 @@ static void run_streams(struct level *l, uint64_t rounds)
     }
 }
 
+/* ---- Loops, and memory by look-ups ---- */
+
+#define TLB_ENTRIES 16
+
+/* Pages whose bits are in `known` are found in the TLB; C reaches all. */
+static void set_tlb(struct dbt_tlb_entry *tlb, unsigned known)
+{
+    frame->tlb = tlb;
+    frame->tlb_mask = (TLB_ENTRIES - 1) * sizeof(*tlb);
+    for (unsigned i = 0; i < TLB_ENTRIES; i++)
+        tlb[i].tag[DBT_READ] = tlb[i].tag[DBT_WRITE] = DBT_TLB_NONE;
+    for (unsigned i = 0; i < PAGES; i++) {
+        uint64_t va = PAGES_AT + i * (uint64_t)IR_PAGE_SIZE;
+        struct dbt_tlb_entry *entry = &tlb[va / IR_PAGE_SIZE % TLB_ENTRIES];
+
+        if (known >> i & 1)
+            entry->tag[DBT_READ] = entry->tag[DBT_WRITE] = va;
+        entry->addend = (uint64_t)(uintptr_t)guest_pages[i] - va;
+    }
+}
+
+static uint64_t guest_word(uint64_t va)
+{
+    uint64_t v = 0;
+
+    (void)dbt_memory_read(frame, va, 8, &v);
+    return v;
+}
+
+/* What lies at slot 0, which moves by `stride`, and 8 bytes beyond it goes, added, to where slot
+ * SLOTS - 1 leads, which moves by `other`. */
+static void run_copy(struct level *l, int32_t stride, int32_t other, uint64_t from, uint64_t to,
+                     uint64_t rounds)
+{
+    ir_value v, w;
+
+    ir_unit_reset(&unit, &dialect, 0);
+    ir_block_begin(&unit);
+    ir_insn(&unit, 0, 4);
+    v = ir_load(&unit, IR_I64, IR_I64, 0, ir_get(&unit, 0), 0);
+    w = ir_load(&unit, IR_I64, IR_I64, 0, ir_get(&unit, 0), 8);
+    ir_set(&unit, 0,
+           ir_op2(&unit, IR_add, IR_I64, ir_get(&unit, 0), ir_const(&unit, IR_I64, stride)));
+    ir_set(&unit, 3, ir_op2(&unit, IR_add, IR_I64, v, w));
+    ir_insn(&unit, 4, 4);
+    ir_store(&unit, IR_I64, IR_I64, 0, ir_get(&unit, SLOTS - 1), 0, ir_get(&unit, 3));
+    ir_set(&unit, SLOTS - 1,
+           ir_op2(&unit, IR_add, IR_I64, ir_get(&unit, SLOTS - 1), ir_const(&unit, IR_I64, other)));
+    end_loop(2);
+    frame->cells[0] = from;
+    frame->cells[SLOTS - 1] = to;
+    run_loop(l, 4, rounds);
+    assert_int_equal(frame->cells[0], from + rounds * (uint64_t)stride);
+    for (uint64_t i = 0; i < rounds; i++) {
+        uint64_t at = from + i * (uint64_t)stride;
+
+        assert_int_equal(guest_word(to + i * (uint64_t)other), guest_word(at) + guest_word(at + 8));
+    }
+}
+
+/* Streams in both directions and at one place, across pages that lie apart; reads are from the
+ * first half of them, stores to the other one. */
+static void run_copies(struct level *l, unsigned known)
+{
+    static const int32_t strides[] = {0, 8, -8, 24, -16, 80, 1000};
+    static struct dbt_tlb_entry tlb[TLB_ENTRIES];
+    const uint64_t half = PAGES / 2 * (uint64_t)IR_PAGE_SIZE;
+
+    set_tlb(tlb, known);
+    for (uint64_t at = 0; at < half; at += 8)
+        (void)dbt_memory_write(frame, PAGES_AT + at, 8, at * 0x0101010101010101);
+    for (unsigned i = 0; i < ARRAY_SIZE(strides) * 3; i++)
+        for (uint64_t rounds = 1; rounds <= 7; rounds++)
+            for (uint64_t near = 0; near <= 72; near += 12) {
+                int32_t other =
+                    i / ARRAY_SIZE(strides) ? 8 * (int32_t)(i / ARRAY_SIZE(strides)) : -8;
+                uint64_t edge = PAGES_AT + 2 * IR_PAGE_SIZE - near;
+
+                run_copy(l, strides[i % ARRAY_SIZE(strides)], other, edge, edge + half, rounds);
+            }
+}
+
+/* ---- Loops of floats ---- */
+
+#define CANONICAL 0x7ff8000000000000ULL
+#define OTHER_NAN 0xfff8000000001234ULL
+
+static uint64_t *float_cell(unsigned n)
+{
+    return (uint64_t *)((char *)frame + FLOAT_CELL(n));
+}
+
+static ir_value arithmetic(enum ir_code code, ir_value a, ir_value b)
+{
+    return ir_append(
+        &unit, &(struct ir_op){
+                   .code = (uint8_t)code, .type = IR_F64, .attr = IR_ROUND_NEAREST, .arg = {a, b}});
+}
+
+/* f0 = (f0 + f1) * f1; the bits of f0 + f1, with the sign of f2, go to slot 3, f0's to slot 2, from
+ * which they come as f0 again. What is loaded in between goes to f3, by the address in slot 0. */
+static void run_floats(struct level *l, uint64_t a, uint64_t b, uint64_t rounds)
+{
+    uint64_t f0 = a, sum = 0;
+    ir_value v, w;
+    double x, y, z;
+
+    ir_unit_reset(&unit, &dialect, 0);
+    ir_block_begin(&unit);
+    ir_insn(&unit, 0, 4);
+    v = ir_convert(&unit, IR_bitsf, IR_F64, IR_I64, ir_get(&unit, 2));
+    v = arithmetic(IR_fadd, v, ir_get(&unit, F0 + 1));
+    ir_set(&unit, F0 + 2, v);
+    w = arithmetic(IR_fmul, v, ir_get(&unit, F0 + 1));
+    ir_set(&unit, F0, w);
+    ir_insn(&unit, 4, 4);
+    ir_set(&unit, F0 + 3, ir_load(&unit, IR_F64, IR_F64, 0, ir_get(&unit, 0), 0));
+    ir_insn(&unit, 8, 4);
+    ir_set(&unit, 3, ir_convert(&unit, IR_fbits, IR_I64, IR_F64, v));
+    ir_set(&unit, 2, ir_convert(&unit, IR_fbits, IR_I64, IR_F64, ir_get(&unit, F0)));
+    end_loop(3);
+    frame->cells[0] = PAGES_AT;
+    frame->cells[2] = a;
+    memcpy(float_cell(1), &b, 8);
+    memcpy(&y, &b, 8);
+    for (uint64_t i = 0; i < rounds; i++) {
+        memcpy(&x, &f0, 8);
+        z = x + y;
+        x = z * y;
+        memcpy(&sum, &z, 8);
+        memcpy(&f0, &x, 8);
+        sum = z != z ? CANONICAL : sum;
+        f0 = x != x ? CANONICAL : f0;
+    }
+    run_loop(l, 5, rounds);
+    assert_int_equal(frame->cells[3], sum);
+    assert_int_equal(*float_cell(2), sum);
+    assert_int_equal(frame->cells[2], f0);
+    assert_int_equal(*float_cell(0), f0);
+    assert_int_equal(*float_cell(3), guest_word(PAGES_AT));
+    /* The load faults: what was done before it can be seen. */
+    frame->cells[0] = 0;
+    frame->cells[2] = a;
+    *float_cell(3) = OTHER_NAN;
+    memcpy(&x, &a, 8);
+    z = (x + y) * y;
+    memcpy(&f0, &z, 8);
+    frame->cells[1] = rounds;
+    assert_int_equal(l->stubs.enter(frame, dbt_cache_room(&l->cache).exec), DBT_EXIT_FAULT);
+    assert_int_equal(*float_cell(0), z != z ? CANONICAL : f0);
+    assert_int_equal(*float_cell(3), OTHER_NAN);
+    assert_int_equal(frame->cells[1], rounds);
+}
+
+static void run_float_loops(struct level *l)
+{
+    static const uint64_t values[] = {
+        0,         0x3ff0000000000000, 0xbff8000000000000, 0x7ff0000000000000, 0xfff0000000000000,
+        CANONICAL, OTHER_NAN,          0x7ff0000000000001};
+
+    for (unsigned i = 0; i < ARRAY_SIZE(values) * ARRAY_SIZE(values); i++)
+        for (uint64_t rounds = 1; rounds < 12; rounds++)
+            run_floats(l, values[i % ARRAY_SIZE(values)], values[i / ARRAY_SIZE(values)], rounds);
+}
+
 static void test_loops(void **state)
 {
+    static uint8_t pages[PAGES * IR_PAGE_SIZE];
+
     (void)state;
     TABLE_FOR_EACH(dbt_emitters, struct dbt_emitter, emitter)
     {
@@ -376,6 +570,12 @@ static void test_loops(void **state)
                 }
                 run_streams(&l, rounds);
             }
+            for (unsigned i = 0; i < PAGES; i++) /* in another order */
+                guest_pages[i] = pages + (i * 5 % PAGES) * IR_PAGE_SIZE;
+            run_copies(&l, BITS(PAGES - 1, 0));
+            run_copies(&l, BIT(1) | BIT(PAGES / 2 + 2));
+            run_copies(&l, 0);
+            run_float_loops(&l);
             free(l.cache.sites);
             emitter->destroy(l.e);
         }
@@ -519,6 +719,10 @@ int main(void)
     for (unsigned i = 0; i < SLOTS; i++) {
         snprintf(names[i], sizeof(names[i]), "r%u", i);
         slots[i] = (struct dbt_slot){names[i], IR_I64, DBT_FRAME_GUEST + 8 * i};
+    }
+    for (unsigned i = 0; i < FLOATS; i++) {
+        snprintf(names[SLOTS + i], sizeof(names[0]), "f%u", i);
+        slots[F0 + i] = (struct dbt_slot){names[SLOTS + i], IR_F64, FLOAT_CELL(i)};
     }
     slots[SLOTS] = (struct dbt_slot){"pc_base", IR_I64, offsetof(struct dbt_frame, pc_base)};
     frame = frame_create();

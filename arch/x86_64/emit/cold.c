@@ -19,6 +19,7 @@ struct cold *cold_new(struct emitter *e, enum cold_kind kind, uint8_t *jump)
     c->dst = c->clear = REG_NONE;
     c->jump_count = jump != NULL;
     c->site = NO_SITE;
+    c->loose = e->loose;
     c->insn_at = (uint16_t)e->insn_at;
     c->insn_length = (uint8_t)e->insn_length;
     c->insn_index = (uint16_t)e->insn_index;
@@ -37,6 +38,36 @@ struct cold *cold_slow(struct emitter *e, unsigned i, uint8_t *jump, unsigned ds
     c->dst = (uint8_t)dst;
     memcpy(c->operand, operand, sizeof(c->operand));
     return c;
+}
+
+static const uint8_t *nan_at(const struct emitter *e, enum ir_type t)
+{
+    return e->stub.masks + MASK_BYTES * (unsigned)(t == IR_F64 ? MASK_NAN64 : MASK_NAN32);
+}
+
+void cold_nan(struct emitter *e, enum ir_type t, unsigned reg)
+{
+    struct cold *c;
+
+    as_rr(&e->as, t == IR_F64 ? OP_UCOMISS | P66 : OP_UCOMISS, false, reg, reg);
+    c = cold_new(e, COLD_NAN, as_jcc(&e->as, CC_P));
+    c->type = (uint8_t)t;
+    c->dst = (uint8_t)reg;
+    c->back = e->as.p;
+}
+
+/* The slots' values are as the guest may see them. */
+static void emit_tighten(struct emitter *e, unsigned loose)
+{
+    for (; loose; loose &= loose - 1) {
+        unsigned reg = (unsigned)__builtin_ctz(loose);
+        uint8_t *number;
+
+        as_rr(&e->as, OP_UCOMISS | P66, false, reg, reg);
+        number = as_jcc(&e->as, CC_NP);
+        as_rip(&e->as, OP_MOVQ_LOAD, false, reg, nan_at(e, IR_F64), 0);
+        as_patch(number, e->as.p);
+    }
 }
 
 /* Into a cell, without touching a register. */
@@ -92,6 +123,7 @@ static void emit_slow(struct emitter *e, const struct cold *c)
     slow->insn = c->insn_index;
     if (c->again)
         emit_look_up_again(e, c);
+    emit_tighten(e, c->loose);
     for (unsigned a = 0; a < ir_info[op->code].operand_count; a++)
         put_argument(e, op, a, c->operand[a]);
     as_call_exec(&e->as, e->stub.slow);
@@ -279,6 +311,8 @@ static void emit_one(struct emitter *e, struct cold *c)
     }
     for (unsigned i = 0; i < c->jump_count; i++)
         as_patch(c->jump[i], e->as.p);
+    if (c->kind != COLD_SLOW && c->kind != COLD_NAN)
+        emit_tighten(e, c->loose);
     switch ((enum cold_kind)c->kind) {
     case COLD_SLOW:
         emit_slow(e, c);
@@ -328,6 +362,11 @@ static void emit_one(struct emitter *e, struct cold *c)
     case COLD_DIVIDE_0:
     case COLD_DIVIDE_MINUS_1:
         emit_divide(e, c);
+        break;
+    case COLD_NAN:
+        as_rip(&e->as, c->type == IR_F64 ? OP_MOVQ_LOAD : OP_MOVSS_LOAD, false, c->dst,
+               nan_at(e, c->type), 0);
+        as_jmp_to(&e->as, c->back);
         break;
     case COLD_SELF:
         emit_count(e, c->insn_index);

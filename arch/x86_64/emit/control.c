@@ -266,10 +266,20 @@ static bool leave(struct emitter *e, unsigned i)
     return true;
 }
 
+/* Does it leave the unit by a cold fragment alone? */
+static bool leaves_cold(const struct emitter *e, const struct ir_op *op)
+{
+    if (op->code == IR_exit_if)
+        return e->again || !(is_back(e, op->imm) || is_self(e, op->imm));
+    return op->code == IR_poll || op->code == IR_leave_if || op->code == IR_leave;
+}
+
 bool emit_control(struct emitter *e, unsigned i)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
 
+    if (!leaves_cold(e, op))
+        tighten_slots(e);
     switch (op->code) {
     case IR_poll:
         return poll(e, i);

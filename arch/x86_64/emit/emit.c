@@ -12,7 +12,8 @@
 #define CPUID_EXT_LZCNT (1u << 5)
 #define CPUID_EXTENDED  0x80000001u
 
-#define LOOP_INSNS  32U /* that a loop is repeated to, at most */
+#define LOOP_INSNS  32U /* that a loop is repeated to, at most, */
+#define LONG_INSNS  64U /* and where that saves moves between registers */
 #define REPETITIONS 4U
 
 _Static_assert(INTERP_CELLS_ALIGN % VECTOR_SIZE == 0, "cells are moved as vectors");
@@ -87,6 +88,15 @@ static bool is_silent(struct emitter *e, const struct ir_op *op)
     return op->code == IR_nop || op->code == IR_const;
 }
 
+/* Who sees bits sees the NaN that the guest knows. */
+static void tighten_operands(struct emitter *e, const struct ir_op *op)
+{
+    if (likely(!e->made_loose) || is_blind(e, op))
+        return;
+    for (unsigned a = 0; a < ARRAY_SIZE(op->arg); a++)
+        tighten(e, op->arg[a]);
+}
+
 static void emit_op(struct emitter *e, unsigned i)
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
@@ -98,6 +108,7 @@ static void emit_op(struct emitter *e, unsigned i)
         emit_get(e, i);
         return;
     case IR_set:
+        tighten_operands(e, op);
         emit_set(e, i);
         return;
     default:
@@ -105,6 +116,9 @@ static void emit_op(struct emitter *e, unsigned i)
     }
     if (e->value[i].same != i || e->value[i].fused)
         return;
+    if (op->code == IR_bitsf && (e->value[i].home != HOME_NONE || e->value[i].reg != REG_NONE))
+        return; /* forwarded */
+    tighten_operands(e, op);
     if (effects & (IR_SIDE | IR_END))
         done = emit_control(e, i);
     else if (effects & IR_FAULT || op->code == IR_fence)
@@ -135,6 +149,9 @@ static bool unit_begin(struct emitter *e, const struct ir_unit *u, struct dbt_ro
     e->link_count = e->cold_count = e->site_count = 0;
     e->insn_at = e->insn_length = e->insn_index = 0;
     e->calls = 0;
+    e->loose = 0;
+    e->made_loose = false;
+    e->forward_count = 0;
     e->full = room.size < OP_BYTES_MAX;
     e->unsupported = false;
     e->words = u->mode & DBT_MODE_WORDS;
@@ -186,7 +203,7 @@ static void emit_profile_behind(struct emitter *e, unsigned i)
 
 /* How often the body of a small loop is emitted, with one poll at the end: what it knows of memory
  * it still knows in its repetition. */
-static unsigned repetitions(const struct emitter *e, const struct ir_unit *u)
+static unsigned repetitions(struct emitter *e, const struct ir_unit *u)
 {
     const struct ir_op *last = &u->ops[u->op_count - 1];
     unsigned insns = 0, exits = 0;
@@ -207,7 +224,8 @@ static unsigned repetitions(const struct emitter *e, const struct ir_unit *u)
     }
     if (exits != 2 || insns == 0 || insns > LOOP_INSNS / 2) /* that, and the jump behind it */
         return 1;
-    return MIN(LOOP_INSNS / insns, REPETITIONS);
+    forwards_find(e);
+    return MIN((e->forward_count ? LONG_INSNS : LOOP_INSNS) / insns, REPETITIONS);
 }
 
 static void emit_ops(struct emitter *e, const struct ir_unit *u)
@@ -240,6 +258,8 @@ static enum err emit(struct emitter *e, const struct ir_unit *u, struct dbt_room
     if (unlikely(dbt_knobs.profile) && !e->full)
         emit_profile(e, 0);
     for (e->again = repetitions(e, u); e->again--;) {
+        if (e->again)
+            forwards_keep(e);
         emit_ops(e, u);
         if (!e->again)
             break;

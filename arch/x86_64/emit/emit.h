@@ -25,6 +25,8 @@ enum { AGAIN_WRITE = 1, AGAIN_USER = 2, AGAIN_COUNT = 4 };
 #define NO_SLOT       (-1)
 #define SHIFT_OF_LEA  3 /* at most */
 #define NO_SITE       UINT16_MAX
+#define FORWARD_COUNT 4
+#define KEPT_COUNT    2 /* of the scratch registers: a look-up needs another one */
 
 /* Constants of 16 bytes among the stubs. */
 enum emit_mask {
@@ -41,6 +43,8 @@ enum emit_mask {
     MASK_EACH_LEAST64,
     MASK_MINUS_LEAST32,
     MASK_MINUS_LEAST64,
+    MASK_NAN32, /* RISC-V's only one */
+    MASK_NAN64,
     MASK_UPPER_ONES,   /* 1.0f in both elements of the upper half, 0 below */
     MASK_EACH_65536,   /* as f32 */
     MASK_EACH_LEAST16, /* the smallest normal f16, in both signs' place */
@@ -106,6 +110,7 @@ struct value {
     int16_t slot;
     uint16_t last; /* the operation that uses it last */
     bool fused;    /* the operation behind it that is its only user does it, too */
+    bool loose;    /* an f64 of a RISC-V guest: when it is a NaN, it may be another one */
     uint8_t class; /* enum class */
     uint16_t uses;
     ir_value same;        /* the value that this one is in other words, or itself */
@@ -135,6 +140,7 @@ enum cold_kind {
     COLD_SELF,     /* counts, and begins this unit again */
     COLD_DIVIDE_0, /* division `op` by 0, and by -1: the dividend is in rax, the result in `dst` */
     COLD_DIVIDE_MINUS_1,
+    COLD_NAN, /* register `dst` becomes RISC-V's NaN of type `type` */
 };
 
 struct cold {
@@ -142,8 +148,10 @@ struct cold {
     uint8_t dst;   /* register for the result, or REG_NONE; */
     uint8_t clear; /* register that becomes 0, or REG_NONE */
     uint8_t jump_count;
+    uint8_t type;
     uint16_t op, link;
-    uint16_t site; /* of room.sites, or NO_SITE */
+    uint16_t loose; /* emitter.loose at the jump */
+    uint16_t site;  /* of room.sites, or NO_SITE */
     uint16_t insn_at, insn_index;
     uint8_t insn_length;
     struct operand operand[3];
@@ -183,16 +191,25 @@ struct emitter {
     ir_value alias[SLOTS_MAX]; /* of each slot: the first of the values whose home it is */
     ir_value owner[CLASS_COUNT][SCRATCH_COUNT];
     uint8_t locked[CLASS_COUNT]; /* bits of scratch registers that the operation uses */
-    /* What the last look-up in the TLB found: good for other accesses by the same base. `reg` holds
-     * the addend, or 0 after the look-up missed. */
-    struct {
+    /* What the last look-ups in the TLB found: good for other accesses near the same address. `reg`
+     * holds the addend, or 0 after the look-up missed. */
+    struct kept {
         uint8_t reg; /* REG_NONE: nothing is kept */
         bool write, user;
-        ir_value base;
-        int32_t from, to; /* displacements of the bytes that lie on the page */
-    } kept;
+        ir_value root;
+        int32_t from, to; /* of the bytes that lie on the page, from `root` */
+    } kept[KEPT_COUNT];
+    unsigned kept_next;           /* the one that a look-up replaces */
     ir_value word[SCRATCH_COUNT]; /* the register holds the frame's word for this value, or 0; */
     bool exact[SCRATCH_COUNT];    /* and not that of an address near it */
+    /* A loop ends with the bits of a float in a general register's slot, and begins by making it a
+     * float again: in its repetition it still is. */
+    struct forward {
+        ir_value from, to;
+    } forward[FORWARD_COUNT];
+    unsigned forward_count;
+    bool made_loose; /* the unit has made loose values */
+    uint16_t loose;  /* bits of fp registers: their slots' values are */
     unsigned spills;
     uint16_t spill_of[IR_OPS_MAX];
     unsigned cold_count;
@@ -239,6 +256,14 @@ bool values_begin(struct emitter *e);
 void values_again(struct emitter *e);
 /* Where it is, if it is in a register; else REG_NONE. */
 unsigned value_in_reg(const struct emitter *e, ir_value v);
+/* Is operation `i` the first that has to do with its slot? */
+bool is_first_of_slot(const struct emitter *e, unsigned i);
+/* The value that the unit leaves in the slot; 0: what was there. */
+ir_value last_of_slot(const struct emitter *e, int64_t slot);
+/* Finds what to forward in a loop. */
+void forwards_find(struct emitter *e);
+/* A body that is followed by another one begins. */
+void forwards_keep(struct emitter *e);
 /* Is `v` not needed after operation `i`? */
 bool value_dies(const struct emitter *e, ir_value v, unsigned i);
 /* Left to its only user: a comparison to the `select`, a shift to the sum or shift. */
@@ -293,6 +318,15 @@ void load_operand(struct emitter *e, enum class class, unsigned reg, struct oper
 void load_value(struct emitter *e, enum ir_type t, unsigned reg, struct operand o);
 void move_reg(struct emitter *e, enum class class, unsigned to, unsigned from);
 
+/*
+ * RISC-V knows one NaN (Unprivileged ISA 20240411, 20.3). Where an operation makes another one,
+ * nobody sees that as long as only arithmetic and comparisons look at it: such values are `loose`.
+ * Who sees bits tightens them first; so do all ways out, cold ones by themselves (cold.loose).
+ */
+void tighten(struct emitter *e, ir_value v);
+/* ... all that slots hold. */
+void tighten_slots(struct emitter *e);
+
 /* ---- cold.c ---- */
 
 struct cold *cold_new(struct emitter *e, enum cold_kind kind, uint8_t *jump);
@@ -300,6 +334,8 @@ struct cold *cold_new(struct emitter *e, enum cold_kind kind, uint8_t *jump);
  * `jump`; the caller sets `back` to where it goes on. */
 struct cold *cold_slow(struct emitter *e, unsigned i, uint8_t *jump, unsigned dst,
                        const struct operand operand[3]);
+/* A NaN in `reg`, of type `t`, becomes RISC-V's. */
+void cold_nan(struct emitter *e, enum ir_type t, unsigned reg);
 void cold_emit(struct emitter *e);
 unsigned link_new(struct emitter *e, int64_t target);
 /* Jumps by a link, or to the beginning of this unit; the instruction is done. */
@@ -319,11 +355,15 @@ bool emit_memory(struct emitter *e, unsigned i);
 /* A value that is near the address `v`: this one is a sum of it and of what is no more than `most`.
  */
 ir_value origin_of(const struct emitter *e, ir_value v, uint64_t most);
+/* What is kept for accesses of the next repetition. */
+void kept_again(struct emitter *e);
 /* reg = the frame's word for the address in `from` */
 void emit_word(struct emitter *e, unsigned reg, unsigned from);
 void emit_again_stubs(struct emitter *e);
 void emit_look_up_again(struct emitter *e, const struct cold *c);
 bool emit_fp(struct emitter *e, unsigned i);
+/* Does it make the same of all quiet NaNs, in what a RISC-V guest can see? */
+bool is_blind(const struct emitter *e, const struct ir_op *op);
 bool emit_vector(struct emitter *e, unsigned i);
 /* What lies behind the masks. */
 void emit_estimates(struct emitter *e);

@@ -54,7 +54,7 @@ static void scalar_op(struct emitter *e, unsigned op, unsigned d, struct operand
         as_rr(&e->as, op, false, d, o.reg);
 }
 
-/* d = a op b; `d` is neither. */
+/* d = a op b; `d` is neither, unless `a` is in a register and there are three operands. */
 static void apart_op(struct emitter *e, unsigned op, unsigned d, struct operand a, struct operand b)
 {
     if (e->level < DBT_LEVEL_V3 || a.kind != IN_REG) {
@@ -77,12 +77,52 @@ static void with_mask(struct emitter *e, unsigned op, unsigned d, enum emit_mask
     as_rip(&e->as, op, false, d, mask_at(e, mask), 0);
 }
 
-/* A NaN in `d` goes to C. */
+/* Whichever NaN comes out, it is the guest's only one, with the flags that the host raised.
+ * Products added raise fewer: of 0 and infinity to a quiet NaN (SDM volume 1, 14.5.1). */
+static bool any_nan(const struct emitter *e, const struct ir_op *op)
+{
+    return e->dialect->fp == DBT_FP_RISCV &&
+           (op->code == IR_fadd || op->code == IR_fsub || op->code == IR_fmul ||
+            op->code == IR_fdiv || op->code == IR_fsqrt || op->code == IR_fconv);
+}
+
+bool is_blind(const struct emitter *e, const struct ir_op *op)
+{
+    switch (op->code) {
+    case IR_fadd:
+    case IR_fsub:
+    case IR_fmul:
+    case IR_fdiv:
+    case IR_fsqrt:
+    case IR_fconv:
+    case IR_fma:
+    case IR_fmin:
+    case IR_fmax:
+    case IR_fcmp:
+    case IR_ftoi:
+    case IR_frint:
+        return true;
+    case IR_set:
+        return e->pin[op->imm] != REG_NONE;
+    default:
+        return false;
+    }
+}
+
+/* A NaN in `d` goes to C, or becomes the only one, if not now then later. */
 static void check_nan(struct emitter *e, unsigned i, unsigned d, const struct operand operand[3])
 {
+    const struct ir_op *op = op_of(e, (ir_value)i);
     struct cold *cold;
 
-    as_rr(&e->as, compare_op(OP_UCOMISS, op_of(e, (ir_value)i)->type), false, d, d);
+    if (any_nan(e, op)) {
+        e->value[i].loose = op->type == IR_F64;
+        e->made_loose |= e->value[i].loose;
+        if (!e->value[i].loose)
+            cold_nan(e, op->type, d);
+        return;
+    }
+    as_rr(&e->as, compare_op(OP_UCOMISS, op->type), false, d, d);
     cold = cold_slow(e, i, as_jcc(&e->as, CC_P), d, operand);
     cold->back = e->as.p;
 }
@@ -118,13 +158,19 @@ static bool binary(struct emitter *e, unsigned i, unsigned op)
 {
     const struct ir_op *o = op_of(e, (ir_value)i);
     struct operand operand[3] = {{0}};
+    uint32_t reads;
     unsigned d;
 
     if (o->attr != IR_ROUND_NEAREST)
         return false;
     operand[0] = use(e, o->arg[0]);
     operand[1] = use(e, o->arg[1]);
-    d = result_reg_apart(e, i, bit_of(operand[0]) | bit_of(operand[1]));
+    reads = bit_of(operand[1]);
+    if (!any_nan(e, o))
+        reads |= bit_of(operand[0]); /* C wants both */
+    else if (e->level >= DBT_LEVEL_V3 && operand[0].kind == IN_REG)
+        reads = 0;
+    d = result_reg_apart(e, i, reads);
     apart_op(e, scalar(op, o->type), d, operand[0], operand[1]);
     if (o->code == IR_fmul || o->code == IR_fdiv)
         check_result(e, i, d, operand);
@@ -143,7 +189,7 @@ static bool unary(struct emitter *e, unsigned i, unsigned op)
     if (o->attr != IR_ROUND_NEAREST)
         return false;
     operand[0] = use(e, o->arg[0]);
-    d = result_reg_apart(e, i, bit_of(operand[0]));
+    d = result_reg_apart(e, i, any_nan(e, o) ? 0 : bit_of(operand[0]));
     if (e->level >= DBT_LEVEL_V3 && operand[0].kind == IN_REG) {
         as_vex_rr(&e->as, op, false, d, operand[0].reg, operand[0].reg);
     } else {

@@ -6,6 +6,8 @@
 #define LOCK             0xf0u
 #define OP_LOCK_OR_STACK 0x83
 #define GATHER_BYTES     256 /* of accesses that share a look-up */
+#define ROOT_REACH       (INT32_MAX / 16)
+#define ORIGIN_STEPS     8
 
 _Static_assert(sizeof(struct dbt_tlb_entry) == 1u << 5, "the index is scaled by this");
 
@@ -64,13 +66,61 @@ static bool as_user(const struct ir_op *op)
     return op->code != IR_probe && op->attr2 & IR_USER;
 }
 
-/* The range of displacements around those of operation `i` that later accesses of the same kind by
- * the same base have, as far as it is small. */
-static void gather(struct emitter *e, unsigned i, enum dbt_access access)
+/* The value that `v` is a constant more than, which is returned. */
+static int32_t root_of(const struct emitter *e, ir_value v, ir_value *root)
+{
+    int64_t offset = 0, c;
+
+    *root = value_of(e, v);
+    for (unsigned step = 0; step < ORIGIN_STEPS; step++) {
+        const struct ir_op *op = op_of(e, *root);
+
+        if (op->code != IR_add || op->type != IR_I64 || !value_const(e, op->arg[1], &c) ||
+            c > ROOT_REACH || c < -ROOT_REACH)
+            break;
+        offset += c;
+        *root = value_of(e, op->arg[0]);
+    }
+    return (int32_t)offset;
+}
+
+/* What the loop's body adds to the value, which is that of a slot at its beginning. False:
+ * anything.
+ */
+static bool stride_of(const struct emitter *e, ir_value root, int32_t *stride)
+{
+    const struct ir_op *get = op_of(e, root);
+    ir_value last;
+
+    *stride = 0;
+    if (get->code != IR_get || !is_first_of_slot(e, root))
+        return false;
+    last = last_of_slot(e, get->imm);
+    if (last)
+        *stride = root_of(e, last, &last);
+    return !last || last == root;
+}
+
+/* Takes more into the range, unless it becomes too large. */
+static bool widen(struct kept *k, int64_t from, int64_t to)
+{
+    from = MIN(k->from, from);
+    to = MAX(k->to, to);
+    if (to - from > GATHER_BYTES)
+        return false;
+    k->from = (int32_t)from;
+    k->to = (int32_t)to;
+    return true;
+}
+
+/* The range around that of operation `i` that later accesses of the same kind near the same address
+ * have, as far as it is small; those of a loop's repetitions, too. */
+static void gather(struct emitter *e, unsigned i, enum dbt_access access, struct kept *k)
 {
     bool user = as_user(op_of(e, (ir_value)i));
-    ir_value base = value_of(e, op_of(e, (ir_value)i)->arg[0]);
     unsigned end = e->u->op_count;
+    struct kept body;
+    int32_t stride;
 
     if (e->words) /* those of other instructions go by words */
         for (end = i; end < e->u->op_count && op_of(e, (ir_value)end)->code != IR_insn;)
@@ -78,26 +128,51 @@ static void gather(struct emitter *e, unsigned i, enum dbt_access access)
 
     for (ir_value j = e->value[i].next_access; j && j < end; j = e->value[j].next_access) {
         const struct ir_op *op = op_of(e, j);
-        int32_t from = MIN(e->kept.from, (int32_t)op->imm), to;
+        ir_value root;
+        int64_t from = (int64_t)root_of(e, op->arg[0], &root) + op->imm;
 
-        if (value_of(e, op->arg[0]) != base || (writes(op) && access == DBT_READ) ||
-            (op->code != IR_probe && op->attr2 & IR_ALIGNED) || as_user(op) != user)
+        if (root == k->root && !(writes(op) && access == DBT_READ) &&
+            !(op->code != IR_probe && op->attr2 & IR_ALIGNED) && as_user(op) == user)
+            (void)widen(k, from, from + access_size(op));
+    }
+    body = *k;
+    if (!e->again || e->words || !stride_of(e, k->root, &stride) || !stride)
+        return;
+    for (unsigned n = 1; n <= e->again; n++)
+        if (!widen(k, body.from + (int64_t)stride * n, body.to + (int64_t)stride * n))
+            break;
+}
+
+void kept_again(struct emitter *e)
+{
+    for (unsigned n = 0; n < KEPT_COUNT; n++) {
+        struct kept *k = &e->kept[n];
+        int32_t stride;
+
+        if (k->reg == REG_NONE)
             continue;
-        to = MAX(e->kept.to, (int32_t)op->imm + (int32_t)access_size(op));
-        if ((int64_t)to - from > GATHER_BYTES)
-            continue;
-        e->kept.from = from;
-        e->kept.to = to;
+        if (!stride_of(e, k->root, &stride))
+            k->reg = REG_NONE;
+        k->from -= stride;
+        k->to -= stride;
     }
 }
 
-/* Was the page found by an access before, in this unit? */
-static bool is_kept(const struct emitter *e, const struct ir_op *op, unsigned size,
-                    enum dbt_access access)
+/* What was found by an access before, in this unit, and is good for this one; or NULL. */
+static struct kept *find_kept(struct emitter *e, const struct ir_op *op, unsigned size,
+                              enum dbt_access access)
 {
-    return e->kept.reg != REG_NONE && e->kept.base == value_of(e, op->arg[0]) &&
-           e->kept.user == as_user(op) && (e->kept.write || access == DBT_READ) &&
-           op->imm >= e->kept.from && op->imm + size <= e->kept.to;
+    ir_value root;
+    int64_t from = (int64_t)root_of(e, op->arg[0], &root) + op->imm;
+
+    for (unsigned n = 0; n < KEPT_COUNT; n++) {
+        struct kept *k = &e->kept[n];
+
+        if (k->reg != REG_NONE && k->root == root && k->user == as_user(op) &&
+            (k->write || access == DBT_READ) && from >= k->from && from + size <= k->to)
+            return k;
+    }
+    return NULL;
 }
 
 /* to = from >> shift, but for the uppermost bits, which are any. */
@@ -165,52 +240,54 @@ static struct access look_up(struct emitter *e, unsigned i, unsigned size, enum 
 {
     const struct ir_op *op = op_of(e, (ir_value)i);
     struct access x = {.base = use_reg(e, op->arg[0]), .disp = (int32_t)op->imm};
+    struct kept *kept = find_kept(e, op, size, access),
+                k = {.write = access == DBT_WRITE, .user = as_user(op)};
+    int32_t offset;
     unsigned page;
 
-    x.page = REG_NONE;
-    if (is_kept(e, op, size, access)) {
+    if (kept) {
+        x.addend = kept->reg;
+        e->locked[CLASS_INT] |= (uint8_t)(1u << x.addend);
         page = reg_take(e, CLASS_INT); /* as elsewhere, one is free afterwards */
         x.page = (uint8_t)page;
-        if (e->kept.reg != REG_NONE) {
-            x.addend = e->kept.reg;
-            e->locked[CLASS_INT] |= (uint8_t)(1u << x.addend);
-            as_rr(&e->as, OP_TEST, true, x.addend, x.addend);
-            x.miss = as_jcc(&e->as, CC_E);
-            x.shared = true;
-            x.done = e->as.p;
-            reg_release(e, CLASS_INT, page);
-            return x;
-        }
-    } else {
-        page = reg_take(e, CLASS_INT);
+        as_rr(&e->as, OP_TEST, true, x.addend, x.addend);
+        x.miss = as_jcc(&e->as, CC_E);
+        x.shared = true;
+        x.done = e->as.p;
+        reg_release(e, CLASS_INT, page);
+        return x;
     }
+    page = reg_take(e, CLASS_INT);
     x.addend = reg_take(e, CLASS_INT);
-    e->kept.from = x.disp;
-    e->kept.to = x.disp + (int32_t)size;
-    gather(e, i, access);
-    x.shared = op->code == IR_probe || e->kept.to - e->kept.from > (int32_t)size;
+    offset = root_of(e, op->arg[0], &k.root);
+    k.from = offset + x.disp;
+    k.to = k.from + (int32_t)size;
+    gather(e, i, access, &k);
+    x.shared = op->code == IR_probe || k.to - k.from > (int32_t)size;
     x.page = (uint8_t)page;
-    if (e->kept.from)
-        address(e, x.addend, x.base, e->kept.from);
-    address(e, page, x.base, e->kept.to - 1);
+    if (k.from != offset)
+        address(e, x.addend, x.base, k.from - offset);
+    address(e, page, x.base, k.to - 1 - offset);
     tag_of(e, page, as_user(op));
-    probe_tlb(e, x.addend, e->kept.from ? x.addend : x.base, page, access);
+    probe_tlb(e, x.addend, k.from != offset ? x.addend : x.base, page, access);
     x.miss = as_jcc(&e->as, CC_NE);
     as_rm(&e->as, OP_MOV, true, x.addend, x.addend, offsetof(struct dbt_tlb_entry, addend));
     x.done = e->as.p;
     reg_release(e, CLASS_INT, page);
-    e->kept.reg = x.shared ? (uint8_t)x.addend : REG_NONE;
-    e->kept.write = access == DBT_WRITE;
-    e->kept.user = as_user(op);
-    e->kept.base = value_of(e, op->arg[0]);
+    if (x.shared) {
+        k.reg = (uint8_t)x.addend;
+        e->kept_next = e->kept[0].reg == REG_NONE   ? 0
+                       : e->kept[1].reg == REG_NONE ? 1
+                                                    : (e->kept_next + 1) % KEPT_COUNT;
+        e->kept[e->kept_next] = k;
+    }
     return x;
 }
 
 /* ---- By words ---- */
 
-#define UNBOUNDED    64
-#define BOUND_DEPTH  4
-#define ORIGIN_STEPS 8
+#define UNBOUNDED   64
+#define BOUND_DEPTH 4
 
 /* Of an i64: the absolute value is less than 2 to this. */
 static unsigned bound_of(const struct emitter *e, ir_value v, unsigned depth)
@@ -409,7 +486,9 @@ static void missed(struct emitter *e, struct cold *cold, const struct access *x)
     cold->again = x->done;
     cold->page = x->page;
     cold->addend = (uint8_t)x->addend;
-    cold->clear = e->kept.reg == x->addend ? (uint8_t)x->addend : REG_NONE;
+    for (unsigned n = 0; n < KEPT_COUNT; n++)
+        if (e->kept[n].reg == x->addend)
+            cold->clear = (uint8_t)x->addend;
 }
 
 /* Called to look an access up by itself: `addend` holds its address, `page` that of its last byte.

@@ -212,7 +212,8 @@ bool values_begin(struct emitter *e)
     memset(e->owner, 0, sizeof(e->owner));
     memset(e->locked, 0, sizeof(e->locked));
     memset(e->word, 0, sizeof(e->word));
-    e->kept.reg = REG_NONE;
+    for (unsigned k = 0; k < KEPT_COUNT; k++)
+        e->kept[k].reg = REG_NONE;
     e->spills = 0;
     return true;
 }
@@ -281,10 +282,12 @@ static void spill(struct emitter *e, enum class class, unsigned reg)
 {
     ir_value v = e->owner[class][reg];
 
-    if (class == CLASS_INT && e->kept.reg == reg)
-        e->kept.reg = REG_NONE;
-    if (class == CLASS_INT)
+    if (class == CLASS_INT) {
+        for (unsigned k = 0; k < KEPT_COUNT; k++)
+            if (e->kept[k].reg == reg)
+                e->kept[k].reg = REG_NONE;
         e->word[reg] = 0;
+    }
     if (v && e->value[v].home == HOME_NONE) {
         unsigned cells = ir_is_vector(value_type(e, v)) ? VECTOR_SIZE / 8 : 1;
 
@@ -305,7 +308,7 @@ static bool is_free(const struct emitter *e, enum class class, unsigned reg)
 /* Does it hold what accesses to memory may want again? */
 static bool is_kept(const struct emitter *e, unsigned reg)
 {
-    return e->kept.reg == reg || e->word[reg];
+    return e->kept[0].reg == reg || e->kept[1].reg == reg || e->word[reg];
 }
 
 unsigned reg_spare(const struct emitter *e, enum class class)
@@ -486,8 +489,15 @@ unsigned value_in_reg(const struct emitter *e, ir_value value)
     return alias ? e->pin[x->slot] : REG_NONE; /* it is not wanted any more */
 }
 
-/* Is operation `i` the first that has to do with its slot? */
-static bool is_first_of_slot(const struct emitter *e, unsigned i)
+static void alias_add(struct emitter *e, ir_value v, int64_t slot)
+{
+    e->value[v].home = e->pin[slot] == REG_NONE ? HOME_SLOT : HOME_PIN;
+    e->value[v].slot = (int16_t)slot;
+    e->value[v].next_alias = e->alias[slot];
+    e->alias[slot] = v;
+}
+
+bool is_first_of_slot(const struct emitter *e, unsigned i)
 {
     int64_t slot = op_of(e, (ir_value)i)->imm;
 
@@ -500,11 +510,55 @@ static bool is_first_of_slot(const struct emitter *e, unsigned i)
     return true;
 }
 
+ir_value last_of_slot(const struct emitter *e, int64_t slot)
+{
+    for (unsigned i = e->u->op_count; --i;) {
+        const struct ir_op *op = op_of(e, (ir_value)i);
+
+        if (op->code == IR_set && op->imm == slot)
+            return same_as(e, op->arg[0]);
+    }
+    return 0;
+}
+
+void forwards_find(struct emitter *e)
+{
+    for (unsigned i = 1; i < e->u->op_count && e->forward_count < FORWARD_COUNT; i++) {
+        const struct ir_op *op = op_of(e, (ir_value)i), *get = op_of(e, op->arg[0]), *bits;
+        bool again = false;
+
+        if (op->code != IR_bitsf || op->type != IR_F64 || get->code != IR_get ||
+            !is_first_of_slot(e, op->arg[0]))
+            continue;
+        bits = op_of(e, last_of_slot(e, get->imm));
+        for (unsigned k = 0; k < e->forward_count; k++)
+            again |= op_of(e, e->forward[k].to)->arg[0] == op->arg[0];
+        if (!again && bits->code == IR_fbits && bits->attr == IR_F64)
+            e->forward[e->forward_count++] =
+                (struct forward){.from = same_as(e, bits->arg[0]), .to = (ir_value)i};
+    }
+}
+
+void forwards_keep(struct emitter *e)
+{
+    for (unsigned k = 0; k < e->forward_count; k++)
+        e->value[e->forward[k].from].last = (uint16_t)e->u->op_count;
+}
+
 void values_again(struct emitter *e)
 {
     ir_value word[SCRATCH_COUNT] = {0};
     bool exact[SCRATCH_COUNT] = {false};
+    struct kept kept[KEPT_COUNT];
+    unsigned forward[FORWARD_COUNT] = {0};
+    int16_t slot[FORWARD_COUNT] = {0};
 
+    for (unsigned k = 0; k < e->forward_count; k++) {
+        forward[k] = value_in_reg(e, e->forward[k].from);
+        slot[k] = e->value[e->forward[k].from].slot;
+    }
+    kept_again(e);
+    memcpy(kept, e->kept, sizeof(kept));
     for (unsigned i = 1; i < e->u->op_count; i++) {
         const struct ir_op *op = op_of(e, (ir_value)i);
         ir_value v = op->code == IR_get ? e->alias[op->imm] : 0, origin;
@@ -521,6 +575,15 @@ void values_again(struct emitter *e)
     (void)values_begin(e); /* the unit is one that can be emitted: it was */
     memcpy(e->word, word, sizeof(word));
     memcpy(e->exact, exact, sizeof(exact));
+    memcpy(e->kept, kept, sizeof(kept));
+    for (unsigned k = 0; k < e->forward_count; k++) {
+        if (forward[k] == REG_NONE)
+            continue;
+        if (forward[k] < SCRATCH_COUNT && !e->owner[CLASS_FP][forward[k]])
+            give_reg(e, CLASS_FP, forward[k], e->forward[k].to);
+        else if (forward[k] >= SCRATCH_COUNT)
+            alias_add(e, e->forward[k].to, slot[k]);
+    }
 }
 
 bool is_pinned(const struct emitter *e, ir_value v)
@@ -556,14 +619,6 @@ static bool alias_needed_after(const struct emitter *e, int64_t slot, unsigned i
         if (e->value[v].last > i)
             return true;
     return false;
-}
-
-static void alias_add(struct emitter *e, ir_value v, int64_t slot)
-{
-    e->value[v].home = e->pin[slot] == REG_NONE ? HOME_SLOT : HOME_PIN;
-    e->value[v].slot = (int16_t)slot;
-    e->value[v].next_alias = e->alias[slot];
-    e->alias[slot] = v;
 }
 
 /* The slot that the value of operation `i` is set to soon, if it can be made there. */
@@ -682,7 +737,41 @@ void result_in(struct emitter *e, unsigned i, unsigned reg)
 
 void emit_get(struct emitter *e, unsigned i)
 {
+    struct value *v = &e->value[i];
+
     alias_add(e, (ir_value)i, op_of(e, (ir_value)i)->imm);
+    v->loose = v->class == CLASS_FP && v->home == HOME_PIN && e->loose >> e->pin[v->slot] & 1;
+}
+
+static void note_loose(struct emitter *e, unsigned reg, bool loose)
+{
+    e->loose = (uint16_t)((e->loose & ~(1u << reg)) | (unsigned)loose << reg);
+}
+
+void tighten(struct emitter *e, ir_value value)
+{
+    ir_value v = same_as(e, value);
+    struct value *x = &e->value[v];
+    uint8_t locked = e->locked[CLASS_FP];
+    unsigned reg;
+
+    if (!x->loose)
+        return;
+    reg = use_reg(e, v);
+    e->locked[CLASS_FP] = locked;
+    cold_nan(e, IR_F64, reg);
+    if (x->home == HOME_PIN)
+        note_loose(e, reg, false);
+    else if (x->home == HOME_SPILL)
+        x->home = HOME_NONE; /* which has what it was */
+    x->loose = false;
+}
+
+void tighten_slots(struct emitter *e)
+{
+    for (unsigned loose = e->loose; loose; loose &= loose - 1)
+        cold_nan(e, IR_F64, (unsigned)__builtin_ctz(loose));
+    e->loose = 0;
 }
 
 /* Operation `i` changes the slot: what lives there and is needed afterwards moves out. */
@@ -745,6 +834,8 @@ void emit_set(struct emitter *e, unsigned i)
     o = use(e, v);
     alias_evict(e, op->imm, i);
     if (e->pin[op->imm] != REG_NONE) {
+        if (class == CLASS_FP)
+            note_loose(e, e->pin[op->imm], e->value[v].loose);
         if (o.kind == IS_CONST && o.disp == 0)
             as_rr(&e->as, OP_XOR, false, e->pin[op->imm], e->pin[op->imm]);
         else
@@ -761,6 +852,10 @@ void emit_set(struct emitter *e, unsigned i)
 
 void values_after(struct emitter *e, unsigned i)
 {
+    const struct value *v = &e->value[i];
+
+    if (unlikely(e->made_loose) && v->home == HOME_PIN && v->class == CLASS_FP)
+        note_loose(e, e->pin[v->slot], v->loose);
     memset(e->locked, 0, sizeof(e->locked));
     for (unsigned class = 0; class < CLASS_COUNT; class ++) {
         const ir_value *owner = e->owner[class];
