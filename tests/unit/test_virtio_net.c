@@ -33,7 +33,9 @@
 
 #define HDR       12u
 #define RX_RING   KIB(64)
+#define RX1_RING  KIB(160)
 #define TX_RING   KIB(256)
+#define TX1_RING  KIB(400)
 #define CTRL_RING KIB(512)
 #define RX_DATA   MIB(1)
 #define TX_DATA   MIB(8)
@@ -532,6 +534,105 @@ static void test_control(void **state)
     hosted_child_test(control(0, 2));
 }
 
+/* ---- Two pairs of queues (5.1.6.5.5) ---- */
+
+#define FLOWS 24
+
+static struct driver_queue rx1, tx1;
+
+/* Frames that came by `rx`. */
+static unsigned came(struct driver_queue *rx)
+{
+    unsigned count = 0;
+    uint32_t written;
+
+    while (driver_take(rx, &written) >= 0)
+        count++;
+    return count;
+}
+
+/* One frame of each flow; returns how many came by the second pair, by *which bit by flow. */
+static unsigned send_flows(uint32_t *which)
+{
+    unsigned second = 0;
+
+    *which = 0;
+    for (unsigned flow = 0; flow < FLOWS; flow++) {
+        unsigned by_first, by_second;
+
+        tcp_frame(100, 0);
+        memcpy(frame + HDR, b.mac, 6);
+        frame[HDR + 35] = (uint8_t)flow; /* source port */
+        send_frame(&a, 154);
+        by_first = came(&b.rx);
+        by_second = came(&rx1);
+        assert_int_equal(by_first + by_second, 1);
+        second += by_second;
+        *which |= by_second << flow;
+    }
+    return second;
+}
+
+static void start_pairs(struct driver_queue *q, uint64_t features)
+{
+    driver_set_status(&b.d, 0);
+    assert_true(driver_negotiate(&b.d, F_MODERN | F_CTRL | F_MQ | features));
+    driver_queue_set_up(&b.d, &b.rx, 0, 128, RX_RING);
+    driver_queue_set_up(&b.d, &b.tx, 1, 64, TX_RING);
+    driver_queue_set_up(&b.d, &rx1, 2, 128, RX1_RING);
+    driver_queue_set_up(&b.d, &tx1, 3, 64, TX1_RING);
+    driver_queue_set_up(&b.d, q, 4, 16, CTRL_RING);
+    driver_ok(&b.d);
+    for (unsigned i = 0; i < 128; i++) {
+        struct driver_buffer first = {RX_DATA + i * 2048UL, 2048, true};
+        struct driver_buffer second = {RX_DATA + MIB(1) + i * 2048UL, 2048, true};
+
+        assert_int_not_equal(driver_add(&b.rx, &first, 1, false), -1);
+        assert_int_not_equal(driver_add(&rx1, &second, 1, false), -1);
+    }
+}
+
+/* Flows are spread over the pairs that the driver asks for, each flow by one of them. */
+static void pairs(uint64_t features)
+{
+    uint32_t first_time, again;
+    struct driver_queue q, tx;
+    unsigned second;
+
+    test_vm_machine();
+    station_start(&a, "a", F_SENDER, 16, 2048);
+    station_start(&b, "b", F_MODERN, 4, 2048);
+    start_pairs(&q, features);
+    assert_int_equal(send_flows(&first_time), 0); /* until the driver asks for more */
+    assert_int_equal(command(&b, &q, "\4\0\2\0", 4), 0);
+    second = send_flows(&first_time);
+    assert_in_range(second, 1, FLOWS - 1);
+    assert_int_equal(send_flows(&again), second);
+    assert_int_equal(again, first_time);
+    /* The second pair sends, too. */
+    tx = b.tx;
+    b.tx = tx1;
+    send_small(&b, a.mac, b.mac);
+    b.tx = tx;
+    assert_int_equal(receive_frame(&a), 64);
+    assert_memory_equal(got + HDR, frame + HDR, 64);
+    assert_int_equal(command(&b, &q, "\4\0\1\0", 4), 0);
+    assert_int_equal(send_flows(&again), 0);
+    /* A reset goes back to one. */
+    assert_int_equal(command(&b, &q, "\4\0\2\0", 4), 0);
+    start_pairs(&q, features);
+    assert_int_equal(send_flows(&again), 0);
+    stop_two();
+}
+
+static void test_pairs(void **state)
+{
+    (void)state;
+    hosted_child_test(pairs(0));
+    hosted_child_test(pairs(F_PACKED));
+    hosted_child_test(pairs(F_EVENT));
+}
+
 /* ---- What a card receives (5.1.6.5.1 and .2) ---- */
 
 static const uint8_t group[6] = {1, 0, 0x5e, 1, 2, 3}, stranger[6] = {2, 9, 9, 9, 9, 9};
@@ -609,10 +710,9 @@ static void test_filters(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_frames),
-        cmocka_unit_test(test_switch),
-        cmocka_unit_test(test_control),
-        cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_frames),  cmocka_unit_test(test_switch),
+        cmocka_unit_test(test_control), cmocka_unit_test(test_filters),
+        cmocka_unit_test(test_pairs),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
