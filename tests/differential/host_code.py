@@ -6,7 +6,7 @@
 
 FILE has a line for each sequence: how many instructions of an x86-64-v3 host a unit of it is, the way out included and what is seldom executed
 not, by look-ups and by page tables; then the guest's instructions. Which instructions these are is for the differential tests to say.
-A change that lengthens common code shows here, and in review when --update has noted it.
+A change that lengthens common code fails here, and shows in review when --update has noted it; one that shortens it is told.
 """
 import difflib
 import pathlib
@@ -32,6 +32,10 @@ def count(host):
     return len([line for line in text.stdout.splitlines() if line.strip() and not line.strip().startswith(".")])
 
 
+def numbers(line):
+    return [] if line.startswith("#") else [int(n) for n in line.split(" | ")[0].split()]
+
+
 def main():
     program, triple, path = sys.argv[1], sys.argv[2], pathlib.Path(sys.argv[3])
     old = path.read_text(encoding="utf-8").splitlines(keepends=True)
@@ -44,7 +48,9 @@ def main():
     if "--update" in sys.argv:
         path.write_text("".join(new), encoding="utf-8")
     elif new != old:
-        sys.exit("".join(difflib.unified_diff(old, new, str(path), "what is emitted")) + "make host-code UPDATE=1 notes it")
+        print("".join(difflib.unified_diff(old, new, str(path), "what is emitted")) + "make host-code UPDATE=1 notes it")
+        if any(n > was for a, b in zip(old, new, strict=True) for was, n in zip(numbers(a), numbers(b))):
+            sys.exit("some code has become longer")
     print(f"{triple}: {len(sequences)} sequences, {sum(counts[::2])} host instructions by look-ups, {sum(counts[1::2])} by page tables")
 
 
