@@ -266,7 +266,7 @@ size_t machine_save(struct vm *vm, uint8_t data[MACHINE_STATE_MAX])
 /* A reset leaves what a battery keeps: the clocks' time and the PC's CMOS memory. */
 static bool kept(const char *object, const char *field)
 {
-    static const char *const names[][2] = {{"RTC", "cmos"}};
+    static const char *const names[][2] = {{"RTC", "cmos"}, {"RTC", "offset"}};
 
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
         if (strncmp(object, names[i][0], (uint8_t)object[-1]) == 0 &&
