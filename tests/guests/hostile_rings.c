@@ -3,8 +3,10 @@
  * "rings": a VirtIO driver (VirtIO 1.2, chapters 2 and 4.1) that means harm. On every device of its
  * PCI bus it sets up queues, split and packed, and fills them with what a driver must not write:
  * chains that loop, indices that jump or wrap, descriptors outside memory or of any length,
- * indirect tables in indirect tables; and it resets devices and queues while they work. After each
- * round the device must still come up. rounds=N, seed=N.
+ * indirect tables in indirect tables; and it resets devices and queues while they work. With a
+ * second CPU all of that changes while the device reads it: that one rewrites rings and tables,
+ * resets the device, moves its BARs, rewrites its MSI-X table and sends IPIs. After each round the
+ * device must still come up. rounds=N, seed=N.
  */
 #include "tests/guests/suite.h"
 #include "tests/guests/virtio_pci.h"
@@ -157,6 +159,116 @@ static void fill_ring(unsigned queue)
     avail[1] = (uint16_t)(pick(8) ? avail[1] + pick(RING_SIZE + 1) : random_next(&state));
 }
 
+/* ---- The second CPU ---- */
+
+#define CONFIG(slot)   (ECAM_BASE + ((uint64_t)(slot) << 15))
+#define CONFIG_BAR0    0x10
+#define CONFIG_CAPS    0x34
+#define BARS           6
+#define CAP_MSIX       0x11
+#define MSIX_ENABLE    0x8000
+#define MSIX_VECTORS   4
+#define MSI_DATA_LEAST 0x20
+
+/* Set while the second CPU may do harm to `victim`; `harming` while it does. */
+static const struct virtio_pci *volatile victim;
+static volatile bool harming;
+static uint64_t harms;
+
+/* Away and back: what the first CPU does meanwhile goes nowhere, or to another function. */
+static void move_bars(const struct virtio_pci *d)
+{
+    for (unsigned bar = 0; bar < BARS; bar++) {
+        uint64_t at = CONFIG(d->slot) + CONFIG_BAR0 + 4 * bar;
+        uint32_t is = mmio_read32(at);
+
+        if (!(is & ~15u))
+            continue;
+        mmio_write32(at, is + ((uint32_t)pick(64) << 12));
+        mmio_write32(at, is);
+    }
+}
+
+/* Vectors for a CPU that never takes them: where each machine takes messages, and where none does.
+ */
+static void rewrite_vectors(const struct virtio_pci *d)
+{
+    static const uint32_t doorbells[] = {0xfee00000, 0x08020040, 0x24000000, 0x24001000, 0};
+    uint64_t at = CONFIG(d->slot), table;
+    unsigned cap = mmio_read8(at + CONFIG_CAPS);
+
+    while (cap && mmio_read8(at + cap) != CAP_MSIX)
+        cap = mmio_read8(at + cap + 1);
+    if (!cap)
+        return;
+    table = mmio_read32(at + cap + 4);
+    table = (mmio_read32(at + CONFIG_BAR0 + 4 * (table & 7)) & ~15u) + (table & ~7ULL);
+    for (unsigned i = 0; i < MSIX_VECTORS; i++) {
+        mmio_write32(table + 16 * i, doorbells[pick(ARRAY_SIZE(doorbells))]);
+        mmio_write32(table + 16 * i + 8, MSI_DATA_LEAST + (uint32_t)pick(200));
+        mmio_write32(table + 16 * i + 12, (uint32_t)pick(2));
+    }
+    mmio_write16(at + cap + 2, pick(4) ? MSIX_ENABLE : 0);
+    mmio_write16(d->common + COMMON_QUEUE_SELECT, (uint16_t)pick(QUEUES_MAX));
+    mmio_write16(d->common + COMMON_QUEUE_VECTOR, (uint16_t)pick(MSIX_VECTORS));
+}
+
+static void harm(const struct virtio_pci *d)
+{
+    switch (pick(32)) {
+    case 0:
+        mmio_write8(d->common + COMMON_STATUS, 0);
+        break;
+    case 1:
+        mmio_write16(d->common + COMMON_QUEUE_SELECT, (uint16_t)pick(QUEUES_MAX));
+        mmio_write16(d->common + COMMON_QUEUE_RESET, 1);
+        break;
+    case 2:
+        move_bars(d);
+        break;
+    case 3:
+        rewrite_vectors(d);
+        break;
+    case 4:
+        for (unsigned i = 0; i < 16; i++)
+            ipi_send((unsigned)pick(2));
+        break;
+    case 5:
+        virtio_pci_notify(d, (unsigned)pick(QUEUES_MAX));
+        break;
+    default:
+        fill_ring((unsigned)pick(QUEUES_MAX));
+    }
+}
+
+static void second_cpu(void *arg)
+{
+    (void)arg;
+    for (;;) {
+        const struct virtio_pci *d;
+
+        harming = true;
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        d = victim;
+        if (d) {
+            harm(d);
+            harms++;
+        }
+        __atomic_thread_fence(__ATOMIC_SEQ_CST);
+        harming = false;
+        cpu_relax();
+    }
+}
+
+/* NULL: nobody, from the return on. */
+static void let_harm(const struct virtio_pci *d)
+{
+    victim = d;
+    __atomic_thread_fence(__ATOMIC_SEQ_CST);
+    while (!d && harming)
+        cpu_relax();
+}
+
 static void one_round(const struct virtio_pci *d)
 {
     unsigned queues = mmio_read16(d->common + COMMON_QUEUES);
@@ -188,6 +300,8 @@ static void run_rings(void)
     uint64_t rounds = option_number("rounds", 100);
 
     state = option_number("seed", 1);
+    if (cpu_count() > 1)
+        cpu_start(1, second_cpu, NULL);
     for (unsigned slot = 1; slot < 32; slot++)
         found_count += virtio_pci_find(slot, &found[found_count]);
     check(found_count > 1, "there are devices");
@@ -198,13 +312,18 @@ static void run_rings(void)
         for (uint64_t round = 0; ok && round < rounds; round++) {
             packed = round & 1;
             ok = negotiate(d);
-            if (ok)
-                one_round(d);
+            if (!ok)
+                break;
+            let_harm(d);
+            one_round(d);
+            let_harm(NULL);
         }
         mmio_write8(d->common + COMMON_STATUS, 0);
         check(ok && !mmio_read8(d->common + COMMON_STATUS),
               "the device in slot %u comes up after each of %llu rounds", d->slot,
               (unsigned long long)rounds);
     }
+    if (cpu_count() > 1)
+        check(harms > rounds, "a second CPU did harm meanwhile");
 }
 PROGRAM(rings);
