@@ -60,6 +60,7 @@
 
 #define INVARIANT_TSC BIT(8)
 #define XCR0_BITS     (BIT(0) | BIT(1) | BIT(2)) /* x87, SSE, AVX */
+#define PKRU          BIT(9)
 #define XSAVEOPT      BIT(0)
 #define XSAVE_LEGACY  576 /* bytes: legacy region and header */
 #define XSAVE_AVX     256
@@ -119,6 +120,11 @@ uint64_t x86_xcr0_allowed(void)
     if (!(one.ecx & BIT(26)))
         return 0;
     return host_leaf(0xd, 0).eax & XCR0_BITS;
+}
+
+uint64_t x86_fpu_components(void)
+{
+    return x86_xcr0_allowed() | (host_leaf(1, 0).ecx & BIT(26) ? host_leaf(0xd, 0).eax & PKRU : 0);
 }
 
 /* ---- Policy ---- */

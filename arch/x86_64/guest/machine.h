@@ -113,6 +113,8 @@ struct x86_cpuid x86_cpuid_read(struct vcpu *v, uint32_t leaf, uint32_t subleaf)
 extern struct x86_cpuid (*x86_host_cpuid)(uint32_t leaf, uint32_t subleaf);
 /* XCR0 bits that the guest may set. */
 uint64_t x86_xcr0_allowed(void);
+/* What an XSAVE of the host's may have put into a vCPU's area: PKRU, too, where the host has it. */
+uint64_t x86_fpu_components(void);
 
 /* False: #GP. */
 bool x86_msr_read(struct vcpu *v, uint32_t msr, uint64_t *value);

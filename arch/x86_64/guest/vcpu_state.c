@@ -7,6 +7,7 @@
 #define XCR0_X87            BIT(0)
 #define MXCSR_OFFSET        24
 #define MXCSR_RESERVED      BITS(31, 16)
+#define COMPONENT_PKRU      BIT(9)
 #define XSAVE_BV_OFFSET     512 /* XSTATE_BV, then 56 bytes that are 0 in the standard form */
 #define XSAVE_HEADER_ZEROES 56
 #define VECTOR_MAX          255
@@ -21,8 +22,18 @@ static bool fpu_possible(const struct x86_state *s)
 
     memcpy(&mxcsr, s->fpu + MXCSR_OFFSET, sizeof(mxcsr));
     memcpy(&components, s->fpu + XSAVE_BV_OFFSET, sizeof(components));
-    return !(mxcsr & MXCSR_RESERVED) && !(components & ~x86_xcr0_allowed()) &&
+    return !(mxcsr & MXCSR_RESERVED) && !(components & ~x86_fpu_components()) &&
            memcmp(s->fpu + XSAVE_BV_OFFSET + sizeof(components), zeroes, sizeof(zeroes)) == 0;
+}
+
+/* Guests are not offered PKRU: on a host without it they go on without. */
+static void drop_keys(struct x86_state *s)
+{
+    uint64_t components;
+
+    memcpy(&components, s->fpu + XSAVE_BV_OFFSET, sizeof(components));
+    components &= x86_fpu_components() | ~COMPONENT_PKRU;
+    memcpy(s->fpu + XSAVE_BV_OFFSET, &components, sizeof(components));
 }
 
 static bool event_possible(const struct x86_state *s)
@@ -41,6 +52,7 @@ static enum err vcpu_loaded(void *object)
         return ERR_INVALID;
     if (!(s->xcr0 & XCR0_X87) || (s->xcr0 & ~(x86_xcr0_allowed() | XCR0_X87)))
         return ERR_INVALID;
+    drop_keys(s);
     if (!fpu_possible(s) || !event_possible(s))
         return ERR_INVALID;
     s->rflags |= X86_RFLAGS_FIXED;

@@ -29,6 +29,9 @@
 #define CPUID_X1_EDX_RDTSCP     BIT(27)
 #define CPUID_X7_EDX_INVARIANT  BIT(8)
 #define CPUID_X8_EBX_IBPB       BIT(12)
+#define CPUID_X8_EBX_FPTRS                                        \
+    BIT(2) /* XRSTOR always loads FIP and FDP (APM vol. 3, E.4.7) \
+            */
 #define CPUID_X21_EAX_AUTO_IBRS BIT(8)
 
 #define CPUID_EXTENDED   0x80000000u
@@ -45,7 +48,9 @@
 
 /* State components that guests may use: x87, SSE, AVX, and AVX-512's three. */
 #define XCR0_AVX512 0xe0
-#define XCR0_WANTED (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512)
+/* Guests are not offered protection keys, but where CR4 is theirs nothing keeps them from PKRU. */
+#define XCR0_PKRU   0x200
+#define XCR0_WANTED (XCR0_X87 | XCR0_SSE | XCR0_AVX | XCR0_AVX512 | XCR0_PKRU)
 #define FXSAVE_SIZE 512
 
 static struct cpu_features features;
@@ -140,6 +145,7 @@ static void find_extended(void)
         c = cpuid_read(CPUID_EXTENDED + 8, 0);
         features.physical_bits = c.eax & 0xff;
         features.ibpb |= (c.ebx & CPUID_X8_EBX_IBPB) != 0;
+        features.fpu_pointers_stay = features.amd && !(c.ebx & CPUID_X8_EBX_FPTRS);
     }
     if (features.extended_max >= CPUID_EXTENDED + 0x21)
         features.auto_ibrs = cpuid_read(CPUID_EXTENDED + 0x21, 0).eax & CPUID_X21_EAX_AUTO_IBRS;
@@ -158,7 +164,7 @@ static void find_xsave(void)
     c = cpuid_read(0xd, 0);
     features.xcr0 = ((uint64_t)c.edx << 32 | c.eax) & XCR0_WANTED;
     if (!features.avx)
-        features.xcr0 &= XCR0_X87 | XCR0_SSE;
+        features.xcr0 &= XCR0_X87 | XCR0_SSE | XCR0_PKRU;
     if (!features.avx512 || (features.xcr0 & XCR0_AVX512) != XCR0_AVX512)
         features.xcr0 &= ~(uint64_t)XCR0_AVX512;
 }

@@ -17,9 +17,10 @@ struct cpu_features {
     uint8_t physical_bits;
     bool page_1g, pcid, smep, smap, umip, pge, mtrr, x2apic, tsc_deadline, tsc_invariant, xsave,
         avx, avx512, vmx, svm, rdtscp, arat, arch_capabilities, md_clear, spec_ctrl, ibpb,
-        l1d_flush, auto_ibrs;
-    uint64_t xcr0;       /* the state components that the host has switched on */
-    uint32_t xsave_size; /* bytes for all of them */
+        l1d_flush, auto_ibrs,
+        fpu_pointers_stay; /* XRSTOR leaves the x87 pointers while no exception is pending */
+    uint64_t xcr0;         /* the state components that the host has switched on */
+    uint32_t xsave_size;   /* bytes for all of them */
     uint64_t arch_capabilities_value;
 };
 

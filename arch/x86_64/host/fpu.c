@@ -19,6 +19,8 @@ static inline void registers_save(const struct cpu_features *f, void *area)
 
 static inline void registers_load(const struct cpu_features *f, const void *area)
 {
+    if (unlikely(f->fpu_pointers_stay)) /* else those of another guest would stay */
+        __asm__ volatile("fninit");
     if (f->xsave)
         __asm__ volatile("xrstor64 (%0)" ::"r"(area), "a"(-1), "d"(-1) : "memory");
     else
