@@ -35,7 +35,7 @@ STATE_TABLE_HOOKS(
     SYS(cpacr), SYS(ttbr0), SYS(ttbr1), SYS(tcr), SYS(afsr0), SYS(afsr1), SYS(esr), SYS(far),
     SYS(mair), SYS(amair), SYS(vbar), SYS(contextidr), SYS(cntkctl), SYS(spsr), SYS(elr), SYS(par),
     SYS(csselr), SYS(sp_el0), SYS(sp_el1), SYS(tpidr_el0), SYS(tpidrro_el0), SYS(tpidr_el1),
-    SYS(scxtnum_el0), SYS(scxtnum_el1), STATE_ARRAY(struct arm_state, sys.pauth_keys, 1),
+    SYS(scxtnum_el0), SYS(scxtnum_el1), SYS(disr), STATE_ARRAY(struct arm_state, sys.pauth_keys, 1),
     STATE_ARRAY(struct arm_state, fp.v, 1), STATE_FIELD(struct arm_state, fp.fpcr, 1),
     STATE_FIELD(struct arm_state, fp.fpsr, 1), STATE_FIELD(struct arm_state, sve.saved_bytes, 1),
     STATE_FIELD(struct arm_state, sve.zcr, 1), STATE_ARRAY(struct arm_state, sve.z, 1),

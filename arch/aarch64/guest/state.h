@@ -28,6 +28,7 @@ struct arm_system {
     uint64_t spsr, elr, par, csselr;
     uint64_t sp_el0, sp_el1, tpidr_el0, tpidrro_el0, tpidr_el1;
     uint64_t scxtnum_el0, scxtnum_el1;
+    uint64_t disr;           /* not offered, but it answers where the CPU has RAS */
     uint64_t pauth_keys[10]; /* IA, IB, DA, DB, GA: low and high each */
 };
 

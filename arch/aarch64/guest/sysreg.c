@@ -29,6 +29,8 @@
 #define OSLSR_EL1      SYSREG(2, 0, 1, 1, 4)
 #define MDCCINT_EL1    SYSREG(2, 0, 0, 2, 0)
 #define MDSCR_EL1      SYSREG(2, 0, 0, 2, 2)
+#define DEBUG_BREAKS   12 /* ID_AA64DFR0_EL1: how many there are, but one */
+#define DEBUG_WATCHES  20
 
 /* OSLSR_EL1, D19.3.23: there is a lock; it is locked */
 #define OSLSR_MODEL  BIT(3)
@@ -118,35 +120,63 @@ static uint64_t id_read(struct vcpu *v, unsigned crm, unsigned op2)
 /* ---- Debug registers ---- */
 
 /* The value or control register of a breakpoint or watchpoint that `reg` names, or NULL. */
-static uint64_t *debug_register(struct arm_debug *d, uint64_t reg)
+static uint64_t *debug_register(struct arm_state *s, uint64_t reg)
 {
+    struct arm_debug *d = &s->debug;
     uint64_t *const arrays[4] = {d->bvr, d->bcr, d->wvr, d->wcr};
+    unsigned shift = OP2(reg) < 6 ? DEBUG_BREAKS : DEBUG_WATCHES;
 
-    if (OP0(reg) != 2 || OP1(reg) || CRN(reg) || OP2(reg) < 4)
+    if (OP1(reg) || CRN(reg) || OP2(reg) < 4 || CRM(reg) > (s->id[5][0] >> shift & 0xf))
         return NULL;
     return &arrays[OP2(reg) - 4][CRM(reg)];
 }
 
-static uint64_t debug_read(struct vcpu *v, uint64_t reg)
+/* The rest of the debug architecture (D19.3): without an external debugger it does nothing. */
+static bool debug_silent(uint64_t reg)
 {
-    struct arm_debug *d = &arm_state(v)->debug;
-    const uint64_t *r = debug_register(d, reg);
+    switch (reg) {
+    case SYSREG(2, 0, 0, 0, 2):  /* OSDTRRX_EL1 */
+    case SYSREG(2, 0, 0, 3, 2):  /* OSDTRTX_EL1 */
+    case SYSREG(2, 0, 0, 6, 2):  /* OSECCR_EL1 */
+    case SYSREG(2, 0, 1, 0, 0):  /* MDRAR_EL1 */
+    case SYSREG(2, 0, 1, 3, 4):  /* OSDLR_EL1 */
+    case SYSREG(2, 0, 1, 4, 4):  /* DBGPRCR_EL1 */
+    case SYSREG(2, 0, 7, 8, 6):  /* DBGCLAIMSET_EL1 */
+    case SYSREG(2, 0, 7, 9, 6):  /* DBGCLAIMCLR_EL1 */
+    case SYSREG(2, 0, 7, 14, 6): /* DBGAUTHSTATUS_EL1 */
+    case SYSREG(2, 3, 0, 1, 0):  /* MDCCSR_EL0 */
+    case SYSREG(2, 3, 0, 4, 0):  /* DBGDTR_EL0 */
+    case SYSREG(2, 3, 0, 5, 0):  /* DBGDTRRX_EL0, DBGDTRTX_EL0 */
+        return true;
+    }
+    return false;
+}
+
+/* False: there is no such register. */
+static bool debug_read(struct vcpu *v, uint64_t reg, uint64_t *value)
+{
+    const struct arm_debug *d = &arm_state(v)->debug;
+    const uint64_t *r = debug_register(arm_state(v), reg);
 
     switch (reg) {
     case OSLSR_EL1:
-        return OSLSR_MODEL | (d->os_lock ? OSLSR_LOCKED : 0);
+        *value = OSLSR_MODEL | (d->os_lock ? OSLSR_LOCKED : 0);
+        return true;
     case MDSCR_EL1:
-        return d->mdscr;
+        *value = d->mdscr;
+        return true;
     case MDCCINT_EL1:
-        return d->mdccint;
+        *value = d->mdccint;
+        return true;
     }
-    return r ? *r : 0;
+    *value = r ? *r : 0;
+    return r || debug_silent(reg);
 }
 
-static void debug_write(struct vcpu *v, uint64_t reg, uint64_t value)
+static bool debug_write(struct vcpu *v, uint64_t reg, uint64_t value)
 {
     struct arm_debug *d = &arm_state(v)->debug;
-    uint64_t *r = debug_register(d, reg);
+    uint64_t *r = debug_register(arm_state(v), reg);
 
     vcpu_dirty(v, ARM_DEBUG);
     if (reg == OSLAR_EL1)
@@ -157,6 +187,9 @@ static void debug_write(struct vcpu *v, uint64_t reg, uint64_t value)
         d->mdccint = value;
     else if (r)
         *r = value;
+    else
+        return debug_silent(reg);
+    return true;
 }
 
 /* ---- Dispatch: false: there is no such register ---- */
@@ -191,9 +224,7 @@ bool arm_sysreg_read(struct vcpu *v, uint64_t reg, uint64_t *value)
     case ACTLR_EL1:
         return true;
     }
-    if (OP0(reg) == 2)
-        *value = debug_read(v, reg);
-    return OP0(reg) == 2;
+    return OP0(reg) == 2 && debug_read(v, reg, value);
 }
 
 bool arm_sysreg_write(struct vcpu *v, uint64_t reg, uint64_t value)
@@ -212,9 +243,7 @@ bool arm_sysreg_write(struct vcpu *v, uint64_t reg, uint64_t value)
     case ACTLR_EL1:
         return true;
     }
-    if (OP0(reg) == 2)
-        debug_write(v, reg, value);
-    return OP0(reg) == 2;
+    return OP0(reg) == 2 && debug_write(v, reg, value);
 }
 
 enum exit_action arm_sysreg(struct vcpu *v, const struct vm_exit *exit)

@@ -144,6 +144,8 @@ trap_return:
     ldr x30, [sp, #FRAME_X30]
     add sp, sp, #FRAME_SIZE
     eret
+    dsb nsh
+    isb
 
 overflow_sync:
     save_frame 1

@@ -80,7 +80,7 @@ static void pauth_load(const struct arm_system *s)
 }
 
 static struct {
-    bool pauth, scxtnum;
+    bool pauth, scxtnum, ras;
     unsigned sve;      /* bytes */
     unsigned priority; /* number of ICH_AP0R and AP1R registers; 0 with a GICv2 */
 } has;
@@ -111,6 +111,7 @@ void features_init(void)
     features_cpu_init();
     has.pauth = has_pauth();
     has.scxtnum = id_field(pfr0, 56) >= 2;
+    has.ras = id_field(pfr0, 28);
     has.sve = id_field(pfr0, 32) ? sve_vector_bytes() : 0;
     has.priority = gic_is_v2() ? 0 : priority_registers();
 }
@@ -136,6 +137,9 @@ static void scxtnum_load(const struct arm_system *s)
     guest_write(SCXTNUM_EL1_VHE, SCXTNUM_EL1, s->scxtnum_el1);
 }
 
+/* With HCR_EL2.AMO the guest's DISR_EL1 is this; no trap keeps it from it. */
+#define VDISR_EL2 S3_4_C12_C1_1
+
 static void system_save(struct arm_system *s)
 {
 #define X(field, vhe, nvhe) s->field = guest_read(vhe, nvhe);
@@ -149,6 +153,8 @@ static void system_save(struct arm_system *s)
         pauth_save(s);
     if (has.scxtnum)
         scxtnum_save(s);
+    if (has.ras)
+        s->disr = sysreg_read(VDISR_EL2);
 }
 
 static void system_load(const struct arm_system *s)
@@ -166,6 +172,8 @@ static void system_load(const struct arm_system *s)
         pauth_load(s);
     if (has.scxtnum)
         scxtnum_load(s);
+    if (has.ras)
+        sysreg_write(VDISR_EL2, s->disr);
 }
 
 #define CNTV_CTL_VHE  "S3_5_C14_C3_1"
