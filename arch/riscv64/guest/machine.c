@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: BSD-2-Clause-Patent */
 /* The riscv64 guest ISA: its machine, interrupts in and out of the canonical state, and the exits
  * that need it. */
+#include "arch/riscv64/guest/insn.h"
 #include "arch/riscv64/guest/machine.h"
 #include "kernel/devices/pci.h"
 #include "kernel/devices/uart16550.h"
 #include "kernel/log.h"
 #include "mm/heap.h"
 
-#define WFI_INSTRUCTION 0x10500073u
+#define WFI_INSTRUCTION  0x10500073u
+#define OPCODE_MASK      0x7fu
+#define OPCODE_SYSTEM    0x73u
+#define CSR_SET_OR_CLEAR BIT(13) /* not CSRRW, which writes; the others write when rs1 is not 0 */
+#define CSR_CYCLE        0xc00u
+#define CSR_INSTRET      0xc02u
 
 /* As QEMU's PCI Express host bridge says who it is. */
 #define BRIDGE_VENDOR 0x1b36
@@ -268,6 +274,24 @@ void riscv_inject(struct vcpu *v, uint64_t cause, uint64_t value)
     s->pc = s->stvec & ~3UL;
 }
 
+/* Reads of cycle and instret (Unprivileged, Zicntr). The hart's own would tell what the hypervisor
+ * and other guests do: both go on with time. */
+static bool counter_instruction(struct vcpu *v, uint32_t word)
+{
+    struct riscv_state *s = riscv_state(v);
+    unsigned csr = word >> 20, rd = rv_rd(word);
+    bool reads = (word & OPCODE_MASK) == OPCODE_SYSTEM && word & CSR_SET_OR_CLEAR && !rv_rs1(word);
+
+    vcpu_need(v, RISCV_CSR);
+    if (!reads || (csr != CSR_CYCLE && csr != CSR_INSTRET) ||
+        (s->prv == RISCV_PRV_U && !(s->scounteren >> (csr & 31) & 1)))
+        return false;
+    if (rd != RISCV_ZERO)
+        s->x[rd] = riscv_time(v->vm);
+    s->pc += 4;
+    return true;
+}
+
 /* An instruction that S-mode has and a guest's S-mode has not: wfi waits, all others do not exist.
  */
 static NOINLINE enum exit_action virtual_instruction(struct vcpu *v, uint64_t instruction)
@@ -276,7 +300,8 @@ static NOINLINE enum exit_action virtual_instruction(struct vcpu *v, uint64_t in
         riscv_state(v)->pc += 4;
         return riscv_idle(v);
     }
-    if (riscv_aia_instruction(v, (uint32_t)instruction))
+    if (riscv_aia_instruction(v, (uint32_t)instruction) ||
+        counter_instruction(v, (uint32_t)instruction))
         return ACTION_RESUME;
     riscv_inject(v, RISCV_CAUSE_ILLEGAL, instruction);
     return ACTION_RESUME;

@@ -19,9 +19,9 @@
      BIT(CAUSE_BREAKPOINT) | BIT(CAUSE_LOAD_MISALIGNED) | BIT(CAUSE_LOAD_ACCESS) | \
      BIT(CAUSE_STORE_MISALIGNED) | BIT(CAUSE_STORE_ACCESS) | BIT(CAUSE_ECALL_U) |  \
      BIT(CAUSE_FETCH_PAGE) | BIT(CAUSE_LOAD_PAGE) | BIT(CAUSE_STORE_PAGE))
-#define HIDELEG        (BIT(IRQ_VS_SOFT) | BIT(IRQ_VS_TIMER) | BIT(IRQ_VS_EXT))
-#define HCOUNTEREN_ALL 7UL /* cycle, time, instret */
-#define HVIP_SHIFT     1   /* sip's bits are hvip's, one place lower */
+#define HIDELEG         (BIT(IRQ_VS_SOFT) | BIT(IRQ_VS_TIMER) | BIT(IRQ_VS_EXT))
+#define HCOUNTEREN_TIME 2UL /* the others count what is not the guest's, too */
+#define HVIP_SHIFT      1   /* sip's bits are hvip's, one place lower */
 
 /* How the guest ISA string is made: base letters, then each extension that needs nothing of the
  * hypervisor and the host has. */
@@ -124,7 +124,7 @@ static enum err hext_cpu_enable(void)
     csr_write(CSR_HGEIE, 0);
     csr_write(CSR_HEDELEG, HEDELEG);
     csr_write(CSR_HIDELEG, HIDELEG);
-    csr_write(CSR_HCOUNTEREN, HCOUNTEREN_ALL);
+    csr_write(CSR_HCOUNTEREN, HCOUNTEREN_TIME);
     envcfg |= hext.sstc ? HENVCFG_STCE : 0;
     envcfg |= hext.features & BIT(ISA_SVPBMT) ? HENVCFG_PBMTE : 0;
     csr_write(CSR_HENVCFG, envcfg);
