@@ -51,7 +51,7 @@ const char *el2_invalid_field(const struct arm_state *s)
 #define PFR0_EL1_SHIFT   4
 #define PFR0_EL1_AARCH32 2
 
-enum register_broken { BROKEN_MODE, BROKEN_HCR, BROKEN_VTCR };
+enum register_broken { BROKEN_MODE, BROKEN_ERET, BROKEN_HCR, BROKEN_VTCR };
 
 static const struct {
     const char *what;
@@ -65,6 +65,9 @@ static const struct {
     {"HCR_EL2.TGE", BROKEN_HCR, HCR_TGE},
     {"VTCR_EL2.SL0", BROKEN_VTCR, 3ULL << VTCR_SL0_SHIFT},
     {"HCR_EL2.RW", BROKEN_HCR, HCR_RW},
+    /* That of EL2 would be legal: it is left to the look before. */
+    {"SPSR_EL2.M: EL3, in the ERET", BROKEN_ERET, MODE_EL3H},
+    {"SPSR_EL2.M: reserved, in the ERET", BROKEN_ERET, MODE_RESERVED},
 };
 
 static void flip(const struct el2_vcpu *e)
@@ -78,12 +81,15 @@ static void flip(const struct el2_vcpu *e)
     isb();
 }
 
-void el2_break_apply(const struct el2_vcpu *e, struct arm_state *s)
+bool el2_break_apply(const struct el2_vcpu *e, struct arm_state *s)
 {
-    if (ways[e->broken - 1].where == BROKEN_MODE)
+    enum register_broken where = ways[e->broken - 1].where;
+
+    if (where == BROKEN_MODE || where == BROKEN_ERET)
         s->pstate = (s->pstate & ~(uint64_t)ARM_PSTATE_MODE) | ways[e->broken - 1].flip;
     flip(e);
     stage2_flush_local(); /* what the TLB holds would do without the tables */
+    return where == BROKEN_ERET;
 }
 
 void el2_break_undo(const struct el2_vcpu *e)

@@ -44,8 +44,8 @@ struct arm_firmware speculation_guest(void);
 const char *el2_invalid_field(const struct arm_state *s);
 #if DEBUG
 const char *el2_break_entry(struct vcpu *v, unsigned kind);
-/* Around an entry of a vCPU that is `broken`. */
-void el2_break_apply(const struct el2_vcpu *e, struct arm_state *s);
+/* Around an entry of a vCPU that is `broken`; true: it is for the CPU to refuse. */
+bool el2_break_apply(const struct el2_vcpu *e, struct arm_state *s);
 void el2_break_undo(const struct el2_vcpu *e);
 #endif
 

@@ -422,7 +422,8 @@ static void memory_exit(struct vm_exit *exit, uint64_t esr, bool fetch)
     exit->memory.gpa = GPA(gpa);
 }
 
-static NOINLINE void entry_failed(const struct arm_state *s, struct vm_exit *exit)
+/* `code`: what was refused: a look found it, or, with PSTATE.IL, the CPU. */
+static NOINLINE void entry_failed(const struct arm_state *s, struct vm_exit *exit, uint64_t code)
 {
     const char *field = el2_invalid_field(s);
 
@@ -430,7 +431,7 @@ static NOINLINE void entry_failed(const struct arm_state *s, struct vm_exit *exi
     exit->fatal.text = field ? field
                              : "the CPU refused the entry though every field that is checked here "
                                "is right";
-    exit->fatal.code = s->pstate;
+    exit->fatal.code = code;
 }
 
 /* No walk goes through a first level that the tables do not have: the controls are wrong. */
@@ -438,7 +439,7 @@ static bool walk_refused(const struct arm_state *s, struct vm_exit *exit, uint64
 {
     if ((esr & FSC) != FSC_TRANSLATION || !el2_invalid_field(s))
         return false;
-    entry_failed(s, exit);
+    entry_failed(s, exit, esr);
     return true;
 }
 
@@ -585,7 +586,7 @@ static bool entry_allowed(const struct arm_state *s, struct vm_exit *exit)
     case ARM_PSTATE_EL1H:
         return true;
     }
-    entry_failed(s, exit);
+    entry_failed(s, exit, s->pstate);
     return false;
 }
 
@@ -601,13 +602,11 @@ static NOINLINE enum el2_vector enter_without_interrupts(struct arm_state *s)
     return vector;
 }
 
-static void run(struct vcpu *v, struct vm_exit *exit)
+static void enter(struct vcpu *v, struct vm_exit *exit)
 {
     struct arm_state *s = v->state;
     enum el2_vector vector;
 
-    if (!entry_allowed(s, exit))
-        return;
     vector = unlikely(debug_stepping(v)) ? enter_without_interrupts(s) : el2_enter(s);
     if (unlikely(arm_workaround_at_exit))
         smccc_call(arm_workaround_at_exit, 0, 0, 0);
@@ -626,7 +625,7 @@ static void run(struct vcpu *v, struct vm_exit *exit)
         exit->kind = EXIT_INTERRUPT;
         return;
     case EL2_REFUSED:
-        entry_failed(s, exit);
+        entry_failed(s, exit, s->pstate | PSR_IL);
         return;
     default:
         exit->kind = EXIT_FATAL;
@@ -635,6 +634,12 @@ static void run(struct vcpu *v, struct vm_exit *exit)
                               : "the hardware reported a system error (SError) while the guest ran";
         exit->fatal.code = kernel_reg_read(esr);
     }
+}
+
+static void run(struct vcpu *v, struct vm_exit *exit)
+{
+    if (entry_allowed(v->state, exit))
+        enter(v, exit);
 }
 
 static void el2_run(struct vcpu *v, struct vm_exit *exit)
@@ -646,8 +651,10 @@ static void el2_run(struct vcpu *v, struct vm_exit *exit)
     unsigned broken = READ_ONCE(e->broken);
 
     if (broken) {
-        el2_break_apply(e, v->state);
-        run(v, exit);
+        if (el2_break_apply(e, v->state))
+            enter(v, exit);
+        else
+            run(v, exit);
         el2_break_undo(e);
         return;
     }
