@@ -10,7 +10,8 @@ import pytest
 
 import bochs
 from conftest import EFI, GUEST_PROMPT, TOP, Console, make_image
-from test_micro import AT_START, ended, gigabyte_guest, gigabyte_is_one_page, guest, micro, reload_while_running, verdict
+from test_micro import (AT_START, ended, gigabyte_guest, gigabyte_is_one_page, guest, leaking_guests, micro, no_leaks,
+                        reload_while_running, verdict)
 
 VTX, SVM = "corei7_skylake_x", "ryzen"
 OLD_VTX = "corei7_sandy_bridge_2600k"  # its local APIC is software
@@ -192,12 +193,7 @@ def test_what_is_missing_is_named(pc):
 
 def test_no_register_leaks_between_guests(pc):
     """Two guests with different patterns in every register share the CPU."""
-    machine = pc(PLAIN + "console = a\n\n" + guest("a", "leak seed=1") + guest("b", "leak seed=2"), files=micro_files())
-    verdict(ended(machine, 240))
-    machine.child.send("\x1d")
-    machine.prompt()
-    machine.child.send("vm console b\r")
-    verdict(ended(machine, 240))
+    no_leaks(pc(PLAIN + leaking_guests(), files=micro_files()))
 
 
 def test_translated_guest_beside_one_on_vt_x(pc):

@@ -6,32 +6,32 @@
 
 #define ERRORS_SHOWN 10
 
+#define SELDOM 16 /* rounds */
+
 static uint64_t originals[GUEST_MAX_CPUS][SYSTEM_REGISTERS_MAX];
-static bool saved[GUEST_MAX_CPUS];
 
-static void save_originals(void)
+static void save_originals(struct register_set *s)
 {
-    uint64_t cpu = this_cpu()->id;
-
-    if (saved[cpu])
+    if (s->filled)
         return;
-    saved[cpu] = true;
+    s->filled = true;
+    s->cpu = this_cpu()->id;
     for (unsigned i = 0; i < system_register_count; i++)
-        originals[cpu][i] = system_registers[i].read();
+        originals[s->cpu][i] = system_registers[i].read();
 }
 
 void registers_fill(struct register_set *s, uint64_t seed)
 {
     uint64_t state = seed;
 
-    save_originals();
+    save_originals(s);
     for (unsigned i = 0; i < REGISTER_COUNT; i++)
         s->file.in[i] = random_next(&state);
     registers_prepare(&s->file);
     s->file.load = 1;
     for (unsigned i = 0; i < system_register_count; i++) {
         const struct system_register *r = &system_registers[i];
-        uint64_t original = originals[this_cpu()->id][i];
+        uint64_t original = originals[s->cpu][i];
 
         r->write((original & ~r->mask) | (random_next(&state) & r->mask));
         s->system[i] = r->read();
@@ -47,10 +47,14 @@ static void difference(struct register_set *s, const char *name, uint64_t found,
 
 void registers_round(struct register_set *s, uint64_t ns)
 {
+    uint64_t deadline = ticks() + ns_to_ticks(ns), held;
     char name[16];
 
-    timer_set(ticks() + ns_to_ticks(ns));
+    timer_set(deadline);
     registers_hold(&s->file);
+    held = registers_deadline();
+    if (held && held != deadline)
+        difference(s, "the timer's deadline", held, deadline);
     timer_stop();
     s->file.load = 0;
     for (unsigned i = 0; i < REGISTER_COUNT; i++) {
@@ -61,19 +65,22 @@ void registers_round(struct register_set *s, uint64_t ns)
         s->file.load = 1;
     }
     for (unsigned i = 0; i < system_register_count; i++) {
-        uint64_t now = system_registers[i].read();
+        uint64_t now;
 
+        if (system_registers[i].seldom && s->rounds % SELDOM != SELDOM - 1)
+            continue;
+        now = system_registers[i].read();
         if (now != s->system[i])
             difference(s, system_registers[i].name, now, s->system[i]);
         s->system[i] = now;
     }
+    s->rounds++;
 }
 
 void registers_restore(const struct register_set *s)
 {
-    (void)s;
     for (unsigned i = 0; i < system_register_count; i++)
-        system_registers[i].write(originals[this_cpu()->id][i]);
+        system_registers[i].write(originals[s->cpu][i]);
 }
 
 /* "leak": rounds=N of holding, a new pattern every 64 rounds; seed=N differs from guest to guest.

@@ -18,6 +18,8 @@ struct register_file {
     uint64_t in[REGISTER_COUNT], out[REGISTER_COUNT];
 };
 
+/* Stores the floating-point part of out[]; registers_prepare() came before. */
+void registers_store(struct register_file *f);
 /* Loads all registers from in[], waits once for an interrupt (which the caller has arranged),
  * spins, stores them to out[]. Interrupts are masked before and after. */
 void registers_hold(struct register_file *f);
@@ -27,22 +29,28 @@ void registers_hold(struct register_file *f);
 void registers_prepare(struct register_file *f);
 void register_name(unsigned i, char *name, size_t size);
 
+/* The deadline that timer_set() wrote, as the timer has it; 0 where that cannot be read. */
+uint64_t registers_deadline(void);
+
 struct system_register {
     const char *name;
     uint64_t mask; /* bits that may be changed freely */
     uint64_t (*read)(void);
     void (*write)(uint64_t value);
+    bool seldom; /* reading it costs an exit: compared in some rounds only */
 };
 extern const struct system_register system_registers[];
 extern const unsigned system_register_count;
-#define SYSTEM_REGISTERS_MAX 64
+#define SYSTEM_REGISTERS_MAX 160
 
 /* A set of patterns, all from one seed, and what became of them. */
 struct register_set {
     struct register_file file;
     uint64_t system[SYSTEM_REGISTERS_MAX]; /* as read back after writing */
-    uint64_t seed;
+    uint64_t seed, rounds;
     unsigned errors;
+    bool filled; /* `cpu` is known: what tells it may hold a pattern by now */
+    uint64_t cpu;
 };
 void registers_fill(struct register_set *s, uint64_t seed);
 /* One wait of `ns`, then all are compared: each difference is printed ("# ..."), the first ten. */

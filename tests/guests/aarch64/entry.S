@@ -26,7 +26,25 @@ guest_start:
     .ascii "ARM\x64"
     .long 0
 
+/* Everything as it was: x1 alone is needed, and booting.rst says that it is 0. */
 start_first:
+    cbz x1, 1f
+    adrp x1, boot_registers
+    add x1, x1, :lo12:boot_registers
+    str x1, [x1, #8] /* it was not */
+1:  adrp x1, boot_registers
+    add x1, x1, :lo12:boot_registers
+    str x0, [x1]
+    .irp n, 2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30
+    str x\n, [x1, #8 * \n]
+    .endr
+    mov x2, sp
+    str x2, [x1, #8 * 31]
+    add x1, x1, #8 * 32
+    .irp register, currentel, daif, spsel, sctlr_el1, cpacr_el1, ttbr0_el1, tcr_el1, mair_el1, vbar_el1, tpidr_el1, esr_el1, far_el1, elr_el1, spsr_el1
+    mrs x2, \register
+    str x2, [x1], #8
+    .endr
     mov x20, x0 /* device tree */
     adrp x0, __bss_start
     add x0, x0, :lo12:__bss_start
@@ -198,6 +216,11 @@ page_table:
     .quad gib << 30 | 0x0000000000000705
     .set gib, gib + 1
     .endr
+
+/* As the first CPU has them at its first instruction: x0 to x30, sp; what fresh.c names. */
+    .globl boot_registers
+boot_registers:
+    .skip 8 * 46
 
     .bss
     .balign 4096

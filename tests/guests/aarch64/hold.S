@@ -73,6 +73,17 @@ registers_hold:
     str x1, [x0, #(FILE_OUT + 31 * 8)]
     ldr x1, [x0, #FILE_SP]
     mov sp, x1
+    bl registers_store
+    ldp x19, x20, [sp, #16]
+    ldp x21, x22, [sp, #32]
+    ldp x23, x24, [sp, #48]
+    ldp x25, x26, [sp, #64]
+    ldp x27, x28, [sp, #80]
+    ldp x29, x30, [sp], #96
+    ret
+
+    .globl registers_store
+registers_store:
     mov x1, #(FILE_OUT + FP)
     add x1, x0, x1
     .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
@@ -95,10 +106,4 @@ registers_hold:
     ldr p0, [x2]
     mrs x2, ZCR_EL1
     str x2, [x3, #(SVE_ZCR & 0xfff)]
-4:  ldp x19, x20, [sp, #16]
-    ldp x21, x22, [sp, #32]
-    ldp x23, x24, [sp, #48]
-    ldp x25, x26, [sp, #64]
-    ldp x27, x28, [sp, #80]
-    ldp x29, x30, [sp], #96
-    ret
+4:  ret

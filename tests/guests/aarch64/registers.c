@@ -114,10 +114,28 @@ void register_name(unsigned i, char *name, size_t size)
     REGISTER(ttbr1_el1, "ttbr1_el1", 0xffff00000000f000ULL)   \
     REGISTER(cntkctl_el1, "cntkctl_el1", 0x3ffULL)            \
     REGISTER(csselr_el1, "csselr_el1", 1)                     \
-    REGISTER(dbgbvr0, "dbgbvr0_el1", 0x0000fffffffffffcULL)   \
-    REGISTER(dbgbvr1, "dbgbvr1_el1", 0x0000fffffffffffcULL)   \
-    REGISTER(dbgwvr0, "dbgwvr0_el1", 0x0000fffffffffff8ULL)   \
-    REGISTER(dbgwvr1, "dbgwvr1_el1", 0x0000fffffffffff8ULL)
+    REGISTER(vbar_el1, "vbar_el1", 0x0000fffffffff800ULL)     \
+    REGISTER(ttbr0_el1, "ttbr0_el1", 0xffff000000000000ULL)   \
+    REGISTER(tcr_el1, "tcr_el1", TCR_MASK)                    \
+    REGISTER(sctlr_el1, "sctlr_el1", SCTLR_MASK)              \
+    REGISTER(cpacr_el1, "cpacr_el1", 1ULL << 28)              \
+    REGISTER(tpidr_el1, "tpidr_el1", ~0ULL)
+
+/* No exception is taken meanwhile. TCR: T1SZ, how TTBR1's tables are cached (it is off), top bytes
+ * ignored. SCTLR: what concerns EL0 and pointer authentication. TTBR0: the address space's number.
+ */
+#define TCR_MASK (0x3fULL << 16 | 0x3fULL << 24 | 3ULL << 37)
+#define SCTLR_MASK                                                                            \
+    (1ULL << 4 | 1ULL << 9 | 3ULL << 13 | 1ULL << 15 | 1ULL << 16 | 1ULL << 18 | 1ULL << 23 | \
+     1ULL << 24 | 3ULL << 26 | 3ULL << 30)
+
+/* Kept by the hypervisor: an access costs an exit. Nothing reaches the physical timer's mask while
+ * it is off; MDSCR_EL1's bits but single step. */
+#define EMULATED_REGISTERS(REGISTER)            \
+    REGISTER(cntp_cval, "cntp_cval_el0", ~0ULL) \
+    REGISTER(cntp_ctl, "cntp_ctl_el0", 2)       \
+    REGISTER(mdscr_el1, "mdscr_el1", 0xb000ULL) \
+    REGISTER(mdccint_el1, "mdccint_el1", 3ULL << 29)
 
 /* Where the CPU has pointer authentication */
 #define PAUTH_REGISTERS(REGISTER)              \
@@ -143,6 +161,106 @@ void register_name(unsigned i, char *name, size_t size)
         __asm__ volatile("isb");           \
     }
 REGISTERS(FUNCTIONS)
+
+EMULATED_REGISTERS(FUNCTIONS)
+
+static uint64_t read_os_lock(void)
+{
+    return READ_SYSREG("oslsr_el1") & 2;
+}
+
+static void write_os_lock(uint64_t value)
+{
+    WRITE_SYSREG("oslar_el1", value >> 1);
+}
+
+/* ---- Breakpoints and watchpoints, as many as there are: enabled, at addresses that nothing
+ * reaches, at any exception level ---- */
+
+/* clang-format off */
+#define DEBUG_REGISTERS(X) \
+    X(0) X(1) X(2) X(3) X(4) X(5) X(6) X(7) X(8) X(9) X(10) X(11) X(12) X(13) X(14) X(15)
+/* clang-format on */
+#define DFR0_BREAKPOINTS 12 /* ID_AA64DFR0_EL1: their number but one */
+#define DFR0_WATCHPOINTS 20
+#define DBGBVR_MASK      0x0000fffffffffffcULL
+#define DBGWVR_MASK      0x0000fffffffffff8ULL
+#define DBGBCR_MASK      7ULL                              /* PMC, E */
+#define DBGWCR_MASK      (7ULL | 3ULL << 3 | 0xffULL << 5) /* BAS, LSC, PAC, E */
+
+static bool has_point(unsigned n, unsigned shift)
+{
+    static uint64_t dfr0;
+
+    if (!dfr0)
+        dfr0 = READ_SYSREG("id_aa64dfr0_el1");
+    return n <= (dfr0 >> shift & 0xf);
+}
+
+#define POINT_FUNCTIONS(id, text, n, shift)                 \
+    static uint64_t read_##id##n(void)                      \
+    {                                                       \
+        return has_point(n, shift) ? READ_SYSREG(text) : 0; \
+    }                                                       \
+    static void write_##id##n(uint64_t value)               \
+    {                                                       \
+        if (has_point(n, shift))                            \
+            WRITE_SYSREG(text, value);                      \
+    }
+#define POINTS(n)                                                    \
+    POINT_FUNCTIONS(dbgbvr, "dbgbvr" #n "_el1", n, DFR0_BREAKPOINTS) \
+    POINT_FUNCTIONS(dbgbcr, "dbgbcr" #n "_el1", n, DFR0_BREAKPOINTS) \
+    POINT_FUNCTIONS(dbgwvr, "dbgwvr" #n "_el1", n, DFR0_WATCHPOINTS) \
+    POINT_FUNCTIONS(dbgwcr, "dbgwcr" #n "_el1", n, DFR0_WATCHPOINTS)
+DEBUG_REGISTERS(POINTS)
+
+/* ---- Where the CPU has them and they answer: offered or not, they are the guest's own ---- */
+
+#define OPTIONAL_REGISTERS(REGISTER)                         \
+    REGISTER(disr_el1, "S3_0_C12_C1_1", 0x80ffffffULL)       \
+    REGISTER(scxtnum_el0, "S3_3_C13_C0_7", ~0ULL)            \
+    REGISTER(scxtnum_el1, "S3_0_C13_C0_7", ~0ULL)            \
+    REGISTER(pan, "S3_0_C4_C2_3", 1ULL << 22)                \
+    REGISTER(uao, "S3_0_C4_C2_4", 1ULL << 23)                \
+    REGISTER(dit, "S3_3_C4_C2_5", 1ULL << 24)                \
+    REGISTER(ssbs, "S3_3_C4_C2_6", 1ULL << 12)               \
+    REGISTER(tpidr2_el0, "S3_3_C13_C0_5", ~0ULL)             \
+    REGISTER(tcr2_el1, "S3_0_C2_C0_3", 0)                    \
+    REGISTER(gcr_el1, "S3_0_C1_C0_6", 0x1ffffULL)            \
+    REGISTER(rgsr_el1, "S3_0_C1_C0_5", 0xffff0fULL)          \
+    REGISTER(tfsr_el1, "S3_0_C5_C6_0", 3)                    \
+    REGISTER(pmuserenr_el0, "S3_3_C9_C14_0", 0xf)            \
+    REGISTER(pmselr_el0, "S3_3_C9_C12_5", 0x1f)              \
+    REGISTER(pmccfiltr_el0, "S3_3_C14_C15_7", 0xf8000000ULL) \
+    REGISTER(lorc_el1, "S3_0_C10_C4_3", 0)                   \
+    REGISTER(errselr_el1, "S3_0_C5_C3_1", 0xffff)
+
+/* Asked once, while exceptions can be taken. */
+#define OPTIONAL_FUNCTIONS(id, text, mask)                           \
+    static void try_##id(void *unused)                               \
+    {                                                                \
+        (void)unused;                                                \
+        (void)READ_SYSREG(text);                                     \
+    }                                                                \
+    static bool has_##id(void)                                       \
+    {                                                                \
+        static enum { UNKNOWN, ABSENT, PRESENT } state;              \
+        struct trap t;                                               \
+                                                                     \
+        if (state == UNKNOWN)                                        \
+            state = trap_try(try_##id, NULL, &t) ? PRESENT : ABSENT; \
+        return state == PRESENT;                                     \
+    }                                                                \
+    static uint64_t read_##id(void)                                  \
+    {                                                                \
+        return has_##id() ? READ_SYSREG(text) : 0;                   \
+    }                                                                \
+    static void write_##id(uint64_t value)                           \
+    {                                                                \
+        if (has_##id())                                              \
+            WRITE_SYSREG(text, value);                               \
+    }
+OPTIONAL_REGISTERS(OPTIONAL_FUNCTIONS)
 
 /* ID_AA64ISAR1_EL1.APA, API or ISAR2's APA3 */
 static bool has_pauth(void)
@@ -180,8 +298,37 @@ PAUTH_REGISTERS(PAUTH_FUNCTIONS)
 GIC_FUNCTIONS(gic_pmr, "S3_0_C4_C6_0", GICC_PMR)
 GIC_FUNCTIONS(gic_bpr, "S3_0_C12_C12_3", GICC_BPR)
 
-#define ENTRY(id, text, mask) {#id, mask, read_##id, write_##id},
-const struct system_register system_registers[] = {{"gic_pmr", 0x40, read_gic_pmr, write_gic_pmr},
-                                                   {"gic_bpr", 7, read_gic_bpr, write_gic_bpr},
-                                                   REGISTERS(ENTRY) PAUTH_REGISTERS(ENTRY)};
+/* Of a GICv3 alone: group 0, common binary point and the mode of ends; the latter first, it changes
+ * what the other binary point shows. */
+#define GICV3_FUNCTIONS(id, text)                \
+    static uint64_t read_##id(void)              \
+    {                                            \
+        return gic_v2() ? 0 : READ_SYSREG(text); \
+    }                                            \
+    static void write_##id(uint64_t value)       \
+    {                                            \
+        if (!gic_v2())                           \
+            WRITE_SYSREG(text, value);           \
+        __asm__ volatile("isb");                 \
+    }
+GICV3_FUNCTIONS(icc_ctlr, "S3_0_C12_C12_4")
+GICV3_FUNCTIONS(icc_bpr0, "S3_0_C12_C8_3")
+GICV3_FUNCTIONS(icc_igrpen0, "S3_0_C12_C12_6")
+
+uint64_t registers_deadline(void)
+{
+    return READ_SYSREG("cntv_cval_el0");
+}
+
+#define OWN(id, mask)            {#id, mask, read_##id, write_##id, false},
+#define ENTRY(id, text, mask)    OWN(id, mask)
+#define SELDOM(id, mask)         {#id, mask, read_##id, write_##id, true},
+#define EMULATED(id, text, mask) SELDOM(id, mask)
+#define POINT_ENTRIES(n)           \
+    SELDOM(dbgbvr##n, DBGBVR_MASK) \
+    SELDOM(dbgbcr##n, DBGBCR_MASK) SELDOM(dbgwvr##n, DBGWVR_MASK) SELDOM(dbgwcr##n, DBGWCR_MASK)
+const struct system_register system_registers[] = {
+    OWN(gic_pmr, 0x40) OWN(icc_ctlr, 3) OWN(icc_bpr0, 7) OWN(gic_bpr, 7) OWN(icc_igrpen0, 1)
+        OPTIONAL_REGISTERS(ENTRY) EMULATED_REGISTERS(EMULATED) SELDOM(os_lock, 2)
+            DEBUG_REGISTERS(POINT_ENTRIES) PAUTH_REGISTERS(ENTRY) REGISTERS(ENTRY)};
 const unsigned system_register_count = ARRAY_SIZE(system_registers);

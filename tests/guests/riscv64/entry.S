@@ -27,7 +27,23 @@ guest_start:
     .ascii "RSC\x05"
     .word 0
 
+/* Everything as it was: a0 waits in sscratch, which must have been 0. */
 start_first:
+    csrrw a0, sscratch, a0
+    beqz a0, 1f
+    la a0, boot_registers
+    sd a0, 0(a0) /* it was not */
+1:  la a0, boot_registers
+    .irp n, 1,2,3,4,5,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    sd x\n, 8 * \n(a0)
+    .endr
+    .set at, 8 * 32
+    .irp register, sstatus, sie, stvec, sepc, scause, stval, satp, sip
+    csrr t0, \register
+    sd t0, at(a0)
+    .set at, at + 8
+    .endr
+    csrrw a0, sscratch, zero
     mv s1, a1 /* device tree */
     mv s0, a0
     la t0, __bss_start
@@ -187,6 +203,11 @@ page_table:
     .set gib, gib + 1
     .endr
     .skip 2048
+
+/* As the first hart has them at its first instruction: x1 to x31 (x10 apart), what fresh.c names; x0: sscratch was not 0. */
+    .globl boot_registers
+boot_registers:
+    .skip 8 * 40
 
     .globl boot_hart
 boot_hart:

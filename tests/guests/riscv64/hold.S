@@ -37,11 +37,7 @@ registers_hold:
 3:  .irp n, 1,2,3,4,6,7,8,9,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
     sd x\n, (FILE_OUT + \n * 8)(a0)
     .endr
-    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
-    fsd f\n, (FILE_OUT + 256 + \n * 8)(a0)
-    .endr
-    frcsr t0
-    sd t0, (FILE_OUT + 512)(a0)
+    call registers_store
     ld sp, FILE_SP(a0)
     .set at, 0
     .irp r, ra, gp, tp, s0, s1, s2, s3, s4, s5, s6, s7, s8, s9, s10, s11
@@ -49,4 +45,13 @@ registers_hold:
     .set at, at + 8
     .endr
     addi sp, sp, 128
+    ret
+
+    .globl registers_store
+registers_store:
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31
+    fsd f\n, (FILE_OUT + 256 + \n * 8)(a0)
+    .endr
+    frcsr t0
+    sd t0, (FILE_OUT + 512)(a0)
     ret

@@ -38,7 +38,6 @@
 #define CAUSE_STORE_PAGE       15
 
 extern char start_secondary[];
-extern uint64_t boot_hart;
 uint64_t ticks_hz;
 static const void *fdt;
 static uint64_t contexts[GUEST_MAX_CPUS]; /* of the PLIC */

@@ -52,8 +52,11 @@ struct trap_frame {
 };
 
 extern uint64_t ticks_hz;
+extern uint64_t boot_hart; /* need not be 0 */
 /* The boot hart's ISA string, "rv64imac_zba..." */
 const char *isa_string(void);
+/* registers.c: all vector registers are 0, or there are none. */
+bool vectors_are_zero(void);
 /* Has the boot hart's ISA string a letter, or an extension of a longer name? */
 bool isa_has(const char *name);
 

@@ -22,16 +22,17 @@ void register_name(unsigned i, char *name, size_t size)
         snprintf(name, size, "fcsr");
 }
 
-/* No trap is taken while stvec holds a pattern. Of senvcfg FIOM, CBCFE and CBZE; of satp the ASID,
- * under which the same tables hold. */
+/* No trap is taken while stvec holds a pattern. Of senvcfg FIOM, CBIE, CBCFE and CBZE; of satp the
+ * ASID, under which the same tables hold; of sie what is not pending: the timer ends the wait. */
 #define REGISTERS(REGISTER)                 \
     REGISTER(sscratch, ~0ULL)               \
     REGISTER(sepc, ~1ULL)                   \
     REGISTER(scause, 0x800000000000000fULL) \
     REGISTER(stval, ~0ULL)                  \
-    REGISTER(scounteren, 7)                 \
+    REGISTER(scounteren, 0xffffffffULL)     \
+    REGISTER(sie, 0x202)                    \
     REGISTER(stvec, ~3ULL)                  \
-    REGISTER(senvcfg, 0xc1)                 \
+    REGISTER(senvcfg, 0xf1)                 \
     REGISTER(satp, 0x0ffff00000000000ULL)
 
 #define FUNCTIONS(id, mask)                \
@@ -44,6 +45,65 @@ void register_name(unsigned i, char *name, size_t size)
         WRITE_CSR(#id, value);             \
     }
 REGISTERS(FUNCTIONS)
+
+/* SUM, MXR, SPP and SPIE; FS and VS follow what the guest does. */
+#define SSTATUS_MASK 0xc0120ULL
+
+static uint64_t read_sstatus(void)
+{
+    return READ_CSR("sstatus") & SSTATUS_MASK;
+}
+
+static void write_sstatus(uint64_t value)
+{
+    CLEAR_CSR("sstatus", SSTATUS_MASK);
+    SET_CSR("sstatus", value & SSTATUS_MASK);
+}
+
+/* Sstc's is the guest's own; else it is the firmware's. */
+uint64_t registers_deadline(void)
+{
+    return isa_has("sstc") ? READ_CSR("0x14d") : 0;
+}
+
+/* ---- Where the hart has them and they answer: offered or not, they are the guest's own ---- */
+
+#define OPTIONAL_REGISTERS(REGISTER)    \
+    REGISTER(sstateen0, "0x10c", ~0ULL) \
+    REGISTER(scontext, "0x5a8", ~0ULL)  \
+    REGISTER(ssp, "0x011", ~7ULL)       \
+    REGISTER(jvt, "0x017", ~0ULL)       \
+    REGISTER(srmcfg, "0x181", ~0ULL)    \
+    REGISTER(sctrctl, "0x14e", 0)       \
+    REGISTER(sctrstatus, "0x14f", 0)    \
+    REGISTER(scountinhibit, "0x120", 0)
+
+/* Asked once, while traps can be taken. */
+#define OPTIONAL_FUNCTIONS(id, number, mask)                         \
+    static void try_##id(void *unused)                               \
+    {                                                                \
+        (void)unused;                                                \
+        (void)READ_CSR(number);                                      \
+    }                                                                \
+    static bool has_##id(void)                                       \
+    {                                                                \
+        static enum { UNKNOWN, ABSENT, PRESENT } state;              \
+        struct trap t;                                               \
+                                                                     \
+        if (state == UNKNOWN)                                        \
+            state = trap_try(try_##id, NULL, &t) ? PRESENT : ABSENT; \
+        return state == PRESENT;                                     \
+    }                                                                \
+    static uint64_t read_##id(void)                                  \
+    {                                                                \
+        return has_##id() ? READ_CSR(number) : 0;                    \
+    }                                                                \
+    static void write_##id(uint64_t value)                           \
+    {                                                                \
+        if (has_##id())                                              \
+            WRITE_CSR(number, value);                                \
+    }
+OPTIONAL_REGISTERS(OPTIONAL_FUNCTIONS)
 
 /* ---- AIA: only where the machine has it ---- */
 
@@ -114,6 +174,20 @@ static unsigned vector_words(void)
 /* clang-format on */
 VECTOR_REGISTERS(VECTOR_REGISTER)
 
+#define VECTOR_ADD(n) read_v##n,
+bool vectors_are_zero(void)
+{
+    static uint64_t (*const read[])(void) = {VECTOR_REGISTERS(VECTOR_ADD)};
+    uint64_t any = 0;
+
+    for (unsigned n = 0; n < ARRAY_SIZE(read); n++) {
+        read[n](); /* to vector_buffer */
+        for (unsigned i = 0; has_vectors() && i < vector_words(); i++)
+            any |= vector_buffer[i];
+    }
+    return !any;
+}
+
 #define VECTOR_CONTROL(id, number, limit)            \
     static uint64_t read_##id(void)                  \
     {                                                \
@@ -143,10 +217,12 @@ static void write_vtype(uint64_t value)
                          : "memory");
 }
 
-#define VECTOR_ENTRY(n) {"v" #n, ~0ULL, read_v##n, write_v##n},
-#define ENTRY(id, mask) {#id, mask, read_##id, write_##id},
+#define OWN(id, mask)              {#id, mask, read_##id, write_##id, false},
+#define ENTRY(id, mask)            OWN(id, mask)
+#define OPTIONAL(id, number, mask) OWN(id, mask)
+#define VECTOR_ENTRY(n)            OWN(v##n, ~0ULL)
 const struct system_register system_registers[] = {
-    REGISTERS(ENTRY) ENTRY(siselect, 0xff)
+    REGISTERS(ENTRY) OWN(sstatus, SSTATUS_MASK) OWN(siselect, 0xff) OPTIONAL_REGISTERS(OPTIONAL)
     /* vsetvl clears vstart. */
-    ENTRY(vtype, ~0ULL) VECTOR_REGISTERS(VECTOR_ENTRY) ENTRY(vcsr, 7) ENTRY(vstart, 7)};
+    OWN(vtype, ~0ULL) VECTOR_REGISTERS(VECTOR_ENTRY) OWN(vcsr, 7) OWN(vstart, 7)};
 const unsigned system_register_count = ARRAY_SIZE(system_registers);

@@ -29,7 +29,7 @@ void isa_test_exits(void)
                 "an unknown call is not supported");
     check_equal((uint64_t)sbi_call(SBI_HSM, 0, 1000, RAM_BASE, 0), (uint64_t)INVALID,
                 "a hart that does not exist is not started");
-    check_equal((uint64_t)sbi_call(SBI_HSM, 0, 0, RAM_BASE + 0x200000, 0),
+    check_equal((uint64_t)sbi_call(SBI_HSM, 0, boot_hart, RAM_BASE + 0x200000, 0),
                 (uint64_t)ALREADY_AVAILABLE, "a hart that runs is not started again");
 }
 

@@ -26,6 +26,30 @@
     .code32
     .globl guest_start
 guest_start:
+    mov %eax, boot_registers
+    mov %ecx, boot_registers + 8
+    mov %edx, boot_registers + 16
+    mov %ebx, boot_registers + 24
+    mov %esp, boot_registers + 32
+    mov %ebp, boot_registers + 40
+    mov %esi, boot_registers + 48
+    mov %edi, boot_registers + 56
+    mov $boot_control, %edi
+    .irp register, cr0, cr2, cr3, cr4, db0, db1, db2, db3, db6, db7
+    mov %\register, %ecx
+    mov %ecx, (%edi)
+    add $8, %edi
+    .endr
+    .irp register, ds, es, fs, gs, ss, cs
+    mov %\register, (%edi)
+    add $8, %edi
+    .endr
+    sldt (%edi)
+    str 8(%edi)
+    sidt 16(%edi)
+    mov $boot_scratch, %esp
+    pushf
+    pop 24(%edi)
     cld
     mov %eax, boot_magic
     mov %ebx, %ebp
@@ -51,7 +75,12 @@ go_long: /* esi: CPU */
 
     .code64
 start64:
-    mov $16, %eax
+    test %esi, %esi
+    jnz 2f
+    .irp n, 8,9,10,11,12,13,14,15
+    mov %r\n, boot_registers + \n * 8
+    .endr
+2:  mov $16, %eax
     mov %eax, %ds
     mov %eax, %es
     mov %eax, %ss
@@ -188,6 +217,16 @@ common:
     .globl boot_magic
 boot_magic:
     .long 0
+/* As the first CPU has them at its first instruction: rax to r15 (those beyond rdi a little later; nothing has touched
+ * them), then what fresh.c names. */
+    .balign 8
+    .globl boot_registers, boot_control
+boot_registers:
+    .skip 16 * 8
+boot_control:
+    .skip 20 * 8
+    .skip 8
+boot_scratch:
     .balign 16
     .globl gdt
 gdt:

@@ -63,25 +63,30 @@ registers_hold:
     .irp n, 8,9,10,11,12,13,14,15
     mov %r\n, (FILE_OUT + \n * 8)(%rdi)
     .endr
-    .irp n, 0,1,2,3,4,5,6,7
-    movq %mm\n, (FILE_OUT + MM + \n * 8)(%rdi)
-    .endr
-    stmxcsr (FILE_OUT + CONTROL)(%rdi)
-    fnstcw (FILE_OUT + CONTROL + 8)(%rdi)
-    cmpq $0, FILE_VECTOR(%rdi)
-    je 4f
-    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
-    vmovdqu %ymm\n, (FILE_OUT + YMM + \n * 32)(%rdi)
-    .endr
-    jmp 5f
-4:  .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
-    movdqu %xmm\n, (FILE_OUT + YMM + \n * 32)(%rdi)
-    .endr
-5:  mov FILE_SP(%rdi), %rsp
+    call registers_store
+    mov FILE_SP(%rdi), %rsp
     pop %r15
     pop %r14
     pop %r13
     pop %r12
     pop %rbp
     pop %rbx
+    ret
+
+    .globl registers_store
+registers_store:
+    .irp n, 0,1,2,3,4,5,6,7
+    movq %mm\n, (FILE_OUT + MM + \n * 8)(%rdi)
+    .endr
+    stmxcsr (FILE_OUT + CONTROL)(%rdi)
+    fnstcw (FILE_OUT + CONTROL + 8)(%rdi)
+    cmpq $0, FILE_VECTOR(%rdi)
+    je 1f
+    .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    vmovdqu %ymm\n, (FILE_OUT + YMM + \n * 32)(%rdi)
+    .endr
+    ret
+1:  .irp n, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15
+    movdqu %xmm\n, (FILE_OUT + YMM + \n * 32)(%rdi)
+    .endr
     ret

@@ -157,6 +157,9 @@ static inline void undefined_instruction(void)
     __asm__ volatile("ud2");
 }
 
+/* registers.c: the rights of protection keys, 0 where there are none. */
+uint64_t read_pkru(void);
+
 /* Who started the guest: what eax held, and what ebx pointed to. */
 #define MULTIBOOT_MAGIC   0x2badb002u /* Multiboot Specification 0.6.96, 3.2 */
 #define MULTIBOOT_CMDLINE 16          /* in the boot information, 3.3 */
