@@ -5,6 +5,7 @@
  * exit saves the general registers only.
  */
 #include "arch/aarch64/guest/machine.h"
+#include "arch/aarch64/guest/syndrome.h"
 #include "arch/aarch64/host/el2/el2.h"
 #include "arch/aarch64/host/gic.h"
 #include "arch/aarch64/host/speculation.h"
@@ -41,12 +42,6 @@
 #define MPAMIDR_HAS_HCR (1ULL << 17)
 
 /* Data abort syndromes (D19.2.37) */
-#define ISS_ISV         BIT(24)
-#define ISS_SAS(iss)    ((iss) >> 22 & 3)
-#define ISS_SSE         BIT(21)
-#define ISS_SRT(iss)    ((iss) >> 16 & 31)
-#define ISS_SF          BIT(15)
-#define ISS_S1PTW       BIT(7)
 #define FSC             0x3f
 #define FSC_KIND        0x3c
 #define FSC_PERMISSION  0x0c
@@ -405,17 +400,7 @@ static void memory_exit(struct vm_exit *exit, uint64_t esr, bool fetch)
 
     exit->kind = EXIT_MEMORY;
     exit->memory.gva = far;
-    exit->memory.gva_valid = !(esr & ISS_S1PTW);
-    exit->memory.access = fetch                                 ? PT_EXEC
-                          : esr & ESR_WNR && !(esr & ISS_S1PTW) ? PT_WRITE
-                                                                : PT_READ;
-    exit->memory.operand_valid = !fetch && esr & ISS_ISV && !(esr & ISS_S1PTW);
-    exit->memory.size = (uint8_t)(1u << ISS_SAS(esr));
-    exit->memory.reg = ISS_SRT(esr);
-    exit->memory.sign_extend = esr & ISS_SSE;
-    exit->memory.reg_64bit = esr & ISS_SF;
-    exit->memory.instruction_length = 4;
-    exit->memory.instruction = 0;
+    arm_abort_decode(exit, esr, fetch);
     if (!fault_address(esr, far, &gpa))
         exit->kind =
             EXIT_INTERRUPT; /* the guest changed its tables meanwhile: the instruction runs again */
