@@ -264,7 +264,7 @@ def test_hostile_rings_harm_nobody(boot, arch):
     """A driver whose rings loop, jump and point outside memory, rewritten by its second CPU while the devices read them; beside
     it a guest that checks its registers."""
     config = ("[host]\nconfig = 1\nconsole = bad\n\n[disk d]\nsize = 1M\n\n[network n]\n\n"
-              + guest("bad", "rings seed=1", cpus=1 if arch == "aarch64" else 2, extra="disk = d\nnet = n\n") + guest("good", "leak rounds=1000", extra="net = n\n"))
+              + guest("bad", "rings seed=1", cpus=2, extra="disk = d\nnet = n\n") + guest("good", "leak rounds=1000", extra="net = n\n"))
     machine = boot(arch, config, [("micro", micro(arch))], memory=1024, cpus=2)
     assert len(verdict(ended(machine, 240))) > 4
     machine.child.send("\x1d")
