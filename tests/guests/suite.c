@@ -302,6 +302,40 @@ static void test_memory(void)
     check_equal(bad, 0, "8 MiB keep what was written to them");
 }
 
+/* ---- Handlers ---- */
+
+#define HANDLER_NS 6000000ull
+
+static volatile unsigned handlers, nested;
+
+/* An IPI's takes so long that a timer expires meanwhile, and leaves the guest nowhere: not even by
+ * a pause. */
+static void long_hook(enum irq_kind kind, unsigned number)
+{
+    uint64_t end = ticks() + ns_to_ticks(HANDLER_NS);
+
+    nested += handlers++ > 0;
+    while (kind == IRQ_IPI && handlers == 1 && ticks() < end) {
+    }
+    handlers--;
+    count_hook(kind, number);
+}
+
+static void test_handlers(void)
+{
+    irq_hook = long_hook;
+    for (unsigned i = 0; i < 10; i++) {
+        unsigned timers = seen[IRQ_TIMER][0], ipis = seen[IRQ_IPI][0];
+
+        timer_set(ticks() + ns_to_ticks(HANDLER_NS / 2));
+        ipi_send(0);
+        await(IRQ_IPI, 0, ipis + 1);
+        await(IRQ_TIMER, 0, timers + 1);
+    }
+    irq_hook = count_hook;
+    check_equal(nested, 0, "no handler interrupts another one");
+}
+
 /* ---- */
 
 static const struct {
@@ -311,7 +345,7 @@ static const struct {
     {"memory", test_memory},       {"exits", isa_test_exits}, {"timers", test_timers},
     {"registers", test_registers}, {"cpus", test_cpus},       {"interrupts", test_interrupts},
     {"ipis", test_ipis},           {"mmio", test_mmio},       {"paging", test_paging},
-    {"illegal", test_illegal},     {"debug", test_debug},
+    {"illegal", test_illegal},     {"debug", test_debug},     {"handlers", test_handlers},
 };
 
 static void run_suite(void)

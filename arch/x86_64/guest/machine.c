@@ -192,7 +192,8 @@ void x86_tpr_changed(struct vcpu *v, uint8_t tpr)
     v->irq_news = true;
 }
 
-/* A halted vCPU with interrupts off waits for an NMI, INIT or its single-step trap only. */
+/* A halted vCPU with interrupts off waits for an NMI, INIT, its single-step trap or an event that
+ * came back from an entry only. */
 static bool x86_has_work(struct vcpu *v)
 {
     const struct x86_state *s = x86_state(v);

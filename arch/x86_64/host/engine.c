@@ -77,8 +77,8 @@ static void inject_interrupt(struct vcpu *v, const struct x86_injection *how)
     struct x86_event e = {.vector = (uint8_t)x86_state(v)->pending_interrupt,
                           .type = X86_EVENT_INTERRUPT};
 
-    how->event(v, &e);
     x86_interrupt_accepted(v);
+    how->event(v, &e);
 }
 
 void x86_inject(struct vcpu *v, const struct x86_injection *how)

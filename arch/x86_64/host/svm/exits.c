@@ -10,11 +10,42 @@
 #define VECTOR_PF         14
 #define OPCODE_INT3       0xcc
 #define INTN_LENGTH       2
+#define EXCEPTIONS        32
+
+/* Whatever the task priority is: the machine's controller has looked at that. */
+#define V_IRQ_ALWAYS (VMCB_V_IRQ | VMCB_V_IGNORE_TPR | 0xfULL << VMCB_V_PRIORITY_SHIFT)
+
+/* A virtual interrupt of that vector, which the guest takes at once (15.21.4). */
+static void interrupt_set(struct vmcb *c, uint8_t vector)
+{
+    c->virtual_interrupt = (c->virtual_interrupt & ~VMCB_V_VECTOR) | V_IRQ_ALWAYS |
+                           (uint64_t)vector << VMCB_V_VECTOR_SHIFT;
+    c->intercept1 &= ~(uint32_t)VMCB_I1_VINTR;
+    svm_touch(c, VMCB_CLEAN_INTERCEPTS | VMCB_CLEAN_TPR);
+}
+
+/*
+ * EVENTINJ or V_IRQ: to a CPU it is the same, but QEMU 10 may deliver an interrupt of EVENTINJ a
+ * second time, whatever RFLAGS.IF says, when one of its own timers ends the guest's run (under
+ * icount) before the guest has had an exception or exit. At a VMRUN with V_IRQ it may lose an
+ * interrupt that another CPU's thread sends at that moment, or forget V_IRQ until the next VMRUN:
+ * alone, a CPU gets none but its own timer's, which comes again. An interrupt behind which another
+ * one waits leaves V_IRQ to that one's window.
+ */
+static bool by_virtual_interrupt(struct vcpu *v, const struct x86_event *e)
+{
+    return svm_features.qemu && cpu_online_count() == 1 && e->type == X86_EVENT_INTERRUPT &&
+           x86_state(v)->pending_interrupt < 0;
+}
 
 static void event_set(struct vcpu *v, const struct x86_event *e)
 {
     struct vmcb *c = svm_vcpu(v)->vmcb;
 
+    if (by_virtual_interrupt(v, e)) {
+        interrupt_set(c, e->vector);
+        return;
+    }
     c->event = e->vector | (uint64_t)e->type << VMCB_EVENT_TYPE_SHIFT | VMCB_EVENT_VALID;
     if (e->has_error)
         c->event |= VMCB_EVENT_HAS_ERROR | (uint64_t)e->error << VMCB_EVENT_ERROR_SHIFT;
@@ -24,7 +55,7 @@ static void event_set(struct vcpu *v, const struct x86_event *e)
  * take one (15.21.4). */
 static void window_request(struct vmcb *c)
 {
-    c->virtual_interrupt |= VMCB_V_IRQ | VMCB_V_IGNORE_TPR | 0xfULL << VMCB_V_PRIORITY_SHIFT;
+    c->virtual_interrupt |= V_IRQ_ALWAYS;
     c->intercept1 |= VMCB_I1_VINTR;
     svm_touch(c, VMCB_CLEAN_INTERCEPTS | VMCB_CLEAN_TPR);
 }
@@ -72,6 +103,32 @@ void svm_inject(struct vcpu *v)
     c->virtual_interrupt = (c->virtual_interrupt & ~0xffULL) | (x86_state(v)->tpr & 0xf);
     svm_touch(c, VMCB_CLEAN_TPR);
     x86_inject(v, &how);
+    svm_vcpu(v)->virtual_left = c->virtual_interrupt & ~VMCB_V_IRQ;
+}
+
+static void interrupt_come_back(struct vcpu *v, struct vmcb *c)
+{
+    c->virtual_interrupt &= ~VMCB_V_IRQ;
+    x86_state(v)->event = (struct x86_event){
+        .valid = true,
+        .vector = (uint8_t)((c->virtual_interrupt & VMCB_V_VECTOR) >> VMCB_V_VECTOR_SHIFT),
+        .type = X86_EVENT_INTERRUPT};
+    v->reg_dirty |= X86_EVENT;
+}
+
+/* The guest changed its task priority, or a virtual interrupt is still there: one that waits for
+ * its window, or that an exit forestalled, such as the host's own interrupt. */
+NOINLINE void svm_virtual_interrupt_left(struct vcpu *v)
+{
+    struct vmcb *c = svm_vcpu(v)->vmcb;
+    uint8_t tpr = VMCB_V_TPR(c->virtual_interrupt) & 0xf;
+
+    if (tpr != x86_state(v)->tpr)
+        x86_tpr_changed(v, tpr);
+    if (svm_features.qemu && c->virtual_interrupt & VMCB_V_IRQ &&
+        !(c->intercept1 & VMCB_I1_VINTR))
+        interrupt_come_back(v, c);
+    svm_vcpu(v)->virtual_left = c->virtual_interrupt & ~VMCB_V_IRQ;
 }
 
 /*
@@ -86,8 +143,9 @@ void svm_take_back(struct vcpu *v)
 
     if (type == X86_EVENT_SOFTWARE)
         return;
-    if (type == X86_EVENT_EXCEPTION && (vector == VECTOR_BREAKPOINT || vector == VECTOR_OVERFLOW))
-        return;
+    if (type == X86_EVENT_EXCEPTION &&
+        (vector == VECTOR_BREAKPOINT || vector == VECTOR_OVERFLOW || vector >= EXCEPTIONS))
+        return; /* the last: QEMU's name for a virtual interrupt, which V_IRQ still has */
     s->event = (struct x86_event){.valid = true,
                                   .vector = vector,
                                   .type = type,

@@ -53,6 +53,9 @@ static enum err maps_init(void)
     return ERR_OK;
 }
 
+/* What QEMU's emulation calls itself. */
+#define HYPERVISOR_QEMU "TCGTCGTCGTCG"
+
 static enum err svm_probe(struct out *reason)
 {
     const char *text;
@@ -71,15 +74,16 @@ static enum err svm_probe(struct out *reason)
         out_printf(reason, "the CPU's SVM has no ASID for guests");
         return ERR_UNSUPPORTED;
     }
-    svm_features = (struct svm_features){.nrips = c.edx & CPUID_SVM_NRIPS,
-                                         .flush_by_asid = c.edx & CPUID_SVM_FLUSH_ASID,
-                                         .decode_assists = (c.edx & CPUID_SVM_DECODE) &&
-                                                           (c.edx & CPUID_SVM_NRIPS),
-                                         .vgif = c.edx & CPUID_SVM_VGIF,
-                                         .pause_filter = c.edx & CPUID_SVM_PAUSE,
-                                         .tsc_scaling = c.edx & CPUID_SVM_TSC_RATE,
-                                         .clean = c.edx & CPUID_SVM_CLEAN ? VMCB_CLEAN_ALL : 0,
-                                         .asids = c.ebx};
+    svm_features = (struct svm_features){
+        .qemu = !strcmp(cpu_features()->hypervisor, HYPERVISOR_QEMU),
+        .nrips = c.edx & CPUID_SVM_NRIPS,
+        .flush_by_asid = c.edx & CPUID_SVM_FLUSH_ASID,
+        .decode_assists = (c.edx & CPUID_SVM_DECODE) && (c.edx & CPUID_SVM_NRIPS),
+        .vgif = c.edx & CPUID_SVM_VGIF,
+        .pause_filter = c.edx & CPUID_SVM_PAUSE,
+        .tsc_scaling = c.edx & CPUID_SVM_TSC_RATE,
+        .clean = c.edx & CPUID_SVM_CLEAN ? VMCB_CLEAN_ALL : 0,
+        .asids = c.ebx};
     if (maps_init() != ERR_OK) {
         out_printf(reason, "no memory for SVM's permission maps");
         return ERR_NO_MEMORY;
@@ -297,7 +301,6 @@ static void svm_run(struct vcpu *v, struct vm_exit *exit)
     struct cpu *cpu = this_cpu();
     struct svm_cpu *own = cpu->host.svm;
     uint64_t dirty = v->reg_dirty & ~(uint64_t)(X86_GPR | X86_RIP);
-    uint8_t tpr;
 
     if (unlikely(!asid_owned(e, cpu, own)))
         asid_assign(e, cpu);
@@ -318,9 +321,8 @@ static void svm_run(struct vcpu *v, struct vm_exit *exit)
     if (svm_features.nrips)
         instruction_read(s, c);
     v->reg_valid = X86_ALWAYS_VALID;
-    tpr = VMCB_V_TPR(c->virtual_interrupt) & 0xf;
-    if (unlikely(tpr != s->tpr))
-        x86_tpr_changed(v, tpr);
+    if (unlikely(c->virtual_interrupt != e->virtual_left))
+        svm_virtual_interrupt_left(v);
     if (unlikely(c->exit_interrupt & VMCB_EVENT_VALID))
         svm_take_back(v);
     svm_exit_decode(v, exit);

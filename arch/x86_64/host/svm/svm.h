@@ -11,6 +11,7 @@
     (1u << EXCEPTION_MC | 1u << EXCEPTION_DB | 1u << EXCEPTION_UD | 1u << X86_VECTOR_AC)
 
 struct svm_features {
+    bool qemu; /* emulated by it: exits.c knows what that does differently */
     bool nrips, flush_by_asid, decode_assists;
     bool vgif, pause_filter, tsc_scaling;
     uint32_t asids; /* address space ids 1 to asids - 1 are for guests */
@@ -36,7 +37,10 @@ struct svm_vcpu {
     const struct cpu *cpu;    /* where it was loaded last */
     struct cpu *asid_cpu;     /* where `asid` counts */
     uint64_t asid_generation; /* of that CPU when it was assigned */
-    unsigned broken;          /* debug builds: 1 + the way in which entries are illegal, or 0 */
+    /* `virtual_interrupt` after an exit when the guest has taken what was in it, and changed
+     * nothing */
+    uint64_t virtual_left;
+    unsigned broken; /* debug builds: 1 + the way in which entries are illegal, or 0 */
 };
 
 static inline struct svm_vcpu *svm_vcpu(struct vcpu *v)
@@ -61,6 +65,8 @@ static inline void svm_touch(struct vmcb *c, uint64_t clean)
  * whose delivery an exit interrupted comes back. */
 void svm_inject(struct vcpu *v);
 void svm_take_back(struct vcpu *v);
+/* After an exit with another `virtual_interrupt` than `virtual_left`. */
+void svm_virtual_interrupt_left(struct vcpu *v);
 /* Turns the VMCB's exit into a neutral one. */
 void svm_exit_decode(struct vcpu *v, struct vm_exit *exit);
 

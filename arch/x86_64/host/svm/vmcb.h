@@ -121,6 +121,8 @@ _Static_assert(sizeof(struct vmcb) == 0x1000, "one page");
 #define VMCB_V_PRIORITY_SHIFT 16
 #define VMCB_V_IGNORE_TPR     BIT(20)
 #define VMCB_V_MASKING        BIT(24)
+#define VMCB_V_VECTOR_SHIFT   32
+#define VMCB_V_VECTOR         (0xffULL << VMCB_V_VECTOR_SHIFT)
 
 /* clean, 15.15.3: what the CPU may keep from the last entry. */
 #define VMCB_CLEAN_INTERCEPTS BIT(0) /* and the TSC offset */
