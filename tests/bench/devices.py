@@ -55,10 +55,13 @@ class DeviceItems:
         machine.prompt()
 
     def enter_console(self, machine, name):
-        """The console shows what it showed before, prompts too: go on behind a word that is new."""
-        self.words = getattr(self, "words", 0) + 1
         machine.child.send(f"vm console {name}\r")
         machine.expect("returns to the monitor")
+        self.at_prompt(machine)
+
+    def at_prompt(self, machine):
+        """The console shows what it showed before, prompts too: go on behind a word that is new."""
+        self.words = getattr(self, "words", 0) + 1
         machine.child.send(f"echo word$(({self.words}+0))\r")
         machine.expect(f"word{self.words}\r")
         machine.child.expect_exact(GUEST_PROMPT)
@@ -117,8 +120,7 @@ class DeviceItems:
                        f"cmdline = console={CONSOLE[arch]} ip=10.9.0.{own}:::255.255.255.0:::off peer=10.9.0.{peer}\n")
         with self.machine(f"net-{arch}", arch, config, [("k", kernel), ("i", initrd)], memory=4096, icount=True) as machine:
             machine.expect("Ennead guest guest: 10.9.0.2 answers")
-            machine.child.send("\r")
-            machine.child.expect_exact(GUEST_PROMPT)
+            self.at_prompt(machine)
             machine.guest("iperf3 -s -D")
             self.iperf(machine, "-c 127.0.0.1")
             inside = self.iperf(machine, "-c 127.0.0.1")
