@@ -125,8 +125,7 @@ NOINLINE void svm_virtual_interrupt_left(struct vcpu *v)
 
     if (tpr != x86_state(v)->tpr)
         x86_tpr_changed(v, tpr);
-    if (svm_features.qemu && c->virtual_interrupt & VMCB_V_IRQ &&
-        !(c->intercept1 & VMCB_I1_VINTR))
+    if (svm_features.qemu && c->virtual_interrupt & VMCB_V_IRQ && !(c->intercept1 & VMCB_I1_VINTR))
         interrupt_come_back(v, c);
     svm_vcpu(v)->virtual_left = c->virtual_interrupt & ~VMCB_V_IRQ;
 }
