@@ -82,7 +82,7 @@ def main():
     parser.add_argument("--only", action="append", default=[], choices=INTEGER)
     options = parser.parse_args()
     everything = not options.only
-    options.only = options.only or INTEGER
+    options.only = [name for name in INTEGER if name in options.only or everything]
     HERE.mkdir(parents=True, exist_ok=True)
     initrd = build(options.arch)[1]
     runs = argparse.Namespace(**vars(options), engine=None, smp=False, kernel=None, qemu=None)
