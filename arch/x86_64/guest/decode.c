@@ -295,7 +295,7 @@ static NOINLINE bool code_page_find(struct vcpu *v, struct x86_code_page *p)
     if (!x86_translate(v, pc, false, &gpa))
         return false;
     p->gpa = GPA(ALIGN_DOWN(gpa.v, PAGE_SIZE));
-    p->page = ALIGN_DOWN(x86_state(v)->rip, PAGE_SIZE);
+    p->last = x86_state(v)->rip | PAGE_MASK;
     return true;
 }
 
@@ -311,7 +311,7 @@ static inline bool code_begins_with(struct vcpu *v, uint32_t opcode, unsigned si
     struct x86_code_page *p = code_page(s);
     uint64_t offset = s->rip & PAGE_MASK, bytes;
 
-    if (unlikely(p->page != s->rip - offset || !p->gpa.v) && !code_page_find(v, p))
+    if (unlikely(p->last != (s->rip | PAGE_MASK)) && !code_page_find(v, p))
         return false;
     return guest_read64(v->vm->memory, GPA(p->gpa.v + offset), &bytes) == ERR_OK &&
            ((bytes ^ opcode) << (-8u * size & 63)) == 0;
@@ -321,7 +321,7 @@ static NOINLINE void skip_decoded(struct vcpu *v)
 {
     const struct x86_insn *insn = x86_decode(v);
 
-    code_page(x86_state(v))->gpa = GPA(0);
+    code_page(x86_state(v))->last = 0;
     if (insn)
         x86_skip(v, insn->length);
     else

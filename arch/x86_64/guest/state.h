@@ -89,8 +89,8 @@ struct x86_state {
     /* Where x86_skip_opcode() last found RIP's pages, by their low bits. Hints: bytes are checked.
      */
     struct x86_code_page {
-        uint64_t page; /* of RIP */
-        gpa_t gpa;     /* 0: none */
+        uint64_t last; /* RIP of its last byte; 0: none */
+        gpa_t gpa;
     } code_pages[X86_CODE_PAGES];
     uint8_t tpr;         /* CR8: task priority, bits 3..0 */
     uint64_t tsc_offset; /* added to the counter of the VM's clock */
