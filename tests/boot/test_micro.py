@@ -262,7 +262,7 @@ def test_suite_on_a_gicv2_host(boot, cpu):
 
 
 def test_no_register_leaks_on_a_gicv2_host(boot):
-    """Without virtualization host extensions: what traps FP there is another register layout."""
+    """Without virtualization host extensions."""
     no_leaks(boot("aarch64", "[host]\nconfig = 1\n\n" + leaking_guests(), [("micro", micro("aarch64"))], memory=1024,
                   machine=GICV2, cpu="cortex-a72"))
 

@@ -19,13 +19,9 @@ struct el2_vm {
 struct el2_vcpu {
     uint64_t hcr;
     uint64_t lr[ARM_LR_MAX];
-    uint32_t lr_live;         /* those beyond are 0 */
-    unsigned broken;          /* el2_break_entry(): its kind, plus 1 */
-    const struct cpu *cpu;    /* where it was loaded last */
-    const struct cpu *fp_cpu; /* whose FP registers got its state last, and it is still that */
-    /* Groups that stay valid while the guest runs: ARM_FP among them until it uses these registers,
-     * which traps. */
-    uint64_t valid_at_exit;
+    uint32_t lr_live;      /* those beyond are 0 */
+    unsigned broken;       /* el2_break_entry(): its kind, plus 1 */
+    const struct cpu *cpu; /* where it was loaded last */
 };
 
 /* Why el2_enter() returned: the vector, or that the hardware refused the entry. switch.S knows the

@@ -33,7 +33,6 @@
  * trap. */
 #define CPTR_TAM        (1ULL << 30)
 #define CPTR_NVHE_GUEST (CPTR_NVHE_HOST | CPTR_TAM | 1ULL << 20 | 1ULL << 12)
-#define CPTR_NVHE_FP    (1ULL << 10 | 1ULL << 8) /* TFP, TZ: set, FP and SVE trap */
 #define CPTR_VHE_GUEST  (CPACR_FPEN | CPACR_ZEN | CPTR_TAM | 1ULL << 28)
 
 /* MPAM2_EL2 (DDI 0598): accesses to MPAM1_EL1 and MPAM0_EL1 trap; MPAMHCR_EL2: to MPAMIDR_EL1 */
@@ -222,36 +221,12 @@ static void fpu_give_back(void *owner)
     vcpu_dirty(v, ARM_FP);
 }
 
-static void fp_trap(bool trap)
+static void fpu_is_live(struct vcpu *v)
 {
-    uint64_t vhe = trap ? CPTR_VHE_GUEST & ~(CPACR_FPEN | CPACR_ZEN) : CPTR_VHE_GUEST;
-    uint64_t nvhe = trap ? CPTR_NVHE_GUEST | CPTR_NVHE_FP : CPTR_NVHE_GUEST;
-    uint64_t wanted = arm_mode == MODE_NVHE ? nvhe : vhe;
+    struct host_cpu *h = &this_cpu()->host;
 
-    if (MODE_READ("cpacr_el1", "cptr_el2", "cpacr_el1") != wanted)
-        MODE_WRITE("cpacr_el1", "cptr_el2", "cpacr_el1", wanted);
-}
-
-/* The registers are the guest's, on this CPU. */
-static void fp_is_live(struct vcpu *v, struct el2_vcpu *e)
-{
-    struct cpu *cpu = this_cpu();
-
-    e->valid_at_exit = ARM_GENERAL | ARM_DEBUG;
-    e->fp_cpu = cpu;
-    cpu->host.fpu_owner = v;
-    cpu->host.fpu_save = fpu_give_back;
-    fp_trap(false);
-}
-
-/* They are another's, or older than the canonical state: the guest gets its own at first use. Most
- * turns of a vCPU that only handles an interrupt end before that. */
-static void fp_waits(struct el2_vcpu *e)
-{
-    e->valid_at_exit = ARM_GENERAL | ARM_DEBUG | ARM_FP;
-    e->fp_cpu = NULL;
-    this_cpu()->host.fpu_save = NULL;
-    fp_trap(true);
+    h->fpu_owner = v;
+    h->fpu_save = fpu_give_back;
 }
 
 /* In the host's interrupt: the machine's controller takes it from here. */
@@ -280,6 +255,10 @@ static void guest_controls_on(void)
     sysreg_write(vpidr_el2, sysreg_read(midr_el1));
     sysreg_write(mdcr_el2, (sysreg_read(mdcr_el2) & MDCR_HPMN) | MDCR_TPMCR | MDCR_TPM | MDCR_TDA |
                                MDCR_TDOSA | MDCR_TDRA | MDCR_TPMS | MDCR_TTRF);
+    if (arm_mode == MODE_NVHE)
+        sysreg_write(cptr_el2, CPTR_NVHE_GUEST);
+    else
+        sysreg_write(cpacr_el1, CPTR_VHE_GUEST);
     /* The physical counter and timer trap: the guest's time begins at its own start. */
     sysreg_write(cnthctl_el2, 0);
     sysreg_write(hcr_el2, hcr_value);
@@ -300,7 +279,7 @@ static void vcpu_came(const struct vcpu *v)
 }
 
 /* Which groups stay in the registers of the vCPU's last CPU, and are saved at each switch. */
-#define GROUPS_THAT_STAY ((uint64_t)(ARM_SYSTEM | ARM_GIC | ARM_DEBUG))
+#define GROUPS_THAT_STAY ((uint64_t)(ARM_SYSTEM | ARM_GIC | ARM_DEBUG | ARM_FP))
 
 /*
  * A CPU keeps the controls, the second stage and the EL1 registers of the guest that ran last: the
@@ -326,13 +305,11 @@ static void el2_load(struct vcpu *v)
     }
     if (e->cpu != cpu || h->guest_last != v)
         v->reg_dirty |= GROUPS_THAT_STAY; /* another one's are there */
+    if (h->fpu_owner != v)
+        v->reg_dirty |= ARM_FP; /* or firmware's */
     e->cpu = cpu;
     h->guest_last = v;
-    if (e->fp_cpu == cpu && h->fpu_owner == v && !(v->reg_dirty & ARM_FP))
-        fp_is_live(v, e);
-    else
-        fp_waits(e);
-    v->reg_dirty &= ~(uint64_t)ARM_FP;
+    fpu_is_live(v);
     sysreg_update(vmpidr_el2, s->mpidr);
     vcpu_came(v);
     sysreg_update(cntvoff_el2, 0 - guest_clock_offset(&v->vm->clock));
@@ -365,7 +342,7 @@ static uint64_t el2_put(struct vcpu *v)
     if (s->gic.timer_held)
         gic_guest_timer_hold(false);
     h->fpu_save = NULL;
-    return GROUPS_THAT_STAY | ARM_FP;
+    return GROUPS_THAT_STAY;
 }
 
 static void el2_flush(struct vcpu *v)
@@ -489,16 +466,6 @@ static NOINLINE void debug_exit_decode(struct vcpu *v, struct vm_exit *exit, uin
                             : watchpoint_at(v, &exit->debug.address);
 }
 
-/* These two come from CPTR_EL2 only: what the guest's own CPACR_EL1 traps goes to the guest
- * (D1.3.6.2). */
-static NOINLINE void fp_wanted(struct vcpu *v, struct el2_vcpu *e)
-{
-    fp_is_live(v, e);
-    isb(); /* or the loads would trap, too */
-    registers_load(v, ARM_FP);
-    v->reg_valid &= ~(uint64_t)ARM_FP;
-}
-
 static void sync_exit(struct vcpu *v, struct vm_exit *exit)
 {
     struct arm_state *s = v->state;
@@ -517,13 +484,6 @@ static void sync_exit(struct vcpu *v, struct vm_exit *exit)
         return;
     case EC_WFX:
         exit->kind = EXIT_IDLE;
-        return;
-    case EC_FP:
-    case EC_SVE:
-        if (!(v->reg_valid & ARM_FP))
-            break;
-        fp_wanted(v, v->engine_data);
-        exit->kind = EXIT_INTERRUPT;
         return;
     case EC_SMC64:
         arm_advance(v); /* a trapped SMC is left at the instruction, an HVC behind it */
@@ -549,11 +509,11 @@ static NOINLINE void write_dirty(struct vcpu *v)
 {
     struct arm_state *s = v->state;
 
-    registers_load(v, v->reg_dirty & ~(uint64_t)ARM_FP);
+    registers_load(v, v->reg_dirty);
     if (v->reg_dirty & ARM_LIST)
         list_registers_load(v->engine_data, &s->gic);
     if (v->reg_dirty & ARM_FP)
-        fp_waits(v->engine_data);
+        fpu_is_live(v);
     if (s->gic.timer_drop) {
         gic_guest_timer_hold(false);
         s->gic.timer_drop = false;
@@ -595,7 +555,7 @@ static void enter(struct vcpu *v, struct vm_exit *exit)
     vector = unlikely(debug_stepping(v)) ? enter_without_interrupts(s) : el2_enter(s);
     if (unlikely(arm_workaround_at_exit))
         smccc_call(arm_workaround_at_exit, 0, 0, 0);
-    v->reg_valid = ((const struct el2_vcpu *)v->engine_data)->valid_at_exit;
+    v->reg_valid = ARM_GENERAL | ARM_DEBUG;
     if (unlikely(s->pstate & ARM_PSTATE_AARCH32) && vector != EL2_IRQ) {
         exit->kind = EXIT_FATAL;
         exit->fatal.text = "it went on in 32-bit code (AArch32), which Ennead's guests do not have";
