@@ -19,8 +19,10 @@
 #include "kernel/table.h"
 
 /* Common bits of the block mode word; a front end's own begin at bit 8. */
-#define DBT_MODE_WORDS    (1u << 3) /* plain loads and stores go by the frame's words (window.h) */
-#define DBT_MODE_ONE_VCPU (1u << 4) /* no other vCPU runs: read-modify-writes need no lock */
+#define DBT_MODE_WORDS (1u << 3) /* plain loads and stores go by the frame's words (window.h) */
+#define DBT_MODE_ONE_VCPU                                                   \
+    (1u << 4) /* no other vCPU has started: read-modify-writes need no lock \
+               */
 #define DBT_MODE_COUNT                                                                        \
     (1u << 5)                     /* frame->count is kept at every exit, and units begin only \
                                   when they end at frame->limit at the latest */

@@ -196,7 +196,7 @@ static enum err vcpu_init(struct vcpu *v)
     d->table = own->table;
     d->adapts = v->vm->engine->preference == HYBRID_PREFERENCE;
     d->threshold = v->vm->engine->preference == HYBRID_PREFERENCE ? DBT_THRESHOLD : 0;
-    d->mode_common = v->vm->config->cpus == 1 ? DBT_MODE_ONE_VCPU : 0;
+    d->mode_common = DBT_MODE_ONE_VCPU;
     if (dbt_knobs.count)
         d->mode_common |= DBT_MODE_COUNT;
     d->guest = v->vm->isa->translator;
@@ -657,6 +657,8 @@ static void run(struct vcpu *v, struct vm_exit *exit)
     struct dbt_vcpu *d = dbt_vcpu(v);
     bool news = v->irq_news, step = false, points = false;
 
+    if (READ_ONCE(v->vm->parallel))
+        d->mode_common &= ~DBT_MODE_ONE_VCPU;
     if (unlikely(v->vm->debug || d->self_debugs || wants_self(d))) {
         const struct debug_point *outside;
 

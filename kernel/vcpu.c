@@ -49,6 +49,8 @@ void vcpu_fetch(struct vcpu *v, uint64_t groups)
 
 void vcpu_start(struct vcpu *v)
 {
+    if (v->id)
+        vm_goes_parallel(v->vm);
     __atomic_store_n(&v->running, true, __ATOMIC_RELEASE);
     vcpu_request(v, VCPU_REQUEST_START);
 }

@@ -272,7 +272,7 @@ enum err vm_start(struct vm *vm, struct out *reason)
     vm->bulk_ticks = UINT64_MAX;
     vm->failed = vm->restart = false;
     vm->reason[0] = '\0';
-    vm->last->valid = vm->silence_told = false;
+    vm->last->valid = vm->silence_told = vm->parallel = false;
     vm->pause_wanted = vm->paused_by = 0;
     vm->ended_by = -1;
     vm->cpu_ns = 0;

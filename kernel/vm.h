@@ -99,6 +99,7 @@ struct vm {
     uint64_t start_ticks; /* host_counter() when its start began; then, until its first entry */
     uint64_t bulk_ticks;  /* of these: copying and zeroing its memory */
     bool silence_told;    /* the manager has looked whether it says something */
+    bool parallel;        /* a second vCPU was asked to start: vm_goes_parallel() */
     uint64_t cpu_ns, cpu_since_ns; /* for `vm list`: CPU time, and when that was */
     uint64_t
         log_window_ns; /* log_guest(): start of the current second, lines in it, lines dropped */
@@ -161,6 +162,13 @@ uint64_t vm_ticks_to_ns(uint64_t ticks);
 void vm_note_last(struct vcpu *v);
 /* For a guest that printed nothing: a line that says what it does and what may be wrong. */
 void vm_diagnose(struct vm *vm, struct out *out);
+
+/* Before a vCPU beside the first is asked to start, by the only one that runs until then: what runs
+ * from here on runs beside others, until the guest is built anew. */
+static inline void vm_goes_parallel(struct vm *vm)
+{
+    WRITE_ONCE(vm->parallel, true);
+}
 
 /* vCPU 0 is about to run for the first time: notes how long that took. */
 void vm_note_entry(struct vm *vm);

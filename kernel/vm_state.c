@@ -71,6 +71,8 @@ enum err vm_state_load(struct vm *vm, struct state_reader *r)
         r->problem = "there are objects that this guest has not";
         l.e = ERR_INVALID;
     }
+    if (vm->vcpu_count > 1)
+        vm_goes_parallel(vm); /* the others may run already */
     guest_irq_recount(vm);
     return l.e;
 }

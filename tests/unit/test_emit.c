@@ -702,6 +702,50 @@ static void test_calls_and_returns_poll(void **state)
     }
 }
 
+/* ---- Read-modify-writes ---- */
+
+/* LOCK CMPXCHG in the code of an unconditional AND of 64 bits in memory (SDM vol. 2). */
+static unsigned locked_exchanges(struct level *l, uint32_t mode)
+{
+    struct dbt_emitted emitted;
+    struct dbt_room room = dbt_cache_room(&l->cache);
+    const uint8_t *code = room.exec;
+    unsigned found = 0;
+
+    ir_unit_reset(&unit, &dialect, mode);
+    ir_block_begin(&unit);
+    ir_insn(&unit, 0, 4);
+    ir_set(&unit, 2,
+           ir_append(&unit, &(struct ir_op){.code = IR_rmw,
+                                            .type = IR_I64,
+                                            .attr = IR_RMW_AND | IR_RMW_TYPE(IR_I64),
+                                            .attr2 = IR_SEQ_CST << 4,
+                                            .arg = {ir_get(&unit, 0), ir_get(&unit, 1)}}));
+    ir_jump(&unit, IR_HINT_NONE, 4);
+    assert_int_equal(l->emitter->emit(l->e, &unit, room, &emitted), ERR_OK);
+    for (size_t i = 0; i + 4 <= emitted.size; i++)
+        found +=
+            code[i] == 0xf0 && code[i + 1] >> 4 == 4 && code[i + 2] == 0x0f && code[i + 3] == 0xb1;
+    return found;
+}
+
+static void test_only_others_make_a_lock_needed(void **state)
+{
+    (void)state;
+    TABLE_FOR_EACH(dbt_emitters, struct dbt_emitter, emitter)
+    {
+        struct level l = {.emitter = emitter};
+
+        l.e = emitter->create(&dialect, &guest, emitter->host_level());
+        assert_true(l.e && code_memory_create(&l.cache, KIB(64), 512));
+        assert_int_equal(emitter->stubs(l.e, dbt_cache_room(&l.cache), false, &l.stubs), ERR_OK);
+        dbt_cache_reserve(&l.cache, l.stubs.size);
+        assert_int_equal(locked_exchanges(&l, 0), 1);
+        assert_int_equal(locked_exchanges(&l, DBT_MODE_ONE_VCPU), 0);
+        emitter->destroy(l.e);
+    }
+}
+
 /* With words before it. */
 static struct dbt_frame *frame_create(void)
 {
@@ -712,9 +756,10 @@ static struct dbt_frame *frame_create(void)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(test_operations),
-                                              cmocka_unit_test(test_loops),
-                                              cmocka_unit_test(test_calls_and_returns_poll)};
+    static const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_operations), cmocka_unit_test(test_loops),
+        cmocka_unit_test(test_calls_and_returns_poll),
+        cmocka_unit_test(test_only_others_make_a_lock_needed)};
 
     for (unsigned i = 0; i < SLOTS; i++) {
         snprintf(names[i], sizeof(names[i]), "r%u", i);

@@ -63,6 +63,7 @@ static int64_t cpu_on(struct vcpu *v, uint64_t affinity, uint64_t entry, uint64_
     arm_vcpu(target)->start_pc = entry;
     arm_vcpu(target)->start_context = context;
     __atomic_store_n(&arm_vcpu(target)->starting, 1, __ATOMIC_RELEASE);
+    vm_goes_parallel(v->vm);
     vcpu_request(target, VCPU_REQUEST_STARTUP);
     return PSCI_SUCCESS;
 }

@@ -304,6 +304,7 @@ static void lapic_post(struct lapic *l, enum lapic_delivery mode, uint8_t vector
         vcpu_request(l->vcpu, VCPU_REQUEST_STARTUP);
         return;
     case LAPIC_STARTUP:
+        vm_goes_parallel(l->vcpu->vm);
         __atomic_store_n(&l->sipi_vector, vector, __ATOMIC_SEQ_CST);
         vcpu_request(l->vcpu, VCPU_REQUEST_STARTUP);
         return;
