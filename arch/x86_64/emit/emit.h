@@ -108,15 +108,16 @@ struct value {
     uint8_t reg; /* scratch register, or REG_NONE */
     uint8_t home;
     int16_t slot;
-    uint16_t last; /* the operation that uses it last */
-    bool fused;    /* the operation behind it that is its only user does it, too */
-    bool loose;    /* an f64 of a RISC-V guest: when it is a NaN, it may be another one */
-    uint8_t class; /* enum class */
+    uint16_t last;  /* the operation that uses it last */
+    bool fused : 1; /* the operation behind it that is its only user does it, too */
+    bool loose : 1; /* an f64 of a RISC-V guest: when it is a NaN, it may be another one */
+    uint8_t class;  /* enum class */
     uint16_t uses;
     ir_value same;        /* the value that this one is in other words, or itself */
     ir_value next_alias;  /* that has the same slot as its home */
     ir_value next_access; /* of a load, store or probe: the next one, or 0 */
 };
+_Static_assert(sizeof(struct value) == 16, "each operation's is set by one store");
 
 struct operand {
     enum { IN_REG, IN_MEMORY, IS_CONST } kind;
