@@ -43,6 +43,33 @@ extern const struct system_register system_registers[];
 extern const unsigned system_register_count;
 #define SYSTEM_REGISTERS_MAX 160
 
+/* read_ID() and write_ID() of a register that may be absent, where it reads as 0: for
+ * system_registers[]. That is asked once, while traps can be taken. */
+#define OPTIONAL_REGISTER(id, where, READ, WRITE)                    \
+    static void try_##id(void *unused)                               \
+    {                                                                \
+        (void)unused;                                                \
+        (void)READ(where);                                           \
+    }                                                                \
+    static bool has_##id(void)                                       \
+    {                                                                \
+        static enum { UNKNOWN, ABSENT, PRESENT } state;              \
+        struct trap t;                                               \
+                                                                     \
+        if (state == UNKNOWN)                                        \
+            state = trap_try(try_##id, NULL, &t) ? PRESENT : ABSENT; \
+        return state == PRESENT;                                     \
+    }                                                                \
+    static uint64_t read_##id(void)                                  \
+    {                                                                \
+        return has_##id() ? READ(where) : 0;                         \
+    }                                                                \
+    static void write_##id(uint64_t value)                           \
+    {                                                                \
+        if (has_##id())                                              \
+            WRITE(where, value);                                     \
+    }
+
 /* A set of patterns, all from one seed, and what became of them. */
 struct register_set {
     struct register_file file;

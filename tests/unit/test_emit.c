@@ -584,6 +584,15 @@ static void test_loops(void **state)
 
 /* ---- Calls ---- */
 
+/* For this host, with room for little. */
+static void level_create(struct level *l)
+{
+    l->e = l->emitter->create(&dialect, &guest, l->emitter->host_level());
+    assert_true(l->e && code_memory_create(&l->cache, KIB(64), 512));
+    assert_int_equal(l->emitter->stubs(l->e, dbt_cache_room(&l->cache), false, &l->stubs), ERR_OK);
+    dbt_cache_reserve(&l->cache, l->stubs.size);
+}
+
 static const void *emit_unit(struct level *l)
 {
     struct dbt_emitted emitted;
@@ -683,10 +692,7 @@ static void test_calls_and_returns_poll(void **state)
     {
         struct level l = {.emitter = emitter};
 
-        l.e = emitter->create(&dialect, &guest, emitter->host_level());
-        assert_true(l.e && code_memory_create(&l.cache, KIB(64), 512));
-        assert_int_equal(emitter->stubs(l.e, dbt_cache_room(&l.cache), false, &l.stubs), ERR_OK);
-        dbt_cache_reserve(&l.cache, l.stubs.size);
+        level_create(&l);
         call_for_ever(&l, 0);         /* a slot with a register, */
         call_for_ever(&l, SLOTS - 1); /* and one without */
         for (unsigned link = 0; link < SLOTS; link += SLOTS - 1) {
@@ -736,10 +742,7 @@ static void test_only_others_make_a_lock_needed(void **state)
     {
         struct level l = {.emitter = emitter};
 
-        l.e = emitter->create(&dialect, &guest, emitter->host_level());
-        assert_true(l.e && code_memory_create(&l.cache, KIB(64), 512));
-        assert_int_equal(emitter->stubs(l.e, dbt_cache_room(&l.cache), false, &l.stubs), ERR_OK);
-        dbt_cache_reserve(&l.cache, l.stubs.size);
+        level_create(&l);
         assert_int_equal(locked_exchanges(&l, 0), 1);
         assert_int_equal(locked_exchanges(&l, DBT_MODE_ONE_VCPU), 0);
         emitter->destroy(l.e);

@@ -235,31 +235,7 @@ DEBUG_REGISTERS(POINTS)
     REGISTER(lorc_el1, "S3_0_C10_C4_3", 0)                   \
     REGISTER(errselr_el1, "S3_0_C5_C3_1", 0xffff)
 
-/* Asked once, while exceptions can be taken. */
-#define OPTIONAL_FUNCTIONS(id, text, mask)                           \
-    static void try_##id(void *unused)                               \
-    {                                                                \
-        (void)unused;                                                \
-        (void)READ_SYSREG(text);                                     \
-    }                                                                \
-    static bool has_##id(void)                                       \
-    {                                                                \
-        static enum { UNKNOWN, ABSENT, PRESENT } state;              \
-        struct trap t;                                               \
-                                                                     \
-        if (state == UNKNOWN)                                        \
-            state = trap_try(try_##id, NULL, &t) ? PRESENT : ABSENT; \
-        return state == PRESENT;                                     \
-    }                                                                \
-    static uint64_t read_##id(void)                                  \
-    {                                                                \
-        return has_##id() ? READ_SYSREG(text) : 0;                   \
-    }                                                                \
-    static void write_##id(uint64_t value)                           \
-    {                                                                \
-        if (has_##id())                                              \
-            WRITE_SYSREG(text, value);                               \
-    }
+#define OPTIONAL_FUNCTIONS(id, text, mask) OPTIONAL_REGISTER(id, text, READ_SYSREG, WRITE_SYSREG)
 OPTIONAL_REGISTERS(OPTIONAL_FUNCTIONS)
 
 /* ID_AA64ISAR1_EL1.APA, API or ISAR2's APA3 */

@@ -78,31 +78,7 @@ uint64_t registers_deadline(void)
     REGISTER(sctrstatus, "0x14f", 0)    \
     REGISTER(scountinhibit, "0x120", 0)
 
-/* Asked once, while traps can be taken. */
-#define OPTIONAL_FUNCTIONS(id, number, mask)                         \
-    static void try_##id(void *unused)                               \
-    {                                                                \
-        (void)unused;                                                \
-        (void)READ_CSR(number);                                      \
-    }                                                                \
-    static bool has_##id(void)                                       \
-    {                                                                \
-        static enum { UNKNOWN, ABSENT, PRESENT } state;              \
-        struct trap t;                                               \
-                                                                     \
-        if (state == UNKNOWN)                                        \
-            state = trap_try(try_##id, NULL, &t) ? PRESENT : ABSENT; \
-        return state == PRESENT;                                     \
-    }                                                                \
-    static uint64_t read_##id(void)                                  \
-    {                                                                \
-        return has_##id() ? READ_CSR(number) : 0;                    \
-    }                                                                \
-    static void write_##id(uint64_t value)                           \
-    {                                                                \
-        if (has_##id())                                              \
-            WRITE_CSR(number, value);                                \
-    }
+#define OPTIONAL_FUNCTIONS(id, number, mask) OPTIONAL_REGISTER(id, number, READ_CSR, WRITE_CSR)
 OPTIONAL_REGISTERS(OPTIONAL_FUNCTIONS)
 
 /* ---- AIA: only where the machine has it ---- */
